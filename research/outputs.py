@@ -1,0 +1,400 @@
+"""The outputs format: predictions as plain files, written and read. Imports NumPy alone.
+
+An outputs folder holds `manifest.json`, `ids.txt` (one example id per line), one `.npy` file per array and,
+for people, `predictions.csv`. The manifest states bytes and sha256 of every other file: a folder without it is
+unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is the evaluator's.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from research import folders, kinds
+from research.errors import UserError, did_you_mean
+
+FORMAT, VERSION = 'outputs', 1
+MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """An outputs folder that was read and found whole.
+
+    Attributes:
+      folder: where it lies.
+      kind: a key of `kinds.KINDS`.
+      project: whose run made it, or ''.
+      run: name of the run, or ''.
+      step: training step of the checkpoint, or None.
+      dataset: what the examples are from, or ''.
+      split: which split of it, or ''.
+      class_names: names of the classes in the order of their indices, or ().
+      ids: one id per example.
+      arrays: name to array, mapped from the file and read-only.
+      manifest: the whole manifest.
+    """
+
+    folder: Path
+    kind: str
+    project: str
+    run: str
+    step: int | None
+    dataset: str
+    split: str
+    class_names: tuple[str, ...]
+    ids: tuple[str, ...]
+    arrays: Mapping[str, np.ndarray]
+    manifest: Mapping[str, Any]
+
+
+def write(
+    folder: str | Path,
+    *,
+    kind: str,
+    arrays: Mapping[str, np.ndarray],
+    ids: Sequence[str],
+    meanings: Mapping[str, str],
+    class_names: Sequence[str] = (),
+    project: str = '',
+    run: str = '',
+    step: int | None = None,
+    dataset: str = '',
+    split: str = '',
+    overwrite: bool = False,
+) -> None:
+    """Writes an outputs folder, whole or not at all.
+
+    Args:
+      folder: where to; what contains it is created.
+      kind: a key of `kinds.KINDS`, which states names, dtypes and shapes of its arrays.
+      arrays: name to array.
+      ids: one id per example, unique, one line of text each.
+      meanings: for each array, what it holds, in a few words.
+      class_names: names of the classes in the order of their indices, where there are any.
+      project: whose run made the outputs.
+      run: name of the run.
+      step: training step of the checkpoint.
+      dataset: what the examples are from.
+      split: which split of it.
+      overwrite: replaces an existing outputs folder once the new one is complete; its evaluation goes with it.
+
+    Raises:
+      UserError: the folder exists, or what is to be written is not what the kind states.
+    """
+    folder = Path(folder)
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    _check_ids(folder, ids)
+    kinds.check(folder, kind, arrays, len(ids), len(class_names))
+    _check_meanings(folder, arrays, meanings)
+    with folders.replacing(folder, MANIFEST, overwrite) as aside:
+        (aside / IDS).write_text(''.join(f'{each}\n' for each in ids), encoding='utf-8', newline='\n')
+        for name, array in arrays.items():
+            np.save(aside / f'{name}.npy', array, allow_pickle=False)
+        if kind == 'classification':
+            _write_predictions(aside / PREDICTIONS, arrays, ids, class_names)
+        manifest = {
+            'format': FORMAT,
+            'version': VERSION,
+            'kind': kind,
+            'project': project,
+            'run': run,
+            'step': step,
+            'dataset': dataset,
+            'split': split,
+            'examples': len(ids),
+            'class_names': list(class_names),
+            'arrays': {name: _described(name, array, meanings[name]) for name, array in arrays.items()},
+            'files': {path.name: _fingerprint(path) for path in sorted(aside.iterdir())},
+        }
+        (aside / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
+
+
+def read(folder: str | Path) -> Outputs:
+    """Reads an outputs folder and verifies all of it.
+
+    Args:
+      folder: an outputs folder.
+
+    Returns:
+      The outputs; their arrays are mapped from the files, not loaded.
+
+    Raises:
+      UserError: the folder is unfinished, damaged or not what its kind states; names the folder and the file.
+    """
+    folder = Path(folder)
+    try:
+        manifest = _read_manifest(folder)
+        _check_files(folder, manifest)
+        ids = _read_ids(folder, manifest['examples'])
+        arrays = {name: _read_array(folder, name, stated) for name, stated in manifest['arrays'].items()}
+    except OSError as error:
+        raise UserError(f'{folder}: cannot be read: {error}.') from error
+    kinds.check(folder, manifest['kind'], arrays, len(ids), len(manifest['class_names']))
+    return Outputs(
+        folder=folder,
+        kind=manifest['kind'],
+        project=manifest['project'],
+        run=manifest['run'],
+        step=manifest['step'],
+        dataset=manifest['dataset'],
+        split=manifest['split'],
+        class_names=tuple(manifest['class_names']),
+        ids=tuple(ids),
+        arrays=arrays,
+        manifest=manifest,
+    )
+
+
+def find(paths: Iterable[str | Path]) -> list[Path]:
+    """Finds outputs folders.
+
+    Args:
+      paths: outputs folders, or folders that hold some at any depth, such as a run.
+
+    Returns:
+      The outputs folders, each once, in the order of `paths` and by name within one.
+
+    Raises:
+      UserError: a path does not exist or holds no outputs.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for each in _find_below(Path(path)):
+            found.setdefault(each.resolve(), each)
+    return list(found.values())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns the probabilities, f64 [n, classes], that `logits` [n, classes] stand for."""
+    powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+# Writing.
+
+
+def _check_meanings(folder: Path, arrays: Iterable[str], meanings: Mapping[str, str]) -> None:
+    for name in sorted(set(arrays).symmetric_difference(meanings)):
+        problem = 'has no meaning' if name in arrays else 'has a meaning but is no array'
+        raise UserError(f'{folder}: {name!r} {problem}. State one for each array, in a few words.')
+
+
+def _described(name: str, array: np.ndarray, meaning: str) -> dict[str, Any]:
+    return {
+        'file': f'{name}.npy',
+        'dtype': str(array.dtype),
+        'shape': list(array.shape),
+        'meaning': meaning,
+    }
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open('rb') as file:
+        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    return {'bytes': path.stat().st_size, 'sha256': digest}
+
+
+def _write_predictions(
+    path: Path, arrays: Mapping[str, np.ndarray], ids: Sequence[str], class_names: Sequence[str]
+) -> None:
+    """Writes id, predicted class, confidence and, where known, label."""
+    scores = arrays['logits'] if 'logits' in arrays else arrays['probabilities']
+    confidences = (softmax(scores) if 'logits' in arrays else scores).max(axis=1)
+    names = class_names or [str(index) for index in range(scores.shape[1])]
+    columns = {
+        'id': ids,
+        'prediction': [names[index] for index in scores.argmax(axis=1)],
+        'confidence': [f'{confidence:.6f}' for confidence in confidences],
+    }
+    if 'labels' in arrays:
+        columns['label'] = [names[index] for index in arrays['labels']]
+    with path.open('w', encoding='utf-8', newline='') as file:
+        rows = csv.writer(file, lineterminator='\n')
+        rows.writerow(columns)
+        rows.writerows([_defused(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+
+
+# A cell that a spreadsheet would compute; a plain number such as -1 it would not.
+_FORMULA = re.compile(r'[=@\t\r]|[+-](?![\d.]+$)')
+
+
+def _defused(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+# Reading.
+
+_DEFAULTS = {'project': '', 'run': '', 'step': None, 'dataset': '', 'split': '', 'class_names': []}
+_TYPES = {
+    'kind': str,
+    'project': str,
+    'run': str,
+    'step': int | None,
+    'dataset': str,
+    'split': str,
+    'examples': int,
+    'class_names': list,
+    'arrays': dict,
+    'files': dict,
+}
+_ARRAY_TYPES = {'file': str, 'dtype': str, 'shape': list, 'meaning': str}
+_FILE_TYPES = {'bytes': int, 'sha256': str}
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f'{folder}: unfinished: it has no {MANIFEST}. Write the outputs again.')
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f'{path}: not JSON: {error}. Write the outputs again.') from error
+    _check_format(path, manifest)
+    manifest = _DEFAULTS | manifest
+    _check_types(path, 'the manifest', manifest, _TYPES)
+    for name, stated in manifest['arrays'].items():
+        _check_types(path, f'array {name!r}', stated, _ARRAY_TYPES)
+    for name, stated in manifest['files'].items():
+        _check_types(path, f'file {name!r}', stated, _FILE_TYPES)
+    if not all(isinstance(name, str) for name in manifest['class_names']):
+        raise UserError(f"{path}: 'class_names' holds something that is not text.")
+    return manifest
+
+
+def _check_format(path: Path, manifest: Any) -> None:
+    if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
+        raise UserError(f"{path}: not the manifest of an outputs folder: 'format' is not {FORMAT!r}.")
+    version = manifest.get('version')
+    if not isinstance(version, int) or version < 1:
+        raise UserError(f"{path}: 'version' is {version!r}, where a number from 1 to {VERSION} is needed.")
+    if version > VERSION:
+        raise UserError(
+            f'{path}: format version {version}; this code knows up to {VERSION}. Update the code.'
+        )
+
+
+def _check_types(path: Path, what: str, stated: Any, types: Mapping[str, Any]) -> None:
+    if not isinstance(stated, dict):
+        raise UserError(f'{path}: {what} is not a JSON object.')
+    for key, needed in types.items():
+        if key not in stated:
+            raise UserError(f'{path}: {what} has no {key!r}.')
+        if not isinstance(stated[key], needed):
+            raise UserError(f'{path}: {what} has {stated[key]!r} as {key!r}, which has the wrong type.')
+
+
+def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
+    listed = manifest['files']
+    for name, stated in listed.items():
+        _check_path(folder, name)
+        _check_content(folder, name, stated)
+    for name in (IDS, *(stated['file'] for stated in manifest['arrays'].values())):
+        if name not in listed:
+            raise UserError(f"{folder / MANIFEST}: {name!r} is missing from 'files'.")
+    for path in sorted(folder.glob('*.npy')):
+        if path.name not in listed:
+            raise UserError(
+                f'{folder}: {path.name} is not in {MANIFEST}. Delete it, or write the outputs again.'
+            )
+
+
+def _check_path(folder: Path, name: str) -> None:
+    parts = name.split('/')
+    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:\x00]', name):
+        raise UserError(f'{folder / MANIFEST}: {name!r} is not a relative path inside the folder.')
+    if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
+        raise UserError(f'{folder}: {name} is a link. Put the file itself there.')
+
+
+def _check_content(folder: Path, name: str, stated: Mapping[str, Any]) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise UserError(f'{folder}: {name} is missing. Write the outputs again.')
+    # The size first: it costs nothing and says more than a digest.
+    size = path.stat().st_size
+    if size != stated['bytes']:
+        problem = f'it has {size} bytes, not {stated["bytes"]}'
+    elif _fingerprint(path)['sha256'] != stated['sha256']:
+        problem = f'its sha256 is not the one in {MANIFEST}'
+    else:
+        return
+    raise UserError(f'{folder}: {name} is damaged: {problem}. Write the outputs again.')
+
+
+def _read_ids(folder: Path, examples: int) -> list[str]:
+    try:
+        text = (folder / IDS).read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise UserError(f'{folder}: {IDS} is not UTF-8 text: {error}.') from error
+    ids = text.removesuffix('\n').split('\n') if text else []
+    if len(ids) != examples:
+        raise UserError(f'{folder}: {IDS} has {len(ids)} ids, but {MANIFEST} says {examples} examples.')
+    _check_ids(folder, ids)
+    return ids
+
+
+# Control characters, line separators and halves of surrogate pairs.
+_NOT_ONE_LINE = re.compile('[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]')
+
+
+def _check_ids(folder: Path, ids: Sequence[str]) -> None:
+    if not len(ids):
+        raise UserError(f'{folder}: {IDS}: there are no examples.')
+    seen = set()
+    for each in ids:
+        if not isinstance(each, str) or not each or _NOT_ONE_LINE.search(each):
+            raise UserError(f'{folder}: {IDS}: {each!r} is not an id. An id is one line of text, not empty.')
+        if each in seen:
+            raise UserError(f'{folder}: {IDS}: {each!r} stands there twice. Each example has its own id.')
+        seen.add(each)
+
+
+def _read_array(folder: Path, name: str, stated: Mapping[str, Any]) -> np.ndarray:
+    """Maps an array from its file; never unpickles."""
+    path = folder / stated['file']
+    try:
+        array = np.lib.format.open_memmap(path, mode='r')
+    except ValueError as error:
+        raise UserError(f'{folder}: {path.name} is not a plain .npy file: {error}.') from error
+    size, expected = path.stat().st_size, array.offset + array.nbytes
+    if size != expected:
+        raise UserError(f'{folder}: {path.name} has {size} bytes, but its header says {expected}.')
+    found = {'file': f'{name}.npy', 'dtype': str(array.dtype), 'shape': list(array.shape)}
+    for key, value in found.items():
+        if stated[key] != value:
+            raise UserError(f'{folder}: {name!r} has {key} {value}, but {MANIFEST} says {stated[key]}.')
+    return array
+
+
+# Finding.
+
+
+def _find_below(path: Path) -> list[Path]:
+    if not path.is_dir():
+        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        problem = 'is not a folder' if path.exists() else 'does not exist'
+        raise UserError(f'{path} {problem}. {did_you_mean(path.name, siblings)}')
+    found = sorted(_walk(path))
+    if not found:
+        raise UserError(
+            f'{path}: no finished outputs in it or below it: there is no {MANIFEST}. '
+            'Write them with scripts/predict.sh.'
+        )
+    return found
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    """Yields outputs folders below `path`; hidden folders are writes that never ended."""
+    for folder, children, files in os.walk(path):
+        if MANIFEST in files:
+            children.clear()
+            yield Path(folder)
+        children[:] = [child for child in children if not child.startswith('.')]
