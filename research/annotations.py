@@ -1,0 +1,81 @@
+"""Whether a value fits a parameter: annotations, read and checked. A `bool` is no number here."""
+
+import ast
+import inspect
+import re
+from typing import Any
+
+import typeguard
+
+
+def signature(target: Any) -> inspect.Signature:
+    """Returns the signature of a function, or of a class's `__init__` without `self`."""
+    if inspect.isclass(target):  # of a class with a metaclass, inspect would see the metaclass's __call__
+        return inspect.Signature(list(inspect.signature(target.__init__).parameters.values())[1:])
+    return inspect.signature(target)
+
+
+def of(target: Any, parameter: str) -> Any:
+    """Returns the annotation of a parameter, `Any` if it has none or one that cannot be evaluated."""
+    found = signature(target).parameters.get(parameter)
+    return _evaluated(found.annotation if found else inspect.Parameter.empty, target)
+
+
+def _evaluated(annotation: Any, target: Any) -> Any:
+    if isinstance(annotation, str):
+        function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
+        try:
+            return eval(annotation, getattr(function, '__globals__', {}))
+        except Exception:  # a forward reference that only a type checker can follow
+            return Any
+    return Any if annotation is inspect.Parameter.empty else annotation
+
+
+def misfit(value: Any, annotation: Any) -> str:
+    """Returns why a value does not fit an annotation and what would, '' if it fits."""
+    reason = _reason(value, annotation)
+    return reason and reason + _correction(value, annotation)
+
+
+def misfit_of_made(factory: Any, annotation: Any) -> str:
+    """Returns why what a class or function makes does not fit an annotation, '' if it does or cannot be told."""
+    made = factory if inspect.isclass(factory) else _evaluated(signature(factory).return_annotation, factory)
+    comparable = inspect.isclass(made) and inspect.isclass(annotation) and not _is_protocol(annotation)
+    return f'it makes {shown(made)}' if comparable and not issubclass(made, annotation) else ''
+
+
+def _is_protocol(annotation: Any) -> bool:
+    return getattr(annotation, '_is_protocol', False)
+
+
+def shown(annotation: Any) -> str:
+    """Returns an annotation as a person would write it."""
+    return annotation.__name__ if inspect.isclass(annotation) else re.sub(r'\b(?:\w+\.)+', '', str(annotation))
+
+
+def _reason(value: Any, annotation: Any) -> str:
+    if isinstance(value, bool) and annotation in (int, float):
+        return 'it is a bool'  # which Python counts as a number, and a config must not
+    try:
+        typeguard.check_type(
+            value,
+            annotation,
+            forward_ref_policy=typeguard.ForwardRefPolicy.IGNORE,
+            collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS,
+        )
+    except typeguard.TypeCheckError as error:
+        return f'it {error}'.split('\n')[0]
+    return ''
+
+
+def _correction(value: Any, annotation: Any) -> str:
+    """Returns advice where the value that was meant is plain: 1e3 for 1000, '0.1' for 0.1."""
+    better: Any = value
+    if isinstance(value, float) and value.is_integer():
+        better = int(value)
+    elif isinstance(value, str):
+        try:
+            better = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            return ''
+    return '' if better is value or _reason(better, annotation) else f'; write {better!r}'

@@ -1,0 +1,133 @@
+"""What training writes down as it goes: metrics, times, events for TensorBoard, a line for whoever watches."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from research.engine import logs
+from research.engine.metrics import Pending
+from research.engine.progress import Progress
+from research.interfaces import Metrics
+
+Function = TypeVar('Function', bound=Callable[..., Any])
+
+
+class Clock:
+    """Seconds spent by kind of work: functions are wrapped once, and the loop knows nothing of it."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def timed(self, kind: str, function: Function) -> Function:
+        """Returns the function with its time counted under `kind`."""
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            start = time.monotonic()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._seconds[kind] = self._seconds.get(kind, 0.0) + time.monotonic() - start
+
+        return wrapper  # type: ignore[return-value]
+
+    def lap(self) -> dict[str, float]:
+        """Returns the seconds by kind since the last lap, and the whole of them as `total`."""
+        now = time.monotonic()
+        seconds, self._seconds = self._seconds, {}
+        total, self._since = now - self._since, now
+        return {kind: round(value, 4) for kind, value in (seconds | {'total': total}).items()}
+
+
+class Journal:
+    """The logs of one run, from a step on.
+
+    Args:
+      folder: `logs/` of the run.
+      step: what the run goes on from; lines after it are dropped.
+      epoch: epochs that a number of steps makes.
+      examples: examples per step.
+      progress: shows how far the run is.
+      beat: called with the step whenever lines were written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        epoch: Callable[[int], float],
+        examples: int,
+        progress: Progress,
+        beat: Callable[[int], None],
+    ):
+        self._train, self._val, self._time = (
+            logs.JsonLines(folder / f'{name}.jsonl', step) for name in ('train', 'val', 'time')
+        )
+        self._events = logs.Events(folder, step)
+        self._epoch, self._examples, self._progress, self._beat = epoch, examples, progress, beat
+        self._pending, self._lapped_at = Pending(), step
+        self._evaluations = {line['step']: line for line in logs.read(folder / 'val.jsonl')}
+        self.clock = Clock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.flush()
+        for each in (self._train, self._val, self._time, self._events, self._progress):
+            each.close()
+
+    def begin(self) -> None:
+        """Counts time from here: what came before was setting up."""
+        self.clock.lap()
+
+    def trained(self, step: int, metrics: Metrics) -> None:
+        """Notes the metrics of the steps after `step`, still on the device; writes those of earlier ones."""
+        self._pending.add(step, metrics)
+        self._write(self._pending.due())
+
+    def flush(self) -> None:
+        """Waits for the device and writes all metrics noted so far."""
+        self._write(self._pending.all())
+
+    def _write(self, lines: list[tuple[int, dict[str, float]]]) -> None:
+        for step, metrics in lines:
+            self._train.write({'step': step, 'epoch': self._epoch(step)} | metrics)
+            self._events.write('train', step, metrics)
+        if lines:
+            self._train.flush()
+            step, metrics = lines[-1]
+            self._progress.trained(step, metrics)
+            self._beat(step)
+
+    def evaluated(self, step: int, metrics: dict[str, float]) -> None:
+        """Writes the metrics of an evaluation, and where the time since the last one went."""
+        self._evaluations[step] = {'step': step, 'epoch': self._epoch(step)} | metrics
+        self._val.write(self._evaluations[step])
+        self._val.flush()
+        self._events.write('val', step, metrics)
+        self._progress.evaluated(step, metrics)
+        self._lap(step)
+
+    def has_evaluated(self, step: int) -> bool:
+        """Whether the evaluation of a step is in the log."""
+        return step in self._evaluations
+
+    def is_best(self, metric: str, direction: Literal['min', 'max']) -> bool:
+        """Whether the newest evaluation is better than all before it; a metric that is not a number never is."""
+        *earlier, newest = [line[metric] for _, line in sorted(self._evaluations.items())]
+        better = (lambda old: newest < old) if direction == 'min' else (lambda old: newest > old)
+        return not math.isnan(newest) and all(better(old) for old in earlier if not math.isnan(old))
+
+    def _lap(self, step: int) -> None:
+        seconds = self.clock.lap()
+        rate = (step - self._lapped_at) * self._examples / max(seconds['total'], 1e-9)
+        self._time.write({'step': step, 'seconds': seconds, 'examples_per_second': round(rate, 1)})
+        self._time.flush()
+        self._lapped_at = step

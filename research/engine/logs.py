@@ -1,0 +1,116 @@
+"""Logs as plain files: JSON lines that can be cut back to a step, TensorBoard events, what the terminal showed."""
+
+import json
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger('research')
+
+
+class JsonLines:
+    """A file of one JSON object per line, each with a `step`.
+
+    Lines from after `step` and a torn last line are dropped on opening: a run that goes on writes them anew.
+
+    Args:
+      path: of the file.
+      step: what it goes on from.
+    """
+
+    def __init__(self, path: Path, step: int):
+        lines = [line for line in read(path) if line['step'] <= step]
+        _replace(path, ''.join(_line(each) for each in lines))
+        self._file = path.open('a', encoding='utf-8')
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Appends one line."""
+        self._file.write(_line(values))
+
+    def flush(self) -> None:
+        """Hands what was written to the system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flushes and closes the file."""
+        self._file.close()
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values) + '\n'
+
+
+def _replace(path: Path, text: str) -> None:
+    """Replaces a file whole: whoever reads it sees the old text or the new."""
+    aside = path.with_name(path.name + '.tmp')
+    aside.write_text(text, encoding='utf-8')
+    aside.replace(path)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Replaces a JSON file whole."""
+    _replace(path, json.dumps(values, indent=2) + '\n')
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the values of a JSON file, nothing if it does not exist."""
+    return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a JSON-lines file; none if it does not exist. A torn last line is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b'\n')[:-1]  # what follows the last newline is torn, or nothing
+    return [json.loads(line) for line in lines]
+
+
+class Events:
+    """TensorBoard events of one run.
+
+    A run that goes on begins a new file; TensorBoard shows the later one where steps overlap.
+    """
+
+    def __init__(self, folder: Path, step: int):
+        from tensorboardX import SummaryWriter  # slow to import, and only training writes events
+
+        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+
+    def write(self, group: str, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds scalars named `group/metric`."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(f'{group}/{name}', value, step)
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._writer.close()
+
+
+def silence_libraries() -> None:
+    """Keeps the noise of libraries off the terminal; their errors still show."""
+    for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for module in ('orbax', 'tensorflow_datasets', 'flax'):
+        warnings.filterwarnings('ignore', module=f'{module}.*')
+
+
+def to_terminal() -> None:
+    """Sends this project's log to the terminal, as plain lines."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter('%(message)s'))
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def to_file(path: Path) -> None:
+    """Sends this project's log to a file too, each line with its time (UTC)."""
+    handler = logging.FileHandler(path, encoding='utf-8')
+    formatter = logging.Formatter('%(asctime)s %(levelname)s %(message)s', '%Y-%m-%dT%H:%M:%SZ')
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logger.addHandler(handler)

@@ -1,0 +1,234 @@
+"""The trainer: read it top to bottom.
+
+A run is a function of (code, config, seed, data). Batch and randomness of a step depend on (seed, step) alone, so a
+state and its step are all there is to go on from; and when to evaluate, save and stop comes from the config, never
+from a clock.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from research.engine import datasets, debug, inputs, predictions, programs
+from research.engine.checkpoints import Checkpoints
+from research.engine.datasets import Dataset
+from research.engine.journal import Journal
+from research.engine.logs import logger
+from research.engine.metrics import merged
+from research.engine.parallelism import Jit
+from research.engine.programs import Compiled, together
+from research.engine.progress import progress
+from research.engine.runs import FINISHED, RUNNING, Heartbeat, Run
+from research.engine.workspace import project
+from research.errors import UserError, did_you_mean
+from research.interfaces import BoundTask, State, Task
+
+RESIDENT = 2**30  # bytes of training data that are held on the device rather than sent batch by batch
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """Trains a task on a dataset; the root of every config.
+
+    Args:
+      dataset: name of a Dataset+, such as 'digits' or 'digits/toy'.
+      task: what to learn.
+      steps: of training, in all.
+      batch_size: examples per step, over all devices.
+      seed: of the first parameters, the order of examples and all other randomness.
+      save_every: steps between checkpoints to go on from.
+      best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
+      predict: splits whose predictions are saved when training ends.
+      steps_per_dispatch: steps that one call of the device runs; more help small models on an accelerator.
+      parallelism: where arrays live.
+    """
+
+    dataset: str
+    task: Task
+    steps: int
+    batch_size: int
+    seed: int = 0
+    save_every: int = 100
+    best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
+    predict: tuple[str, ...] = ('val', 'test')
+    steps_per_dispatch: int = 1
+    parallelism: Jit = Jit()
+
+    # What follows from the config ------------------------------------------------------------------------------
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The dataset, built on first use."""
+        return datasets.load(self.dataset)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What stack.json says of the seed and the data."""
+        data = {'name': self.data.name, 'version': self.data.version, 'fingerprint': self.data.fingerprint}
+        return {'seed': self.seed, 'dataset': data}
+
+    @cached_property
+    def bound(self) -> BoundTask:
+        """The task, bound to the dataset."""
+        return self.task.bind(self.data.spec)
+
+    @cached_property
+    def order(self) -> inputs.Order:
+        """The order of the training examples."""
+        return inputs.Order(self.data.splits['train'], self.batch_size, self.seed)
+
+    @cached_property
+    def programs(self) -> programs.Programs:
+        """What runs on the devices."""
+        return programs.Programs(self.bound, self.parallelism, self.seed)
+
+    @cached_property
+    def evaluations(self) -> frozenset[int]:
+        """The steps after which the validation set is evaluated: the end of each epoch, and of training."""
+        return frozenset(self.order.epoch_ends(self.steps)) | {self.steps}
+
+    def check(self) -> None:
+        """Binds the task and traces its functions on shapes: what cannot work fails here, not after an hour.
+
+        Raises:
+          UserError: if sizes do not fit, or names of metrics or splits are unknown.
+        """
+        for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
+            if getattr(self, name) < 1:
+                raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
+        self.parallelism.check(self.batch_size)
+        for split in ('train', 'val', *self.predict):
+            self.data.split(split)
+        metrics = self.programs.trace(self.data.spec, self.batch_size)
+        if self.best and self.best[0] not in metrics:
+            raise UserError(
+                f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. '
+                f'{did_you_mean(self.best[0], metrics)}'
+            )
+
+    # Training --------------------------------------------------------------------------------------------------
+
+    def run(self, run: Run) -> None:
+        """Trains from the run's last checkpoint, or from the start, to the end; then saves predictions."""
+        with Checkpoints(run.folder / 'checkpoints') as checkpoints:
+            start = checkpoints.last('latest') or 0
+            checkpoints.discard_after(start)
+            run.write_status(state=RUNNING, step=start, steps=self.steps, error=None)
+            shown = progress(start, self.steps, self.order.epoch, self.batch_size)
+            logs = run.folder / 'logs'
+            with Journal(logs, start, self.order.epoch, self.batch_size, shown, Heartbeat(run)) as journal:
+                self._train(run, start, checkpoints, journal)
+        self.save_predictions(run, self.predict, 'best' if self.best else 'latest', overwrite=True)
+        run.write_status(state=FINISHED, step=self.steps)
+
+    def _train(self, run: Run, start: int, checkpoints: Checkpoints, journal: Journal) -> None:
+        """The loop: what is due at a step, then a group of steps."""
+        source = self._source()
+        update, evaluate = self._compile(source)
+        step, state = start, self._first_state(start, checkpoints)
+        self._save_first_batch(run)
+
+        clock = journal.clock
+        feed, evaluate = clock.timed('data', source.feed), clock.timed('evaluation', evaluate)
+        save = clock.timed('checkpoint', checkpoints.save)
+        journal.begin()
+        while True:
+            if step in self.evaluations and not journal.has_evaluated(step):
+                journal.flush()
+                journal.evaluated(step, evaluate(state))
+                if self.best and journal.is_best(*self.best):
+                    save('best', step, state)
+            if self._saves_at(step) and step > start:
+                journal.flush()
+                save('latest', step, state)
+            if step == self.steps:
+                return
+            count = self._group(step)
+            state, metrics = update[count](state, feed(step, count), np.int32(step))
+            journal.trained(step, metrics)
+            step += count
+
+    def _saves_at(self, step: int) -> bool:
+        return step == self.steps or step % self.save_every == 0
+
+    def _group(self, step: int) -> int:
+        """Returns how many steps the next call makes: a whole group where no event falls into it, else one."""
+        group = self.steps_per_dispatch
+        inside = range(step + 1, step + group)
+        fits = step % group == 0 and step + group <= self.steps
+        return group if fits and not any(self._saves_at(s) or s in self.evaluations for s in inside) else 1
+
+    def _source(self) -> inputs.Source:
+        """Returns the training batches: from the device if the examples fit there, else from the host."""
+        examples = self.data.split('train')
+        size = sum(array.nbytes for array in examples.arrays.values())
+        if size > RESIDENT:
+            return inputs.Streamed(examples, self.order)
+        return inputs.Resident(examples, self.order, self.parallelism.replicate)
+
+    def _compile(
+        self, source: inputs.Source
+    ) -> tuple[dict[int, Compiled], Callable[[State], dict[str, float]]]:
+        """Returns the training programs by number of steps, and what evaluates a state, all compiled."""
+        counts = sorted({1, self.steps_per_dispatch})
+        val = self.data.split('val')
+        example = next(inputs.evaluation_batches(val, self.batch_size))
+        *updates, evaluate = together(
+            *(partial(self.programs.update, count, source.batch, source.feed(0, count)) for count in counts),
+            partial(self.programs.evaluate, example),
+        )
+
+        def evaluate_all(state: State) -> dict[str, float]:
+            batches = inputs.evaluation_batches(val, self.batch_size)
+            return merged(evaluate(state, batch) for batch in batches)
+
+        return dict(zip(counts, updates, strict=True)), evaluate_all
+
+    def _first_state(self, start: int, checkpoints: Checkpoints) -> State:
+        if not start:
+            return self.programs.init()
+        logger.info('continuing after step %d of %d', start, self.steps)
+        return checkpoints.restore('latest', start, self.programs.state_shapes())
+
+    def _save_first_batch(self, run: Run) -> None:
+        """Writes the first batch as the network sees it."""
+        indices = self.order.indices(0)
+        batch = {name: array[indices] for name, array in self.data.split('train').arrays.items()}
+        seen = jax.device_get(self.programs.inputs(batch))
+        debug.save_first_batch(run.folder / 'debug', seen, batch.get('label'), self.data.spec.class_names)
+
+    # Predictions -----------------------------------------------------------------------------------------------
+
+    def save_predictions(self, run: Run, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
+        """Predicts splits from a checkpoint and writes them to the run's outputs.
+
+        Args:
+          run: that holds the checkpoint.
+          splits: of the dataset.
+          which: 'best', 'latest' or the number of a step.
+          overwrite: whether outputs that exist are replaced; else they are an error.
+
+        Returns:
+          The outputs folders: `<split>`, or `<split>@<step>` for a checkpoint asked for by number.
+        """
+        with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
+            kind, step = checkpoints.find(which)
+            state = checkpoints.restore(kind, step, self.programs.state_shapes())
+        program, folders = None, []
+        for split in splits:
+            examples = self.data.split(split)
+            program = program or self.programs.predict(
+                next(inputs.evaluation_batches(examples, self.batch_size))
+            )
+            predicted = predictions.predict(program, state, examples, self.batch_size)
+            folders.append(run.folder / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
+            origin = {'project': project(), 'run': run.folder.name, 'step': step}
+            predictions.save(
+                folders[-1], predicted, self.bound.describe(), self.data, split, overwrite, **origin
+            )
+        return folders

@@ -1,0 +1,1 @@
+"""Models: Flax modules, one family per file."""

@@ -1,0 +1,1 @@
+"""Tasks: what to learn, one kind per file."""

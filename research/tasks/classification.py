@@ -1,0 +1,60 @@
+"""Classification of images: one label for each."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from research.errors import UserError
+from research.interfaces import Batch, Description, Spec
+from research.tasks import augmentation
+from research.tasks.supervised import Supervised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Supervised):
+    """Softmax cross-entropy on the fields `image` (uint8 [H, W, C]) and `label` (int32 []).
+
+    Args:
+      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits f32 [B, classes].
+      augment: changes the images in training, (key, images uint8 [B, H, W, C]) -> images.
+      label_smoothing: share of the target that is spread over all classes; Szegedy et al. 2016,
+        https://arxiv.org/abs/1512.00567.
+    """
+
+    augment: augmentation.Augmentation = augmentation.none
+    label_smoothing: float = 0.0
+
+    def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
+        """Returns the model for a dataset's images and classes."""
+        missing = {'image', 'label'} - spec.example.keys()
+        if missing:
+            fields = ', '.join(spec.example)
+            raise UserError(f'classification needs the field {missing.pop()!r}; the dataset has: {fields}.')
+        return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
+
+    def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
+        """Returns images f32 [B, H, W, C] between -1 and 1."""
+        images = batch['image'] if key is None else self.augment(key, batch['image'])
+        return images.astype(jnp.float32) / 127.5 - 1
+
+    def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+        """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""
+        targets = optax.smooth_labels(jax.nn.one_hot(batch['label'], output.shape[-1]), self.label_smoothing)
+        correct = jnp.argmax(output, -1) == batch['label']
+        loss = optax.softmax_cross_entropy(output, targets)
+        return {'loss': loss, 'accuracy': correct.astype(jnp.float32)}
+
+    def predictions(self, output: jax.Array) -> dict[str, jax.Array]:
+        """Returns the logits f32 [B, classes]."""
+        return {'logits': output.astype(jnp.float32)}
+
+    def describe(self) -> Description:
+        """Returns what the outputs manifest says of the predictions."""
+        return Description(
+            kind='classification',
+            predictions={'logits': 'unnormalised log-probabilities of the classes'},
+            truth={'labels': 'label'},
+        )

@@ -1,0 +1,98 @@
+"""Trains what a Gin config describes, or goes on with a run."""
+
+import argparse
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from research import command_line, config
+from research.command_line import Parser
+from research.errors import UserError
+
+if TYPE_CHECKING:
+    from research.engine.runs import Run
+
+EXAMPLES = """\
+  scripts/train.sh --gin_file=configs/digits_cnn.gin
+  scripts/train.sh --gin_file=configs/digits_cnn.gin --gin_bindings='STEPS = 100' --gin_bindings='SEED = 1'
+  scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where each value is from
+  scripts/train.sh --resume=latest                                  goes on with the latest unfinished run
+  scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
+"""
+
+
+def parser() -> Parser:
+    """Returns the parser of this program's command line."""
+    parser = Parser('train.sh', __doc__ or '', EXAMPLES)
+    parser.add_gin_arguments()
+    parser.add_argument(
+        '--run', metavar='FOLDER', help='begins a run in this folder, or goes on with the one in it'
+    )
+    parser.add_argument('--resume', metavar='RUN', help="goes on with a run: its folder, or 'latest'")
+    parser.add_argument(
+        '--dry_run', action='store_true', help='builds everything, shows the config, trains nothing'
+    )
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Builds the trainer, checks everything, and only then trains."""
+    from research.engine import logs
+    from research.engine.runs import Run
+    from research.engine.trainer import Trainer
+
+    logs.silence_libraries()
+    logs.to_terminal()
+    run = _existing(arguments)
+    settings = config.Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+    trainer = settings.build(Trainer)
+    with config.explained():
+        trainer.check()
+    notes = settings.check()
+    if arguments.dry_run:
+        print(settings.explain())
+        print('\n'.join(f'note: {note}' for note in notes))
+        return command_line.FINISHED
+    if run:
+        _refuse_changes(run.config.read_text(encoding='utf-8'), settings.text(), run.folder)
+    else:
+        run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
+        settings.save(run.config)
+    logs.to_file(run.folder / 'logs' / 'train.log')
+    for note in notes:
+        logs.logger.info('note: %s', note)
+    with run.recorded(**trainer.origin):
+        trainer.run(run)
+    print(f'run: {run.folder}')
+    return command_line.FINISHED
+
+
+def _existing(arguments: argparse.Namespace) -> 'Run | None':
+    """Returns the run to go on with, None if a new one is to begin."""
+    from research.engine import runs
+
+    if arguments.resume and arguments.run:
+        raise UserError('--resume and --run both name a run: give one of them.')
+    if arguments.resume:
+        return runs.Run.find(arguments.resume)
+    if arguments.run and runs.is_run(Path(arguments.run)):
+        return runs.Run.find(arguments.run)
+    if not arguments.gin_file:
+        raise UserError('nothing to train: give --gin_file=configs/<name>.gin, or --resume=<run>.')
+    return None
+
+
+def _refuse_changes(recorded: str, asked: str, folder: Path) -> None:
+    """Raises `UserError` that shows how the config asked for differs from the run's own."""
+    lines = difflib.unified_diff(recorded.splitlines(), asked.splitlines(), n=0, lineterm='')
+    changes = [line for line in lines if line[:1] in '+-' and line[:3] not in ('+++', '---')]
+    if changes:
+        raise UserError(
+            f'{folder} was begun with another config (-), so this one (+) cannot go on with it:\n'
+            + '\n'.join(changes)
+            + '\nGo on without --gin_file and --gin_bindings, or begin another run.'
+        )
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())
