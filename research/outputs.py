@@ -1,8 +1,8 @@
 """The outputs format: predictions as plain files, written and read. Imports NumPy alone.
 
 An outputs folder holds `manifest.json`, `ids.txt` (one example id per line), one `.npy` file per array and,
-for people, `predictions.csv`. The manifest states bytes and sha256 of every other file: a folder without it is
-unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is the evaluator's.
+for people, `predictions.csv`. The manifest states bytes and sha256 of every other file: a folder without it
+is unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is the evaluator's.
 """
 
 import csv
@@ -84,7 +84,7 @@ def write(
       step: training step of the checkpoint.
       dataset: what the examples are from.
       split: which split of it.
-      overwrite: replaces an existing outputs folder once the new one is complete; its evaluation goes with it.
+      overwrite: replaces an existing outputs folder, its evaluation too, once the new one is complete.
 
     Raises:
       UserError: the folder exists, or what is to be written is not what the kind states.
@@ -172,12 +172,6 @@ def find(paths: Iterable[str | Path]) -> list[Path]:
     return list(found.values())
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns the probabilities, f64 [n, classes], that `logits` [n, classes] stand for."""
-    powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
 # Writing.
 
 
@@ -207,7 +201,7 @@ def _write_predictions(
 ) -> None:
     """Writes id, predicted class, confidence and, where known, label."""
     scores = arrays['logits'] if 'logits' in arrays else arrays['probabilities']
-    confidences = (softmax(scores) if 'logits' in arrays else scores).max(axis=1)
+    confidences = (_softmax(scores) if 'logits' in arrays else scores).max(axis=1)
     names = class_names or [str(index) for index in range(scores.shape[1])]
     columns = {
         'id': ids,
@@ -220,6 +214,12 @@ def _write_predictions(
         rows = csv.writer(file, lineterminator='\n')
         rows.writerow(columns)
         rows.writerows([_defused(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Returns the probabilities, f64 [n, classes], that `logits` [n, classes] stand for."""
+    powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 # A cell that a spreadsheet would compute; a plain number such as -1 it would not.
@@ -293,8 +293,9 @@ def _check_types(path: Path, what: str, stated: Any, types: Mapping[str, Any]) -
 
 def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
     listed = manifest['files']
-    for name, stated in listed.items():
+    for name in (MANIFEST, *listed):
         _check_path(folder, name)
+    for name, stated in listed.items():
         _check_content(folder, name, stated)
     for name in (IDS, *(stated['file'] for stated in manifest['arrays'].values())):
         if name not in listed:

@@ -1,0 +1,85 @@
+"""Evaluates saved outputs: `scripts/eval.sh <outputs>...`. Needs neither JAX nor the model."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from research import command_line, folders, outputs
+from research.evaluation import report, text
+from research.evaluation.evaluator import Evaluator
+from research.evaluation.report import Report
+
+EXAMPLES = """\
+  scripts/eval.sh <run>/outputs/test                 one split
+  scripts/eval.sh <run>                              all outputs of a run, compared
+  scripts/eval.sh <run> --output=results             written there, not into the run
+  scripts/eval.sh <run> --gin_bindings='from research.evaluation import evaluator' \\
+                        --gin_bindings='evaluator.Evaluator.draws = 10000'
+"""
+
+
+def parser() -> command_line.Parser:
+    """Returns the parser of the command line."""
+    made = command_line.Parser('eval.sh', 'Evaluates saved outputs, offline.', EXAMPLES)
+    made.add_argument(
+        'outputs', nargs='+', metavar='OUTPUTS', help='an outputs folder, or one that holds some'
+    )
+    made.add_argument(
+        '--output', metavar='DIR', help='where to write; by default evaluation/ in each outputs folder'
+    )
+    made.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation')
+    made.add_gin_arguments()
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Evaluates, writes and prints; returns the exit code."""
+    evaluator = build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    found = outputs.find(arguments.outputs)
+    names = short_names(found)
+    targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
+    for each in targets:
+        folders.check_replaceable(each, report.METRICS, arguments.overwrite)
+    reports = [evaluator.report(folder) for folder in found]
+    for each, where in zip(reports, targets, strict=True):
+        each.write(where, arguments.overwrite)
+    show(names, reports)
+    print(*(f'evaluation: {where}' for where in targets), sep='\n')
+    return command_line.FINISHED
+
+
+def build_evaluator(gin_file: Sequence[str], gin_bindings: Sequence[str]) -> Evaluator:
+    """Returns the evaluator; Gin is imported only if one of its flags was given."""
+    if not gin_file and not gin_bindings:
+        return Evaluator()
+    from research import config
+
+    bound = config.Config(gin_file, gin_bindings)
+    evaluator = bound.build(Evaluator)
+    bound.check()
+    return evaluator
+
+
+def short_names(found: Sequence[Path]) -> list[str]:
+    """Returns for each outputs folder its path below what they have in common; '.' for a single one."""
+    absolute = [folder.resolve() for folder in found]
+    common = os.path.commonpath(absolute)
+    return [str(folder.relative_to(common)) for folder in absolute]
+
+
+def target(folder: Path, name: str, output: str | None) -> Path:
+    """Returns where the evaluation of an outputs folder goes."""
+    return Path(output) / name if output else folder / 'evaluation'
+
+
+def show(names: Sequence[str], reports: Sequence[Report]) -> None:
+    """Prints all metrics of a single report, or the headline metrics of several beside each other."""
+    if len(reports) == 1:
+        print(reports[0].title(), text.aligned(reports[0].rows()), sep='\n\n', end='\n\n')
+    else:
+        print(text.aligned(report.comparison(names, reports)), end='\n\n')
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())

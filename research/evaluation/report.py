@@ -1,0 +1,123 @@
+"""What an evaluation found, written as JSON for programs and as Markdown, CSV and figures for people."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from research import folders
+from research.evaluation import text
+from research.evaluation.bootstrap import Bootstrap
+from research.evaluation.metric import Metric
+from research.outputs import Outputs
+
+FORMAT, VERSION = 'evaluation', 1
+METRICS = 'metrics.json'
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found about one outputs folder.
+
+    Attributes:
+      outputs: what was evaluated.
+      bootstrap: how the intervals were made.
+      metrics: name to metric, the most telling first.
+      headline: names of the few metrics by which outputs are compared.
+      tables: name to table, written as `<name>.csv`.
+      figures: name to what draws it, written as `figures/<name>.png`.
+    """
+
+    outputs: Outputs
+    bootstrap: Bootstrap
+    metrics: Mapping[str, Metric]
+    headline: Sequence[str]
+    tables: Mapping[str, pd.DataFrame]
+    figures: Mapping[str, Callable[[], Figure]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the content of metrics.json."""
+        return {
+            'format': FORMAT,
+            'version': VERSION,
+            'kind': self.outputs.kind,
+            'project': self.outputs.project,
+            'run': self.outputs.run,
+            'step': self.outputs.step,
+            'dataset': self.outputs.dataset,
+            'split': self.outputs.split,
+            'examples': len(self.outputs.ids),
+            'files': self.outputs.manifest['files'],
+            'bootstrap': asdict(self.bootstrap),
+            'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},
+        }
+
+    def write(self, folder: Path, overwrite: bool) -> None:
+        """Writes all of it into `folder`, or nothing; an earlier evaluation is replaced if `overwrite`."""
+        with folders.replacing(folder, METRICS, overwrite) as aside:
+            (aside / METRICS).write_text(json.dumps(self.as_json(), indent=2) + '\n', encoding='utf-8')
+            (aside / 'metrics.md').write_text(self._markdown(), encoding='utf-8')
+            for name, table in self.tables.items():
+                table.to_csv(aside / f'{name}.csv', float_format='%.6g')
+            (aside / 'figures').mkdir()
+            for name, draw in self.figures.items():
+                draw().savefig(aside / 'figures' / f'{name}.png', dpi=160)
+
+    def title(self) -> str:
+        """Returns what was evaluated, in one line."""
+        found = self.outputs
+        parts = [found.dataset, found.split, f'{len(found.ids)} examples', found.project, found.run]
+        parts.append('' if found.step is None else f'step {found.step}')
+        return ', '.join(part for part in parts if part)
+
+    def rows(self) -> list[list[str]]:
+        """Returns the table of all metrics: name, value, interval, which is better."""
+        interval = f'{100 * self.bootstrap.confidence:g} % interval'
+        return [
+            ['metric', 'value', interval, 'better'],
+            *(
+                [
+                    metric.definition.title,
+                    metric.shown(),
+                    metric.shown_interval(),
+                    metric.definition.direction,
+                ]
+                for metric in self.metrics.values()
+            ),
+        ]
+
+    def _markdown(self) -> str:
+        figures = [f'![{name.replace("_", " ")}](figures/{name}.png)' for name in self.figures]
+        meanings = [
+            f'- **{metric.definition.title}**: {metric.definition.definition} ({metric.definition.source})'
+            for metric in self.metrics.values()
+        ]
+        intervals = (
+            f'Intervals: percentiles over {self.bootstrap.draws} bootstrap resamples of the examples, '
+            f'seed {self.bootstrap.seed}.'
+        )
+        parts = [f'# {self.title()}', text.markdown(self.rows()), intervals, '\n'.join(meanings), *figures]
+        return '\n\n'.join(parts) + '\n'
+
+
+def comparison(names: Sequence[str], reports: Sequence[Report]) -> list[list[str]]:
+    """Returns a table with a row per report: its name, number of examples and headline metrics.
+
+    Args:
+      names: what to call each report.
+      reports: what to compare. Where one has no such metric, its cell is empty.
+    """
+    columns = {name: report.metrics[name].definition.title for report in reports for name in report.headline}
+    rows = [['outputs', 'examples', *columns.values()]]
+    for name, report in zip(names, reports, strict=True):
+        cells = [_compared(report.metrics.get(column)) for column in columns]
+        rows.append([name, str(len(report.outputs.ids)), *cells])
+    return rows
+
+
+def _compared(metric: Metric | None) -> str:
+    return f'{metric.shown()} ({metric.shown_interval()})' if metric else ''
