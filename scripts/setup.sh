@@ -82,7 +82,7 @@ attempt() {
   output=$("$@" 2>&1 </dev/null) && return
   printf '%s\n' "$output" | tail -n 15 >&2
   fail "setting up .venv failed; the last words of $(basename "$1") are above.
-Is the network there, and room on the disk (2 GB; 10 GB with ACCELERATOR=gpu)? The same command tries again." 1
+Is the network there, and room on the disk (2 GB; 8 GB with ACCELERATOR=gpu)? The same command tries again." 1
 }
 
 create() {
@@ -118,7 +118,7 @@ set_up() {
   lock
   ! ready || return 0   # another script did it meanwhile
   local minutes='a minute or two'
-  [[ $accelerator != gpu ]] || minutes='several minutes, for 3 GB are fetched'
+  [[ $accelerator != gpu ]] || minutes='several minutes, for it fetches some GB'
   echo "setting up .venv: ${needed[*]} for $(basename "$base"), with $(basename "$installer"); takes $minutes ..." >&2
   cd "$root"            # requirements files may name paths
   worth_keeping || create
