@@ -86,6 +86,7 @@ class Journal:
     def begin(self) -> None:
         """Counts time from here: what came before was setting up."""
         self.clock.lap()
+        self._progress.begin()
 
     def trained(self, step: int, metrics: Metrics) -> None:
         """Notes the metrics of the steps after `step`, still on the device; writes those of earlier ones."""

@@ -28,6 +28,10 @@ class Progress:
         self._began = self._said = time.monotonic()
         self._loss = ''
 
+    def begin(self) -> None:
+        """Counts time from here: what came before was setting up."""
+        self._began = self._said = time.monotonic()
+
     def trained(self, step: int, metrics: dict[str, float]) -> None:
         """Shows the newest training metrics known."""
         self._loss = f'loss {metrics["loss"]:.4f}  ' if 'loss' in metrics else ''
