@@ -27,6 +27,11 @@ class Bootstrap:
     confidence: float
     seed: int
 
+    @property
+    def percent(self) -> str:
+        """The confidence as people read it."""
+        return f'{100 * self.confidence:g} %'
+
     def sums(self, features: Mapping[str, sparse.csr_array], examples: int) -> dict[str, np.ndarray]:
         """Sums features over each resample. Whatever is a function of sums gets its interval so, fast.
 

@@ -3,13 +3,15 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from research.evaluation.metric import Metric
 
-# From Okabe and Ito's palette, told apart with any colour vision.
-BLUE, ORANGE, GREY = '#0072B2', '#D55E00', '#666666'
+# Of Okabe and Ito's palette: told apart with any colour vision.
+SKY, ORANGE, GREY = '#56B4E9', '#D55E00', '#666666'
+PERCENT = PercentFormatter(1, symbol=' %')
 # More classes than these are drawn without their numbers, or without their names, or not all of them.
 NUMBERED, NAMED, BARS = 20, 40, 30
 
@@ -23,29 +25,28 @@ def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric) -> Figu
       accuracy: the headline.
     """
     classes = len(counts)
-    side = 3.2 + 0.42 * min(classes, NUMBERED)
-    figure = Figure(figsize=(side + 0.9, side), layout='constrained')
+    names = [_plain(name) for name in counts.columns]
+    longest = max(map(len, names))
+    side = max(5, 2.6 + 0.32 * min(classes, NUMBERED) + 0.06 * longest)
+    figure = Figure(figsize=(side + 1, side), layout='constrained')
     axes = figure.add_subplot()
     numbers = counts.to_numpy()
     shares = numbers / np.maximum(numbers.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
-    bar = figure.colorbar(image, ax=axes, format=PercentFormatter(1), shrink=0.8)
+    # Not linear: mistakes are rare, and they are what one looks for.
+    image = axes.imshow(shares, cmap='Blues', norm=PowerNorm(0.5, vmin=0, vmax=1))
+    bar = figure.colorbar(image, ax=axes, format=PERCENT, ticks=[0, 0.01, 0.1, 0.25, 0.5, 1], shrink=0.8)
     bar.set_label('share of the label')
     bar.outline.set_visible(False)
     if classes <= NUMBERED:
         _write_numbers(axes, numbers, shares)
     if classes <= NAMED:
-        names = [_plain(name) for name in counts.columns]
-        upright = max(map(len, names)) <= 3
-        axes.set_xticks(
-            range(classes), names, rotation=0 if upright else 45, ha='center' if upright else 'right'
-        )
+        axes.set_xticks(range(classes), names, rotation=0 if longest <= 3 else 90)
         axes.set_yticks(range(classes), names)
     axes.set_xlabel('prediction')
     axes.set_ylabel('label')
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    _entitle(axes, title, accuracy)
+    _entitle(figure, title, accuracy)
     return figure
 
 
@@ -61,18 +62,26 @@ def reliability(table: pd.DataFrame, title: str, error: Metric) -> Figure:
     above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     width = table['high'] - table['low']
     bar = {'x': table['low'], 'width': width, 'align': 'edge', 'edgecolor': 'white'}
-    above.bar(height=table['accuracy'], color=BLUE, label='accuracy', **bar)
+    above.bar(height=table['accuracy'], color=SKY, label='accuracy', **bar)
     above.plot([0, 1], [0, 1], color=GREY, linestyle='--', label='perfectly calibrated')
-    above.plot(table['confidence'], table['accuracy'], 'o', color=ORANGE, label='mean confidence of the bin')
+    above.plot(
+        table['confidence'],
+        table['accuracy'],
+        'o',
+        color=ORANGE,
+        clip_on=False,
+        label='at mean confidence',
+    )
     above.set(ylim=(0, 1.02), ylabel='accuracy')
-    above.yaxis.set_major_formatter(PercentFormatter(1))
-    above.legend(loc='upper left', frameon=False)
+    above.yaxis.set_major_formatter(PERCENT)
     below.bar(height=table['examples'], color=GREY, **bar)
     below.set(xlim=(0, 1), xlabel='confidence', ylabel='examples', yscale='symlog')
-    below.xaxis.set_major_formatter(PercentFormatter(1))
+    below.xaxis.set_major_formatter(PERCENT)
+    below.yaxis.set_major_formatter('{x:.0f}')
+    figure.legend(loc='outside lower center', ncols=3, frameon=False)
     for axes in (above, below):
         axes.spines[['top', 'right']].set_visible(False)
-    _entitle(above, title, error)
+    _entitle(figure, title, error)
     return figure
 
 
@@ -86,38 +95,37 @@ def class_f1(table: pd.DataFrame, title: str, macro_f1: Metric) -> Figure:
     """
     present = table.dropna(subset='f1').sort_values('f1', kind='stable')
     shown = present.head(BARS)
-    figure = Figure(figsize=(6.4, 1.6 + 0.3 * len(shown)), layout='constrained')
+    figure = Figure(figsize=(6.4, 1.8 + 0.3 * len(shown)), layout='constrained')
     axes = figure.add_subplot()
     places = np.arange(len(shown))
-    axes.barh(places, shown['f1'], color=BLUE)
-    axes.hlines(places, shown['f1_low'], shown['f1_high'], color=ORANGE, linewidth=2)
+    axes.barh(places, shown['f1'], color=SKY)
+    axes.hlines(places, shown['f1_low'], shown['f1_high'], color='black', linewidth=2)
     names = [
         f'{_plain(name)} ({support})' for name, support in zip(shown.index, shown['support'], strict=True)
     ]
     axes.set_yticks(places, names)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.xaxis.set_major_formatter(PERCENT)
     which = f'the {BARS} lowest of {len(present)} classes' if len(present) > BARS else 'class'
-    axes.set(xlabel='F1', ylabel=f'{which} (examples)')
+    axes.set(xlabel='F1 (bar) and its interval (line)', ylabel=f'{which} (examples)')
     axes.spines[['top', 'right']].set_visible(False)
     axes.tick_params(axis='y', length=0)
-    _entitle(axes, title, macro_f1)
+    _entitle(figure, title, macro_f1)
     return figure
 
 
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:
-    """Writes the counts into the cells; a zero only where a row says something by it."""
+    """Writes the counts into the cells; zeros would hide them."""
     for row, column in zip(*np.nonzero(numbers), strict=True):
-        colour = 'white' if shares[row, column] > 0.5 else 'black'
+        colour = 'white' if shares[row, column] > 0.25 else 'black'
         axes.text(column, row, str(numbers[row, column]), ha='center', va='center', color=colour)
 
 
-def _entitle(axes: Axes, title: str, headline: Metric) -> None:
-    name = headline.definition.title
-    axes.set_title(
-        f'{_plain(title, 60)}\n{name} {headline.shown()} ({headline.shown_interval()})', loc='left'
-    )
+def _entitle(figure: Figure, title: str, headline: Metric) -> None:
+    numbers = f'{headline.definition.title} {headline.shown()} ({headline.shown_interval()})'
+    figure.suptitle(f'{_plain(title, 60)}\n{numbers}', x=0.02, ha='left')
 
 
 def _plain(name: object, length: int = 20) -> str:

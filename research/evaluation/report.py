@@ -76,9 +76,8 @@ class Report:
 
     def rows(self) -> list[list[str]]:
         """Returns the table of all metrics: name, value, interval, which is better."""
-        interval = f'{100 * self.bootstrap.confidence:g} % interval'
         return [
-            ['metric', 'value', interval, 'better'],
+            ['metric', 'value', f'{self.bootstrap.percent} interval', 'better'],
             *(
                 [
                     metric.definition.title,
