@@ -13,7 +13,7 @@ ARG ACCELERATOR=cpu
 # A venv, for the base image may guard its own Python against pip.
 RUN python3 -m venv /opt/venv
 # HOME: a place to write for any user that --user names.
-ENV PATH=/opt/venv/bin:$PATH ENV=existing WORKSPACE=/workspace HOME=/tmp
+ENV PATH=/opt/venv/bin:$PATH ENV=existing HOME=/tmp
 WORKDIR /project
 # Requirements before the code: a change of code installs nothing.
 COPY requirements.txt requirements-gpu.txt requirements-tpu.txt ./
@@ -30,6 +30,7 @@ COPY . .
 CMD ["bash"]
 
 FROM base AS release
+ENV WORKSPACE=/workspace
 RUN useradd --uid 1000 --create-home researcher && install -d -o researcher /workspace
 COPY . .
 USER researcher
