@@ -14,8 +14,6 @@ made=$root/.venv/made   # what .venv was made from and for
 
 # Imports come from this repository, wherever the user stands and whatever lies there (another fork, say).
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
-# The C++ parts of JAX and gRPC (checkpoints, several machines) speak of themselves; errors remain.
-export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-2}" GRPC_VERBOSITY="${GRPC_VERBOSITY:-ERROR}"
 
 # A Python program that says why it is not run by a supported Python.
 supported="import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit('it is Python ' + sys.version.split()[0])"
