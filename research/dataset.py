@@ -1,10 +1,9 @@
-"""Builds datasets and lists them: `scripts/dataset.sh`."""
+"""Builds a dataset of data/ in the workspace, or lists them all."""
 
 import argparse
-import logging
 
-from research.command_line import FINISHED, Parser, run
-from research.engine import datasets, workspace
+from research import command_line
+from research.command_line import Parser
 from research.errors import UserError
 
 EXAMPLES = """\
@@ -14,34 +13,42 @@ EXAMPLES = """\
 
 
 def parser() -> Parser:
-    """Returns the parser of the command line."""
-    parser = Parser('dataset.sh', 'Builds a dataset of data/ in the workspace, or lists them all.', EXAMPLES)
+    """Returns the parser of this program's command line."""
+    parser = Parser('dataset.sh', __doc__ or '', EXAMPLES)
     parser.add_argument('command', choices=['build', 'list'])
-    parser.add_argument('name', nargs='?', help='the dataset to build: the name of its folder in data/')
+    parser.add_argument('name', nargs='?', metavar='NAME', help='the dataset to build: its folder in data/')
     parser.add_argument('--config', help='full (default) or toy')
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Does what the command line says. Returns the exit code."""
+    """Builds or lists. Returns the exit code."""
+    from research.engine import logs
+
+    logs.silence_libraries()
+    logs.to_terminal()
     if arguments.command == 'list':
         show()
     elif arguments.name is None:
-        raise UserError('Build which dataset? For example: scripts/dataset.sh build ' + datasets.names()[0])
+        raise UserError('build which dataset? NAME is missing; scripts/dataset.sh list shows what there is.')
     else:
         build('/'.join(filter(None, [arguments.name, arguments.config])))
-    return FINISHED
+    return command_line.FINISHED
 
 
 def show() -> None:
     """Prints the name of each dataset and the title of its README."""
+    from research.engine import datasets, workspace
+
     for name in datasets.names():
         readme = workspace.REPOSITORY / 'data' / name / 'README.md'
-        print(f'{name:20} {readme.read_text().splitlines()[0].lstrip("# ")}')
+        print(f'{name:20} {readme.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")}')
 
 
 def build(name: str) -> None:
     """Builds the dataset `name` unless it is built, and prints what it holds."""
+    from research.engine import datasets, workspace
+
     dataset = datasets.load(name)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
@@ -50,6 +57,4 @@ def build(name: str) -> None:
 
 
 if __name__ == '__main__':
-    logging.basicConfig(format='%(message)s')
-    logging.getLogger('research').setLevel(logging.INFO)
-    run(main, parser())
+    command_line.run(main, parser())

@@ -89,7 +89,9 @@ class Dataset:
         """Returns the examples of the split `name`. Raises `UserError` if there is no such split."""
         if name not in self.splits:
             raise UserError(f'{self.name} has no split {name!r}. {did_you_mean(name, self.splits)}')
-        return _read(self.folder / name, list(self.spec.example))
+        folder = self.folder / name
+        arrays = {field: _read(folder / f'{field}.npy', each) for field, each in self.spec.example.items()}
+        return Examples((folder / 'ids.txt').read_text(encoding='utf-8').splitlines(), arrays)
 
 
 def names() -> list[str]:
@@ -178,7 +180,7 @@ def _is_true(path: Path, home: Path) -> bool:
     """Whether the list in `path` is there and was not written before the workspace moved to where it is."""
     if not path.exists():
         return False
-    with path.open(newline='') as file:
+    with path.open(newline='', encoding='utf-8') as file:
         first = next(csv.DictReader(file), None)
     return first is None or Path(first['path']).is_relative_to(home)
 
@@ -199,7 +201,7 @@ def _write_lists(builder: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for split, examples in builder.raw_examples().items():
         aside = folder / f'{INCOMPLETE}{split}.csv'
-        with aside.open('w', newline='') as file:
+        with aside.open('w', newline='', encoding='utf-8') as file:
             csv.writer(file, lineterminator='\n').writerows([('id', 'path', 'label'), *examples])
         aside.replace(folder / f'{split}.csv')
 
@@ -229,7 +231,7 @@ def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
         name: open_memmap(folder / f'{name}.npy', 'w+', each.dtype, (len(examples), *each.shape))
         for name, each in spec.example.items()
     }
-    with (folder / 'ids.txt').open('w') as ids:
+    with (folder / 'ids.txt').open('w', encoding='utf-8') as ids:
         for index, example in enumerate(examples):
             ids.write(example['id'].decode() + '\n')
             for name, array in arrays.items():
@@ -249,10 +251,16 @@ def _fingerprint(folder: Path) -> str:
     return sha256.hexdigest()
 
 
-def _read(folder: Path, fields: list[str]) -> Examples:
-    # Plain views, because NumPy gathers rows from its own arrays faster than from `memmap`, a subclass.
-    arrays = {name: np.load(folder / f'{name}.npy', mmap_mode='r').view(np.ndarray) for name in fields}
-    return Examples((folder / 'ids.txt').read_text().splitlines(), arrays)
+def _read(path: Path, promised: jax.ShapeDtypeStruct) -> np.ndarray:
+    """Returns a field of a split, [n, ...], mapped into memory. Raises `UserError` if not as promised."""
+    # A plain view, because NumPy gathers rows from its own arrays faster than from `memmap`, a subclass.
+    array = np.load(path, mmap_mode='r').view(np.ndarray) if path.exists() else None
+    if array is None or (array.shape[1:], array.dtype) != (promised.shape, promised.dtype):
+        raise UserError(
+            f'The builder now promises {path.stem}: {promised.dtype} {promised.shape}, which {path} is not: '
+            f'it was built before. Raise the VERSION of the builder, or delete {path.parents[2]}.'
+        )
+    return array
 
 
 def _spec(builder: Any) -> Spec:

@@ -17,4 +17,4 @@ def workspace() -> Path:
 
 def project() -> str:
     """Returns the project's name, as pyproject.toml states it."""
-    return tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']['name']
+    return tomllib.loads((REPOSITORY / 'pyproject.toml').read_text(encoding='utf-8'))['project']['name']
