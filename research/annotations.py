@@ -37,6 +37,14 @@ def misfit(value: Any, annotation: Any) -> str:
     return reason and reason + _correction(value, annotation)
 
 
+def misfit_of_factory(factory: Any, annotation: Any) -> str:
+    """Returns why a class or function itself does not fit an annotation, '' if it does."""
+    # A class has the methods of its instances, and so would pass for what a protocol of methods describes.
+    callable_too = any('__call__' in vars(each) for each in getattr(annotation, '__mro__', ()))
+    stands_for_instance = _is_protocol(annotation) and not callable_too
+    return 'it is not called' if stands_for_instance or _reason(factory, annotation) else ''
+
+
 def misfit_of_made(factory: Any, annotation: Any) -> str:
     """Returns why what a class or function makes does not fit an annotation, '' if it does or cannot be told."""
     made = factory if inspect.isclass(factory) else _evaluated(signature(factory).return_annotation, factory)

@@ -31,14 +31,20 @@ REQUIRED = 'gin.REQUIRED'
 
 @dataclass(frozen=True)
 class Where:
-    """The place of a statement: `included` tells files that others include from those named by the user."""
+    """The place of a statement.
+
+    Attributes:
+      file: path, or the command-line binding itself.
+      line: from 1 on; 0 where there is but one.
+      included: whether another file includes this one, rather than the user naming it.
+    """
 
     file: str
     line: int
     included: bool = False
 
     def __str__(self) -> str:
-        return f'{self.file}:{self.line}'
+        return f'{self.file}:{self.line}' if self.line else self.file
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class Source:
     bindings: tuple[Binding, ...]
 
 
-def _statements(text: str, name: str, first_line: int = 1) -> Iterator[Any]:
+def _statements(text: str, name: str) -> Iterator[Any]:
     """Yields Gin's statements of `text`; raises `UserError` for bad syntax, with file and line."""
     file = io.StringIO(text)
     file.name = name  # type: ignore[attr-defined]  # Gin takes the name of a file from here
@@ -125,10 +131,10 @@ def _statements(text: str, name: str, first_line: int = 1) -> Iterator[Any]:
         yield from gin.config_parser.ConfigParser(file, _Recorder())
     except (SyntaxError, tokenize.TokenError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else error.args[1][0]
-        raise UserError(_explain_syntax(error, text, name, line or 1, first_line)) from None
+        raise UserError(_explain_syntax(error, text, name, line or 1)) from None
 
 
-def _explain_syntax(error: Exception, text: str, name: str, line: int, first_line: int) -> str:
+def _explain_syntax(error: Exception, text: str, name: str, line: int) -> str:
     lines = text.splitlines() or ['']
     written = lines[min(line, len(lines)) - 1].strip()
     bare = re.match(r'(?P<key>[\w./]+)\s*=\s*(?P<value>[A-Za-z_][\w./-]*)(?P<call>\(\))?\s*(#.*)?$', written)
@@ -146,7 +152,7 @@ def _explain_syntax(error: Exception, text: str, name: str, line: int, first_lin
         advice = f'this cannot be read: {message.splitlines()[0].rstrip(".")}.'
     if name == COMMAND_LINE:
         return f'{name}: {text.strip()!r}: {advice} In a shell: {COMMAND_LINE}={shlex.quote(written)}'
-    return f'{name}:{line + first_line - 1}: {lines[min(line, len(lines)) - 1].strip()}\n  {advice}'
+    return f'{name}:{line}: {lines[min(line, len(lines)) - 1].strip()}\n  {advice}'
 
 
 def _read_file(path: Path, included: bool, chain: tuple[Path, ...] = ()) -> list[Source]:
@@ -185,10 +191,10 @@ def _read_command_line(bindings: Sequence[str], sources: Sequence[Source]) -> li
     )
     for line in imports:
         for statement in _statements(line, COMMAND_LINE):
-            names.add(statement, Where(COMMAND_LINE, 1))
+            names.add(statement, Where(COMMAND_LINE, line=0))
     resolved = []
-    for number, text in enumerate(bindings, start=1):
-        where = Where(f'{COMMAND_LINE} {text!r}', number)
+    for text in bindings:
+        where = Where(f'{COMMAND_LINE} {text!r}', line=0)
         for statement in _statements(text, COMMAND_LINE):
             if not isinstance(statement, gin.config_parser.BindingStatement):
                 raise UserError(
@@ -366,9 +372,7 @@ def _check_parameter(binding: Binding) -> None:
     known = [name for name, each in parameters.items() if each.kind is not each.VAR_POSITIONAL]
     if binding.parameter not in known:
         hint = did_you_mean(binding.parameter, known)
-        raise UserError(
-            f'{binding.where}: {binding.selector} has no parameter {binding.parameter!r}. {hint}'
-        )
+        raise UserError(f'{binding.where}: {binding.selector} has no parameter {binding.parameter!r}. {hint}')
 
 
 def _check_type(binding: Binding, macros: dict[str, Binding]) -> None:
@@ -376,9 +380,8 @@ def _check_type(binding: Binding, macros: dict[str, Binding]) -> None:
     value = _expanded(binding.value, macros)
     wanted = annotations.of(binding.target, binding.parameter)
     if isinstance(value, Reference):
-        misfit = annotations.misfit_of_made(value.target, wanted) if value.evaluate else ''
-        if not value.evaluate and annotations.misfit(value.target, wanted):
-            misfit = f'it is not called: for what it makes write {value}()'
+        check = annotations.misfit_of_made if value.evaluate else annotations.misfit_of_factory
+        misfit = check(value.target, wanted)
     elif any(isinstance(each, Reference | Macro) for each in _leaves(value)):
         return  # what is inside is known only when it is built
     else:

@@ -24,12 +24,13 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
-    from research.engine import logs
+    from research.engine import logs, programs
     from research.engine.runs import Run
     from research.engine.trainer import Trainer
 
     logs.silence_libraries()
     logs.to_terminal()
+    programs.keep_compiled()
     run = Run.find(arguments.run)
     trainer = config.Config([run.config]).build(Trainer)
     with config.explained():

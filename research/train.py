@@ -37,12 +37,13 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Builds the trainer, checks everything, and only then trains."""
-    from research.engine import logs
-    from research.engine.runs import Run
+    from research.engine import logs, programs
+    from research.engine.runs import FINISHED, Run
     from research.engine.trainer import Trainer
 
     logs.silence_libraries()
     logs.to_terminal()
+    programs.keep_compiled()
     run = _existing(arguments)
     settings = config.Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
     trainer = settings.build(Trainer)
@@ -58,6 +59,9 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
         settings.save(run.config)
+    if run.status().get('state') == FINISHED:
+        print(f'This run is finished.\nrun: {run.folder}')
+        return command_line.FINISHED
     logs.to_file(run.folder / 'logs' / 'train.log')
     for note in notes:
         logs.logger.info('note: %s', note)

@@ -100,9 +100,12 @@ def silence_libraries() -> None:
 
 def to_terminal() -> None:
     """Sends this project's log to the terminal, as plain lines."""
+    for earlier in logger.handlers[:]:
+        logger.removeHandler(earlier)
+        earlier.close()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter('%(message)s'))
-    logger.handlers = [handler]
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
 

@@ -9,12 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.engine.parallelism import Jit
+from research.engine.workspace import workspace
 from research.interfaces import VALID, Batch, BoundTask, Metrics, Spec, State
 
 INIT, TRAIN = 0, 1  # streams of randomness: a key is a function of (seed, stream, step), and none is stored
 
 Shapes = Any
 Compiled = Callable[..., Any]
+
+
+def keep_compiled() -> None:
+    """Keeps what XLA compiles in the workspace: the next start of the same program compiles nothing."""
+    jax.config.update('jax_compilation_cache_dir', str(workspace() / 'cache' / 'xla'))
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+    jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 
 
 def key(seed: int, stream: int, step: int | jax.Array = 0) -> jax.Array:
