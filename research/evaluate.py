@@ -14,8 +14,8 @@ EXAMPLES = """\
   scripts/eval.sh <run>/outputs/test                 one split
   scripts/eval.sh <run>                              all outputs of a run, compared
   scripts/eval.sh <run> --output=results             written there, not into the run
-  scripts/eval.sh <run> --gin_bindings='from research.evaluation import evaluator' \\
-                        --gin_bindings='evaluator.Evaluator.draws = 10000'
+  scripts/eval.sh <run>/outputs/test --overwrite \\
+      --gin_bindings='research.evaluation.evaluator.Evaluator.draws = 10000'
 """
 
 

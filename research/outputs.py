@@ -218,7 +218,9 @@ def _write_predictions(
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     """Returns the probabilities, f64 [n, classes], that `logits` [n, classes] stand for."""
-    powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
+    # A model that diverged may have written infinities: they become NaN, and evaluation says so.
+    with np.errstate(invalid='ignore'):
+        powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
     return powers / powers.sum(axis=1, keepdims=True)
 
 

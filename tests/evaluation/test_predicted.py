@@ -1,0 +1,94 @@
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from research import outputs
+from research.errors import UserError
+from research.evaluation.predicted import Predicted, label_ranks, read_predicted
+
+from .cases import random_case
+
+
+def read(folder) -> Predicted:
+    return read_predicted(outputs.read(folder))
+
+
+@pytest.mark.parametrize('missing', [(), (0, 2)])
+def test_logits_against_a_loop(save, missing: tuple[int, ...]):
+    logits, labels = random_case(0, missing=missing)
+    predicted = read(save(logits, labels))
+    for index, (row, label) in enumerate(zip(logits.tolist(), labels, strict=True)):
+        powers = [math.exp(z) for z in row]
+        assert predicted.predictions[index] == row.index(max(row))
+        assert predicted.confidences[index] == pytest.approx(max(powers) / sum(powers))
+        assert predicted.log_losses[index] == pytest.approx(-math.log(powers[label] / sum(powers)))
+        assert predicted.correct[index] == (row.index(max(row)) == label)
+    assert predicted.present.tolist() == sorted(set(labels.tolist()))
+
+
+def test_log_loss_agrees_with_scikit_learn(save):
+    logits, labels = random_case(1)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    probabilities[3] = np.eye(4)[0]
+    for array, scores in (('probabilities', probabilities), ('logits', np.log(probabilities + 1e-30))):
+        predicted = read(save(scores, labels, array=array, name=array))
+        expected = metrics.log_loss(labels[np.arange(60) != 3], probabilities[np.arange(60) != 3])
+        assert np.delete(predicted.log_losses, 3).mean() == pytest.approx(expected, rel=1e-5)
+    predicted = read(save(probabilities, labels, array='probabilities', name='all'))
+    assert predicted.log_losses.mean() == pytest.approx(metrics.log_loss(labels, probabilities), rel=1e-5)
+
+
+def test_logits_far_apart_stay_finite(save):
+    predicted = read(save([[2000, 0], [-2000, 3000]], [0, 0]))
+    assert predicted.log_losses == pytest.approx([0, 5000])
+    assert predicted.confidences == pytest.approx([1, 1])
+
+
+def test_a_probability_of_zero_stays_finite(save):
+    predicted = read(save([[0, 1], [1, 0]], [0, 0], array='probabilities'))
+    assert predicted.log_losses == pytest.approx([-math.log(np.finfo(np.float32).eps), 0], abs=1e-6)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_ranks_against_a_loop_with_ties(seed: int):
+    random = np.random.default_rng(seed)
+    scores, labels = random.integers(3, size=(50, 5)).astype(np.float32), random.integers(5, size=50)
+    for row, label, rank in zip(scores.tolist(), labels, label_ranks(scores, labels), strict=True):
+        order = sorted(range(5), key=lambda index: (-row[index], index))
+        assert order.index(label) == rank
+    assert ((label_ranks(scores, labels) == 0) == (scores.argmax(axis=1) == labels)).all()
+
+
+def test_ranks_agree_with_scikit_learn():
+    logits, labels = random_case(2, classes=7)
+    for k in (1, 2, 5):
+        expected = metrics.top_k_accuracy_score(labels, logits, k=k, labels=range(7))
+        assert (label_ranks(logits, labels) < k).mean() == pytest.approx(expected)
+
+
+def test_names_of_classes(save):
+    assert read(save([[1, 2]], [0], name='a')).class_names == ('0', '1')
+    assert read(save([[1, 2]], [0], name='b', class_names=('cat', 'dog'))).class_names == ('cat', 'dog')
+
+
+def test_no_labels(save):
+    with pytest.raises(UserError, match=r'no labels\.npy, so there is nothing to compare'):
+        read(save([[1, 2]]))
+
+
+@pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
+def test_not_finite(save, bad: float):
+    logits, labels = random_case(3)
+    logits[[5, 9], 1] = bad
+    with pytest.raises(
+        UserError, match=r"logits\.npy .* for 2 of 60 examples, the first of them 'example 5'"
+    ):
+        read(save(logits, labels))
+
+
+@pytest.mark.parametrize('row', [[0.5, 0.6], [1.5, -0.5], [2, 3]])
+def test_no_probabilities(save, row: list[float]):
+    with pytest.raises(UserError, match=r"probabilities\.npy: those of example 'example 1' sum to"):
+        read(save([[0.5, 0.5], row], [0, 1], array='probabilities'))
