@@ -46,7 +46,7 @@ def misfit_of_factory(factory: Any, annotation: Any) -> str:
 
 
 def misfit_of_made(factory: Any, annotation: Any) -> str:
-    """Returns why what a class or function makes does not fit an annotation, '' if it does or cannot be told."""
+    """Returns why what a factory makes does not fit an annotation, '' if it does or cannot be told."""
     made = factory if inspect.isclass(factory) else _evaluated(signature(factory).return_annotation, factory)
     comparable = inspect.isclass(made) and inspect.isclass(annotation) and not _is_protocol(annotation)
     return f'it makes {shown(made)}' if comparable and not issubclass(made, annotation) else ''
@@ -58,7 +58,9 @@ def _is_protocol(annotation: Any) -> bool:
 
 def shown(annotation: Any) -> str:
     """Returns an annotation as a person would write it."""
-    return annotation.__name__ if inspect.isclass(annotation) else re.sub(r'\b(?:\w+\.)+', '', str(annotation))
+    if inspect.isclass(annotation):
+        return annotation.__name__
+    return re.sub(r'\b(?:\w+\.)+', '', str(annotation))  # without the modules
 
 
 def _reason(value: Any, annotation: Any) -> str:

@@ -1,8 +1,8 @@
 """Gin, made safe: reads configs, checks every statement, builds the root, explains and saves what was used.
 
 The one module that touches Gin, and only by its public parts. Each file is read twice: first by Gin's parser
-with a delegate that merely records, so that every statement is known with its file and line and can be checked;
-then by Gin itself. What was used in the end is read off Gin's operative config, by the same parser.
+with a delegate that merely records, so that every statement is known with its file and line and can be
+checked; then by Gin itself. What was used in the end is read off Gin's operative config, by the same parser.
 """
 
 import importlib
@@ -57,6 +57,7 @@ class Reference:
 
     @property
     def scope(self) -> str:
+        """What comes before the last slash."""
         return self.text.rpartition('/')[0]
 
     def __str__(self) -> str:
@@ -86,6 +87,7 @@ class Binding:
 
     @property
     def key(self) -> tuple[str, Any, str]:
+        """What it binds: of two bindings with one key, the later wins."""
         return (self.scope, self.target, self.parameter) if self.target else ('', None, str(self))
 
     def __str__(self) -> str:
@@ -99,10 +101,10 @@ class Binding:
 class _Recorder(gin.config_parser.ParserDelegate):
     """Keeps references and macros as they are written."""
 
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Any:
         return Reference(scoped_configurable_name, evaluate)
 
-    def macro(self, macro_name: str) -> Macro:
+    def macro(self, macro_name: str) -> Any:
         return Macro(macro_name)
 
 
@@ -184,7 +186,7 @@ def _read_file(path: Path, included: bool, chain: tuple[Path, ...] = ()) -> list
 
 
 def _read_command_line(bindings: Sequence[str], sources: Sequence[Source]) -> list[Source]:
-    """Returns the source of `--gin_bindings`: names are those that the files import, or anything importable."""
+    """Returns the source of `--gin_bindings`: its names are what the files import, or anything importable."""
     names, imports = (
         _Names(anything=True),
         list(dict.fromkeys(line for each in sources for line in each.imports)),
@@ -198,7 +200,7 @@ def _read_command_line(bindings: Sequence[str], sources: Sequence[Source]) -> li
         for statement in _statements(text, COMMAND_LINE):
             if not isinstance(statement, gin.config_parser.BindingStatement):
                 raise UserError(
-                    f'{COMMAND_LINE}: {text!r}: not a binding. Write one such as {COMMAND_LINE}="STEPS = 100".'
+                    f'{COMMAND_LINE}: {text!r}: not a binding. Write one, as {COMMAND_LINE}="STEPS = 100".'
                 )
             resolved.append(_resolved(statement, names, where))
     _refuse_duplicates(resolved)
@@ -442,7 +444,7 @@ class Config:
             for leaf in _leaves(binding.value):
                 if isinstance(leaf, Macro) and leaf.name == REQUIRED:
                     raise UserError(
-                        f'{binding.where}: {binding} must be given: bind it in your config, as `{binding} = ...`.'
+                        f'{binding.where}: {binding} must be given: write `{binding} = ...` in your config.'
                     )
                 if isinstance(leaf, Macro) and leaf.name not in macros:
                     raise UserError(
@@ -508,8 +510,8 @@ class Config:
         """Looks for bindings that nothing used; call it when all has been built.
 
         Returns:
-          Notes on bindings that may well be unused: those of included files, and those that only something which
-          a later file or the command line replaced would have used.
+          Notes on bindings that may well be unused: those of included files, and those that only something
+          which a later file or the command line replaced would have used.
 
         Raises:
           UserError: for any other binding that nothing built has used.
@@ -544,8 +546,10 @@ class Config:
                 f'no reference has the scope {binding.scope!r}. {did_you_mean(binding.scope, scopes - {""})}'
             )
         if binding.target in called:
-            return f'the code that calls {binding.selector} gives {binding.parameter!r} itself. Remove this line.'
-        return f'nothing in this config builds {binding.selector}. Remove this line, or refer to @{binding.selector}.'
+            return f'the code that calls {binding.selector} gives {binding.parameter!r} itself. Remove it.'
+        return (
+            f'nothing in this config builds {binding.selector}. Remove it, or refer to @{binding.selector}.'
+        )
 
     def _reachable_from_replaced(self) -> set[Any]:
         """Returns the targets and macros that replaced bindings referred to, directly or through others."""

@@ -1,7 +1,7 @@
 """What the engine and your research agree on: protocols and types. Imports jax, flax and clu alone.
 
-Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...], one per field of the dataset; in
-evaluation and prediction its field `valid` (bool [B]) tells real examples from the padding of a last batch.
+Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...], one per field of the dataset;
+in evaluation and prediction its field `valid` (bool [B]) tells examples from the padding of a last batch.
 """
 
 from collections.abc import Callable, Mapping
@@ -87,7 +87,8 @@ class Task(Protocol):
 def average(values: jax.Array, valid: jax.Array | None = None) -> clu_metrics.Average:
     """Returns the sum and the count of per-example values [B], over the valid ones."""
     weights = jnp.ones_like(values) if valid is None else valid.astype(values.dtype)
-    return clu_metrics.Average(total=jnp.sum(values * weights), count=jnp.sum(weights))
+    total, count = jnp.sum(values * weights), jnp.sum(weights)
+    return clu_metrics.Average(total=total, count=count)  # type: ignore[call-arg] (flax.struct hides its fields)
 
 
 class Network:
@@ -124,7 +125,7 @@ class Network:
         leaves, tree = jax.tree.flatten(self._random)
         fresh = [
             jax.random.fold_in(key, index)
-            if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
             else jnp.zeros(leaf.shape, leaf.dtype)
             for index, leaf in enumerate(leaves)
         ]

@@ -15,7 +15,7 @@ EXAMPLES = """\
 def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('predict.sh', __doc__ or '', EXAMPLES)
-    parser.add_argument('run', metavar='RUN', help="folder of the run, or 'latest': the latest unfinished one")
+    parser.add_argument('run', metavar='RUN', help="its folder, or 'latest': the latest unfinished one")
     parser.add_argument('--split', default='val,test', metavar='SPLITS', help='splits, with commas between')
     parser.add_argument('--checkpoint', default='best', metavar='WHICH', help='best, latest or a step')
     parser.add_argument('--overwrite', action='store_true', help='replaces outputs that exist')

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin
   scripts/train.sh --gin_file=configs/digits_cnn.gin --gin_bindings='STEPS = 100' --gin_bindings='SEED = 1'
-  scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where each value is from
+  scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where values come from
   scripts/train.sh --resume=latest                                  goes on with the latest unfinished run
   scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
 """

@@ -71,7 +71,7 @@ mlp.MLP.dropout = 0.1
 
 @pytest.fixture
 def config_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a small config that trains, with lines added or replaced: config_file('more = 1', STEPS='STEPS = 3')."""
+    """Writes a small config that trains, lines added or replaced: config_file('A = 1', STEPS='STEPS = 3')."""
 
     def write(*lines: str, **replaced: str) -> Path:
         text = CONFIG.format(repository=REPOSITORY)

@@ -107,7 +107,7 @@ def test_traps_in_a_file(trap: str, program: Any, config_file: Any) -> None:
 def test_wrong_type_behind_a_macro_names_both_places(config_file: Any) -> None:
     with pytest.raises(
         UserError,
-        match=r'base.gin:\d+: trainer.Trainer.steps takes int, not 1000.0 \(set at .*small.gin:9\): .*write 1000',
+        match=r'base.gin:\d+: trainer.Trainer.steps takes int, not 1000.0 \(set at .*:9\): .*write 1000',
     ):
         build(config_file(STEPS='STEPS = 1e3'))
 

@@ -57,7 +57,7 @@ class Checkpoints:
         return self._managers[kind].latest_step()
 
     def find(self, which: str) -> tuple[str, int]:
-        """Returns (kind, step) of 'latest', 'best' or the number of a step; raises `UserError` if there is none."""
+        """Returns (kind, step) of 'latest', 'best' or a step; raises `UserError` if there is none."""
         for kind in KINDS:
             step = self.last(kind)
             if which == kind and step is not None:
@@ -71,7 +71,8 @@ class Checkpoints:
 
     def restore(self, kind: str, step: int, shapes: Any) -> State:
         """Returns the state of a step, with the shapes, dtypes and shardings of `shapes`."""
-        return self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
+        restored: Any = self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
+        return restored
 
     def discard_after(self, step: int) -> None:
         """Deletes best checkpoints from after `step`, for a run that goes on from there makes them anew."""

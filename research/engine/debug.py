@@ -23,13 +23,13 @@ def save_first_batch(
     np.savez_compressed(folder / 'first_batch.npz', **inputs)  # type: ignore[arg-type]
     for name, array in inputs.items():
         if array.ndim == 4 and array.shape[-1] in (1, 3):
-            captions = [names[label] for label in labels] if labels is not None else [''] * len(array)
+            captions = [names[int(label)] for label in labels] if labels is not None else [''] * len(array)
             sheet = contact_sheet(array[:MOST], captions[:MOST])
             sheet.save(folder / ('first_batch.png' if len(inputs) == 1 else f'first_batch_{name}.png'))
 
 
 def contact_sheet(images: np.ndarray, captions: Sequence[str]) -> Image.Image:
-    """Returns one picture of images [n, H, W, C] with a caption under each; their whole range spans black to white."""
+    """Returns one picture of images [n, H, W, C], captions under them; their range spans black to white."""
     low, high = float(images.min()), float(images.max())
     scaled = ((images - low) * (255 / ((high - low) or 1))).astype(np.uint8)
     rows = -(-len(images) // COLUMNS)

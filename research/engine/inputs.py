@@ -1,7 +1,7 @@
 """Batches as a pure function of (seed, step, batch size): the step is the whole state of the input pipeline.
 
-Place p = step * batch size + row holds example permutation(seed, epoch)[p % n] of epoch p // n: one endless stream,
-without a remainder that is dropped or a short batch.
+Place p = step * batch size + row holds example permutation(seed, epoch)[p % n] of epoch p // n: one endless
+stream, without a remainder that is dropped or a short batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,7 @@ class Order:
         )
 
     def epoch_ends(self, steps: int) -> list[int]:
-        """Returns the steps, up to `steps`, after which an epoch is complete: ceil(epoch * n / batch size)."""
+        """Returns the steps, up to `steps`, that complete an epoch: ceil(epoch * n / batch size)."""
         epochs = steps * self.batch_size // self.n
         return [-(-epoch * self.n // self.batch_size) for epoch in range(1, epochs + 1)]
 

@@ -1,4 +1,4 @@
-"""What training writes down as it goes: metrics, times, events for TensorBoard, a line for whoever watches."""
+"""What training writes down as it goes: metrics, times, TensorBoard events, a line for whoever watches."""
 
 import math
 import time
@@ -121,7 +121,7 @@ class Journal:
         return step in self._evaluations
 
     def is_best(self, metric: str, direction: Literal['min', 'max']) -> bool:
-        """Whether the newest evaluation is better than all before it; a metric that is not a number never is."""
+        """Whether the newest evaluation is better than all before it; NaN never is."""
         *earlier, newest = [line[metric] for _, line in sorted(self._evaluations.items())]
         better = (lambda old: newest < old) if direction == 'min' else (lambda old: newest > old)
         return not math.isnan(newest) and all(better(old) for old in earlier if not math.isnan(old))

@@ -1,4 +1,4 @@
-"""Logs as plain files: JSON lines that can be cut back to a step, TensorBoard events, what the terminal showed."""
+"""Logs as plain files: JSON lines that can be cut back to a step, TensorBoard events, the terminal's text."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Metrics on their way from the device to the logs: fetched late and in blocks, so that the loop never waits."""
+"""Metrics on their way from device to logs: fetched late and in blocks, so that the loop never waits."""
 
 import time
 from collections import deque

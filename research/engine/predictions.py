@@ -1,4 +1,4 @@
-"""Predictions of a split as an outputs folder, for the offline evaluator and whoever else can read NumPy files."""
+"""Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """The programs that run on the devices, compiled ahead of the first step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -54,7 +54,7 @@ class Programs:
           The names of the metrics that evaluation gives.
 
         Raises:
-          TypeError: if a training step returns a state of another structure, shape or dtype than it was given.
+          TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
         batch = {
             name: jax.ShapeDtypeStruct((batch_size, *each.shape), each.dtype)
@@ -67,7 +67,7 @@ class Programs:
         jax.eval_shape(self._bound.predict, before, masked)
         return list(jax.eval_shape(self._bound.evaluate, before, masked))
 
-    def inputs(self, batch: Batch) -> dict[str, jax.Array]:
+    def inputs(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
         """Returns what enters the network at the first step, whose batch this is."""
         return jax.jit(self._bound.inputs)(batch, key(self._seed, TRAIN, 0))
 
@@ -104,15 +104,17 @@ class Programs:
         program = jax.jit(run, donate_argnums=0, out_shardings=replicated)
         return program.lower(self.state_shapes(), fed, np.int32(0)).compile()
 
-    def evaluate(self, batch: Batch) -> Compiled:
+    def evaluate(self, batch: Mapping[str, Any]) -> Compiled:
         """Compiles (state, batch) -> metrics, for batches like this one."""
         return self._with_batch(self._bound.evaluate, batch, self._parallelism.replicated)
 
-    def predict(self, batch: Batch) -> Compiled:
+    def predict(self, batch: Mapping[str, Any]) -> Compiled:
         """Compiles (state, batch) -> predictions, for batches like this one."""
         return self._with_batch(self._bound.predict, batch, self._parallelism.split())
 
-    def _with_batch(self, function: Compiled, batch: Batch, out: jax.sharding.Sharding) -> Compiled:
+    def _with_batch(
+        self, function: Compiled, batch: Mapping[str, Any], out: jax.sharding.Sharding
+    ) -> Compiled:
         shapes = self._parallelism.shapes(batch, self._parallelism.split())
         return jax.jit(function, out_shardings=out).lower(self.state_shapes(), shapes).compile()
 

@@ -130,6 +130,7 @@ class Heartbeat:
         self._run, self._last = run, time.monotonic()
 
     def __call__(self, step: int) -> None:
+        """Notes the step, if it is time."""
         if time.monotonic() - self._last >= BEAT:
             self._last = time.monotonic()
             self._run.write_status(step=step)

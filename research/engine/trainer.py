@@ -1,8 +1,8 @@
 """The trainer: read it top to bottom.
 
-A run is a function of (code, config, seed, data). Batch and randomness of a step depend on (seed, step) alone, so a
-state and its step are all there is to go on from; and when to evaluate, save and stop comes from the config, never
-from a clock.
+A run is a function of (code, config, seed, data). Batch and randomness of a step depend on (seed, step) alone,
+so a state and its step are all there is to go on from; and when to evaluate, save and stop comes from the
+config, never from a clock.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,9 +57,9 @@ class Trainer:
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
     predict: tuple[str, ...] = ('val', 'test')
     steps_per_dispatch: int = 1
-    parallelism: Jit = Jit()
+    parallelism: Jit = Jit()  # noqa: RUF009 (it is frozen)
 
-    # What follows from the config ------------------------------------------------------------------------------
+    # What follows from the config
 
     @cached_property
     def data(self) -> Dataset:
@@ -111,7 +111,7 @@ class Trainer:
                 f'{did_you_mean(self.best[0], metrics)}'
             )
 
-    # Training --------------------------------------------------------------------------------------------------
+    # Training
 
     def run(self, run: Run) -> None:
         """Trains from the run's last checkpoint, or from the start, to the end; then saves predictions."""
@@ -157,7 +157,7 @@ class Trainer:
         return step == self.steps or step % self.save_every == 0
 
     def _group(self, step: int) -> int:
-        """Returns how many steps the next call makes: a whole group where no event falls into it, else one."""
+        """Returns how many steps the next call makes: a whole group if no event falls into it, else one."""
         group = self.steps_per_dispatch
         inside = range(step + 1, step + group)
         fits = step % group == 0 and step + group <= self.steps
@@ -202,7 +202,7 @@ class Trainer:
         seen = jax.device_get(self.programs.inputs(batch))
         debug.save_first_batch(run.folder / 'debug', seen, batch.get('label'), self.data.spec.class_names)
 
-    # Predictions -----------------------------------------------------------------------------------------------
+    # Predictions
 
     def save_predictions(self, run: Run, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
         """Predicts splits from a checkpoint and writes them to the run's outputs.

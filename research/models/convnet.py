@@ -7,8 +7,8 @@ from flax import nnx
 class ConvNet(nnx.Module):
     """Stages of two 3x3 convolutions; the width doubles and the resolution halves from one to the next.
 
-    After VGG (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556), with batch normalisation and a mean
-    over all places instead of fully connected layers.
+    After VGG (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556), with batch normalisation, and a
+    mean over all places instead of fully connected layers.
 
     Args:
       input_shape: (height, width, channels) of one image.

@@ -1,6 +1,7 @@
 """A multilayer perceptron."""
 
 import math
+from itertools import pairwise
 
 import jax
 from flax import nnx
@@ -28,10 +29,8 @@ class MLP(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ):
-        sizes = [math.prod(input_shape)] + [width] * depth
-        self.hidden = nnx.List(
-            nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        sizes = [math.prod(input_shape), *[width] * depth]
+        self.hidden = nnx.List(nnx.Linear(inputs, outputs, rngs=rngs) for inputs, outputs in pairwise(sizes))
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
         self.output = nnx.Linear(sizes[-1], classes, rngs=rngs)
 

@@ -18,7 +18,7 @@ class Classification(Supervised):
     """Softmax cross-entropy on the fields `image` (uint8 [H, W, C]) and `label` (int32 []).
 
     Args:
-      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits f32 [B, classes].
+      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits [B, classes].
       augment: changes the images in training, (key, images uint8 [B, H, W, C]) -> images.
       label_smoothing: share of the target that is spread over all classes; Szegedy et al. 2016,
         https://arxiv.org/abs/1512.00567.
