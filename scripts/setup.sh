@@ -85,10 +85,17 @@ attempt() {
 Is the network there, and room on the disk (2 GB; 8 GB with ACCELERATOR=gpu)? The same command tries again." 1
 }
 
-create() {
-  rm -rf "$root/.venv"
+# Notes that .venv is in the making, and for what, so that the next call can finish it.
+begin() {
   mkdir -p "$made"
   : >"$made/unfinished"
+  printf '%s\n' "$root" "${PYTHON:-}" "$accelerator" >"$made/stamp"
+}
+
+create() {
+  rm -f "$python"   # first, for without it nothing that is left counts
+  rm -rf "$root/.venv"
+  begin
   if [[ $installer == pip ]]; then
     attempt "$base" -m venv "$root/.venv"
   else
@@ -96,10 +103,8 @@ create() {
   fi
 }
 
-# Installs `needed`, whose text is noted down before and counts as installed only after.
 install() {
-  mkdir -p "$made"
-  : >"$made/unfinished"
+  begin
   local file arguments=()
   for file in "${needed[@]}"; do
     cp "$root/$file" "$made/$file"
@@ -110,7 +115,6 @@ install() {
   else
     attempt "$installer" pip install --python "$python" "${arguments[@]}"
   fi
-  printf '%s\n' "$root" "${PYTHON:-}" "$accelerator" >"$made/stamp"
   rm "$made/unfinished"
 }
 

@@ -1,5 +1,6 @@
 """The shell preamble, tried on copies of `scripts/` that need one tiny wheel and no network."""
 
+import contextlib
 import os
 import platform
 import shutil
@@ -8,7 +9,9 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -57,7 +60,11 @@ def start(root: Path, *arguments: str, **changes: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    try:
+        out, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     return process.returncode, out, err
 
 
@@ -132,10 +139,11 @@ def test_what_lies_in_the_current_folder_does_not_shadow_the_repository(made: Pa
 
 
 def test_changed_requirements_are_installed(repository: Path):
-    (repository / 'requirements.txt').write_text(write_wheel(repository, '2.0'))
+    # A version of another length: by time and size Python tells a module from its compiled predecessor.
+    (repository / 'requirements.txt').write_text(write_wheel(repository, '1.10'))
     code, out, err = call(repository)
-    assert (code, out) == (0, expected(repository, '2.0')), err
-    assert call(repository) == (0, expected(repository, '2.0'), '')
+    assert (code, out) == (0, expected(repository, '1.10')), err
+    assert call(repository) == (0, expected(repository, '1.10'), '')
 
 
 @pytest.mark.usefixtures('with_uv')
@@ -163,32 +171,44 @@ def test_a_failed_installation_shows_why_and_the_next_call_repairs_it(repository
     assert call(repository)[:2] == (0, expected(repository))
 
 
-def test_a_killed_set_up_is_finished_by_the_next_call(tmp_path: Path):
+def open_when_read(pipe: Path, process: subprocess.Popen[str]) -> IO[str]:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):  # ENXIO: nobody reads it yet
+            return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), 'w')
+        time.sleep(0.01)
+    raise AssertionError(finish(process))
+
+
+@pytest.fixture
+def installing(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """A repository and its first call, which installs without end (it reads a pipe) until it is stopped."""
     root = write_repository(tmp_path / 'fork')
+    with (root / 'requirements.txt').open('a') as requirements:
+        requirements.write('-r more.txt\n')
+    os.mkfifo(root / 'more.txt')
     process = start(root, PYTHON=PYTHON)
-    wait_for(root / '.venv/made/unfinished')
-    os.killpg(process.pid, signal.SIGKILL)
-    finish(process)
-    assert not (root / '.venv/made/stamp').exists()
-    code, out, err = call(root, PYTHON=PYTHON)
+    with open_when_read(root / 'more.txt', process):
+        yield root, process
+    (root / 'more.txt').unlink()
+    (root / 'more.txt').touch()
+    code, out, err = call(root)
     assert (code, out) == (0, expected(root)), err
+    assert (root / '.venv/made/stamp').read_text().splitlines() == [str(root), PYTHON, 'cpu']
 
 
-def test_an_interrupted_set_up_says_how_to_continue(tmp_path: Path):
-    root = write_repository(tmp_path / 'fork')
-    process = start(root, PYTHON=PYTHON)
-    wait_for(root / '.venv/made/unfinished')
+def test_a_killed_set_up_is_finished_by_the_next_call(installing: tuple[Path, subprocess.Popen[str]]):
+    _, process = installing
+    os.killpg(process.pid, signal.SIGKILL)
+    assert finish(process)[0] == -signal.SIGKILL
+
+
+def test_an_interrupted_set_up_is_finished_by_the_next_call(installing: tuple[Path, subprocess.Popen[str]]):
+    _, process = installing
     os.killpg(process.pid, signal.SIGINT)
     code, out, err = finish(process)
     assert (code, out) == (75, ''), err
     assert err.endswith('error: interrupted. The same command sets up the rest.\n')
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f'{path} did not appear'
-        time.sleep(0.01)
 
 
 def test_of_two_scripts_that_start_at_once_one_sets_up(tmp_path: Path):
