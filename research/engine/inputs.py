@@ -4,17 +4,20 @@ Place p = step * batch size + row holds example permutation(seed, epoch)[p % n] 
 stream, without a remainder that is dropped or a short batch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 
 from research.engine.datasets import Examples
+from research.engine.parallelism import Jit
 from research.interfaces import VALID
 
 Arrays = Mapping[str, Any]
+
+RESIDENT = 2**30  # bytes of training examples that are held on the devices rather than sent batch by batch
 
 
 class Order:
@@ -54,10 +57,14 @@ class Order:
 
 
 class Source(Protocol):
-    """Training batches, on their way to a program."""
+    """Training batches, on their way to a program that runs some steps."""
 
     def feed(self, step: int, count: int) -> Any:
-        """Returns what a program that runs `count` steps from `step` on is given."""
+        """Returns what the program for the `count` steps from `step` on is given."""
+        ...
+
+    def shapes(self, count: int) -> Any:
+        """Returns the shapes, dtypes and shardings of what it is given."""
         ...
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
@@ -66,20 +73,24 @@ class Source(Protocol):
 
 
 class Resident:
-    """Training examples held on the device: only their indices travel at each step.
+    """Training examples held on the devices: only the indices of a batch travel, int32 [count, B]."""
 
-    Args:
-      examples: all of them.
-      order: in which they come.
-      place: puts arrays on the devices.
-    """
+    def __init__(self, examples: Examples, order: Order, parallelism: Jit):
+        self._arrays, self._order, self._parallelism = examples.arrays, order, parallelism
 
-    def __init__(self, examples: Examples, order: Order, place: Callable[[Arrays], Arrays]):
-        self._data, self._order = place(examples.arrays), order
+    @cached_property
+    def _data(self) -> Arrays:
+        return jax.device_put(self._arrays, self._parallelism.replicated)
 
     def feed(self, step: int, count: int) -> Any:
-        """Returns the examples and int32 [count, B], those of each step."""
-        return self._data, _indices(self._order, step, count).astype(np.int32)
+        """Returns the examples and the indices of each step."""
+        return self._data, _indices(self._order, step, count)
+
+    def shapes(self, count: int) -> Any:
+        """Returns the shapes of examples and indices."""
+        whole, rows = self._parallelism.replicated, self._parallelism.split(axis=1)
+        indices = jax.ShapeDtypeStruct((count, self._order.batch_size), np.int32)
+        return self._parallelism.shapes(self._arrays, whole), self._parallelism.shapes(indices, rows)
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of its step number `index`."""
@@ -88,23 +99,38 @@ class Resident:
 
 
 class Streamed:
-    """Training examples held by the host: each batch is gathered there and sent."""
+    """Training examples held by the host: each batch is gathered there and sent, [count, B, ...]."""
 
-    def __init__(self, examples: Examples, order: Order):
-        self._data, self._order = examples.arrays, order
+    def __init__(self, examples: Examples, order: Order, parallelism: Jit):
+        self._arrays, self._order, self._parallelism = examples.arrays, order, parallelism
 
     def feed(self, step: int, count: int) -> Any:
-        """Returns the batches, each array [count, B, ...]."""
+        """Returns the batches."""
         indices = _indices(self._order, step, count)
-        return {name: array[indices] for name, array in self._data.items()}
+        return {name: array[indices] for name, array in self._arrays.items()}
+
+    def shapes(self, count: int) -> Any:
+        """Returns the shapes of the batches."""
+        lead = (count, self._order.batch_size)
+        shapes = {
+            name: jax.ShapeDtypeStruct(lead + array.shape[1:], array.dtype)
+            for name, array in self._arrays.items()
+        }
+        return self._parallelism.shapes(shapes, self._parallelism.split(axis=1))
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of its step number `index`."""
         return {name: array[index] for name, array in fed.items()}
 
 
+def source(examples: Examples, order: Order, parallelism: Jit) -> Source:
+    """Returns the training batches: from the devices if the examples fit there, else from the host."""
+    size = sum(array.nbytes for array in examples.arrays.values())
+    return (Resident if size <= RESIDENT else Streamed)(examples, order, parallelism)
+
+
 def _indices(order: Order, step: int, count: int) -> np.ndarray:
-    return np.stack([order.indices(step + each) for each in range(count)])
+    return np.stack([order.indices(step + each) for each in range(count)]).astype(np.int32)
 
 
 def evaluation_batches(examples: Examples, batch_size: int) -> Iterator[dict[str, np.ndarray]]:

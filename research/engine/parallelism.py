@@ -54,7 +54,3 @@ class Jit:
     def shapes(self, tree: Any, sharding: NamedSharding) -> Any:
         """Returns the shapes of a tree with a sharding, to compile or restore for."""
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
-
-    def replicate(self, tree: Any) -> Any:
-        """Returns the arrays of a tree on every device."""
-        return jax.device_put(tree, self.replicated)

@@ -1,16 +1,18 @@
 """The programs that run on the devices, compiled ahead of the first step."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.engine.inputs import Source
 from research.engine.parallelism import Jit
 from research.engine.workspace import workspace
-from research.interfaces import VALID, Batch, BoundTask, Metrics, Spec, State
+from research.interfaces import BoundTask, Metrics, State
 
 INIT, TRAIN = 0, 1  # streams of randomness: a key is a function of (seed, stream, step), and none is stored
 
@@ -30,6 +32,21 @@ def key(seed: int, stream: int, step: int | jax.Array = 0) -> jax.Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), step)
 
 
+@dataclass(frozen=True)
+class Traced:
+    """A task's functions, traced on shapes and not yet compiled.
+
+    Attributes:
+      update: by number of steps, (state, fed, step int32) -> (state, metrics, each total and count [steps]).
+      evaluate: (state, batch) -> metrics.
+      predict: (state, batch) -> predictions.
+    """
+
+    update: Mapping[int, jax.stages.Traced]
+    evaluate: jax.stages.Traced
+    predict: jax.stages.Traced
+
+
 class Programs:
     """A bound task's functions as programs over the devices.
 
@@ -42,30 +59,51 @@ class Programs:
     def __init__(self, bound: BoundTask, parallelism: Jit, seed: int):
         self._bound, self._parallelism, self._seed = bound, parallelism, seed
 
+    @cached_property
     def state_shapes(self) -> Shapes:
-        """Returns the state's shapes, dtypes and shardings."""
+        """The state's shapes, dtypes and shardings."""
         shapes = jax.eval_shape(self._bound.init, jax.random.key(0))
         return self._parallelism.shapes(shapes, self._parallelism.replicated)
 
-    def trace(self, spec: Spec, batch_size: int) -> list[str]:
-        """Traces all functions of the task on shapes, which runs nothing.
+    def trace(self, source: Source, batch: Mapping[str, Any], counts: Iterable[int]) -> Traced:
+        """Traces all functions of the task, which runs nothing: what cannot work fails here.
 
-        Returns:
-          The names of the metrics that evaluation gives.
+        Args:
+          source: of the training batches.
+          batch: one for evaluation and prediction.
+          counts: steps per call of the training program.
 
         Raises:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
-        batch = {
-            name: jax.ShapeDtypeStruct((batch_size, *each.shape), each.dtype)
-            for name, each in spec.example.items()
-        }
-        masked = batch | {VALID: jax.ShapeDtypeStruct((batch_size,), np.bool_)}
-        before = jax.eval_shape(self._bound.init, jax.random.key(0))
-        after, _ = jax.eval_shape(self._bound.update, before, batch, jax.random.key(0))
-        _check_same(before, after)
-        jax.eval_shape(self._bound.predict, before, masked)
-        return list(jax.eval_shape(self._bound.evaluate, before, masked))
+        shapes = self._parallelism.shapes(batch, self._parallelism.split())
+        update = {count: self._update(count, source) for count in counts}
+        for each in update.values():
+            _check_same(self.state_shapes, each.out_info[0])
+        evaluate = jax.jit(self._bound.evaluate, out_shardings=self._parallelism.replicated)
+        predict = jax.jit(self._bound.predict, out_shardings=self._parallelism.split())
+        return Traced(
+            update, evaluate.trace(self.state_shapes, shapes), predict.trace(self.state_shapes, shapes)
+        )
+
+    def _update(self, count: int, source: Source) -> jax.stages.Traced:
+        """Traces `count` training steps."""
+
+        def one(state: State, fed: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:
+            rows = self._parallelism.split()
+            batch = jax.lax.with_sharding_constraint(source.batch(fed, index), rows)
+            return self._bound.update(state, batch, key(self._seed, TRAIN, step + index))
+
+        def run(state: State, fed: Any, step: jax.Array) -> tuple[State, Metrics]:
+            if count == 1:  # XLA compiles the body of a loop, even of one turn, into other bits
+                state, metrics = one(state, fed, 0, step)
+                return state, jax.tree.map(lambda x: x[None], metrics)
+            # XLA's loops run their bodies on one thread of a CPU; elsewhere they cost nothing.
+            unroll = count if jax.default_backend() == 'cpu' else 1
+            return jax.lax.scan(lambda s, i: one(s, fed, i, step), state, jnp.arange(count), unroll=unroll)
+
+        program = jax.jit(run, donate_argnums=0, out_shardings=self._parallelism.replicated)
+        return program.trace(self.state_shapes, source.shapes(count), np.int32(0))
 
     def inputs(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
         """Returns what enters the network at the first step, whose batch this is."""
@@ -78,57 +116,19 @@ class Programs:
         )
         return init()
 
-    def update(self, count: int, batch: Callable[[Any, Any], Batch], fed: Any) -> Compiled:
-        """Compiles `count` training steps: (state, fed, step int32) -> (state, metrics, each [count]).
 
-        Args:
-          count: steps per call.
-          batch: takes the batch of a step out of what the program is fed.
-          fed: an example of that, in place.
-        """
-
-        def one(state: State, fed: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:
-            rows = self._parallelism.split()
-            split = jax.lax.with_sharding_constraint(dict(batch(fed, index)), rows)
-            return self._bound.update(state, split, key(self._seed, TRAIN, step + index))
-
-        def run(state: State, fed: Any, step: jax.Array) -> tuple[State, Metrics]:
-            if count == 1:  # XLA compiles the body of a loop, even of one turn, into other bits
-                state, metrics = one(state, fed, 0, step)
-                return state, jax.tree.map(lambda x: x[None], metrics)
-            # XLA's loops run their bodies on one thread of a CPU; elsewhere they cost nothing.
-            unroll = count if jax.default_backend() == 'cpu' else 1
-            return jax.lax.scan(lambda s, i: one(s, fed, i, step), state, jnp.arange(count), unroll=unroll)
-
-        replicated = self._parallelism.replicated
-        program = jax.jit(run, donate_argnums=0, out_shardings=replicated)
-        return program.lower(self.state_shapes(), fed, np.int32(0)).compile()
-
-    def evaluate(self, batch: Mapping[str, Any]) -> Compiled:
-        """Compiles (state, batch) -> metrics, for batches like this one."""
-        return self._with_batch(self._bound.evaluate, batch, self._parallelism.replicated)
-
-    def predict(self, batch: Mapping[str, Any]) -> Compiled:
-        """Compiles (state, batch) -> predictions, for batches like this one."""
-        return self._with_batch(self._bound.predict, batch, self._parallelism.split())
-
-    def _with_batch(
-        self, function: Compiled, batch: Mapping[str, Any], out: jax.sharding.Sharding
-    ) -> Compiled:
-        shapes = self._parallelism.shapes(batch, self._parallelism.split())
-        return jax.jit(function, out_shardings=out).lower(self.state_shapes(), shapes).compile()
-
-
-def _check_same(before: State, after: State) -> None:
+def _check_same(before: Shapes, after: Shapes) -> None:
     """Raises `TypeError` that names the first leaf of the state that a step has changed in kind."""
-    old, new = (dict(jax.tree_util.tree_flatten_with_path(each)[0]) for each in (before, after))
+    old, new = (
+        {path: (leaf.shape, leaf.dtype) for path, leaf in jax.tree_util.tree_flatten_with_path(each)[0]}
+        for each in (before, after)
+    )
     for path in [*old, *new]:
         if old.get(path) != new.get(path):
             name = jax.tree_util.keystr(path)
             raise TypeError(f'update() turns state{name} from {old.get(path)} into {new.get(path)}.')
 
 
-def together(*compilations: Callable[[], Compiled]) -> list[Compiled]:
-    """Compiles several programs at once: XLA does not hold Python's lock."""
-    with ThreadPoolExecutor(len(compilations)) as pool:
-        return [each.result() for each in [pool.submit(one) for one in compilations]]
+def compiled(traced: jax.stages.Traced) -> Compiled:
+    """Compiles a traced function."""
+    return traced.lower().compile()

@@ -6,29 +6,30 @@ config, never from a clock.
 """
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import numpy as np
 
-from research.engine import datasets, debug, inputs, predictions, programs
+from research.engine import datasets, debug, inputs, predictions
 from research.engine.checkpoints import Checkpoints
 from research.engine.datasets import Dataset
 from research.engine.journal import Journal
 from research.engine.logs import logger
 from research.engine.metrics import merged
 from research.engine.parallelism import Jit
-from research.engine.programs import Compiled, together
+from research.engine.programs import Compiled, Programs, Traced, compiled
 from research.engine.progress import progress
 from research.engine.runs import FINISHED, RUNNING, Heartbeat, Run
 from research.engine.workspace import project
 from research.errors import UserError, did_you_mean
 from research.interfaces import BoundTask, State, Task
 
-RESIDENT = 2**30  # bytes of training data that are held on the device rather than sent batch by batch
+Evaluate = Callable[[State], dict[str, float]]
 
 
 @dataclass(kw_only=True)
@@ -83,14 +84,25 @@ class Trainer:
         return inputs.Order(self.data.splits['train'], self.batch_size, self.seed)
 
     @cached_property
-    def programs(self) -> programs.Programs:
-        """What runs on the devices."""
-        return programs.Programs(self.bound, self.parallelism, self.seed)
-
-    @cached_property
     def evaluations(self) -> frozenset[int]:
         """The steps after which the validation set is evaluated: the end of each epoch, and of training."""
         return frozenset(self.order.epoch_ends(self.steps)) | {self.steps}
+
+    @cached_property
+    def source(self) -> inputs.Source:
+        """The training batches."""
+        return inputs.source(self.data.split('train'), self.order, self.parallelism)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """What runs on the devices."""
+        return Programs(self.bound, self.parallelism, self.seed)
+
+    @cached_property
+    def traced(self) -> Traced:
+        """The programs, traced on shapes."""
+        batch = next(inputs.evaluation_batches(self.data.split('val'), self.batch_size))
+        return self.programs.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
 
     def check(self) -> None:
         """Binds the task and traces its functions on shapes: what cannot work fails here, not after an hour.
@@ -104,12 +116,10 @@ class Trainer:
         self.parallelism.check(self.batch_size)
         for split in ('train', 'val', *self.predict):
             self.data.split(split)
-        metrics = self.programs.trace(self.data.spec, self.batch_size)
+        metrics = self.traced.evaluate.out_info
         if self.best and self.best[0] not in metrics:
-            raise UserError(
-                f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. '
-                f'{did_you_mean(self.best[0], metrics)}'
-            )
+            hint = did_you_mean(self.best[0], metrics)
+            raise UserError(f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. {hint}')
 
     # Training
 
@@ -119,22 +129,49 @@ class Trainer:
             start = checkpoints.last('latest') or 0
             checkpoints.discard_after(start)
             run.write_status(state=RUNNING, step=start, steps=self.steps, error=None)
-            shown = progress(start, self.steps, self.order.epoch, self.batch_size)
-            logs = run.folder / 'logs'
-            with Journal(logs, start, self.order.epoch, self.batch_size, shown, Heartbeat(run)) as journal:
-                self._train(run, start, checkpoints, journal)
+            with self._journal(run, start) as journal, ThreadPoolExecutor() as background:
+                state, update, evaluate = self._set_up(start, checkpoints)
+                picture = background.submit(self._save_first_batch, run)
+                self._train(start, state, update, evaluate, checkpoints, journal)
+                picture.result()
         self.save_predictions(run, self.predict, 'best' if self.best else 'latest', overwrite=True)
         run.write_status(state=FINISHED, step=self.steps)
 
-    def _train(self, run: Run, start: int, checkpoints: Checkpoints, journal: Journal) -> None:
-        """The loop: what is due at a step, then a group of steps."""
-        source = self._source()
-        update, evaluate = self._compile(source)
-        step, state = start, self._first_state(start, checkpoints)
-        self._save_first_batch(run)
+    def _journal(self, run: Run, start: int) -> Journal:
+        shown = progress(start, self.steps, self.order.epoch, self.batch_size)
+        return Journal(run.folder / 'logs', start, self.order.epoch, self.batch_size, shown, Heartbeat(run))
 
+    def _set_up(self, start: int, checkpoints: Checkpoints) -> tuple[State, dict[int, Compiled], Evaluate]:
+        """Returns the state to go on from, the training programs by number of steps, and what evaluates."""
+        with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
+            update = {count: pool.submit(compiled, each) for count, each in self.traced.update.items()}
+            evaluate = pool.submit(compiled, self.traced.evaluate)
+            state = self._first_state(start, checkpoints)
+
+        def evaluate_all(state: State) -> dict[str, float]:
+            batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size)
+            return merged(evaluate.result()(state, batch) for batch in batches)
+
+        return state, {count: each.result() for count, each in update.items()}, evaluate_all
+
+    def _first_state(self, start: int, checkpoints: Checkpoints) -> State:
+        if not start:
+            return self.programs.init()
+        logger.info('continuing after step %d of %d', start, self.steps)
+        return checkpoints.restore('latest', start, self.programs.state_shapes)
+
+    def _train(
+        self,
+        step: int,
+        state: State,
+        update: dict[int, Compiled],
+        evaluate: Evaluate,
+        checkpoints: Checkpoints,
+        journal: Journal,
+    ) -> None:
+        """The loop: what is due at a step, then a group of steps."""
         clock = journal.clock
-        feed, evaluate = clock.timed('data', source.feed), clock.timed('evaluation', evaluate)
+        feed, evaluate = clock.timed('data', self.source.feed), clock.timed('evaluation', evaluate)
         save = clock.timed('checkpoint', checkpoints.save)
         journal.begin()
         while True:
@@ -143,7 +180,7 @@ class Trainer:
                 journal.evaluated(step, evaluate(state))
                 if self.best and journal.is_best(*self.best):
                     save('best', step, state)
-            if self._saves_at(step) and step > start:
+            if step and self._saves_at(step):
                 journal.flush()
                 save('latest', step, state)
             if step == self.steps:
@@ -162,38 +199,6 @@ class Trainer:
         inside = range(step + 1, step + group)
         fits = step % group == 0 and step + group <= self.steps
         return group if fits and not any(self._saves_at(s) or s in self.evaluations for s in inside) else 1
-
-    def _source(self) -> inputs.Source:
-        """Returns the training batches: from the device if the examples fit there, else from the host."""
-        examples = self.data.split('train')
-        size = sum(array.nbytes for array in examples.arrays.values())
-        if size > RESIDENT:
-            return inputs.Streamed(examples, self.order)
-        return inputs.Resident(examples, self.order, self.parallelism.replicate)
-
-    def _compile(
-        self, source: inputs.Source
-    ) -> tuple[dict[int, Compiled], Callable[[State], dict[str, float]]]:
-        """Returns the training programs by number of steps, and what evaluates a state, all compiled."""
-        counts = sorted({1, self.steps_per_dispatch})
-        val = self.data.split('val')
-        example = next(inputs.evaluation_batches(val, self.batch_size))
-        *updates, evaluate = together(
-            *(partial(self.programs.update, count, source.batch, source.feed(0, count)) for count in counts),
-            partial(self.programs.evaluate, example),
-        )
-
-        def evaluate_all(state: State) -> dict[str, float]:
-            batches = inputs.evaluation_batches(val, self.batch_size)
-            return merged(evaluate(state, batch) for batch in batches)
-
-        return dict(zip(counts, updates, strict=True)), evaluate_all
-
-    def _first_state(self, start: int, checkpoints: Checkpoints) -> State:
-        if not start:
-            return self.programs.init()
-        logger.info('continuing after step %d of %d', start, self.steps)
-        return checkpoints.restore('latest', start, self.programs.state_shapes())
 
     def _save_first_batch(self, run: Run) -> None:
         """Writes the first batch as the network sees it."""
@@ -218,14 +223,10 @@ class Trainer:
         """
         with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
             kind, step = checkpoints.find(which)
-            state = checkpoints.restore(kind, step, self.programs.state_shapes())
-        program, folders = None, []
+            state = checkpoints.restore(kind, step, self.programs.state_shapes)
+        program, folders = compiled(self.traced.predict), []
         for split in splits:
-            examples = self.data.split(split)
-            program = program or self.programs.predict(
-                next(inputs.evaluation_batches(examples, self.batch_size))
-            )
-            predicted = predictions.predict(program, state, examples, self.batch_size)
+            predicted = predictions.predict(program, state, self.data.split(split), self.batch_size)
             folders.append(run.folder / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
             origin = {'project': project(), 'run': run.folder.name, 'step': step}
             predictions.save(

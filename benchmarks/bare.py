@@ -1,0 +1,75 @@
+"""The reference: the digits network trained by hand, with nothing around the jitted step.
+
+Imports the libraries that training imports, builds the same network and optimizer, and runs the same step.
+`python -m benchmarks.bare` runs one step and says so.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import clu.metrics  # noqa: F401 (here and below: the same libraries, so that their import is no difference)
+import flax
+import gin  # noqa: F401
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import orbax.checkpoint  # noqa: F401
+import PIL.Image  # noqa: F401
+import rich.progress  # noqa: F401
+import tensorboardX  # noqa: F401
+import tensorflow_datasets  # noqa: F401
+import typeguard  # noqa: F401
+from flax import nnx
+
+from research.engine.workspace import workspace
+from research.models.convnet import ConvNet
+from research.tasks.augmentation import Shift
+
+BATCH_SIZE = 128
+
+
+def examples() -> tuple[np.ndarray, np.ndarray]:
+    """Returns the training images, uint8 [n, 8, 8, 1], and labels, int32 [n]."""
+    folder = next((workspace() / 'data/digits/records/digits/full').glob('*/arrays/train'))
+    return np.load(folder / 'image.npy'), np.load(folder / 'label.npy')
+
+
+def build() -> tuple[Any, Callable[..., Any]]:
+    """Returns the first state and the jitted step: (state, images, labels, step) -> (state, loss)."""
+    model = ConvNet((8, 8, 1), 10, rngs=nnx.Rngs(0))
+    graph, params, random, rest = nnx.split(model, nnx.Param, nnx.RngState, ...)
+    optimizer = optax.adamw(optax.cosine_decay_schedule(3e-3, 500))
+    augment = Shift(1)
+
+    def update(state: Any, images: jax.Array, labels: jax.Array, step: jax.Array) -> Any:
+        params, random, rest, moments = state
+        key = jax.random.fold_in(jax.random.key(0), step)
+        inputs = augment(key, images).astype(jnp.float32) / 127.5 - 1
+
+        def loss(params: Any) -> tuple[jax.Array, Any]:
+            model = nnx.merge(graph, params, random, rest, copy=True)
+            losses = optax.softmax_cross_entropy_with_integer_labels(model(inputs), labels)
+            return losses.mean(), nnx.split(model, nnx.Param, nnx.RngState, ...)[2:]
+
+        (value, (random, rest)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+        changes, moments = optimizer.update(gradients, moments, params)
+        return (optax.apply_updates(params, changes), random, rest, moments), value
+
+    state = (params, random, rest, optimizer.init(params))
+    return state, jax.jit(update, donate_argnums=0)
+
+
+def main() -> None:
+    """Runs one step."""
+    jax.config.update('jax_compilation_cache_dir', str(workspace() / 'cache' / 'bare'))
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
+    jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+    images, labels = examples()
+    state, update = build()
+    _, loss = update(state, images[:BATCH_SIZE], labels[:BATCH_SIZE], np.int32(0))
+    print(f'step 1: loss {float(loss):.4f} (flax {flax.__version__})', flush=True)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,24 @@
+"""What every benchmark prints: a table of medians and ratios, and the same as JSON on the last line."""
+
+import json
+from statistics import median
+
+
+def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
+    """Prints medians, their ratio to the first one's, and the spread.
+
+    Args:
+      name: of the benchmark.
+      unit: of the numbers.
+      measured: by candidate, the reference first; one number per run.
+    """
+    medians = {candidate: median(numbers) for candidate, numbers in measured.items()}
+    reference = next(iter(medians.values()))
+    print(f'{name:24}{unit:>12}{"ratio":>10}{"least":>12}{"most":>12}')
+    for candidate, numbers in measured.items():
+        middle = medians[candidate]
+        print(
+            f'{candidate:24}{middle:12.4g}{middle / reference:10.3f}{min(numbers):12.4g}{max(numbers):12.4g}'
+        )
+    ratios = {candidate: round(middle / reference, 4) for candidate, middle in medians.items()}
+    print(json.dumps({'benchmark': name, 'unit': unit, 'medians': medians, 'ratios': ratios}))
