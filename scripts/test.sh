@@ -3,5 +3,5 @@
 also=dev
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
-scripts/check.sh
+scripts/lint.sh
 exec "$python" -m pytest "$@"

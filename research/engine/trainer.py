@@ -1,7 +1,7 @@
 """The trainer: read it top to bottom.
 
-A run is a function of (code, config, seed, data). Batch and randomness of a step depend on (seed, step) alone,
-so a state and its step are all there is to go on from; and when to evaluate, save and stop comes from the
+A run is a function of (code, config, seed, data). Batch and randomness of a step depend on seed and step
+alone: a state and its step are all there is to go on from. When to evaluate, save and stop comes from the
 config, never from a clock.
 """
 
