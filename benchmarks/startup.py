@@ -5,6 +5,7 @@
 Both have everything installed and compiled. Runs alternate; the ratio is that of the medians.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from benchmarks.report import report
 
 REPOSITORY = Path(__file__).parents[1]
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # both start as a user's do: compiled
 RUNS = 7
 
 

@@ -411,7 +411,7 @@ class Config:
 
     Args:
       files: paths of `.gin` files; later ones win.
-      bindings: Gin statements; they win over files, later ones over earlier ones.
+      bindings: Gin statements; they win over files.
 
     Raises:
       UserError: for whatever in them is unknown, missing, doubled, of the wrong type or cannot be read.

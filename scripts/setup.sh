@@ -113,7 +113,7 @@ install() {
   if [[ $installer == pip ]]; then
     attempt "$python" -I -m pip install --disable-pip-version-check "${arguments[@]}"
   else
-    attempt "$installer" pip install --python "$python" "${arguments[@]}"
+    attempt "$installer" pip install --compile-bytecode --python "$python" "${arguments[@]}"   # as pip does: quick first starts
   fi
   rm "$made/unfinished"
 }

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -98,14 +97,19 @@ def silence_libraries() -> None:
         warnings.filterwarnings('ignore', module=f'{module}.*')
 
 
+class _Terminal(logging.Handler):
+    """Prints to what stdout is at the time, for a progress bar takes its place while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), flush=True)
+
+
 def to_terminal() -> None:
     """Sends this project's log to the terminal, as plain lines."""
     for earlier in logger.handlers[:]:
         logger.removeHandler(earlier)
         earlier.close()
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter('%(message)s'))
-    logger.addHandler(handler)
+    logger.addHandler(_Terminal())
     logger.setLevel(logging.INFO)
     logger.propagate = False
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
+from clu.parameter_overview import get_parameter_overview
 
 from research.engine import datasets, debug, inputs, predictions
 from research.engine.checkpoints import Checkpoints
@@ -129,6 +130,7 @@ class Trainer:
             start = checkpoints.last('latest') or 0
             checkpoints.discard_after(start)
             run.write_status(state=RUNNING, step=start, steps=self.steps, error=None)
+            logger.info(get_parameter_overview(self.programs.state_shapes['params'], include_stats=False))
             with self._journal(run, start) as journal, ThreadPoolExecutor() as background:
                 state, update, evaluate = self._set_up(start, checkpoints)
                 picture = background.submit(self._save_first_batch, run)
