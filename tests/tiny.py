@@ -46,7 +46,9 @@ def classification(model: Any = MODELS['mlp'], **arguments: Any) -> Classificati
     return Classification(model=model, **(settings | arguments))
 
 
-def traced(bound: BoundTask, parallelism: Jit, source: inputs.Source, batch_size: int, *counts: int) -> Traced:
+def traced(
+    bound: BoundTask, parallelism: Jit, source: inputs.Source, batch_size: int, *counts: int
+) -> Traced:
     """Returns a task's programs for batches of the examples above."""
     return Programs(bound, parallelism, seed=0).trace(source, batch(batch_size), counts)
 

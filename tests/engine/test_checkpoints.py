@@ -43,7 +43,7 @@ def weight(checkpoints: Checkpoints, kind: str, step: int) -> float:
 
 @pytest.fixture(scope='module')
 def full_state() -> State:
-    """A state with all that a task may put into it: an MLP (lists become dicts of int keys), Adam, odd dtypes."""
+    """A state with all that a task may put into it: an MLP, whose list has int keys, Adam, odd dtypes."""
     params, rest = Network(lambda rngs: tiny.MODELS['mlp'](tiny.IMAGE, 3, rngs=rngs)).init(jax.random.key(0))
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(optax.constant_schedule(1e-3)))
     random = np.random.default_rng(0)
