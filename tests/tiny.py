@@ -35,7 +35,7 @@ def examples(n: int) -> Examples:
     return Examples([f'example-{i}' for i in range(n)], {'image': images, 'label': labels})
 
 
-def batch(n: int) -> dict[str, np.ndarray]:
+def batch(n: int) -> dict[str, Any]:
     """Returns n examples as one batch for evaluation, all of them valid."""
     return next(inputs.evaluation_batches(examples(n), n))
 

@@ -29,7 +29,7 @@ def test_a_number_of_devices_that_cannot_be_is_refused(data: int) -> None:
 def test_a_batch_must_split_evenly() -> None:
     Jit(data=2).check(6)
     Jit(data=1).check(7)
-    with pytest.raises(UserError, match='a batch of 7 .* over 2 devices.* such as 6'):
+    with pytest.raises(UserError, match=r'a batch of 7 .* over 2 devices.* such as 6'):
         Jit(data=2).check(7)
     with pytest.raises(UserError, match='such as 2'):
         Jit(data=2).check(1)
@@ -58,7 +58,7 @@ def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -
     parallelism, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
     programs = Programs(bound, parallelism, seed=0)
     source = kind(tiny.examples(8), Order(8, 4, seed=0), parallelism)
-    update = compiled(programs.trace(source, tiny.batch(4), [1]).update[1])
+    update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).update[1])
     state, metrics = update(programs.init(), source.feed(0, 1), np.int32(0))
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
     _, fed, _ = update.input_shardings[0]

@@ -85,7 +85,7 @@ def test_the_shapes_of_the_state_are_those_of_the_state() -> None:
 
 def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
     bound = tiny.classification(augment=Shift(2)).bind(tiny.SPEC)
-    batch = {name: array[SOURCE.feed(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
+    batch: Any = {name: array[SOURCE.feed(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
     made = Programs(bound, MESH, seed=0)
     output, _ = bound.network(first['params'], first['rest'], made.inputs(batch)['inputs'])
     expected = bound.task.measure(output, batch)['loss'].mean()
@@ -134,6 +134,6 @@ CARELESS = {
 @pytest.mark.parametrize('case', CARELESS)
 def test_a_step_must_leave_the_state_of_the_same_kind(case: str) -> None:
     change, message = CARELESS[case]
-    bound = Careless(BOUND, change)
+    bound: Any = Careless(BOUND, change)
     with pytest.raises(TypeError, match=message):
         tiny.traced(bound, MESH, SOURCE, 4, 1)
