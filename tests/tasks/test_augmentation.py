@@ -39,7 +39,7 @@ def found(images: Any, result: Any, pixels: int) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize('pixels', [0, 1, 2])
 def test_every_shift_comes_up_and_nothing_else(pixels: int) -> None:
-    images = np.repeat(IMAGES[:1], 500, axis=0)
+    images: Any = np.repeat(IMAGES[:1], 500, axis=0)
     result = np.asarray(Shift(pixels)(jax.random.key(0), images))
     assert (result.shape, result.dtype) == (images.shape, np.uint8)
     contents = [moved.tobytes() for moved in result]
