@@ -25,6 +25,7 @@ def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
     class Then(runs.datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
+            assert tz is runs.UTC  # so that runs of two machines sort
             return cls(2026, 11, 22, 17, 30, 5, tzinfo=tz)
 
     monkeypatch.setattr(runs, 'datetime', Then)
