@@ -180,7 +180,7 @@ def test_a_run_is_not_continued_with_another_config(trained: Path, config_file: 
         'train', f'--gin_file={config_file()}', f'--run={trained}', '--gin_bindings=RATE = 0.5'
     )
     assert code == 2
-    assert '-RATE = 0.03\n+RATE = 0.5' in err
+    assert 'learning_rate: 0.03 -> 0.5' in err
 
 
 def test_resume_latest_finds_the_unfinished_run(

@@ -5,10 +5,12 @@ alone: a state and its step are all there is to go on from. When to evaluate, sa
 config, never from a clock.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,21 +18,24 @@ import jax
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
-from research.engine import datasets, debug, inputs, predictions
+from research.engine import datasets, debug, faults, inputs, logs, nonfinite, predictions, replay
 from research.engine.checkpoints import Checkpoints
 from research.engine.datasets import Dataset
-from research.engine.journal import Journal
+from research.engine.journal import Journal, NonFinite, best_step, digests
 from research.engine.logs import logger
 from research.engine.metrics import merged
 from research.engine.parallelism import Jit
 from research.engine.programs import Compiled, Programs, Traced, compiled
 from research.engine.progress import progress
-from research.engine.runs import FINISHED, RUNNING, Heartbeat, Run
+from research.engine.runs import FINISHED, Run
+from research.engine.session import Session
+from research.engine.signals import Signals
+from research.engine.watchdog import Watchdog
 from research.engine.workspace import project
-from research.errors import UserError, did_you_mean
+from research.errors import Interrupted, RunError, UserError, did_you_mean
 from research.interfaces import BoundTask, State, Task
 
-Evaluate = Callable[[State], dict[str, float]]
+Evaluate = Callable[[State], dict[str, float] | None]
 
 
 @dataclass(kw_only=True)
@@ -47,7 +52,11 @@ class Trainer:
       best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
       predict: splits whose predictions are saved when training ends.
       steps_per_dispatch: steps that one call of the device runs; more help small models on an accelerator.
+      nonfinite: what a step with a metric that is NaN or infinite does: 'stop' ends the run, 'skip' leaves
+        the state as it was and counts the step in the log.
+      deterministic: has XLA avoid what is not deterministic on a GPU; on a CPU everything is.
       parallelism: where arrays live.
+      watchdog: notices a run that hangs.
     """
 
     dataset: str
@@ -59,7 +68,15 @@ class Trainer:
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
     predict: tuple[str, ...] = ('val', 'test')
     steps_per_dispatch: int = 1
+    nonfinite: Literal['stop', 'skip'] = 'stop'
+    deterministic: bool = False
     parallelism: Jit = Jit()  # noqa: RUF009 (it is frozen)
+    watchdog: Watchdog = Watchdog()  # noqa: RUF009
+
+    def __post_init__(self) -> None:
+        """Sets what XLA reads when it starts."""
+        if self.deterministic:
+            os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_gpu_deterministic_ops=true'
 
     # What follows from the config
 
@@ -97,7 +114,7 @@ class Trainer:
     @cached_property
     def programs(self) -> Programs:
         """What runs on the devices."""
-        return Programs(self.bound, self.parallelism, self.seed)
+        return Programs(self.bound, self.parallelism, self.seed, skip_nonfinite=self.nonfinite == 'skip')
 
     @cached_property
     def traced(self) -> Traced:
@@ -124,43 +141,87 @@ class Trainer:
 
     # Training
 
-    def run(self, run: Run) -> None:
-        """Trains from the run's last checkpoint, or from the start, to the end; then saves predictions."""
+    def run(self, session: Session) -> None:
+        """Trains from the run's last checkpoint, or from the start, to the end; then saves predictions.
+
+        Raises:
+          Interrupted: when a signal has asked for the end and all is saved.
+          RunError: if a metric is NaN or infinite.
+        """
+        run = session.run
         with Checkpoints(run.folder / 'checkpoints') as checkpoints:
-            start = checkpoints.last('latest') or 0
-            checkpoints.discard_after(start)
-            run.write_status(state=RUNNING, step=start, steps=self.steps, error=None)
-            logger.info(get_parameter_overview(self.programs.state_shapes['params'], include_stats=False))
-            with self._journal(run, start) as journal, ThreadPoolExecutor() as background:
-                state, update, evaluate = self._set_up(start, checkpoints)
-                picture = background.submit(self._save_first_batch, run)
-                self._train(start, state, update, evaluate, checkpoints, journal)
-                picture.result()
+            start = self._start(run, checkpoints)
+            try:
+                with self._journal(session, start) as journal, ThreadPoolExecutor() as background:
+                    state, update, evaluate = self._set_up(start, checkpoints, session.signals)
+                    picture = background.submit(self._save_first_batch, run)
+                    report = run.folder / 'debug' / 'hang.txt'
+                    with (
+                        self.watchdog.watch(session.moved_at, report, session.fail),
+                        session.signals.orderly(),
+                    ):
+                        self._train(start, state, update, evaluate, checkpoints, journal, session.signals)
+                        checkpoints.wait()
+                    picture.result()
+            except NonFinite as found:
+                kept = nonfinite.keep(self, checkpoints, run.folder, found.step)
+                raise RunError(f'{found}. Its batch, the state before it and a script: {kept}') from None
+        if session.signals.requested():
+            raise Interrupted
         self.save_predictions(run, self.predict, 'best' if self.best else 'latest', overwrite=True)
+        faults.point('finish')
         run.write_status(state=FINISHED, step=self.steps)
 
-    def _journal(self, run: Run, start: int) -> Journal:
-        shown = progress(start, self.steps, self.order.epoch, self.batch_size)
-        return Journal(run.folder / 'logs', start, self.order.epoch, self.batch_size, shown, Heartbeat(run))
+    def _start(self, run: Run, checkpoints: Checkpoints) -> int:
+        """Returns the newest step to go on from: saved whole, its logs whole, the best one up to it at hand.
 
-    def _set_up(self, start: int, checkpoints: Checkpoints) -> tuple[State, dict[int, Compiled], Evaluate]:
+        What is lost or damaged comes out the same when it is done again, so an earlier step always serves, and
+        in the end the very start.
+        """
+        logs_folder = run.folder / 'logs'
+        evaluations = logs.read(logs_folder / 'val.jsonl')
+        for step in checkpoints.steps('latest'):
+            if checkpoints.notes('latest', step) != digests(logs_folder, step):
+                logger.warning('the logs up to step %d are damaged: going further back', step)
+            elif not self._has_best(step, evaluations, checkpoints):
+                logger.warning('the best checkpoint up to step %d is lost: going further back', step)
+            else:
+                return step
+        return 0
+
+    def _has_best(self, step: int, evaluations: list[dict[str, Any]], checkpoints: Checkpoints) -> bool:
+        """Whether the best checkpoint up to a step is there, or a later one that will be better again."""
+        earlier = [line for line in evaluations if line['step'] <= step]
+        needed = best_step(earlier, *self.best) if self.best else None
+        return needed is None or any(each == needed or each > step for each in checkpoints.steps('best'))
+
+    def _journal(self, session: Session, start: int) -> Journal:
+        shown = progress(start, self.steps, self.order.epoch, self.batch_size)
+        folder = session.run.folder / 'logs'
+        return Journal(folder, start, self.order.epoch, self.batch_size, shown, session.moved, self.nonfinite)
+
+    def _set_up(
+        self, start: int, checkpoints: Checkpoints, signals: Signals
+    ) -> tuple[State, dict[int, Compiled], Evaluate]:
         """Returns the state to go on from, the training programs by number of steps, and what evaluates."""
+        logger.info(get_parameter_overview(self.programs.state_shapes['params'], include_stats=False))
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
             update = {count: pool.submit(compiled, each) for count, each in self.traced.update.items()}
             evaluate = pool.submit(compiled, self.traced.evaluate)
-            state = self._first_state(start, checkpoints)
+            state = replay.saved_state(self, checkpoints, start)
+        if start:
+            logger.info('going on after step %d of %d', start, self.steps)
 
-        def evaluate_all(state: State) -> dict[str, float]:
+        def evaluate_all(state: State) -> dict[str, float] | None:
+            faults.point('evaluation')
             batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size)
-            return merged(evaluate.result()(state, batch) for batch in batches)
+            metrics = merged(
+                evaluate.result()(state, batch)
+                for batch in takewhile(lambda _: not signals.requested(), batches)
+            )
+            return None if signals.requested() else metrics
 
         return state, {count: each.result() for count, each in update.items()}, evaluate_all
-
-    def _first_state(self, start: int, checkpoints: Checkpoints) -> State:
-        if not start:
-            return self.programs.init()
-        logger.info('continuing after step %d of %d', start, self.steps)
-        return checkpoints.restore('latest', start, self.programs.state_shapes)
 
     def _train(
         self,
@@ -170,6 +231,7 @@ class Trainer:
         evaluate: Evaluate,
         checkpoints: Checkpoints,
         journal: Journal,
+        signals: Signals,
     ) -> None:
         """The loop: what is due at a step, then a group of steps."""
         clock = journal.clock
@@ -177,35 +239,43 @@ class Trainer:
         save = clock.timed('checkpoint', checkpoints.save)
         journal.begin()
         while True:
-            if step in self.evaluations and not journal.has_evaluated(step):
+            if not signals.requested() and step in self.evaluations and not journal.has_evaluated(step):
                 journal.flush()
-                journal.evaluated(step, evaluate(state))
-                if self.best and journal.is_best(*self.best):
-                    save('best', step, state)
-            if step and self._saves_at(step):
+                if metrics := evaluate(state):
+                    journal.evaluated(step, metrics)
+                    if self.best and journal.is_best(*self.best):
+                        save('best', step, state)
+            if signals.requested() or self._saves_at(step):
                 journal.flush()
-                save('latest', step, state)
+                save('latest', step, state, journal.digests())
+            if signals.requested():
+                raise Interrupted
             if step == self.steps:
                 return
-            count = self._group(step)
+            faults.point('step')
+            count = self.group(step)
             state, metrics = update[count](state, feed(step, count), np.int32(step))
             journal.trained(step, metrics)
             step += count
 
     def _saves_at(self, step: int) -> bool:
-        return step == self.steps or step % self.save_every == 0
+        return step == self.steps or (step > 0 and step % self.save_every == 0)
 
-    def _group(self, step: int) -> int:
+    def group(self, step: int) -> int:
         """Returns how many steps the next call makes: a whole group if no event falls into it, else one."""
         group = self.steps_per_dispatch
         inside = range(step + 1, step + group)
         fits = step % group == 0 and step + group <= self.steps
         return group if fits and not any(self._saves_at(s) or s in self.evaluations for s in inside) else 1
 
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """Returns the training batch of a step, each array [B, ...]."""
+        indices = self.order.indices(step)
+        return {name: array[indices] for name, array in self.data.split('train').arrays.items()}
+
     def _save_first_batch(self, run: Run) -> None:
         """Writes the first batch as the network sees it."""
-        indices = self.order.indices(0)
-        batch = {name: array[indices] for name, array in self.data.split('train').arrays.items()}
+        batch = self.batch(0)
         seen = jax.device_get(self.programs.inputs(batch))
         debug.save_first_batch(run.folder / 'debug', seen, batch.get('label'), self.data.spec.class_names)
 
