@@ -5,10 +5,11 @@ import json
 import logging
 import math
 import os
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,12 @@ def up_to(path: Path, step: int) -> str:
 
 
 def _line(values: Mapping[str, Any]) -> str:
-    """Returns one line; what is not finite becomes null, for JSON has no name for it."""
-    finite = {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
-    return json.dumps(finite) + '\n'
+    return json.dumps({name: finite(value) for name, value in values.items()}) + '\n'
+
+
+def finite(value: Any) -> Any:
+    """Returns the value as a log has it: None for what is not finite, for JSON has no name for that."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _replace(path: Path, text: str) -> None:
@@ -127,11 +128,22 @@ class Events:
 
 
 def silence_libraries() -> None:
-    """Keeps the noise of libraries off the terminal; their errors still show."""
+    """Keeps the noise of libraries off the terminal; what goes wrong in them is raised, and shows that way."""
     for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    sys.excepthook, threading.excepthook = _in_main_thread(sys.excepthook), lambda _: None
     for module in ('orbax', 'tensorflow_datasets', 'flax'):
         warnings.filterwarnings('ignore', module=f'{module}.*')
+
+
+def _in_main_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the hook for the main thread alone: a library's thread hands on its error as well as printing it."""
+
+    def shown(*error: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            hook(*error)
+
+    return shown
 
 
 class _Terminal(logging.Handler):

@@ -104,15 +104,14 @@ class Session:
             self._interrupted()
             raise Interrupted from None
         except Exception as error:
-            message = str(error) if isinstance(error, RunError) else file_trouble(error)
-            self.fail(message or f'{type(error).__name__}: {error}'.splitlines()[0])
-            if message:
-                raise RunError(f'{message}\n{self._how_to_go_on()}') from None
+            trouble = file_trouble(error)
+            self.fail(trouble or f'{type(error).__name__}: {error}'.splitlines()[0])
+            if trouble:
+                raise RunError(f'{trouble}. Mend that. {self._how_to_go_on()}') from None
             raise
 
     def fail(self, message: str) -> None:
         """Records that the run has failed; a status that cannot be written is let go."""
-        logger.error('%s', message)
         try:
             self.run.write_status(state=FAILED, error=message.splitlines()[0], step=self.step)
         except OSError:

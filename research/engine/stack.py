@@ -54,16 +54,25 @@ def machine() -> dict[str, Any]:
     }
 
 
+def commit() -> str | None:
+    """Returns the commit of the repository, None where there is no git."""
+    return _git('rev-parse', 'HEAD').strip() if _has_git() else None
+
+
+def _has_git() -> bool:
+    return (REPOSITORY / '.git').exists() and shutil.which('git') is not None
+
+
 def _code(folder: Path) -> dict[str, Any]:
     """Returns the commit and writes what it lacks; without git, copies the sources."""
-    if not (REPOSITORY / '.git').exists() or not shutil.which('git'):
+    if not _has_git():
         for part in ('research', 'configs', 'data'):
             ignored = shutil.ignore_patterns('__pycache__', 'toy')
             shutil.copytree(REPOSITORY / part, folder / 'sources' / part, ignore=ignored, dirs_exist_ok=True)
         return {'commit': None, 'dirty': None}
     diff = _git('diff', '--binary', 'HEAD') + ''.join(map(_as_diff, _untracked()))
     (folder / 'uncommitted.diff').write_text(diff)
-    return {'commit': _git('rev-parse', 'HEAD').strip(), 'dirty': bool(diff)}
+    return {'commit': commit(), 'dirty': bool(diff)}
 
 
 def _git(*arguments: str) -> str:

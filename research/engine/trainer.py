@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -18,10 +18,10 @@ import jax
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
-from research.engine import datasets, debug, faults, inputs, logs, nonfinite, predictions, replay
+from research.engine import datasets, debug, faults, inputs, nonfinite, predictions, replay, resume
 from research.engine.checkpoints import Checkpoints
 from research.engine.datasets import Dataset
-from research.engine.journal import Journal, NonFinite, best_step, digests
+from research.engine.journal import Journal, NonFinite
 from research.engine.logs import logger
 from research.engine.metrics import merged
 from research.engine.parallelism import Jit
@@ -150,7 +150,7 @@ class Trainer:
         """
         run = session.run
         with Checkpoints(run.folder / 'checkpoints') as checkpoints:
-            start = self._start(run, checkpoints)
+            start = resume.step(run.folder / 'logs', checkpoints, self.best)
             try:
                 with self._journal(session, start) as journal, ThreadPoolExecutor() as background:
                     state, update, evaluate = self._set_up(start, checkpoints, session.signals)
@@ -165,35 +165,15 @@ class Trainer:
                     picture.result()
             except NonFinite as found:
                 kept = nonfinite.keep(self, checkpoints, run.folder, found.step)
-                raise RunError(f'{found}. Its batch, the state before it and a script: {kept}') from None
+                raise RunError(
+                    f'{found}. Its batch, the state before it and a script that does it again: {kept}. '
+                    "Trainer.nonfinite = 'skip' would leave out such steps."
+                ) from None
         if session.signals.requested():
             raise Interrupted
         self.save_predictions(run, self.predict, 'best' if self.best else 'latest', overwrite=True)
         faults.point('finish')
         run.write_status(state=FINISHED, step=self.steps)
-
-    def _start(self, run: Run, checkpoints: Checkpoints) -> int:
-        """Returns the newest step to go on from: saved whole, its logs whole, the best one up to it at hand.
-
-        What is lost or damaged comes out the same when it is done again, so an earlier step always serves, and
-        in the end the very start.
-        """
-        logs_folder = run.folder / 'logs'
-        evaluations = logs.read(logs_folder / 'val.jsonl')
-        for step in checkpoints.steps('latest'):
-            if checkpoints.notes('latest', step) != digests(logs_folder, step):
-                logger.warning('the logs up to step %d are damaged: going further back', step)
-            elif not self._has_best(step, evaluations, checkpoints):
-                logger.warning('the best checkpoint up to step %d is lost: going further back', step)
-            else:
-                return step
-        return 0
-
-    def _has_best(self, step: int, evaluations: list[dict[str, Any]], checkpoints: Checkpoints) -> bool:
-        """Whether the best checkpoint up to a step is there, or a later one that will be better again."""
-        earlier = [line for line in evaluations if line['step'] <= step]
-        needed = best_step(earlier, *self.best) if self.best else None
-        return needed is None or any(each == needed or each > step for each in checkpoints.steps('best'))
 
     def _journal(self, session: Session, start: int) -> Journal:
         shown = progress(start, self.steps, self.order.epoch, self.batch_size)
@@ -209,19 +189,16 @@ class Trainer:
             update = {count: pool.submit(compiled, each) for count, each in self.traced.update.items()}
             evaluate = pool.submit(compiled, self.traced.evaluate)
             state = replay.saved_state(self, checkpoints, start)
-        if start:
-            logger.info('going on after step %d of %d', start, self.steps)
-
-        def evaluate_all(state: State) -> dict[str, float] | None:
-            faults.point('evaluation')
-            batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size)
-            metrics = merged(
-                evaluate.result()(state, batch)
-                for batch in takewhile(lambda _: not signals.requested(), batches)
-            )
-            return None if signals.requested() else metrics
-
+        evaluate_all = partial(self._evaluate, evaluate.result(), signals)
         return state, {count: each.result() for count, each in update.items()}, evaluate_all
+
+    def _evaluate(self, program: Compiled, signals: Signals, state: State) -> dict[str, float] | None:
+        """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
+        faults.point('evaluation')
+        batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size)
+        wanted = takewhile(lambda _: not signals.requested(), batches)
+        metrics = merged(program(state, batch) for batch in wanted)
+        return None if signals.requested() else metrics
 
     def _train(
         self,
