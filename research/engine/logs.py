@@ -128,7 +128,7 @@ class Events:
 
 
 def silence_libraries() -> None:
-    """Keeps the noise of libraries off the terminal; what goes wrong in them is raised, and shows that way."""
+    """Keeps the noise of libraries off the terminal; what goes wrong in them is raised as well."""
     for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     sys.excepthook, threading.excepthook = _in_main_thread(sys.excepthook), lambda _: None
@@ -137,7 +137,7 @@ def silence_libraries() -> None:
 
 
 def _in_main_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns the hook for the main thread alone: a library's thread hands on its error as well as printing it."""
+    """Returns the hook for the main thread alone: a library's thread hands on its error besides."""
 
     def shown(*error: Any) -> None:
         if threading.current_thread() is threading.main_thread():
