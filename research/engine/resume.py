@@ -1,7 +1,7 @@
 """From which step a run goes on: the newest whose checkpoint, logs and best checkpoint are whole.
 
-What is lost or damaged comes out the same when it is done again: an earlier step always serves, in the end the
-very start.
+What is lost or damaged comes out the same when it is done again. So an earlier step always serves, in the end
+the very start.
 """
 
 from collections.abc import Mapping, Sequence

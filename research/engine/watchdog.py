@@ -46,7 +46,7 @@ class Watchdog:
     def _watch(
         self, over: threading.Event, moved_at: Callable[[], float], report: Path, fail: Callable[[str], None]
     ) -> None:
-        reported = 0.0
+        reported: float | None = None
         while not over.wait(min(1.0, self.seconds / 4)):
             last = moved_at()
             if time.monotonic() - last < self.seconds or last == reported:
