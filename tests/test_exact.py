@@ -74,7 +74,7 @@ def test_a_lost_best_checkpoint_is_made_again(stopped: Path, program: Any, train
 def test_a_damaged_log_is_written_again(log: str, stopped: Path, program: Any, trained: Path) -> None:  # noqa: F811
     path = stopped / 'logs' / log
     path.write_text(path.read_text().replace('1', '2', 1))
-    assert 'are damaged: going further back' in go_on(stopped, program, trained)
+    assert 'are not those it was saved with: going further back' in go_on(stopped, program, trained)
 
 
 @pytest.mark.parametrize('file', ['status.json', 'stack.json', 'logs/time.jsonl', 'logs/train.log'])

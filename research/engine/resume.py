@@ -25,7 +25,9 @@ def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | N
     evaluations = logs.read(folder / 'val.jsonl')
     for candidate in checkpoints.steps('latest'):
         if checkpoints.notes('latest', candidate) != digests(folder, candidate):
-            logger.warning('the logs up to step %d are damaged: going further back', candidate)
+            logger.warning(
+                'the logs up to step %d are not those it was saved with: going further back', candidate
+            )
         elif best and not _has_best(candidate, evaluations, best, checkpoints.steps('best')):
             logger.warning('the best checkpoint up to step %d is lost: going further back', candidate)
         else:

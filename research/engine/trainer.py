@@ -6,12 +6,11 @@ config, never from a clock.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Literal
 
 import jax
@@ -31,7 +30,6 @@ from research.engine.runs import FINISHED, Run
 from research.engine.session import Session
 from research.engine.signals import Signals
 from research.engine.watchdog import Watchdog
-from research.engine.workspace import project
 from research.errors import Interrupted, RunError, UserError, did_you_mean
 from research.interfaces import BoundTask, State, Task
 
@@ -171,7 +169,7 @@ class Trainer:
                 ) from None
         if session.signals.requested():
             raise Interrupted
-        self.save_predictions(run, self.predict, 'best' if self.best else 'latest', overwrite=True)
+        predictions.save(self, run.folder, self.predict, 'best' if self.best else 'latest', overwrite=True)
         faults.point('finish')
         run.write_status(state=FINISHED, step=self.steps)
 
@@ -255,30 +253,3 @@ class Trainer:
         batch = self.batch(0)
         seen = jax.device_get(self.programs.inputs(batch))
         debug.save_first_batch(run.folder / 'debug', seen, batch.get('label'), self.data.spec.class_names)
-
-    # Predictions
-
-    def save_predictions(self, run: Run, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
-        """Predicts splits from a checkpoint and writes them to the run's outputs.
-
-        Args:
-          run: that holds the checkpoint.
-          splits: of the dataset.
-          which: 'best', 'latest' or the number of a step.
-          overwrite: whether outputs that exist are replaced; else they are an error.
-
-        Returns:
-          The outputs folders: `<split>`, or `<split>@<step>` for a checkpoint asked for by number.
-        """
-        with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
-            kind, step = checkpoints.find(which)
-            state = checkpoints.restore(kind, step, self.programs.state_shapes)
-        program, folders = compiled(self.traced.predict), []
-        for split in splits:
-            predicted = predictions.predict(program, state, self.data.split(split), self.batch_size)
-            folders.append(run.folder / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
-            origin = {'project': project(), 'run': run.folder.name, 'step': step}
-            predictions.save(
-                folders[-1], predicted, self.bound.describe(), self.data, split, overwrite, **origin
-            )
-        return folders
