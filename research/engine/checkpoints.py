@@ -113,6 +113,7 @@ class Checkpoints:
         Raises:
           UserError: if the checkpoint is damaged.
         """
+        self._managers[kind].wait_until_finished()
         folder = self._folder / kind / str(step)
         damage = seals.damage(folder)
         if damage:

@@ -1,31 +1,27 @@
 """Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from research import outputs
+from research.engine import faults
 from research.engine.checkpoints import Checkpoints
 from research.engine.datasets import Examples
+from research.engine.experiment import Experiment
 from research.engine.inputs import evaluation_batches
 from research.engine.programs import Compiled, compiled
 from research.engine.workspace import project
 from research.interfaces import State
 
-if TYPE_CHECKING:
-    from research.engine.trainer import Trainer
 
-
-def save(trainer: Trainer, run: Path, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
+def save(experiment: Experiment, run: Path, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
     """Predicts splits from a checkpoint and writes them to the run's outputs.
 
     Args:
-      trainer: of the run.
+      experiment: of the run.
       run: its folder.
       splits: of the dataset.
       which: 'best', 'latest' or the number of a step.
@@ -39,12 +35,12 @@ def save(trainer: Trainer, run: Path, splits: Iterable[str], which: str, overwri
     """
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find(which)
-        state = checkpoints.restore(kind, step, trainer.programs.state_shapes)
-    program, folders = compiled(trainer.traced.predict), []
+        state = checkpoints.restore(kind, step, experiment.programs.state_shapes)
+    program, folders = compiled(experiment.traced.predict), []
     for split in splits:
-        predicted = predict(program, state, trainer.data.split(split), trainer.batch_size)
+        predicted = predict(program, state, experiment.data.split(split), experiment.batch_size)
         folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
-        _write(folders[-1], predicted, trainer, split, overwrite, run=run.name, step=step)
+        _write(folders[-1], predicted, experiment, split, overwrite, run=run.name, step=step)
     return folders
 
 
@@ -57,14 +53,15 @@ def predict(program: Compiled, state: State, examples: Examples, batch_size: int
 def _write(
     folder: Path,
     predicted: dict[str, np.ndarray],
-    trainer: Trainer,
+    experiment: Experiment,
     split: str,
     overwrite: bool,
     run: str,
     step: int,
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
-    examples, description = trainer.data.split(split), trainer.bound.describe()
+    faults.point('outputs')
+    examples, description = experiment.data.split(split), experiment.bound.describe()
     truth = {name: examples.arrays[field] for name, field in description.truth.items()}
     truth_meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
     outputs.write(
@@ -73,11 +70,11 @@ def _write(
         arrays=predicted | truth,
         ids=examples.ids,
         meanings=dict(description.predictions) | truth_meanings,
-        class_names=trainer.data.spec.class_names,
+        class_names=experiment.data.spec.class_names,
         project=project(),
         run=run,
         step=step,
-        dataset=trainer.data.name,
+        dataset=experiment.data.name,
         split=split,
         overwrite=overwrite,
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +23,8 @@ BEGINNINGS = {
     'uncommitted.diff',
 }
 RUNNING, FINISHED, INTERRUPTED, FAILED = 'running', 'finished', 'interrupted', 'failed'
+
+_WRITING = threading.Lock()  # a heart-beat that began before the end must not bring back 'running'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +99,9 @@ class Run:
     def write_status(self, **values: Any) -> None:
         """Changes some values of status.json; the heart-beat always."""
         now = datetime.now(UTC).isoformat(timespec='seconds')
-        status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
-        logs.write_json(self.folder / 'status.json', status)
+        with _WRITING:
+            status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
+            logs.write_json(self.folder / 'status.json', status)
 
 
 def is_run(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from research.engine import locks, stack
+from research.engine import faults, locks, stack
 from research.engine.logs import logger
 from research.engine.runs import FAILED, INTERRUPTED, RUNNING, Run
 from research.engine.signals import Signals
@@ -67,7 +67,7 @@ class Session:
                 file.write(json.dumps(line) + '\n')
         if changes or not self.run.config.exists():
             save(self.run.config)
-            self.run.seal_config()
+        self.run.seal_config()  # each time, for status.json may have been lost
 
     @contextmanager
     def recorded(self, **origin: Any) -> Iterator[None]:
@@ -84,6 +84,7 @@ class Session:
         with locks.locked(self.run.folder, self.run.status()):
             self.signals.before_leaving = self._interrupted
             self.run.write_status(state=RUNNING, error=None, host=platform.node(), pid=os.getpid())
+            faults.point('start')
             over = threading.Event()
             threading.Thread(target=self._beat, args=(over,), name='heart-beat', daemon=True).start()
             writing = threading.Thread(target=stack.write, args=(self.run.folder,), kwargs=origin)
