@@ -218,6 +218,7 @@ def test_mistakes_on_the_command_line(mistake: str, program: Any) -> None:
 
 SIZES = {
     'STEPS = 0': 'Trainer.steps = 0: it must be at least 1',
+    'SEED = -1': 'Trainer.seed = -1: it must be from 0 to 4294967295',
     'BATCH_SIZE = 7': 'a batch of 7 examples does not split evenly over 2 devices',
     "trainer.Trainer.dataset = 'digit'": "Did you mean 'digits'",
     "trainer.Trainer.predict = ('tset',)": "has no split 'tset'. Did you mean 'test'",
@@ -233,7 +234,7 @@ def test_what_cannot_work_is_refused_before_anything_is_compiled(
     def compile_nothing(*_: Any) -> None:
         raise AssertionError('compiled')
 
-    monkeypatch.setattr(trainer.Programs, 'init', compile_nothing)
+    monkeypatch.setattr('research.engine.programs.Programs.init', compile_nothing)
     monkeypatch.setattr(trainer, 'compiled', compile_nothing)
     code, _, err = program('train', f'--gin_file={config_file()}', f'--gin_bindings={binding}')
     assert code == 2

@@ -103,6 +103,8 @@ class Experiment:
         for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
             if getattr(self, name) < 1:
                 raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
+        if not 0 <= self.seed < 2**32:  # JAX's keys would take larger ones for smaller
+            raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         self.parallelism.check(self.batch_size)
         for split in ('train', 'val'):
             self.data.split(split)

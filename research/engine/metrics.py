@@ -66,6 +66,6 @@ class Pending:
         for (step, _), metrics in zip(groups, jax.device_get([each for _, each in groups]), strict=True):
             with np.errstate(invalid='ignore', divide='ignore'):  # a metric that counted nothing is NaN
                 values = {name: each.total / each.count for name, each in metrics.items()}
-            for index in range(len(next(iter(values.values())))):
+            for index in range(max((len(each) for each in values.values()), default=0)):
                 lines.append((step + index + 1, {name: float(each[index]) for name, each in values.items()}))
         return lines

@@ -80,9 +80,10 @@ class Programs:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
         shapes = self._parallelism.shapes(batch, self._parallelism.split())
-        update = {count: self._update(count, source) for count in counts}
-        for each in update.values():
-            _check_same(self.state_shapes, each.out_info[0])
+        update = {}
+        for count in counts:  # one step first, for what is wrong with it shows best there
+            update[count] = self._update(count, source)
+            _check_same(self.state_shapes, update[count].out_info[0])
         evaluate = jax.jit(self._bound.evaluate, out_shardings=self._parallelism.replicated)
         predict = jax.jit(self._bound.predict, out_shardings=self._parallelism.split())
         return Traced(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +67,7 @@ class Run:
     @classmethod
     def _latest(cls) -> Self:
         home = workspace() / 'runs' / project()
-        runs = sorted((path.parent for path in home.glob('*/*/config.gin')), key=lambda path: path.name)
+        runs = sorted((path.parent for path in home.glob('*/*/config.gin')), key=_order)
         unfinished = [run for run in map(cls, runs) if run.status().get('state') != FINISHED]
         if not unfinished:
             raise UserError(f'there is no unfinished run of {project()} in {home}.')
@@ -102,6 +103,11 @@ class Run:
         with _WRITING:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
             logs.write_json(self.folder / 'status.json', status)
+
+
+def _order(folder: Path) -> list[int]:
+    """Returns what sorts runs by time: the numbers in their names, the one of a clash last."""
+    return [int(number) for number in re.findall(r'\d+', folder.name)]
 
 
 def is_run(folder: Path) -> bool:

@@ -104,7 +104,7 @@ class Session:
         except (Interrupted, KeyboardInterrupt):
             self._interrupted()
             raise Interrupted from None
-        except Exception as error:
+        except BaseException as error:
             trouble = file_trouble(error)
             self.fail(trouble or f'{type(error).__name__}: {error}'.splitlines()[0])
             if trouble:

@@ -22,18 +22,22 @@ SECRETS = ('.env', '.pem', '.key', '.p12', 'credentials', 'secret', 'id_rsa', 'i
 def write(folder: Path, **origin: Any) -> None:
     """Writes stack.json, requirements.lock and uncommitted.diff: all that a repetition needs to know.
 
-    Of a run that goes on, stack.json keeps the first stack and adds the present one under `continued`.
+    Of a run that goes on, stack.json keeps the first stack and adds the present one under `continued`; the
+    other files get a number.
 
     Args:
       folder: of the run.
       origin: what stack.json says besides, such as the seed.
     """
     path = folder / 'stack.json'
-    first, now = logs.read_json(path), {'format': FORMAT} | machine() | _code(folder) | origin
-    logs.write_json(path, first | {'continued': [*first.get('continued', []), now]} if first else now)
+    first = logs.read_json(path)
+    continued = first.get('continued', [])
+    mark = f'-{len(continued) + 2}' if first else ''
+    now = {'format': FORMAT} | machine() | _code(folder, mark) | origin
     packages = {f'{each.name}=={each.version}' for each in importlib.metadata.distributions()}
     lock = '\n'.join(sorted(packages, key=str.lower)) + '\n'
-    (folder / 'requirements.lock').write_text(lock, encoding='utf-8')
+    (folder / f'requirements{mark}.lock').write_text(lock, encoding='utf-8')
+    logs.write_json(path, first | {'continued': [*continued, now]} if first else now)
 
 
 def machine() -> dict[str, Any]:
@@ -55,37 +59,55 @@ def machine() -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """Returns the commit of the repository, None where there is no git."""
-    return _git('rev-parse', 'HEAD').strip() if _has_git() else None
+    """Returns the commit of the repository, None where git does not tell."""
+    try:
+        return _git('rev-parse', '--verify', 'HEAD').decode().strip()
+    except (
+        OSError,
+        subprocess.CalledProcessError,
+    ):  # no git, no commit, or git distrusts the owner of the files
+        return None
 
 
-def _has_git() -> bool:
-    return (REPOSITORY / '.git').exists() and shutil.which('git') is not None
-
-
-def _code(folder: Path) -> dict[str, Any]:
+def _code(folder: Path, mark: str) -> dict[str, Any]:
     """Returns the commit and writes what it lacks; without git, copies the sources."""
-    if not _has_git():
+    head = commit()
+    if head is None:
+        ignored = shutil.ignore_patterns('__pycache__', 'toy')
         for part in ('research', 'configs', 'data'):
-            ignored = shutil.ignore_patterns('__pycache__', 'toy')
-            shutil.copytree(REPOSITORY / part, folder / 'sources' / part, ignore=ignored, dirs_exist_ok=True)
+            shutil.copytree(
+                REPOSITORY / part, folder / f'sources{mark}' / part, ignore=ignored, dirs_exist_ok=True
+            )
         return {'commit': None, 'dirty': None}
-    diff = _git('diff', '--binary', 'HEAD') + ''.join(map(_as_diff, _untracked()))
-    (folder / 'uncommitted.diff').write_text(diff)
-    return {'commit': commit(), 'dirty': bool(diff)}
+    changed = _names('diff', '--name-only', 'HEAD')
+    untracked = _names('ls-files', '--others', '--exclude-standard')
+    diff = _diff(list(filter(_is_worth_keeping, changed)))
+    diff += b''.join(map(_as_diff, filter(_is_worth_keeping, untracked)))
+    (folder / f'uncommitted{mark}.diff').write_bytes(diff)
+    return {'commit': head, 'dirty': bool(changed or untracked)}
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str, check: bool = True) -> bytes:
     command = ['git', '-C', str(REPOSITORY), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, errors='replace').stdout
+    return subprocess.run(command, capture_output=True, check=check).stdout
 
 
-def _untracked() -> list[str]:
-    """Returns untracked files worth keeping: none that is large, none that looks like a secret."""
-    files = _git('ls-files', '--others', '--exclude-standard', '-z').split('\0')[:-1]
-    open_files = (file for file in files if not any(word in Path(file).name.lower() for word in SECRETS))
-    return [file for file in open_files if (REPOSITORY / file).stat().st_size <= LARGEST]
+def _names(*arguments: str) -> list[str]:
+    return [os.fsdecode(name) for name in _git(*arguments, '-z').split(b'\0') if name]
 
 
-def _as_diff(file: str) -> str:
-    return _git('diff', '--binary', '--no-index', '/dev/null', file)
+def _is_worth_keeping(file: str) -> bool:
+    """Whether a file may enter the run folder: it is not large, and does not look like a secret."""
+    path = REPOSITORY / file
+    size = path.lstat().st_size if os.path.lexists(path) else 0
+    return size <= LARGEST and not any(word in file.lower() for word in SECRETS)
+
+
+def _diff(files: list[str]) -> bytes:
+    return _git('diff', '--binary', 'HEAD', '--', *files) if files else b''
+
+
+def _as_diff(file: str) -> bytes:
+    return _git(
+        'diff', '--binary', '--no-index', '/dev/null', file, check=False
+    )  # which tells of a difference by 1
