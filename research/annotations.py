@@ -3,6 +3,8 @@
 import ast
 import inspect
 import re
+import types
+import typing
 from typing import Any
 
 import typeguard
@@ -48,8 +50,10 @@ def misfit_of_factory(factory: Any, annotation: Any) -> str:
 def misfit_of_made(factory: Any, annotation: Any) -> str:
     """Returns why what a factory makes does not fit an annotation, '' if it does or cannot be told."""
     made = factory if inspect.isclass(factory) else _evaluated(signature(factory).return_annotation, factory)
-    comparable = inspect.isclass(made) and inspect.isclass(annotation) and not _is_protocol(annotation)
-    return f'it makes {shown(made)}' if comparable and not issubclass(made, annotation) else ''
+    told = all(inspect.isclass(each) and each is not Any for each in (made, annotation))
+    if not told or _is_protocol(annotation) or (made, annotation) == (int, float):
+        return ''
+    return '' if issubclass(made, annotation) else f'it makes {shown(made)}'
 
 
 def _is_protocol(annotation: Any) -> bool:
@@ -64,7 +68,11 @@ def shown(annotation: Any) -> str:
 
 
 def _reason(value: Any, annotation: Any) -> str:
-    if isinstance(value, bool) and annotation in (int, float):
+    if (
+        isinstance(value, bool)
+        and not {bool, Any} & _members(annotation)
+        and {int, float} & _members(annotation)
+    ):
         return 'it is a bool'  # which Python counts as a number, and a config must not
     try:
         typeguard.check_type(
@@ -74,8 +82,14 @@ def _reason(value: Any, annotation: Any) -> str:
             collection_check_strategy=typeguard.CollectionCheckStrategy.ALL_ITEMS,
         )
     except typeguard.TypeCheckError as error:
-        return f'it {error}'.split('\n')[0]
+        return str(error).split('\n')[0].rstrip(':')
     return ''
+
+
+def _members(annotation: Any) -> set[Any]:
+    """Returns the types of a union; a type by itself is one of one."""
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return set(typing.get_args(annotation)) if is_union else {annotation}
 
 
 def _correction(value: Any, annotation: Any) -> str:

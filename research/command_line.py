@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from research.errors import UserError, did_you_mean
+from research.errors import Interrupted, RunError, UserError, did_you_mean
 
 FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
 
@@ -49,14 +49,14 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
     """Parses the command line, calls `main` and leaves with its exit code.
 
-    A user's mistake ends with one message and code 2, Ctrl-C with code 75.
+    A user's mistake ends with one message and code 2, trouble with files likewise and 1, a signal with 75.
     """
     try:
         code = main(parser.parse_args())
-    except UserError as mistake:
+    except (UserError, RunError) as error:
         sys.stdout.flush()
-        print(f'error: {mistake}', file=sys.stderr)
-        code = MISTAKE
-    except KeyboardInterrupt:
+        print(f'error: {error}', file=sys.stderr)
+        code = MISTAKE if isinstance(error, UserError) else FAILED
+    except (Interrupted, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code)

@@ -489,14 +489,7 @@ class Config:
         return '\n'.join(f'{line:{width}}  # {where}' for line, where in lines)
 
     def _operative(self) -> tuple[Binding, ...]:
-        names, bindings = _Names(), []
-        for statement in _statements(self.text(), 'config.gin'):
-            where = Where('config.gin', statement.location.line_num)
-            if isinstance(statement, gin.config_parser.ImportStatement):
-                names.add(statement, where)
-            elif isinstance(statement, gin.config_parser.BindingStatement):
-                bindings.append(_resolved(statement, names, where))
-        return tuple(bindings)
+        return _read_operative(self.text())
 
     def _source(self, used: Binding) -> Binding | None:
         """Returns the binding that an operative one got its value from, None for a default."""
@@ -568,6 +561,33 @@ class Config:
                     found.add(name)
                     waiting += [each.value for each in self._bindings if (each.target or str(each)) == name]
         return found
+
+
+def _read_operative(text: str) -> tuple[Binding, ...]:
+    """Returns the bindings of an operative config."""
+    names, bindings = _Names(), []
+    for statement in _statements(text, 'config.gin'):
+        where = Where('config.gin', statement.location.line_num)
+        if isinstance(statement, gin.config_parser.ImportStatement):
+            names.add(statement, where)
+        elif isinstance(statement, gin.config_parser.BindingStatement):
+            bindings.append(_resolved(statement, names, where))
+    return tuple(bindings)
+
+
+def _values(text: str) -> dict[str, str]:
+    """Returns each parameter of an operative config and its value as written, macros replaced by theirs."""
+    bindings = _read_operative(text)
+    macros = {str(each): each for each in bindings if not each.target}
+    return {str(each): _written(_expanded(each.value, macros)) for each in bindings if each.target}
+
+
+def differences(old: str, new: str) -> dict[str, tuple[str, str]]:
+    """Returns the parameters that differ between two operative configs: (old, new), 'none' if missing."""
+    before, after = _values(old), _values(new)
+    names = before.keys() | after.keys()
+    pairs = {name: (before.get(name, 'none'), after.get(name, 'none')) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _written(value: Any) -> str:

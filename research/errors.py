@@ -1,4 +1,4 @@
-"""The user's mistakes: one clear message each, never a traceback. Imports the standard library alone."""
+"""What ends a program with one clear message and no traceback. Imports the standard library alone."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,6 +9,17 @@ class UserError(Exception):
 
     Programs print the message without a traceback and exit with code 2.
     """
+
+
+class RunError(Exception):
+    """What ends a run and is no mistake in code or config: a full disk, a loss that is NaN.
+
+    Programs print the message without a traceback and exit with code 1; the run can be continued.
+    """
+
+
+class Interrupted(Exception):  # noqa: N818 (no error)
+    """A signal has asked for the end, and all is saved. Programs exit with code 75."""
 
 
 def nearest(name: str, candidates: Iterable[str], most: int = 3) -> list[str]:

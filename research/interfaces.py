@@ -86,8 +86,9 @@ class Task(Protocol):
 
 def average(values: jax.Array, valid: jax.Array | None = None) -> clu_metrics.Average:
     """Returns the sum and the count of per-example values [B], over the valid ones."""
-    weights = jnp.ones_like(values) if valid is None else valid.astype(values.dtype)
-    total, count = jnp.sum(values * weights), jnp.sum(weights)
+    valid = jnp.ones_like(values, bool) if valid is None else valid
+    total = jnp.sum(jnp.where(valid, values, 0))  # not a product, for padding may give NaN
+    count = jnp.sum(valid.astype(values.dtype))
     return clu_metrics.Average(total=total, count=count)  # type: ignore[call-arg] (flax.struct hides its fields)
 
 

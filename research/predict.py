@@ -24,7 +24,7 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
-    from research.engine import logs, programs
+    from research.engine import logs, predictions, programs
     from research.engine.runs import Run
     from research.engine.trainer import Trainer
 
@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
     with config.explained():
         trainer.check()
     splits = arguments.split.split(',')
-    for folder in trainer.save_predictions(run, splits, arguments.checkpoint, arguments.overwrite):
+    for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):
         print(f'outputs: {folder}')
     return command_line.FINISHED
 

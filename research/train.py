@@ -1,12 +1,12 @@
 """Trains what a Gin config describes, or goes on with a run."""
 
 import argparse
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import command_line, config
 from research.command_line import Parser
+from research.engine.signals import Signals
 from research.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,15 +30,25 @@ def parser() -> Parser:
     )
     parser.add_argument('--resume', metavar='RUN', help="goes on with a run: its folder, or 'latest'")
     parser.add_argument(
+        '--accept_changes', action='store_true', help='goes on with a changed config, and records it'
+    )
+    parser.add_argument(
         '--dry_run', action='store_true', help='builds everything, shows the config, trains nothing'
     )
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
+    """Listens for signals from here on, and trains."""
+    with Signals() as signals:
+        return train(arguments, signals)
+
+
+def train(arguments: argparse.Namespace, signals: Signals) -> int:
     """Builds the trainer, checks everything, and only then trains."""
     from research.engine import logs, programs
     from research.engine.runs import FINISHED, Run
+    from research.engine.session import Session
     from research.engine.trainer import Trainer
 
     logs.silence_libraries()
@@ -54,19 +64,21 @@ def main(arguments: argparse.Namespace) -> int:
         print(settings.explain())
         print('\n'.join(f'note: {note}' for note in notes))
         return command_line.FINISHED
-    if run:
-        _refuse_changes(run.config.read_text(encoding='utf-8'), settings.text(), run.folder)
-    else:
-        run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
-        settings.save(run.config)
-    if run.status().get('state') == FINISHED:
+    changes = config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
+    if run and changes:
+        _check_changes(changes, arguments.accept_changes, run.folder)
+    if run and not changes and run.status().get('state') == FINISHED:
         print(f'This run is finished.\nrun: {run.folder}')
         return command_line.FINISHED
+    if not run:
+        run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
     logs.to_file(run.folder / 'logs' / 'train.log')
     for note in notes:
         logs.logger.info('note: %s', note)
-    with run.recorded(**trainer.origin):
-        trainer.run(run)
+    session = Session(run, signals)
+    with session.recorded(**trainer.origin):
+        session.adopt_config(settings.save, changes)
+        trainer.run(session)
     print(f'run: {run.folder}')
     return command_line.FINISHED
 
@@ -77,24 +89,25 @@ def _existing(arguments: argparse.Namespace) -> 'Run | None':
 
     if arguments.resume and arguments.run:
         raise UserError('--resume and --run both name a run: give one of them.')
-    if arguments.resume:
-        return runs.Run.find(arguments.resume)
-    if arguments.run and runs.is_run(Path(arguments.run)):
-        return runs.Run.find(arguments.run)
+    name = arguments.resume or arguments.run
+    if arguments.resume or (arguments.run and runs.is_run(Path(arguments.run))):
+        run = runs.Run.find(name)
+        run.check_config()
+        return run
     if not arguments.gin_file:
         raise UserError('nothing to train: give --gin_file=configs/<name>.gin, or --resume=<run>.')
     return None
 
 
-def _refuse_changes(recorded: str, asked: str, folder: Path) -> None:
-    """Raises `UserError` that shows how the config asked for differs from the run's own."""
-    lines = difflib.unified_diff(recorded.splitlines(), asked.splitlines(), n=0, lineterm='')
-    changes = [line for line in lines if line[:1] in '+-' and line[:3] not in ('+++', '---')]
-    if changes:
+def _check_changes(changes: dict[str, tuple[str, str]], accepted: bool, folder: Path) -> None:
+    """Raises `UserError` for changes that are not accepted; more steps and nothing else always are."""
+    old, new = changes.get('trainer.Trainer.steps', ('0', '0'))
+    only_more_steps = len(changes) == 1 and int(new) > int(old)
+    if not (accepted or only_more_steps):
+        lines = '\n'.join(f'  {name}: {old} -> {new}' for name, (old, new) in sorted(changes.items()))
         raise UserError(
-            f'{folder} was begun with another config (-), so this one (+) cannot go on with it:\n'
-            + '\n'.join(changes)
-            + '\nGo on without --gin_file and --gin_bindings, or begin another run.'
+            f'{folder} was begun with another config:\n{lines}\nGo on without --gin_file and --gin_bindings, '
+            'begin another run, or give --accept_changes, which records them.'
         )
 
 

@@ -127,7 +127,6 @@ UNFIT = [
 @pytest.mark.parametrize(('value', 'annotation', 'part'), UNFIT)
 def test_what_does_not_fit_is_said(value: Any, annotation: Any, part: str) -> None:
     reason = annotations.misfit(value, annotation)
-    assert reason.startswith('it ')
     assert part in reason
     assert '\n' not in reason
 

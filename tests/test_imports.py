@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / 'research').rglob('*.py'))
-PROGRAMS = {'research.train', 'research.predict', 'research.evaluate', 'research.dataset'}
+PROGRAMS = {'research.train', 'research.predict', 'research.evaluate', 'research.dataset', 'research.verify'}
 FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets', 'clu'}
 
 # What a module, or all of a package, may import of research/, and which frameworks it must not touch.

@@ -180,7 +180,7 @@ def test_a_run_is_not_continued_with_another_config(trained: Path, config_file: 
         'train', f'--gin_file={config_file()}', f'--run={trained}', '--gin_bindings=RATE = 0.5'
     )
     assert code == 2
-    assert '-RATE = 0.03\n+RATE = 0.5' in err
+    assert 'learning_rate: 0.03 -> 0.5' in err
 
 
 def test_resume_latest_finds_the_unfinished_run(
@@ -218,6 +218,7 @@ def test_mistakes_on_the_command_line(mistake: str, program: Any) -> None:
 
 SIZES = {
     'STEPS = 0': 'Trainer.steps = 0: it must be at least 1',
+    'SEED = -1': 'Trainer.seed = -1: it must be from 0 to 4294967295',
     'BATCH_SIZE = 7': 'a batch of 7 examples does not split evenly over 2 devices',
     "trainer.Trainer.dataset = 'digit'": "Did you mean 'digits'",
     "trainer.Trainer.predict = ('tset',)": "has no split 'tset'. Did you mean 'test'",
@@ -233,7 +234,7 @@ def test_what_cannot_work_is_refused_before_anything_is_compiled(
     def compile_nothing(*_: Any) -> None:
         raise AssertionError('compiled')
 
-    monkeypatch.setattr(trainer.Programs, 'init', compile_nothing)
+    monkeypatch.setattr('research.engine.programs.Programs.init', compile_nothing)
     monkeypatch.setattr(trainer, 'compiled', compile_nothing)
     code, _, err = program('train', f'--gin_file={config_file()}', f'--gin_bindings={binding}')
     assert code == 2

@@ -1,21 +1,28 @@
-"""Checkpoints by Orbax: the latest ones to go on from, the best one to predict with."""
+"""Checkpoints by Orbax, each sealed with hashes: the latest to go on from, the best to predict with."""
 
+import shutil
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import orbax.checkpoint as ocp
 
+from research.engine import faults, seals
+from research.engine.logs import logger
 from research.errors import UserError
 from research.interfaces import State
 
 KINDS = ('latest', 'best')
+UNFINISHED = '.orbax-checkpoint-tmp'
 
 
 class Checkpoints:
     """The folders `latest/` and `best/`, each managed by Orbax; saves are written in the background.
 
-    Leaving the context waits for them: what Orbax has not finished by exit is lost.
+    Leaving the context waits for them: what Orbax has not finished by exit is lost. On opening, a damaged
+    checkpoint is named and set aside, so that the one before it is used.
 
     Args:
       folder: of both.
@@ -24,18 +31,23 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int = 2, read_only: bool = False):
-        self._managers = {
-            kind: ocp.CheckpointManager(
-                (folder / kind).resolve(),
-                options=ocp.CheckpointManagerOptions(
-                    max_to_keep=keep if kind == 'latest' else 1,
-                    cleanup_tmp_directories=not read_only,
-                    read_only=read_only,
-                    enable_async_checkpointing=True,
-                ),
-            )
-            for kind in KINDS
-        }
+        self._folder, self._read_only = folder.resolve(), read_only
+        self._notes: dict[str, Mapping[str, str]] = {}
+        self._managers = {kind: self._manager(kind, keep if kind == 'latest' else 1) for kind in KINDS}
+
+    def _manager(self, kind: str, keep: int) -> ocp.CheckpointManager:
+        folder = self._folder / kind
+        if not self._read_only:
+            _set_damaged_aside(folder)
+        sealing = ocp.AsyncOptions(post_finalization_callback=partial(self._seal, kind))
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            cleanup_tmp_directories=not self._read_only,
+            read_only=self._read_only,
+            enable_async_checkpointing=True,
+            async_options=sealing,
+        )
+        return ocp.CheckpointManager(folder, options=options)
 
     def __enter__(self) -> Self:
         return self
@@ -46,15 +58,41 @@ class Checkpoints:
         for manager in self._managers.values():
             manager.close()
 
-    def save(self, kind: str, step: int, state: State) -> None:
-        """Begins to save a step; does nothing if it is there already."""
+    def save(self, kind: str, step: int, state: State, notes: Mapping[str, str] | None = None) -> None:
+        """Begins to save a step, with notes in its seal; does nothing if that step or a later one is there.
+
+        A later best checkpoint is one that a run which was thrown back will come to again.
+        """
+        faults.point('save')
         manager = self._managers[kind]
-        if step not in manager.all_steps():
+        manager.wait_until_finished()  # raises what went wrong with the save before
+        if step > (self.last(kind) or 0):
+            self._notes[kind] = notes or {}
             manager.save(step, args=ocp.args.StandardSave(state))
+
+    def wait(self) -> None:
+        """Returns when all saves are on disk."""
+        for manager in self._managers.values():
+            manager.wait_until_finished()
+
+    def _seal(self, kind: str) -> None:
+        """Seals what is about to be renamed to its final name; Orbax calls this in its own thread."""
+        faults.point('seal')
+        for unfinished in (self._folder / kind).glob(f'*{UNFINISHED}*'):
+            seals.seal(unfinished, self._notes[kind])
+        faults.point('sealed')
 
     def last(self, kind: str) -> int | None:
         """Returns the newest step saved, None if there is none."""
         return self._managers[kind].latest_step()
+
+    def steps(self, kind: str) -> list[int]:
+        """Returns the steps saved, the newest first."""
+        return sorted(self._managers[kind].all_steps(), reverse=True)
+
+    def notes(self, kind: str, step: int) -> dict[str, str]:
+        """Returns the notes in the seal of a step."""
+        return seals.notes(self._folder / kind / str(step))
 
     def find(self, which: str) -> tuple[str, int]:
         """Returns (kind, step) of 'latest', 'best' or a step; raises `UserError` if there is none."""
@@ -70,12 +108,34 @@ class Checkpoints:
         raise UserError(f'there is no checkpoint {which!r}. Saved steps: {saved}.')
 
     def restore(self, kind: str, step: int, shapes: Any) -> State:
-        """Returns the state of a step, with the shapes, dtypes and shardings of `shapes`."""
+        """Returns the state of a step, with the shapes, dtypes and shardings of `shapes`.
+
+        Raises:
+          UserError: if the checkpoint is damaged.
+        """
+        self._managers[kind].wait_until_finished()
+        folder = self._folder / kind / str(step)
+        damage = seals.damage(folder)
+        if damage:
+            raise UserError(f'the checkpoint {folder} is damaged: {damage}. Take another one.')
         restored: Any = self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
         return restored
 
     def discard_after(self, step: int) -> None:
-        """Deletes best checkpoints from after `step`, for a run that goes on from there makes them anew."""
-        for each in self._managers['best'].all_steps():
-            if each > step:
-                self._managers['best'].delete(each)
+        """Deletes all checkpoints from after `step`."""
+        for kind, manager in self._managers.items():
+            for each in self.steps(kind):
+                if each > step:
+                    manager.delete(each)
+
+
+def _set_damaged_aside(folder: Path) -> None:
+    """Moves damaged checkpoints to `damaged/` beside `latest/` and `best/`, and says so."""
+    for step in (path for path in sorted(folder.glob('*')) if path.name.isdecimal()):
+        damage = seals.damage(step)
+        if damage:
+            aside = folder.parent / 'damaged' / f'{folder.name}-{step.name}'
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.parent.mkdir(exist_ok=True)
+            step.rename(aside)
+            logger.warning('the checkpoint %s is damaged (%s): set aside as %s', step, damage, aside)

@@ -23,9 +23,17 @@ def save_first_batch(
     np.savez_compressed(folder / 'first_batch.npz', **inputs)  # type: ignore[arg-type]
     for name, array in inputs.items():
         if array.ndim == 4 and array.shape[-1] in (1, 3):
-            captions = [names[int(label)] for label in labels] if labels is not None else [''] * len(array)
+            captions = _captions(labels, names, len(array))
             sheet = contact_sheet(array[:MOST], captions[:MOST])
             sheet.save(folder / ('first_batch.png' if len(inputs) == 1 else f'first_batch_{name}.png'))
+
+
+def _captions(labels: np.ndarray | None, names: Sequence[str], n: int) -> list[str]:
+    """Returns a caption for each of n examples: the name of its class, else its label, else nothing."""
+    if labels is None or labels.ndim != 1:
+        return [''] * n
+    named = np.issubdtype(labels.dtype, np.integer) and 0 <= labels.min() <= labels.max() < len(names)
+    return [names[int(label)] if named else f'{label:g}' for label in labels]
 
 
 def contact_sheet(images: np.ndarray, captions: Sequence[str]) -> Image.Image:

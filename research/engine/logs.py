@@ -1,10 +1,15 @@
 """Logs as plain files: JSON lines that can be cut back to a step, TensorBoard events, the terminal's text."""
 
+import hashlib
 import json
 import logging
+import math
+import os
+import sys
+import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +27,20 @@ class JsonLines:
     """
 
     def __init__(self, path: Path, step: int):
-        lines = [line for line in read(path) if line['step'] <= step]
-        _replace(path, ''.join(_line(each) for each in lines))
+        kept = up_to(path, step)
+        _replace(path, kept)
+        self._sha256 = hashlib.sha256(kept.encode())
         self._file = path.open('a', encoding='utf-8')
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Appends one line."""
-        self._file.write(_line(values))
+        line = _line(values)
+        self._sha256.update(line.encode())
+        self._file.write(line)
+
+    def digest(self) -> str:
+        """Returns the sha256 of all that was written."""
+        return self._sha256.hexdigest()
 
     def flush(self) -> None:
         """Hands what was written to the system."""
@@ -39,15 +51,29 @@ class JsonLines:
         self._file.close()
 
 
+def up_to(path: Path, step: int) -> str:
+    """Returns the lines of a JSON-lines file up to a step, as they are written."""
+    return ''.join(_line(each) for each in read(path) if each['step'] <= step)
+
+
 def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(values) + '\n'
+    return json.dumps({name: finite(value) for name, value in values.items()}) + '\n'
+
+
+def finite(value: Any) -> Any:
+    """Returns the value as a log has it: None for what is not finite, for JSON has no name for that."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _replace(path: Path, text: str) -> None:
-    """Replaces a file whole: whoever reads it sees the old text or the new."""
-    aside = path.with_name(path.name + '.tmp')
-    aside.write_text(text, encoding='utf-8')
-    aside.replace(path)
+    """Replaces a file whole: whoever reads it sees the old text or the new, and two writers do not mix."""
+    aside = path.with_name(f'{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
+    try:
+        aside.write_text(text, encoding='utf-8')
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -56,16 +82,28 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Returns the values of a JSON file, nothing if it does not exist."""
-    return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+    """Returns the values of a JSON file, nothing if it does not exist or is damaged."""
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Returns the lines of a JSON-lines file; none if it does not exist. A torn last line is left out."""
+    """Returns the lines of a JSON-lines file, but torn or damaged ones; none if it does not exist."""
     if not path.exists():
         return []
     lines = path.read_bytes().split(b'\n')[:-1]  # what follows the last newline is torn, or nothing
-    return [json.loads(line) for line in lines]
+    return [values for values in map(_values, lines) if isinstance(values.get('step'), int)]
+
+
+def _values(line: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 class Events:
@@ -90,11 +128,22 @@ class Events:
 
 
 def silence_libraries() -> None:
-    """Keeps the noise of libraries off the terminal; their errors still show."""
+    """Keeps the noise of libraries off the terminal; what goes wrong in them is raised as well."""
     for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    sys.excepthook, threading.excepthook = _in_main_thread(sys.excepthook), lambda _: None
     for module in ('orbax', 'tensorflow_datasets', 'flax'):
         warnings.filterwarnings('ignore', module=f'{module}.*')
+
+
+def _in_main_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the hook for the main thread alone: a library's thread hands on its error besides."""
+
+    def shown(*error: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            hook(*error)
+
+    return shown
 
 
 class _Terminal(logging.Handler):
@@ -114,9 +163,16 @@ def to_terminal() -> None:
     logger.propagate = False
 
 
+class _File(logging.FileHandler):
+    """Lets go what cannot be written: the run ends by what it meets itself, not by its log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        del record
+
+
 def to_file(path: Path) -> None:
     """Sends this project's log to a file too, each line with its time (UTC)."""
-    handler = logging.FileHandler(path, encoding='utf-8')
+    handler = _File(path, encoding='utf-8')
     formatter = logging.Formatter('%(asctime)s %(levelname)s %(message)s', '%Y-%m-%dT%H:%M:%SZ')
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)

@@ -1,10 +1,12 @@
 """Metrics on their way from device to logs: fetched late and in blocks, so that the loop never waits."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable
 
 import jax
+import numpy as np
 
 from research.interfaces import Metrics
 
@@ -32,7 +34,7 @@ def merged(batches: Iterable[Metrics]) -> dict[str, float]:
             add_oldest()
     while waiting:
         add_oldest()
-    return {name: total / count for name, (total, count) in totals.items()}
+    return {name: total / count if count else math.nan for name, (total, count) in totals.items()}
 
 
 class Pending:
@@ -62,7 +64,8 @@ class Pending:
         groups, self._waiting = self._waiting[:count], self._waiting[count:]
         lines = []
         for (step, _), metrics in zip(groups, jax.device_get([each for _, each in groups]), strict=True):
-            values = {name: each.total / each.count for name, each in metrics.items()}
-            for index in range(len(next(iter(values.values())))):
+            with np.errstate(invalid='ignore', divide='ignore'):  # a metric that counted nothing is NaN
+                values = {name: each.total / each.count for name, each in metrics.items()}
+            for index in range(max((len(each) for each in values.values()), default=0)):
                 lines.append((step + index + 1, {name: float(each[index]) for name, each in values.items()}))
         return lines

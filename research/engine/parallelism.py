@@ -25,10 +25,9 @@ class Jit:
     def mesh(self) -> Mesh:
         """The devices; raises `UserError` if there are fewer than asked for."""
         devices = jax.devices()
-        if self.data > len(devices):
-            raise UserError(
-                f'Jit.data = {self.data}, but there are {len(devices)} devices: bind a smaller number.'
-            )
+        if not 0 <= self.data <= len(devices):
+            least = f'1 to {len(devices)}, or 0 for all'
+            raise UserError(f'Jit.data = {self.data}, but there are {len(devices)} devices: bind {least}.')
         chosen = np.asarray(devices[: self.data or len(devices)])
         return Mesh(chosen, ('data',), axis_types=(AxisType.Auto,))
 

@@ -1,15 +1,47 @@
 """Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from research import outputs
-from research.engine.datasets import Dataset, Examples
+from research.engine import faults
+from research.engine.checkpoints import Checkpoints
+from research.engine.datasets import Examples
+from research.engine.experiment import Experiment
 from research.engine.inputs import evaluation_batches
-from research.engine.programs import Compiled
-from research.interfaces import Description, State
+from research.engine.programs import Compiled, compiled
+from research.engine.workspace import project
+from research.interfaces import State
+
+
+def save(experiment: Experiment, run: Path, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
+    """Predicts splits from a checkpoint and writes them to the run's outputs.
+
+    Args:
+      experiment: of the run.
+      run: its folder.
+      splits: of the dataset.
+      which: 'best', 'latest' or the number of a step.
+      overwrite: whether outputs that exist are replaced; else they are an error.
+
+    Returns:
+      The outputs folders: `<split>`, or `<split>@<step>` for a checkpoint asked for by number.
+
+    Raises:
+      UserError: if there is no such split or checkpoint, or outputs exist.
+    """
+    with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
+        kind, step = checkpoints.find(which)
+        state = checkpoints.restore(kind, step, experiment.programs.state_shapes)
+    program, folders = compiled(experiment.traced.predict), []
+    for split in splits:
+        predicted = predict(program, state, experiment.data.split(split), experiment.batch_size)
+        folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
+        _write(folders[-1], predicted, experiment, split, overwrite, run=run.name, step=step)
+    return folders
 
 
 def predict(program: Compiled, state: State, examples: Examples, batch_size: int) -> dict[str, np.ndarray]:
@@ -18,27 +50,18 @@ def predict(program: Compiled, state: State, examples: Examples, batch_size: int
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
 
 
-def save(
+def _write(
     folder: Path,
     predicted: dict[str, np.ndarray],
-    description: Description,
-    data: Dataset,
+    experiment: Experiment,
     split: str,
     overwrite: bool,
-    **origin: str | int,
+    run: str,
+    step: int,
 ) -> None:
-    """Writes an outputs folder: predictions, truth where known, and where they come from.
-
-    Args:
-      folder: of the outputs.
-      predicted: arrays [n, ...].
-      description: what they are.
-      data: the dataset they are of.
-      split: of the dataset.
-      overwrite: whether outputs that exist are replaced; else they are an error.
-      origin: project, run and step, for the manifest.
-    """
-    examples = data.split(split)
+    """Writes an outputs folder: predictions, truth where known, and where they come from."""
+    faults.point('outputs')
+    examples, description = experiment.data.split(split), experiment.bound.describe()
     truth = {name: examples.arrays[field] for name, field in description.truth.items()}
     truth_meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
     outputs.write(
@@ -47,9 +70,11 @@ def save(
         arrays=predicted | truth,
         ids=examples.ids,
         meanings=dict(description.predictions) | truth_meanings,
-        class_names=data.spec.class_names,
-        dataset=data.name,
+        class_names=experiment.data.spec.class_names,
+        project=project(),
+        run=run,
+        step=step,
+        dataset=experiment.data.name,
         split=split,
         overwrite=overwrite,
-        **origin,  # type: ignore[arg-type]
     )

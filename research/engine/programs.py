@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from research.engine import faults
 from research.engine.inputs import Source
 from research.engine.parallelism import Jit
 from research.engine.workspace import workspace
-from research.interfaces import BoundTask, Metrics, State
+from research.interfaces import Batch, BoundTask, Metrics, State, average
 
 INIT, TRAIN = 0, 1  # streams of randomness: a key is a function of (seed, stream, step), and none is stored
 
@@ -54,10 +55,12 @@ class Programs:
       bound: the task.
       parallelism: where arrays live.
       seed: of all randomness.
+      skip_nonfinite: leaves the state as it is at a step with a metric that is no finite number.
     """
 
-    def __init__(self, bound: BoundTask, parallelism: Jit, seed: int):
+    def __init__(self, bound: BoundTask, parallelism: Jit, seed: int, skip_nonfinite: bool = False):
         self._bound, self._parallelism, self._seed = bound, parallelism, seed
+        self._guarded = _skipping(bound.update) if skip_nonfinite else bound.update
 
     @cached_property
     def state_shapes(self) -> Shapes:
@@ -77,9 +80,10 @@ class Programs:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
         shapes = self._parallelism.shapes(batch, self._parallelism.split())
-        update = {count: self._update(count, source) for count in counts}
-        for each in update.values():
-            _check_same(self.state_shapes, each.out_info[0])
+        update = {}
+        for count in counts:  # one step first, for what is wrong with it shows best there
+            update[count] = self._update(count, source)
+            _check_same(self.state_shapes, update[count].out_info[0])
         evaluate = jax.jit(self._bound.evaluate, out_shardings=self._parallelism.replicated)
         predict = jax.jit(self._bound.predict, out_shardings=self._parallelism.split())
         return Traced(
@@ -92,7 +96,7 @@ class Programs:
         def one(state: State, fed: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:
             rows = self._parallelism.split()
             batch = jax.lax.with_sharding_constraint(source.batch(fed, index), rows)
-            return self._bound.update(state, batch, key(self._seed, TRAIN, step + index))
+            return self._guarded(state, batch, key(self._seed, TRAIN, step + index))
 
         def run(state: State, fed: Any, step: jax.Array) -> tuple[State, Metrics]:
             if count == 1:  # XLA compiles the body of a loop, even of one turn, into other bits
@@ -117,6 +121,21 @@ class Programs:
         return init()
 
 
+Update = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]
+
+
+def _skipping(update: Update) -> Update:
+    """Returns an update that changes nothing where a metric is not finite, and counts that as `skipped`."""
+
+    def guarded(state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        changed, metrics = update(state, batch, key)
+        finite = jnp.all(jnp.stack([jnp.isfinite(each.total) for each in metrics.values()]))
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), changed, state)
+        return kept, metrics | {'skipped': average(1 - finite.astype(jnp.float32)[None])}
+
+    return guarded
+
+
 def _check_same(before: Shapes, after: Shapes) -> None:
     """Raises `TypeError` that names the first leaf of the state that a step has changed in kind."""
     old, new = (
@@ -131,4 +150,5 @@ def _check_same(before: Shapes, after: Shapes) -> None:
 
 def compiled(traced: jax.stages.Traced) -> Compiled:
     """Compiles a traced function."""
+    faults.point('compile')
     return traced.lower().compile()

@@ -33,6 +33,10 @@ class Classification(Supervised):
         if missing:
             fields = ', '.join(spec.example)
             raise UserError(f'classification needs the field {missing.pop()!r}; the dataset has: {fields}.')
+        if not spec.class_names:
+            raise UserError(
+                'classification needs classes; the dataset names none: make its label a ClassLabel.'
+            )
         return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
 
     def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:

@@ -31,7 +31,12 @@ def beats() -> list[int]:
 @pytest.fixture
 def journal(tmp_path: Path, beats: list[int]) -> Callable[..., Journal]:
     """Opens the journal of one run: journal(step) goes on from there."""
-    return lambda step=0: Journal(tmp_path, step, epoch, 8, Progress(step, 100, epoch, 8), beats.append)
+
+    def moved(step: int | None) -> None:
+        if step is not None:
+            beats.append(step)
+
+    return lambda step=0: Journal(tmp_path, step, epoch, 8, Progress(step, 100, epoch, 8), moved, 'skip')
 
 
 def losses(*values: float) -> Metrics:

@@ -163,14 +163,11 @@ def test_the_terminal_gets_plain_lines_and_the_file_their_times(
     assert len(text.split('Z')[0]) == len('2026-11-22T17:30:05')
 
 
-def test_libraries_are_silent_until_something_is_wrong(
-    loggers: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_libraries_are_silent(loggers: None, capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         logs.silence_libraries()
         warnings.warn_explicit('noise', DeprecationWarning, 'file.py', 1, module='orbax.checkpoint')
         with pytest.raises(UserWarning):
             warnings.warn_explicit('ours', UserWarning, 'file.py', 1, module='research.engine')
     for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
-        assert not logging.getLogger(name).isEnabledFor(logging.WARNING)
-        assert logging.getLogger(name).isEnabledFor(logging.ERROR)
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)  # errors are raised as well
