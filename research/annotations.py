@@ -5,6 +5,7 @@ import inspect
 import re
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 import typeguard
@@ -50,6 +51,9 @@ def misfit_of_factory(factory: Any, annotation: Any) -> str:
 def misfit_of_made(factory: Any, annotation: Any) -> str:
     """Returns why what a factory makes does not fit an annotation, '' if it does or cannot be told."""
     made = factory if inspect.isclass(factory) else _evaluated(signature(factory).return_annotation, factory)
+    wanted = typing.get_args(annotation)[-1:] if typing.get_origin(annotation) is Callable else ()
+    if wanted and all(inspect.isclass(each) and each is not Any for each in (made, *wanted)):
+        return 'it is called where a factory is wanted: leave out ()' if issubclass(made, wanted[0]) else ''
     told = all(inspect.isclass(each) and each is not Any for each in (made, annotation))
     if not told or _is_protocol(annotation) or (made, annotation) == (int, float):
         return ''

@@ -11,7 +11,8 @@ import io
 import re
 import shlex
 import tokenize
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import gin
 import gin.config_parser
 
 from research import annotations
-from research.errors import UserError, did_you_mean
+from research.errors import UserError, did_you_mean, nearest
 
 Root = TypeVar('Root')
 COMMAND_LINE = '--gin_bindings'
@@ -142,7 +143,9 @@ def _explain_syntax(error: Exception, text: str, name: str, line: int) -> str:
     bare = re.match(r'(?P<key>[\w./]+)\s*=\s*(?P<value>[A-Za-z_][\w./-]*)(?P<call>\(\))?\s*(#.*)?$', written)
     if bare:
         value, call = bare['value'], bare['call'] or ''
-        choices = [
+        word = value.capitalize()
+        choices = [word] if word in ('True', 'False', 'None') else []
+        choices += [
             f"'{value}' for a string",
             f'@{value}{call} for a class or function',
             f'%{value} for a macro',
@@ -180,7 +183,7 @@ def _read_file(path: Path, included: bool, chain: tuple[Path, ...] = ()) -> list
         else:
             names.resolve(statement.selector, where)
     if bindings and DYNAMIC_REGISTRATION not in imports:
-        raise UserError(f'{name}: add the line `{DYNAMIC_REGISTRATION}` before its imports.')
+        raise UserError(f'{name}: add the line `{DYNAMIC_REGISTRATION}` at its top, below includes.')
     _refuse_duplicates(bindings)
     return [*sources, Source(name, ''.join(lines), tuple(imports), tuple(bindings))]
 
@@ -236,9 +239,10 @@ def _find(path: Path, asked: str) -> Path:
     folder = path.parent
     if not folder.is_dir():
         raise UserError(f'{asked}: there is no folder {_shown(folder)}.')
-    raise UserError(
-        f'{asked}: no such file. {did_you_mean(path.name, (each.name for each in folder.glob("*.gin")))}'
-    )
+    beside = [each.name for each in folder.glob('*.gin')]
+    elsewhere = [_shown(each) for each in (_PACKAGE.parent / 'configs').glob('*.gin')]
+    known = beside if nearest(path.name, beside) else [*beside, *elsewhere]
+    raise UserError(f'{asked}: no such file. {did_you_mean(path.name, known)}')
 
 
 # Names ------------------------------------------------------------------------------------------------------
@@ -275,7 +279,7 @@ class _Names:
         target, path = self._modules[first], first
         for name in rest:
             if not hasattr(target, name):
-                known = [each for each in dir(target) if not each.startswith('_')]
+                known = [each for each in [*dir(target), *_submodules(target)] if not each.startswith('_')]
                 raise UserError(f'{where}: {path} has no {name!r}. {did_you_mean(name, known)}')
             target, path = getattr(target, name), f'{path}.{name}'
         if not callable(target):
@@ -299,10 +303,17 @@ class _Names:
         if homes:
             package = '.'.join(homes[0].parent.parts)
             return f'{name!r} is not imported. Add `from {package} import {name}`.'
+        if _exists(name):
+            return f'{name!r} is not imported. Add `import {name}`, or import the module itself.'
         modules = {path.stem for path in _PACKAGE.rglob('*.py')}
         return (
             f'{name!r} is not imported. {did_you_mean(name, self._modules.keys() | (modules - {"__init__"}))}'
         )
+
+
+def _submodules(target: Any) -> list[str]:
+    """Returns the names of the modules in a package, imported or not; none of anything else."""
+    return [path.stem for folder in getattr(target, '__path__', ()) for path in Path(folder).glob('*.py')]
 
 
 _PACKAGE = Path(__file__).parent
@@ -324,10 +335,7 @@ def _import(module: str, where: Where) -> Any:
             raise UserError(f'{where}: {module} needs {error.name!r}, which is not installed.') from None
     if parent and not _exists(parent):
         raise UserError(f'{where}: there is no module {module!r}: {parent!r} does not exist either.')
-    siblings: Iterable[str] = ()
-    if parent:
-        folders = [Path(each) for each in importlib.import_module(parent).__path__]
-        siblings = (path.stem for folder in folders for path in folder.glob('[!_]*.py'))
+    siblings = _submodules(importlib.import_module(parent)) if parent else []
     raise UserError(f'{where}: there is no module {module!r}. {did_you_mean(name, siblings)}')
 
 
@@ -433,7 +441,13 @@ class Config:
     def build(self, root: type[Root]) -> Root:
         """Returns an instance of `root` with all that Gin injects, built."""
         with explained():
-            return gin.get_configurable(root)() if self._names(root) else root()
+            if self._names(root):
+                return gin.get_configurable(root)()
+        try:
+            return root()
+        except TypeError:
+            name = f'{root.__module__.rpartition(".")[2]}.{root.__name__}'
+            raise UserError(f'these configs bind nothing of {name}: give one that does.') from None
 
     def _names(self, root: type) -> bool:
         return any(binding.target is root for binding in self._bindings)
@@ -607,6 +621,14 @@ def explained() -> Iterator[None]:
         yield
     except UserError as mistake:
         raise UserError(str(mistake).partition('\n  In call to configurable')[0]) from None
+    except (ValueError, ArithmeticError) as error:
+        caller = re.search(r"In call to configurable '(\w+)'", str(error))
+        if not caller:
+            raise
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f'{Path(frame.filename).name}:{frame.lineno}'
+        reason = str(error).partition('\n  In call to configurable')[0].strip()
+        raise UserError(f'{caller[1]} cannot be built: {reason} (said by {place}).') from None
     except TypeError as error:
         missing = re.search(r'missing \d+ required .*?arguments?: (.+)', str(error))
         caller = re.search(r"In call to configurable '(\w+)' \(<(?:class|function) '?([\w.]+)", str(error))

@@ -62,7 +62,7 @@ def train(arguments: argparse.Namespace, signals: Signals) -> int:
     notes = settings.check()
     if arguments.dry_run:
         print(settings.explain())
-        print('\n'.join(f'note: {note}' for note in notes))
+        print('\n'.join([*(f'note: {note}' for note in notes), 'All is well: nothing was trained.']))
         return command_line.FINISHED
     changes = config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
     if run and changes:

@@ -80,6 +80,7 @@ IN_FILE = {
     'call without @': ('trainer.Trainer.parallelism = Jit()', [':26: ', '@Jit() for a class or function']),
     'bad syntax': ('mlp.MLP.depth == 3', [':26: mlp.MLP.depth == 3', 'cannot be read']),
     'open bracket': ("trainer.Trainer.predict = ('val',", ['cannot be read']),
+    'capital forgotten': ('optax.adamw.nesterov = true', [':26: ', 'Write True, or']),
     'missing include': ("include 'bse.gin'", [':26: includes come first']),
     'no class or function': ('optax.losses.x = 3', ['optax.losses is neither a class nor a function']),
 }
@@ -117,6 +118,39 @@ def test_factory_where_an_instance_is_wanted(config_file: Any) -> None:
         UserError, match=r'Trainer.task takes Task, not @classification.Classification: it is not called'
     ):
         build(config_file(task='  task = @classification.Classification'))
+
+
+def test_instance_where_a_factory_is_wanted(config_file: Any) -> None:
+    message = r'Classification.model takes .* not @mlp.MLP\(\): it is called where a factory is wanted'
+    with pytest.raises(UserError, match=message):
+        build(config_file(model='  model = @mlp.MLP()'))
+
+
+def test_what_its_own_code_refuses(config_file: Any, program: Any) -> None:
+    rate = '  learning_rate = @optax.cosine_decay_schedule()'
+    settings = ('optax.cosine_decay_schedule.init_value = 1.0', 'optax.cosine_decay_schedule.decay_steps = 0')
+    path = config_file(*settings, learning_rate=rate, RATE='')
+    code, out, err = program('train', f'--gin_file={path}', '--dry_run')
+    assert code == 2, out
+    assert 'cosine_decay_schedule cannot be built: ' in err
+    assert 'Traceback' not in out + err
+
+
+def test_a_config_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / 'empty.gin').write_text('')
+    with pytest.raises(UserError, match=r'these configs bind nothing of trainer.Trainer'):
+        build(tmp_path / 'empty.gin')
+
+
+def test_a_config_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    with pytest.raises(UserError, match=r"no such file. Did you mean 'configs/digits_cnn.gin'"):
+        config.Config(['digits_cnn.gin'])
+
+
+def test_a_module_of_a_package_misspelt(config_file: Any) -> None:
+    with pytest.raises(UserError, match=r"research.models has no 'mpl'. Did you mean 'mlp'"):
+        build(config_file(), bindings=('classification.Classification.model = @research.models.mpl.MLP',))
 
 
 def test_instance_of_another_class(config_file: Any) -> None:

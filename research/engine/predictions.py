@@ -1,6 +1,6 @@
 """Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -12,12 +12,13 @@ from research.engine.checkpoints import Checkpoints
 from research.engine.datasets import Examples
 from research.engine.experiment import Experiment
 from research.engine.inputs import evaluation_batches
+from research.engine.logs import logger
 from research.engine.programs import Compiled, compiled
 from research.engine.workspace import project
 from research.interfaces import State
 
 
-def save(experiment: Experiment, run: Path, splits: Iterable[str], which: str, overwrite: bool) -> list[Path]:
+def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, overwrite: bool) -> list[Path]:
     """Predicts splits from a checkpoint and writes them to the run's outputs.
 
     Args:
@@ -36,6 +37,7 @@ def save(experiment: Experiment, run: Path, splits: Iterable[str], which: str, o
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find(which)
         state = checkpoints.restore(kind, step, experiment.programs.state_shapes)
+    logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
     program, folders = compiled(experiment.traced.predict), []
     for split in splits:
         predicted = predict(program, state, experiment.data.split(split), experiment.batch_size)

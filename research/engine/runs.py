@@ -59,19 +59,16 @@ class Run:
         if name == 'latest':
             return cls._latest()
         if not is_run(Path(name)):
-            home = workspace() / 'runs'
-            known = [str(path.parent) for path in home.glob('*/*/*/config.gin')]
+            known = map(str, _folders())
             raise UserError(f'{name} is not a run: it holds no config.gin. {did_you_mean(name, known)}')
         return cls(Path(name).resolve())
 
     @classmethod
     def _latest(cls) -> Self:
-        home = workspace() / 'runs' / project()
-        runs = sorted((path.parent for path in home.glob('*/*/config.gin')), key=_order)
-        unfinished = [run for run in map(cls, runs) if run.status().get('state') != FINISHED]
+        unfinished = [run for run in map(cls, _folders()) if run.status().get('state') != FINISHED]
         if not unfinished:
-            raise UserError(f'there is no unfinished run of {project()} in {home}.')
-        return unfinished[-1]
+            raise UserError(f'there is no unfinished run of {project()} in {workspace() / "runs"}.')
+        return max(unfinished, key=lambda run: (run.config.stat().st_mtime_ns, _order(run.folder)))
 
     @property
     def config(self) -> Path:
@@ -103,6 +100,13 @@ class Run:
         with _WRITING:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
             logs.write_json(self.folder / 'status.json', status)
+
+
+def _folders() -> list[Path]:
+    """Returns the runs of this project in the workspace, those named by --run too."""
+    home = workspace() / 'runs'
+    found = [*home.glob('*/config.gin'), *(home / project()).glob('*/*/config.gin')]
+    return [path.parent for path in found]
 
 
 def _order(folder: Path) -> list[int]:
