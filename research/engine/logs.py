@@ -143,7 +143,7 @@ class Events:
 
 def silence_libraries() -> None:
     """Keeps the noise of libraries off the terminal; what goes wrong in them is raised as well."""
-    for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
+    for name in ('absl', 'asyncio', 'jax', 'orbax', 'tensorboardX'):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     sys.excepthook, threading.excepthook = _in_main_thread(sys.excepthook), lambda _: None
     sys.unraisablehook = _but_echoes(sys.unraisablehook)
