@@ -38,7 +38,7 @@ class Case:
       run: its folder.
       times: faults met.
       differing: what is not equal in the end, to the bit.
-      tracebacks: how often one was printed.
+      tracebacks: what was printed with one.
       hangs: processes that had to be killed.
       broken: promises that were not kept, in words.
       stops: seconds from a signal to the end.
@@ -50,7 +50,7 @@ class Case:
     run: Path
     times: int = 0
     differing: list[str] = field(default_factory=list)
-    tracebacks: int = 0
+    tracebacks: list[str] = field(default_factory=list)
     hangs: int = 0
     broken: list[str] = field(default_factory=list)
     stops: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Case:
     def judge(self, ended: Ending, *promised: int, says: str = '') -> None:
         """Notes how a process has ended: with a code, and words, that are promised or not."""
         self.hangs += ended.hung
-        self.tracebacks += 'Traceback' in ended.text
+        self.tracebacks += [ended.text[-3000:]] if 'Traceback' in ended.text else []
         if ended.code not in promised:
             self.broken.append(f'exit code {ended.code}, not {promised}: {ended.text[-600:]}')
         if not re.search(says, ended.text):

@@ -81,7 +81,7 @@ class Campaign:
         row, fault = named
         case = Case(row, self.laboratory, self.reference, self._folder / f'{number:03}')
         fault(case, random.Random(f'{self._seed} {number}'))
-        for complaint in case.broken + case.differing:
+        for complaint in [*case.broken, *case.differing, *case.tracebacks]:
             print(f'{row}: {complaint}', flush=True)
         shutil.rmtree(case.run, ignore_errors=True)
         return case
@@ -150,7 +150,7 @@ def _row(cases: Sequence[Case]) -> Row:
         'runs': len(cases),
         'faults': sum(case.times for case in cases),
         'differing': sum(len(case.differing) for case in cases),
-        'tracebacks': sum(case.tracebacks for case in cases),
+        'tracebacks': sum(len(case.tracebacks) for case in cases),
         'hangs': sum(case.hangs for case in cases),
         'broken': sum(len(case.broken) for case in cases),
         'slowest_stop': round(max((stop for case in cases for stop in case.stops), default=0.0), 2),

@@ -1,6 +1,7 @@
 """What every program of `scripts/` shares: one parser, one way to end. Imports the standard library alone."""
 
 import argparse
+import errno
 import re
 import sys
 from collections.abc import Callable
@@ -9,6 +10,9 @@ from typing import NoReturn
 from research.errors import Interrupted, RunError, UserError, did_you_mean
 
 FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
+
+# What is wrong with a file system, and not with a program.
+TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,6 +61,11 @@ def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
         sys.stdout.flush()
         print(f'error: {error}', file=sys.stderr)
         code = MISTAKE if isinstance(error, UserError) else FAILED
+    except OSError as error:
+        if error.errno not in TROUBLE:
+            raise
+        print(f'error: the file system fails: {error.strerror} ({error.filename}).', file=sys.stderr)
+        code = FAILED
     except (Interrupted, KeyboardInterrupt):
         code = INTERRUPTED
     sys.exit(code)

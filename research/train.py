@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from research import command_line, config
+from research import command_line
 from research.command_line import Parser
 from research.engine.signals import Signals
 from research.errors import UserError
@@ -46,6 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace, signals: Signals) -> int:
     """Builds the trainer, checks everything, and only then trains."""
+    from research import config
     from research.engine import logs, programs
     from research.engine.runs import FINISHED, Run
     from research.engine.session import Session

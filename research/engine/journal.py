@@ -150,6 +150,7 @@ class Journal:
         self._val.write(self._evaluations[step])
         self._val.flush()
         self._events.write('val', step, metrics)
+        self._events.flush()
         self._progress.evaluated(step, metrics)
         self._lap(step)
 

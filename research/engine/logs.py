@@ -109,18 +109,32 @@ def _values(line: bytes) -> dict[str, Any]:
 class Events:
     """TensorBoard events of one run.
 
-    A run that goes on begins a new file; TensorBoard shows the later one where steps overlap.
+    A run that goes on begins a new file; TensorBoard shows the later one where steps overlap. Whoever has
+    events writes them: `SummaryWriter` hands them to a thread, and waits for ever when the disk is full.
     """
 
     def __init__(self, folder: Path, step: int):
-        from tensorboardX import SummaryWriter  # slow to import, and only training writes events
+        # Slow to import, and only training writes events.
+        from tensorboardX import event_file_writer
+        from tensorboardX.proto import event_pb2
 
-        self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._event: Any = getattr(event_pb2, 'Event')  # noqa: B009 (it is made when imported)
+        self._writer = event_file_writer.EventsWriter(str(folder / 'events'))
+        if step:
+            self._add(step=step + 1, session_log={'status': 1})  # a start, before which all stands
 
     def write(self, group: str, step: int, metrics: Mapping[str, float]) -> None:
         """Adds scalars named `group/metric`."""
-        for name, value in metrics.items():
-            self._writer.add_scalar(f'{group}/{name}', value, step)
+        values = [{'tag': f'{group}/{name}', 'simple_value': value} for name, value in metrics.items()]
+        self._add(step=step, summary={'value': values})
+
+    def _add(self, **content: Any) -> None:
+        self._writer.write_event(self._event(wall_time=time.time(), **content))
+
+    def flush(self) -> None:
+        """Shows TensorBoard what was written."""
+        self._writer.flush()
 
     def close(self) -> None:
         """Writes what is left."""
@@ -129,9 +143,10 @@ class Events:
 
 def silence_libraries() -> None:
     """Keeps the noise of libraries off the terminal; what goes wrong in them is raised as well."""
-    for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
+    for name in ('absl', 'asyncio', 'jax', 'orbax', 'tensorboardX'):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     sys.excepthook, threading.excepthook = _in_main_thread(sys.excepthook), lambda _: None
+    sys.unraisablehook = _but_echoes(sys.unraisablehook)
     for module in ('orbax', 'tensorflow_datasets', 'flax'):
         warnings.filterwarnings('ignore', module=f'{module}.*')
 
@@ -142,6 +157,16 @@ def _in_main_thread(hook: Callable[..., Any]) -> Callable[..., Any]:
     def shown(*error: Any) -> None:
         if threading.current_thread() is threading.main_thread():
             hook(*error)
+
+    return shown
+
+
+def _but_echoes(hook: Callable[[Any], Any]) -> Callable[[Any], None]:
+    """Returns the hook without the echoes of a full disk: files left open, callbacks of Orbax's writes."""
+
+    def shown(ignored: Any) -> None:
+        if not isinstance(ignored.exc_value, OSError) and str(ignored.exc_value) != 'Event loop is closed':
+            hook(ignored)
 
     return shown
 

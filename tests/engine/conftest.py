@@ -49,7 +49,7 @@ def said() -> Iterator[list[str]]:
 @pytest.fixture
 def loggers() -> Iterator[None]:
     """Leaves the loggers as they were."""
-    names = ('research', 'absl', 'jax', 'orbax', 'tensorboardX')
+    names = ('research', 'absl', 'asyncio', 'jax', 'orbax', 'tensorboardX')
     before = {name: vars(logging.getLogger(name)).copy() for name in names}
     handlers = logger.handlers[:]
     logger.handlers = []
