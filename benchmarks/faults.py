@@ -123,11 +123,12 @@ def killed_at_random(kills: int, seconds: float) -> Fault:
     return fault
 
 
-def killed_at(point: str) -> Fault:
-    """Kills the run at a named point."""
+def killed_at(*points: str) -> Fault:
+    """Kills the run at named points, one after the other."""
 
     def fault(case: Case, dice: random.Random) -> None:
-        case.train(KILLED, fault=point)
+        for point in points:
+            case.train(KILLED, fault=point)
         case.finish()
 
     return fault

@@ -30,6 +30,8 @@ STOPS = 5.0  # seconds that a training has to end after a signal
 TWICE = ('compile', 'step', 'evaluation', 'log', 'save', 'seal', 'sealed', 'outputs')  # points passed again
 # Of a run that was stopped midway these are damaged too: what going on from there depends on.
 MIDWAY = re.compile(r'status\.json|logs/(train|val)|latest/<step>/(seal\.json|default/d/)')
+# Of a finished run these are: what is worth having of it.
+FINISHED = re.compile(r'logs/(train|val)|(latest|best)/<step>/default/d/|outputs/<split>/(logits|manifest)')
 
 
 class Campaign:
@@ -102,6 +104,7 @@ def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:
     midway, late = campaign.unfinished('midway', 'step@50'), campaign.unfinished('late', 'finish')
     add_damages(campaign, late)
     add_damages(campaign, midway, MIDWAY)
+    add_damages(campaign, campaign.reference, FINISHED)
     add_file_systems(campaign, midway)
     campaign.add('two at once', faults.two_at_once(signal.SIGCONT))
     campaign.add('two at once, first killed', faults.two_at_once(signal.SIGKILL))
@@ -115,6 +118,7 @@ def add_damages(campaign: Campaign, base: Path, kinds: re.Pattern[str] = re.comp
     for kind, names in faults.kinds_of_files(base).items():
         place = re.match(r'checkpoints/\w+|\w+(?=/)|config\.gin|status\.json|', kind)
         row = f'damage: {place[0] if place and place[0] else "other files"}'
+        row = 'damage: a finished run' if base == campaign.reference else row
         for damage in faults.DAMAGES if kinds.search(kind) else ():
             campaign.add(row, faults.damaged(base, names, damage))
 

@@ -148,11 +148,9 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _arrays(run: Path, kind: str) -> dict[str, bytes]:
-    """Returns the arrays of all checkpoints of a kind, by step and name."""
-    arrays = {}
-    for folder in sorted((run / 'checkpoints' / kind).glob('*')):
-        with ocp.StandardCheckpointer() as checkpointer:
-            tree = checkpointer.restore(folder / 'default')
-        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-            arrays[f'{folder.name}{jax.tree_util.keystr(path)}'] = np.asarray(leaf).tobytes()
-    return arrays
+    """Returns the arrays of the newest checkpoint of a kind, by step and name."""
+    folder = max((run / 'checkpoints' / kind).glob('*'), key=lambda path: int(path.name))
+    with ocp.StandardCheckpointer() as checkpointer:
+        tree = checkpointer.restore(folder / 'default')
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {f'{folder.name}{jax.tree_util.keystr(path)}': np.asarray(leaf).tobytes() for path, leaf in leaves}

@@ -47,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
 def train(arguments: argparse.Namespace, signals: Signals) -> int:
     """Builds the trainer, checks everything, and only then trains."""
     from research import config
-    from research.engine import logs, programs
+    from research.engine import logs, programs, resume
     from research.engine.runs import FINISHED, Run
     from research.engine.session import Session
     from research.engine.trainer import Trainer
@@ -69,8 +69,11 @@ def train(arguments: argparse.Namespace, signals: Signals) -> int:
     if run and changes:
         _check_changes(changes, arguments.accept_changes, run.folder)
     if run and not changes and run.status().get('state') == FINISHED:
-        print(f'This run is finished.\nrun: {run.folder}')
-        return command_line.FINISHED
+        damage = resume.damage(run.folder, trainer.predict)
+        if not damage:
+            print(f'This run is finished.\nrun: {run.folder}')
+            return command_line.FINISHED
+        logs.logger.warning('this run was finished and has been damaged since: %s', damage)
     if not run:
         run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
     logs.to_file(run.folder / 'logs' / 'train.log')

@@ -1,5 +1,6 @@
 """Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def _write(
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
     faults.point('outputs')
+    if overwrite and not (folder / outputs.MANIFEST).exists():
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
     examples, description = experiment.data.split(split), experiment.bound.describe()
     truth = {name: examples.arrays[field] for name, field in description.truth.items()}
     truth_meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}

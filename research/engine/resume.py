@@ -4,14 +4,16 @@ What is lost or damaged comes out the same when it is done again. So an earlier 
 the very start.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from research.engine import logs
-from research.engine.checkpoints import Checkpoints
+from research import outputs
+from research.engine import logs, seals
+from research.engine.checkpoints import KINDS, Checkpoints
 from research.engine.journal import Direction, best_step, digests
 from research.engine.logs import logger
+from research.errors import UserError
 
 
 def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | None) -> int:
@@ -34,6 +36,28 @@ def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | N
             logger.info('going on after step %d', candidate)
             return candidate
     return 0
+
+
+def damage(run: Path, predicted: Iterable[str]) -> str:
+    """Returns what is damaged of a finished run's checkpoints, logs and predictions, '' if nothing is.
+
+    Args:
+      run: its folder.
+      predicted: the splits whose predictions it has.
+    """
+    for folder in run.glob('checkpoints/*/*'):
+        found = seals.damage(folder) if folder.parent.name in KINDS and folder.name.isdecimal() else ''
+        if found:
+            return f'{folder}: {found}'
+    latest = max((int(path.name) for path in run.glob('checkpoints/latest/*')), default=None)
+    if latest and seals.notes(run / 'checkpoints' / 'latest' / str(latest)) != digests(run / 'logs', latest):
+        return f'{run / "logs"}: they are not those that step {latest} was saved with'
+    for split in predicted:
+        try:
+            outputs.read(run / 'outputs' / split)
+        except UserError as error:
+            return str(error)
+    return ''
 
 
 def _has_best(

@@ -48,6 +48,8 @@ class Run:
             folder.is_dir() and {each.name for each in folder.iterdir()} <= BEGINNINGS
         ):
             raise UserError(f'{folder} exists and holds no run: choose another name for --run.')
+        elif cls(folder).status().get('config_sha256'):
+            raise UserError(f'{folder} has lost its config.gin: restore it, or give --run another name.')
         for part in PARTS:
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / 'notes.md').touch()

@@ -1,0 +1,68 @@
+"""The short form of the fault campaign, with batch normalisation, dropout and augmentation."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks import faults, torture, trainings
+from benchmarks.torture import Campaign
+
+TOY = ("trainer.Trainer.dataset = 'digits/toy'", 'BATCH_SIZE = 8', 'STEPS = 40')
+
+
+@pytest.fixture(scope='module')
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Campaign, float]:
+    """A campaign with its reference, and the seconds that one run takes."""
+    campaign = Campaign(tmp_path_factory.mktemp('torture'), seed=0, bindings=TOY)
+    return campaign, campaign.prepare()
+
+
+def test_five_kills_and_three_damages(prepared: tuple[Campaign, float]) -> None:
+    campaign, seconds = prepared
+    campaign.add('killed at random', faults.killed_at_random(2, seconds))
+    campaign.add('killed at points', faults.killed_at('sealed', 'evaluation@3', 'outputs@2'))
+    base = campaign.unfinished('midway', 'step@30')
+    [digest, *_] = sorted((base / 'checkpoints').glob('latest/26/default/d/*'))
+    for name, damage in {
+        digest.relative_to(base).as_posix(): faults.flip,
+        'logs/train.jsonl': faults.cut,
+        'logs/val.jsonl': faults.delete,
+    }.items():
+        campaign.add('damaged', faults.damaged(base, [name], damage))
+    cases = campaign.run()
+    assert [problem for case in cases for problem in (*case.broken, *case.differing, *case.tracebacks)] == []
+    rows = torture.table(cases)
+    assert rows['killed at points']['faults'] == rows['damaged']['faults'] == 3
+    assert all(map(torture.held, rows.values()))
+
+
+@pytest.mark.parametrize('file', ['logs/train.jsonl', 'logs/val.jsonl', 'outputs/val/logits.npy'])
+def test_one_bit_is_seen(file: str, prepared: tuple[Campaign, float], tmp_path: Path) -> None:
+    reference = prepared[0].reference
+    shutil.copytree(reference, tmp_path / 'run')
+    assert trainings.differing(reference, tmp_path / 'run') == []
+    content = bytearray((tmp_path / 'run' / file).read_bytes())
+    content[-2] ^= 1
+    (tmp_path / 'run' / file).write_bytes(bytes(content))
+    assert trainings.differing(reference, tmp_path / 'run') == [file]
+
+
+def test_other_arrays_are_seen(prepared: tuple[Campaign, float], tmp_path: Path) -> None:
+    reference = prepared[0].reference
+    shutil.copytree(reference, tmp_path / 'run')
+    latest = tmp_path / 'run' / 'checkpoints' / 'latest'
+    older, newer = sorted(latest.iterdir(), key=lambda path: int(path.name))
+    shutil.rmtree(newer)
+    older.rename(newer)
+    assert trainings.differing(reference, tmp_path / 'run') == ['checkpoints/latest']
+
+
+def test_a_broken_promise_counts(prepared: tuple[Campaign, float], tmp_path: Path) -> None:
+    campaign = prepared[0]
+    case = faults.Case('row', campaign.laboratory, campaign.reference, tmp_path / 'run')
+    assert torture.held(torture.table([case])['row'])
+    case.judge(trainings.Ending(1, 0.0, 'Traceback (most recent call last)', False), 0)
+    [row] = torture.table([case]).values()
+    assert (row['broken'], row['tracebacks']) == (1, 1)
+    assert not torture.held(row)
