@@ -115,7 +115,8 @@ class Laboratory:
         return subprocess.Popen(
             [*inside, *program, *arguments],
             cwd=REPOSITORY,
-            env=os.environ | {'FAULT': fault} | environment,
+            # What a killed process leaves behind of temporary files goes with the folder.
+            env=os.environ | {'FAULT': fault, 'TMPDIR': str(self.folder)} | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -68,6 +68,8 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int) -> st
             start = min((each for each in checkpoints.steps('latest') if each < max(recorded)), default=0)
         state = replay.saved_state(trainer, checkpoints, start)
     stop = min(start + steps, max(recorded))
+    if stop <= start:
+        raise UserError(f'nothing to compare: {steps} steps after {start}; the log ends at {max(recorded)}.')
     for step, metrics in replay.metrics(trainer, state, start, stop):
         for name, value in metrics.items():
             if (then := recorded.get(step, {}).get(name)) != logs.finite(value):
