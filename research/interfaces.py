@@ -45,11 +45,16 @@ class Description:
       kind: kind of task, one of those that `research.outputs` knows.
       predictions: meaning of each array that `predict` returns.
       truth: for each array of known truth, the dataset's field that holds it.
+      first_loss: what the loss of a network that merely guesses is, such as ln(classes); None where nobody knows.
+      random_per_device: what makes a training step in which each device has its own rows (`parallelism.PMap`)
+        equal the whole one in distribution alone, such as 'masks of Dropout'; '' where it is the same.
     """
 
     kind: str
     predictions: Mapping[str, str]
     truth: Mapping[str, str] = field(default_factory=dict)
+    first_loss: float | None = None
+    random_per_device: str = ''
 
 
 class BoundTask(Protocol):

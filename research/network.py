@@ -29,6 +29,11 @@ class Network:
         self._training, _, self._random, _ = _split(model, training=True)
         self._evaluation, *_ = _split(model, training=False)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the model has random streams to draw from in training, such as the masks of Dropout."""
+        return bool(jax.tree.leaves(self._random))
+
     def init(self, key: jax.Array) -> tuple[State, State]:
         """Returns (parameters, the rest: batch statistics and the like), nested dicts of arrays."""
         _, params, _, rest = _split(self._build(nnx.Rngs(key)), training=True)

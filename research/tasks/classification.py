@@ -1,5 +1,6 @@
 """Classification of images: one label for each."""
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -54,6 +55,10 @@ class Classification(Supervised):
     def predictions(self, output: jax.Array) -> dict[str, jax.Array]:
         """Returns the logits f32 [B, classes]."""
         return {'logits': output.astype(jnp.float32)}
+
+    def first_loss(self, spec: Spec) -> float:
+        """Returns that of the same probability for every class."""
+        return math.log(len(spec.class_names))
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
@@ -62,10 +62,14 @@ class Supervised(ABC):
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
 
+    def first_loss(self, spec: Spec) -> float | None:
+        """Returns the loss of guessing, which a network begins with; None where nobody knows."""
+        del spec
+
     def bind(self, spec: Spec) -> 'BoundSupervised':
         """Returns the task for one dataset, its model built abstractly."""
         network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat)
-        return BoundSupervised(self, network, self.optimizer(self.learning_rate))
+        return BoundSupervised(self, spec, network, self.optimizer(self.learning_rate))
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class BoundSupervised:
     """
 
     task: Supervised
+    spec: Spec
     network: Network
     optimizer: optax.GradientTransformation
 
@@ -130,7 +135,9 @@ class BoundSupervised:
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
-        return self.task.describe()
+        random = 'masks of Dropout' if self.network.is_random else ''
+        first_loss = self.task.first_loss(self.spec)
+        return replace(self.task.describe(), first_loss=first_loss, random_per_device=random)
 
     def _output(self, state: State, batch: Batch) -> Any:
         params = state['average'] if self.task.average else state['params']

@@ -1,0 +1,85 @@
+"""Checks an experiment before it is trained for long: does it do what its author believes?
+
+After Karpathy 2019, 'A Recipe for Training Neural Networks', https://karpathy.github.io/2019/04/25/recipe/.
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from research import command_line, config, folders
+from research.command_line import Parser
+from research.errors import UserError
+
+EXAMPLES = """\
+  scripts/check.sh --gin_file=configs/digits_cnn.gin
+  scripts/check.sh --gin_file=configs/digits_cnn.gin --gin_bindings='LEARNING_RATE = 1.0' --output=found
+"""
+
+
+def parser() -> Parser:
+    """Returns the parser of this program's command line."""
+    parser = Parser('check.sh', __doc__ or '', EXAMPLES)
+    parser.add_gin_arguments()
+    parser.add_argument(
+        '--output', metavar='DIR', help='where to write; by default <workspace>/checks/<config>/<time>/'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace an earlier report')
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Runs all checks, says what each found, and writes a report with pictures."""
+    import jax
+
+    from research.checks import catalogue, exceptions, report
+    from research.checks.finding import FAIL
+    from research.checks.subject import Subject
+    from research.engine import logs, programs
+    from research.engine.trainer import Trainer
+
+    if not arguments.gin_file:
+        raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
+    jax.config.update(
+        'jax_num_cpu_devices', 2
+    )  # so that there is something to compare without an accelerator
+    logs.silence_libraries()
+    logs.to_terminal()
+    programs.keep_compiled()
+    folder = _folder(arguments)
+    folders.check_replaceable(folder, report.REPORT, arguments.overwrite)
+    settings = config.Config(arguments.gin_file, arguments.gin_bindings)
+    stated = {
+        name: reason
+        for file in arguments.gin_file
+        for name, reason in exceptions.stated(Path(file), catalogue.ALL).items()
+    }
+    trainer = settings.build(Trainer)
+    with config.explained():
+        trainer.check()
+    settings.check()
+    found = {}
+    for name, finding in catalogue.run(Subject(trainer), stated):
+        found[name] = finding
+        print(report.line(name, finding), flush=True)
+    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', found, arguments.overwrite)
+    print(f'\n{report.summary(found)}\nreport: {folder / report.REPORT}')
+    failed = any(finding.verdict == FAIL for finding in found.values())
+    return command_line.FAILED if failed else command_line.FINISHED
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    return Path(arguments.gin_file[0]).stem
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    """Returns where the report goes."""
+    from research.engine.workspace import workspace
+
+    if arguments.output:
+        return Path(arguments.output).absolute()
+    return workspace() / 'checks' / _name(arguments) / datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S')
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())

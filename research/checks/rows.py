@@ -1,0 +1,127 @@
+"""Whether each example is predicted by itself, from what may be known, and counted once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from research import kinds
+from research.checks.finding import Finding, judged, skipped
+from research.checks.memory import memory
+from research.checks.subject import Arrays, Subject, rows, shuffled
+from research.errors import UserError
+from research.interfaces import INDEX, VALID
+
+# Of the largest value, for numbers; of all elements, for classes and pixels, a few of which rounding may tip over.
+NUMBERS, ELEMENTS = 1e-4, 1e-3
+
+
+def independence(subject: Subject) -> Finding:
+    """The prediction for an example does not depend on the others in its batch, nor on its place."""
+    state, batch = memory(subject).state, subject.held_out[0]
+    alone, order = subject.predict(state, batch), shuffled(batch)
+    mixed = _difference(rows(alone, order), subject.predict(state, rows(batch, order)))
+    moved = mixed
+    if subject.truth:  # others may draw what they generate by the index
+        moved = _difference(alone, subject.predict(state, batch | {INDEX: batch[INDEX] + 1}))
+    return judged(
+        mixed <= 1 and moved <= 1,
+        f'{_shown(mixed)} in other company'
+        + (f', {_shown(moved)} in another place' if subject.truth else ''),
+        'Prediction mixes examples or draws randomness: look for a reshape or transpose over the batch axis, '
+        'for a mean over the batch, for batch normalisation, dropout or augmentation left on in evaluation.',
+    )
+
+
+def peeking(subject: Subject) -> Finding:
+    """Predictions do not depend on the truth that stands in the same batch."""
+    state, batch = memory(subject).state, subject.held_out[0]
+    if not subject.truth:
+        return skipped('the task names no truth in describe()')
+    false = {name: np.roll(batch[name], 1, axis=0) for name in subject.truth}
+    if all(np.array_equal(batch[name], each) for name, each in false.items()):
+        return skipped('all examples of the batch have the same truth')
+    seen = _difference(subject.predict(state, batch), subject.predict(state, batch | false))
+    return judged(
+        seen <= 1,
+        f'{_shown(seen)} with false truth',
+        f'The field {" or ".join(map(repr, subject.truth))} reaches the network: what a prediction is made '
+        'from must not hold the answer.',
+    )
+
+
+def evaluation(subject: Subject) -> Finding:
+    """Evaluation sums over valid examples: parts add up to the whole, and padding counts for nothing."""
+    state, batch = memory(subject).state, subject.held_out[0]
+    even = np.arange(len(batch[VALID])) % 2 == 0
+    halves = [batch[VALID] & even, batch[VALID] & ~even]
+    whole = subject.evaluate(state, batch)
+    first, second = (subject.evaluate(state, batch | {VALID: half}) for half in halves)
+    # Other examples as padding.
+    order = np.where(halves[0], np.arange(len(even)), np.roll(np.arange(len(even)), 2))
+    padded = subject.evaluate(state, rows(batch, order) | {VALID: halves[0]})
+    wrong = []
+    for name, sums in whole.items():
+        if not np.allclose(sums, np.add(first[name], second[name]), rtol=1e-4, atol=1e-6):
+            wrong.append(
+                f'{name}: two halves make {_sums(np.add(first[name], second[name]))}, not {_sums(sums)}'
+            )
+        elif not np.allclose(first[name], padded[name], rtol=1e-4, atol=1e-6):
+            wrong.append(f'{name}: other padding makes {_sums(padded[name])} of {_sums(first[name])}')
+    return judged(
+        not wrong and halves[1].any(),
+        '; '.join(wrong) or f'{", ".join(whole)}: halves add up, padding is left out',
+        "Give `interfaces.average(values, batch['valid'])` the values of each example: a mean over the batch, "
+        'or one that ignores `valid`, makes the last batch of a split count wrongly.',
+    )
+
+
+def _sums(pair: np.ndarray | tuple[float, float]) -> str:
+    return f'{pair[0]:.5g} over {pair[1]:g}'
+
+
+def outputs(subject: Subject) -> Finding:
+    """Predictions are what their kind of outputs asks for, finite, and not the same for all examples."""
+    known = memory(subject)
+    predicted = subject.predict(known.state, known.batch)
+    truth = {name: np.asarray(known.batch[field]) for name, field in subject.description.truth.items()}
+    wrong = _misfits(subject, predicted, truth)
+    for name, array in predicted.items():
+        if not np.all(np.isfinite(array)):
+            wrong.append(f'{name} is not finite')
+        elif len(array) > 1 and np.all(array == array[:1]):
+            wrong.append(f'{name} is the same for all examples')
+    shapes = ', '.join(f'{name} {array.dtype} {list(array.shape)}' for name, array in predicted.items())
+    return judged(
+        not wrong,
+        '; '.join(wrong) or f'{subject.description.kind}: {shapes}',
+        'If they are all the same, the input is lost on its way: a dead ReLU, weights that are zero, a mean over '
+        'the wrong axis. What each kind of outputs holds stands in research/kinds.py.',
+    )
+
+
+def _misfits(subject: Subject, predicted: Arrays, truth: Arrays) -> list[str]:
+    classes = len(subject.experiment.data.spec.class_names)
+    count = subject.experiment.batch_size
+    try:
+        kinds.check(Path('outputs'), subject.description.kind, predicted | truth, count, classes)
+    except UserError as misfit:
+        return [str(misfit)]
+    return []
+
+
+def _difference(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> float:
+    """Returns the largest difference of two predictions, in units of what is allowed."""
+    return max(_distance(expected[name], found[name]) for name in expected)
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    if not np.issubdtype(one.dtype, np.floating):
+        return float(np.mean(one != other)) / ELEMENTS
+    scale = max(float(np.max(np.abs(one))), 1e-12)
+    distance = float(np.max(np.abs(one - other))) / scale / NUMBERS
+    return distance if np.isfinite(distance) else float('inf')
+
+
+def _shown(difference: float) -> str:
+    return 'the same' if difference <= 1 else f'{difference * NUMBERS:.2g} different'
