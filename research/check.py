@@ -40,9 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     if not arguments.gin_file:
         raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
-    jax.config.update(
-        'jax_num_cpu_devices', 2
-    )  # so that there is something to compare without an accelerator
+    jax.config.update('jax_num_cpu_devices', 2)  # for `devices`, where there is no accelerator
     logs.silence_libraries()
     logs.to_terminal()
     programs.keep_compiled()

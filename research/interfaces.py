@@ -45,9 +45,9 @@ class Description:
       kind: kind of task, one of those that `research.outputs` knows.
       predictions: meaning of each array that `predict` returns.
       truth: for each array of known truth, the dataset's field that holds it.
-      first_loss: what the loss of a network that merely guesses is, such as ln(classes); None where nobody knows.
-      random_per_device: what makes a training step in which each device has its own rows (`parallelism.PMap`)
-        equal the whole one in distribution alone, such as 'masks of Dropout'; '' where it is the same.
+      first_loss: the loss of a network that merely guesses, such as ln(classes); None where nobody knows.
+      random_per_device: what makes a training step under `parallelism.PMap` equal that under `Jit` in
+        distribution alone, such as 'masks of Dropout'; '' where it is the same function.
     """
 
     kind: str

@@ -47,7 +47,7 @@ class Spread:
 
 
 def devices(subject: Subject) -> Finding:
-    """One step from a common state, and evaluation, are the same under jit, fsdp and pmap as on one device."""
+    """A step from a common state, and evaluation, are the same under jit, fsdp and pmap as on one device."""
     count = math.gcd(jax.device_count(), subject.experiment.batch_size)
     if count == 1:
         return skipped('there is one device: nothing to compare')
@@ -60,10 +60,8 @@ def devices(subject: Subject) -> Finding:
     found, wrong = [], []
     for name, way in ways.items():
         spread = Spread(subject, way)
-        step, evaluation = (
-            _difference(expected[0], spread.step(state, BEFORE)),
-            _difference(expected[1], spread.evaluate(state)),
-        )
+        step = _difference(expected[0], spread.step(state, BEFORE))
+        evaluation = _difference(expected[1], spread.evaluate(state))
         excused = name == 'pmap' and subject.description.random_per_device
         shown = f'{step:.0e}' if step <= TOLERANCE or not excused else f'another step ({excused})'
         found.append(f'{name}: {shown}, evaluation {evaluation:.0e}')
@@ -72,9 +70,9 @@ def devices(subject: Subject) -> Finding:
     return judged(
         not wrong,
         f'{count} devices; ' + '; '.join(found),
-        f'Under {" and ".join(wrong)} the step is another function. Means over the batch are '
-        '`interfaces.across_devices(...)`, randomness per example is `interfaces.keys_by_row(...)`; what holds only '
-        'in distribution is declared by `Description.random_per_device`. With bfloat16 expect about 1e-2.',
+        f'Under {" and ".join(wrong)} it is another function. Means over the batch are '
+        '`interfaces.across_devices(...)`, randomness per example `interfaces.keys_by_row(...)`; what holds '
+        'only in distribution is declared by `Description.random_per_device`. With bfloat16 expect 1e-2.',
     )
 
 

@@ -1,4 +1,4 @@
-"""What a check finds: a verdict, the numbers behind it, advice where it fails, pictures where they say more."""
+"""What a check finds: a verdict, the numbers behind it, advice if it fails, pictures if they say more."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

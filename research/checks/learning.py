@@ -26,27 +26,24 @@ def gradients(subject: Subject) -> Finding:
         after = state
     moved = jax.tree.map(lambda old, new: bool(jnp.any(old != new)), subject.first['params'], after['params'])
     wrong = [f'{name} does not move' for name, each in _named(moved).items() if not each]
-    norms: dict[str, float] = {}
-    if subject.has_loss():
-        norms = _norms(subject, [subject.first, after])
-        wrong = [
-            f'{name} has the gradient {norm:g}' for name, norm in norms.items() if not 0 < norm < math.inf
-        ] or wrong
-    pictures = {'Gradients': partial(figures.bars, norms, 'norm of the gradient / norm of the parameters')}
+    norms = _norms(subject, [subject.first, after]) if subject.has_loss() else {}
+    without = [f'{name} has the gradient {each:g}' for name, each in norms.items() if not 0 < each < math.inf]
+    wrong = without or wrong
+    more = f' ({len(wrong)} in all)' if len(wrong) > 3 else ''
     low = f'; gradient norms of {min(norms.values()):.1e} to {max(norms.values()):.1e}' if norms else ''
     return judged(
         not wrong,
-        '; '.join(wrong[:3]) + f' ({len(wrong)} in all)' * (len(wrong) > 3)
+        '; '.join(wrong[:3]) + more
         if wrong
-        else f'all {len(jax.tree.leaves(moved))} arrays move in {MOVING} steps{low}',
-        'Look for a stop_gradient, an optimizer that masks them, a layer that is built and not called, a ReLU that '
-        'is never positive. If they are frozen on purpose, state it as an exception.',
-        pictures if norms else None,
+        else f'all {len(_named(moved))} arrays move in {MOVING} steps{low}',
+        'Look for a stop_gradient, an optimizer that masks them, a layer that is built and not called, a '
+        'ReLU that is never positive. If they are frozen on purpose, state it as an exception.',
+        {'Gradients': partial(figures.gradients, norms)} if norms else None,
     )
 
 
 def _norms(subject: Subject, states: list[State]) -> dict[str, float]:
-    """Returns, of each array, the largest norm of the gradient of the training loss in some states, relative to its own."""
+    """Returns the norm of the gradient of the training loss by each array, the largest in some states."""
 
     def loss(params: State, state: State, batch: Any, key: jax.Array) -> jax.Array:
         measured = subject.paced.update(state | {'params': params}, batch, key, 0.0)[1][LOSS]
@@ -74,8 +71,8 @@ def first_loss(subject: Subject) -> Finding:
     return judged(
         NEAR[0] * expected <= found <= NEAR[1] * expected,
         f'{found:.3g}, by guessing {expected:.3g}',
-        'Far above: the last layer begins with weights too large, its inputs are not normalised, or a sum stands '
-        'where a mean should. Far below: part of the loss is lost, or the answer leaks into the input.',
+        'Far above: the last layer begins with weights too large, its inputs are not normalised, a sum '
+        'stands where a mean should. Far below: a part of the loss is lost, or the answer leaks in.',
     )
 
 
@@ -101,15 +98,15 @@ def _why_not_known(losses: list[float], end: float, start: float, right: float |
         return f'The loss rises ({early:.3g} to {late:.3g}): a wrong sign, or a learning rate far too large.'
     if late <= FALLEN * early and end > FALLEN * start:
         return (
-            'Training knows the batch, evaluation does not: inputs or targets are prepared in two ways, or batch '
-            'statistics never reach evaluation.'
+            'Training knows the batch, evaluation does not: inputs or targets are prepared in two ways, or '
+            'batch statistics never reach evaluation.'
         )
     if end <= FALLEN * start:
         return (
-            f'The loss falls but only {right:.0%} is predicted as the data say: targets and predictions count '
-            'classes or places differently, as if off by one.'
+            f'The loss falls but only {right:.0%} is predicted as the data say: targets and predictions '
+            'count classes or places differently, as if off by one.'
         )
     return (
-        f'{wanted} were not reached in {STEPS} steps: a second softmax, labels that change from step to step, '
-        'a model that is too small or too strongly regularised, a learning rate that is too small.'
+        f'{wanted} were not reached in {STEPS} steps: a second softmax, labels that change from step to '
+        'step, a model too small or too strongly regularised, a learning rate that is too small.'
     )

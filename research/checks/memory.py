@@ -10,14 +10,13 @@ from research.interfaces import State
 STEPS = 400  # at most
 EVERY = 20  # steps between looks at how well the batch is known
 RIGHT = 0.95  # share predicted right: not all, for examples may contradict each other
-FALLEN = (
-    1 / 3
-)  # of the first loss: label smoothing of 0.1 leaves 0.28 of it at most, a second softmax 0.45 and more
+# Of the first loss: label smoothing of 0.1 leaves 0.28 of it at most, a second softmax 0.45 and more.
+FALLEN = 1 / 3
 
 
 @dataclass(frozen=True)
 class Look:
-    """How well a batch is known after some steps: its loss in evaluation, the share predicted right, if any."""
+    """How well a batch is known after some steps: its loss in evaluation, and the share predicted right."""
 
     step: int
     loss: float

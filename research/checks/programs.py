@@ -51,8 +51,7 @@ def steps(subject: Subject) -> Finding:
 def repeats(subject: Subject) -> Finding:
     """Built anew from the same seed, three steps come out the same to the bit."""
     state, found = subject.run(3)
-    other = _anew(subject)
-    other_state, other_found = other.run(3)
+    other_state, other_found = _anew(subject).run(3)
     differing = _differing(state, other_state)
     same = not differing and repr(found) == repr(other_found)
     return judged(
@@ -82,7 +81,7 @@ def resumes(subject: Subject) -> Finding:
     return judged(
         not differing,
         f'differs: {", ".join(differing[:3])}' if differing else f'{size / 2**20:.3g} MiB, equal to the bit',
-        'The state must hold all that a step depends on, as arrays: nothing may be kept in the task or model.',
+        'The state must hold all that a step depends on, as arrays: nothing is kept in the task or model.',
     )
 
 

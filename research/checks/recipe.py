@@ -1,6 +1,7 @@
 """Short trainings on the real data, after Karpathy 2019, 'A Recipe for Training Neural Networks'."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,9 +20,7 @@ COMMON = 0.01  # share of examples that may be there twice: real collections hav
 FACTORS = np.geomspace(1e-4, 1e4, 161)  # times the configured learning rate
 SMOOTHING = 0.8  # decay per step of the mean that a noisy loss is read by
 DIVERGED = 1.5  # times the lowest loss before
-TOO_SMALL = (
-    300  # times below the rate of the lowest loss, which itself is some ten times too high to train with
-)
+TOO_SMALL = 300  # times below the rate of the lowest loss, itself some ten times too high to train with
 
 
 def splits(subject: Subject) -> Finding:
@@ -29,11 +28,7 @@ def splits(subject: Subject) -> Finding:
     data = subject.experiment.data
     fields = [name for name in data.spec.example if name not in subject.truth]
     train, held_out = (
-        [
-            tuple(data.split(split).arrays[name][index].tobytes() for name in fields)
-            for index in range(min(SAMPLE, size))
-        ]
-        for split, size in (('train', data.splits['train']), ('val', data.splits['val']))
+        _as_bytes([data.split(split).arrays[name][:SAMPLE] for name in fields]) for split in ('train', 'val')
     )
     known = set(train)
     twice = sum(each in known for each in held_out)
@@ -42,6 +37,11 @@ def splits(subject: Subject) -> Finding:
         f'{twice} of {len(held_out):,} validation examples are among {len(train):,} of training',
         'What is measured on them is memory. Split by what examples have in common (patient, scene, author).',
     )
+
+
+def _as_bytes(fields: Sequence[np.ndarray]) -> list[bytes]:
+    """Returns each example as one string of bytes."""
+    return [b''.join(row.tobytes() for row in example) for example in zip(*fields, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def blanked(subject: Subject) -> Finding:
     good = seeing.held_out <= GAIN * blind.held_out
     return judged(
         good,
-        f'validation loss {seeing.held_out:.3g} with inputs, {blind.held_out:.3g} without, after {len(seeing.losses)} steps',
+        f'validation loss {seeing.held_out:.3g} with inputs, {blind.held_out:.3g} without, '
+        f'after {len(seeing.losses)} steps',
         'Inputs tell the network nothing that holds for other examples: look whether labels belong to their '
         'examples in both splits, whether augmentation leaves anything to see, whether the answer enters by '
         'another way.',
@@ -69,13 +70,14 @@ def blanked(subject: Subject) -> Finding:
 
 
 def _trial(subject: Subject, blank: bool) -> Trial:
-    state, losses = subject.first, []
+    last, losses = subject.first, []
     count = min(STEPS, max(subject.experiment.steps, 2))
     batches = (_blank(subject, batch) if blank else batch for batch in subject.batches(count))
     for state, metrics in subject.train(batches, subject.rates(count)):
+        last = state
         losses.append(metrics[LOSS])
     held_out = [_blank(subject, batch) if blank else batch for batch in subject.held_out]
-    return Trial(losses, subject.loss(state, held_out))
+    return Trial(losses, subject.loss(last, held_out))
 
 
 def _blank(subject: Subject, batch: Arrays) -> Arrays:
@@ -133,7 +135,8 @@ def learning_rate(subject: Subject) -> Finding:
     )
     return judged(
         falls and not too_large and not too_small,
-        f'{ramp.configured:.2g}; in a ramp the loss is lowest at {ramp.best:.2g} and diverges at {ramp.diverged:.2g}',
+        f'{ramp.configured:.2g}; in a ramp the loss is lowest at {ramp.best:.2g} and diverges at '
+        f'{ramp.diverged:.2g}',
         advice,
         {'Learning rate': partial(figures.ramp, ramp)},
     )
@@ -152,7 +155,5 @@ def _ramp(subject: Subject, configured: float) -> Ramp:
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
     """Returns an exponential moving average that is not drawn to zero at its beginning."""
-    weights = SMOOTHING ** np.arange(len(values))
-    return np.array(
-        [np.average(values[: end + 1], weights=weights[: end + 1][::-1]) for end in range(len(values))]
-    )
+    weights = SMOOTHING ** np.arange(len(values))[::-1]
+    return np.array([np.average(values[:end], weights=weights[-end:]) for end in range(1, len(values) + 1)])

@@ -12,7 +12,7 @@ from research.checks.subject import Arrays, Subject, rows, shuffled
 from research.errors import UserError
 from research.interfaces import INDEX, VALID
 
-# Of the largest value, for numbers; of all elements, for classes and pixels, a few of which rounding may tip over.
+# Of the largest value, for numbers; of all elements, for classes and pixels, of which rounding may tip a few.
 NUMBERS, ELEMENTS = 1e-4, 1e-3
 
 
@@ -20,16 +20,15 @@ def independence(subject: Subject) -> Finding:
     """The prediction for an example does not depend on the others in its batch, nor on its place."""
     state, batch = memory(subject).state, subject.held_out[0]
     alone, order = subject.predict(state, batch), shuffled(batch)
-    mixed = _difference(rows(alone, order), subject.predict(state, rows(batch, order)))
-    moved = mixed
-    if subject.truth:  # others may draw what they generate by the index
-        moved = _difference(alone, subject.predict(state, batch | {INDEX: batch[INDEX] + 1}))
+    seen = {'in other company': _difference(rows(alone, order), subject.predict(state, rows(batch, order)))}
+    if subject.truth:  # without it, what is generated may well be drawn by the index
+        moved = batch | {INDEX: batch[INDEX] + 1}
+        seen['in another place'] = _difference(alone, subject.predict(state, moved))
     return judged(
-        mixed <= 1 and moved <= 1,
-        f'{_shown(mixed)} in other company'
-        + (f', {_shown(moved)} in another place' if subject.truth else ''),
+        all(each <= 1 for each in seen.values()),
+        ', '.join(f'{_shown(each)} {where}' for where, each in seen.items()),
         'Prediction mixes examples or draws randomness: look for a reshape or transpose over the batch axis, '
-        'for a mean over the batch, for batch normalisation, dropout or augmentation left on in evaluation.',
+        'a mean over the batch, batch normalisation, dropout or augmentation left on in evaluation.',
     )
 
 
@@ -62,10 +61,9 @@ def evaluation(subject: Subject) -> Finding:
     padded = subject.evaluate(state, rows(batch, order) | {VALID: halves[0]})
     wrong = []
     for name, sums in whole.items():
-        if not np.allclose(sums, np.add(first[name], second[name]), rtol=1e-4, atol=1e-6):
-            wrong.append(
-                f'{name}: two halves make {_sums(np.add(first[name], second[name]))}, not {_sums(sums)}'
-            )
+        parts = np.add(first[name], second[name])
+        if not np.allclose(sums, parts, rtol=1e-4, atol=1e-6):
+            wrong.append(f'{name}: two halves make {_sums(parts)}, not {_sums(sums)}')
         elif not np.allclose(first[name], padded[name], rtol=1e-4, atol=1e-6):
             wrong.append(f'{name}: other padding makes {_sums(padded[name])} of {_sums(first[name])}')
     return judged(
@@ -95,8 +93,8 @@ def outputs(subject: Subject) -> Finding:
     return judged(
         not wrong,
         '; '.join(wrong) or f'{subject.description.kind}: {shapes}',
-        'If they are all the same, the input is lost on its way: a dead ReLU, weights that are zero, a mean over '
-        'the wrong axis. What each kind of outputs holds stands in research/kinds.py.',
+        'If they are all the same, the input is lost on its way: a dead ReLU, weights that are zero, a mean '
+        'over the wrong axis. What each kind of outputs holds stands in research/kinds.py.',
     )
 
 

@@ -10,8 +10,8 @@ from research.checks.finding import Finding, judged, skipped
 from research.checks.subject import Subject, rows, shuffled
 from research.interfaces import INDEX
 
-# Initialisers expect inputs of variance about 1 around 0. Digits on an empty ground, between 0 and 1, have a deviation
-# of 0.3; bytes that were never scaled have 50 to 80, and such scaled twice less than 0.005.
+# Initialisers expect inputs of variance about 1 around 0. Digits on an empty ground, between 0 and 1, have a
+# deviation of 0.3; bytes that were never scaled have 50 to 80, and such scaled twice less than 0.005.
 MEAN, DEVIATION = 2.0, (0.03, 4.0)
 KEYS = 8  # drawings of the same examples
 
@@ -21,14 +21,14 @@ def inputs(subject: Subject) -> Finding:
     batch = subject.experiment.batch(0)
     seen = subject.inputs(batch, 0)
     numbers = {name: each for name, each in seen.items() if np.issubdtype(each.dtype, np.floating)}
+    if not numbers:
+        return skipped('nothing that enters is a floating-point number')
     wrong = [f'{name} {problem}' for name, each in numbers.items() if (problem := _problem(each))]
     found = '; '.join(
         f'{name} {list(each.shape)}: {each.min():.3g} to {each.max():.3g}, mean {each.mean():.2g}, '
         f'deviation {each.std():.2g}'
         for name, each in numbers.items()
     )
-    if not numbers:
-        return skipped('nothing that enters is a floating-point number')
     pictures: dict[str, Any] = {'Values that enter': partial(figures.histogram, numbers)}
     for name, each in seen.items():
         if figures.is_picture(each):
@@ -36,7 +36,7 @@ def inputs(subject: Subject) -> Finding:
     return judged(
         not wrong,
         '; '.join(wrong) or found,
-        'Scale inputs to about mean 0 and deviation 1, once: see what comes before, and whether it is there twice.',
+        'Scale inputs to about mean 0 and deviation 1, and once: look whether it is done before as well.',
         pictures,
     )
 
@@ -68,7 +68,8 @@ def augmentation(subject: Subject) -> Finding:
     name, first = next(iter(drawn[0].items()))
     if all(np.array_equal(first, each[name]) for each in drawn):
         return skipped('what enters is the same with every key: there is none')
-    changed = np.mean([np.any(first != each[name], axis=tuple(range(1, first.ndim))) for each in drawn[1:]])
+    pixels = tuple(range(1, first.ndim))
+    changed = np.mean([np.any(first != each[name], axis=pixels) for each in drawn[1:]])
     order = shuffled(batch)
     there = subject.inputs(rows(batch, order), 0)
     independent = all(np.allclose(each[order], there[field], atol=1e-5) for field, each in drawn[0].items())
@@ -77,8 +78,8 @@ def augmentation(subject: Subject) -> Finding:
         independent,
         f'{changed:.0%} of examples change with the key, '
         + ('each by itself' if independent else 'and with the other examples of the batch'),
-        'Draw randomness by `interfaces.keys_by_row(key, batch)`, so that a batch can be split over devices. What '
-        'mixes examples on purpose states it as an exception.',
+        'Draw randomness by `interfaces.keys_by_row(key, batch)`, so that a batch can be split over '
+        'devices. What mixes examples on purpose states it as an exception.',
         pictures if figures.is_picture(first) else None,
     )
 

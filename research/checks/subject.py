@@ -59,11 +59,12 @@ class Subject:
 
     def run(self, count: int, state: State | None = None, start: int = 0) -> tuple[State, list[Values]]:
         """Returns state and metrics of training steps, as training makes them; a state given is used up."""
-        state, found = self.experiment.programs.init() if state is None else state, []
+        current = state or self.experiment.programs.init()
+        found = []
         for step in range(start, start + count):
-            state, metrics = self._program(state, self.experiment.source.feed(step, 1), np.int32(step))
+            current, metrics = self._program(current, self.experiment.source.feed(step, 1), np.int32(step))
             found.append(values(metrics))
-        return state, found
+        return current, found
 
     # The task's functions on one device.
 
