@@ -223,8 +223,8 @@ def damaged(base: Path, names: Sequence[str], damage: Callable[[Path, random.Ran
 
 def _sealed_logs(run: Path) -> dict[str, str]:
     """Returns the digests of the logs up to the newest checkpoint."""
-    steps = (int(folder.name) for folder in (run / 'checkpoints' / 'latest').iterdir())
-    return digests(run / 'logs', max(steps))
+    names = (folder.name for folder in (run / 'checkpoints' / 'latest').iterdir())
+    return digests(run / 'logs', max((int(name) for name in names if name.isdecimal()), default=0))
 
 
 # Trouble with the file system
