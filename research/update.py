@@ -1,0 +1,143 @@
+"""Merges what is new in the template into the project that was forked from it.
+
+What the project has made its own stays as it is: README.md, LICENSE, CHANGELOG.md, its name in pyproject.toml, files
+that it added, and files of the template that it deleted.
+"""
+
+import argparse
+from pathlib import Path
+
+from research import command_line, fork
+from research.errors import RunError, UserError
+from research.repository import Repository
+
+HELP = """\
+  scripts/update.sh
+  git remote set-url template <address>      where the template is now"""
+
+
+def parser() -> command_line.Parser:
+    """Returns the parser of the command line."""
+    return command_line.Parser('update.sh', __doc__ or '', HELP)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Merges; returns the exit code."""
+    del arguments
+    project = Repository(fork.ROOT)
+    check(project)
+    new = fetched(project)
+    if project.succeeds('merge-base', '--is-ancestor', new, 'HEAD'):
+        print(f'Nothing is new: {fork.named(project, new)} is in this project already.')
+        return command_line.FINISHED
+    merge(project, common(project, new), new)
+    print(
+        f'Merged {fork.named(project, new)}. scripts/test.sh tells whether all is well; back: git reset --keep HEAD~1'
+    )
+    return command_line.FINISHED
+
+
+def check(project: Repository) -> None:
+    """Raises `UserError` if nothing can be merged into the project as it stands."""
+    project.check()
+    if fork.REMOTE not in project.git('remote').split():
+        raise UserError(
+            f"{project.root} has no git remote 'template'. Name it: git remote add --no-tags template <address>"
+        )
+    if merging(project).exists():
+        raise UserError(
+            'a merge is under way. Finish it by git commit, or go back to before it: git merge --abort'
+        )
+    if not project.succeeds('symbolic-ref', '--quiet', 'HEAD'):
+        raise UserError('HEAD is detached: the update would belong to no branch. First: git switch <branch>')
+    project.check_clean('they could get mixed up with the update', '--untracked-files=no')
+
+
+def merging(project: Repository) -> Path:
+    """Returns the file that says that a merge is under way, and of what."""
+    return project.root / project.git('rev-parse', '--git-path', 'MERGE_HEAD')
+
+
+def fetched(project: Repository) -> str:
+    """Returns the newest commit of the template."""
+    project.git('fetch', '--quiet', '--no-tags', fork.REMOTE, 'HEAD')
+    return project.git('rev-parse', 'FETCH_HEAD')
+
+
+def common(project: Repository, new: str) -> str:
+    """Returns the newest commit of the template that the project has."""
+    if not project.succeeds('merge-base', 'HEAD', new):
+        raise UserError(
+            "this project and the remote 'template' have no history in common. If the address is wrong: "
+            'git remote set-url template <address>'
+        )
+    return project.git('merge-base', 'HEAD', new)
+
+
+def merge(project: Repository, old: str, new: str) -> None:
+    """Merges what changed between two commits of the template, in files that the project has of it.
+
+    Git compares three trees for that. From the template's two we leave out what is the project's own or was deleted
+    in it, so that it can neither conflict nor come back; nor can git take a new file for a deleted one renamed.
+    """
+    without = left_out(project, old, new)
+    parents: list[str] = []
+    for commit in (old, new):
+        tree = project.tree(commit, without, own_metadata(project, commit))
+        parents = ['-p', project.git('commit-tree', tree, *parents, '-m', fork.named(project, commit))]
+    applied = apply(project, parents[1])
+    note(project, new)
+    if not applied:
+        raise RunError(conflicts(project, new))
+    project.git('commit', '--quiet', '--no-verify', '--no-edit')
+
+
+def apply(project: Repository, change: str) -> bool:
+    """Brings a commit's change into index and working tree; returns whether it went without conflict."""
+    moves = 'merge.directoryRenames=false'  # the project's files stay where they are
+    try:
+        project.git('-c', moves, 'cherry-pick', '--no-commit', '--allow-empty', change)
+    except RunError:
+        if not unmerged(project):
+            raise
+        return False
+    return True
+
+
+def left_out(project: Repository, old: str, new: str) -> list[str]:
+    """Returns the pathspecs of the template's files that do not concern the project."""
+    deleted = project.lines('diff', '--no-renames', '--diff-filter=D', '--name-only', '-z', old, 'HEAD')
+    takes_examples = project.succeeds('cat-file', '-e', f'HEAD:{fork.EXAMPLES}')
+    examples = [] if takes_examples else fork.examples(project, new)
+    return [*fork.OWN, *(f':(literal){path}' for path in deleted), *examples]
+
+
+def own_metadata(project: Repository, commit: str) -> dict[str, str]:
+    """Returns the pyproject.toml of a commit with the project's own name and version."""
+    own = fork.metadata(project.read('HEAD', 'pyproject.toml'))
+    return {'pyproject.toml': fork.with_metadata(project.read(commit, 'pyproject.toml'), own)}
+
+
+def note(project: Repository, new: str) -> None:
+    """Has git take what is in its index for a merge of the template's commit, which `git commit` will conclude."""
+    merging(project).write_text(f'{new}\n')
+    merging(project).with_name('MERGE_MSG').write_text(f'Merge {fork.named(project, new)}\n')
+
+
+def unmerged(project: Repository) -> list[str]:
+    """Returns the files with conflicts."""
+    return project.lines('diff', '--name-only', '--diff-filter=U', '-z')
+
+
+def conflicts(project: Repository, new: str) -> str:
+    """Returns what there is to do about conflicts."""
+    files = '\n'.join(f'  {file}' for file in unmerged(project))
+    return (
+        f'{fork.named(project, new)} and this project both changed:\n{files}\n'
+        'The rest is merged and nothing is committed yet. Edit these files (git diff shows where the two differ), '
+        'then: git add <files>; git commit. Or back to before the update: git merge --abort'
+    )
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())
