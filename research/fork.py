@@ -1,4 +1,4 @@
-"""Begins a project of its own from this template: a git repository that can merge the template's later versions."""
+"""Begins a project of its own from this template: a git repository that can merge later versions of it."""
 
 import argparse
 import datetime
@@ -38,7 +38,7 @@ What this project asks, and what it found.
 scripts/train.sh --help
 ```
 
-The first command makes `.venv`, with all that is needed. Research is new files; nothing that exists is edited:
+The first command makes `.venv` with all that is needed. Research is new files; none that exists is edited:
 
 | to add | write |
 |---|---|
@@ -123,8 +123,8 @@ def check_name(name: str) -> None:
         return
     near = re.sub(r'[^A-Za-z0-9._]+', '-', name).strip('-._')
     raise UserError(
-        f'--name={name} will not do in pyproject.toml: a name is made of the letters A to Z, digits, "-", "_" and '
-        f'".", and begins and ends with a letter or digit.' + (f' How about {near!r}?' if near else '')
+        f'--name={name} will not do in pyproject.toml: a name is made of letters A to Z, digits, "-", "_" and ".", '
+        'and begins and ends with a letter or digit.' + (f' How about {near!r}?' if near else '')
     )
 
 
@@ -204,7 +204,10 @@ def named(repository: Repository, commit: str) -> str:
 
 
 def address(template: Repository) -> str:
-    """Returns where later versions come from: whence the template was cloned, if that is not on this disk, or its folder."""
+    """Returns where later versions come from: where the template was cloned from, or else its folder.
+
+    A folder that it was cloned from counts for nothing: the clone is as near, and what was forked.
+    """
     if 'origin' in template.git('remote').split():
         origin = template.git('remote', 'get-url', 'origin')
         if re.match(r'(?!file:)\w[\w+.-]*://|[\w.@-]+:', origin):

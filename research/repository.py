@@ -1,4 +1,4 @@
-"""A git repository, as `scripts/fork.sh` and `scripts/update.sh` need it. Imports the standard library alone."""
+"""A git repository, as forks and updates need it. Imports the standard library alone."""
 
 import os
 import shutil
@@ -74,7 +74,7 @@ class Repository:
             return self.git('write-tree', **index)
 
     def check(self) -> None:
-        """Raises `UserError` if git is missing, the folder has no repository of its own, or commits have no author."""
+        """Raises `UserError` if git, a repository of this very folder, or an author for commits is missing."""
         if not shutil.which('git'):
             raise UserError('there is no git on PATH. Install it (on Debian and Ubuntu: apt install git).')
         if not self.succeeds('rev-parse', 'HEAD') or not self._is_top():
@@ -109,7 +109,7 @@ class Repository:
         return subprocess.run(
             ['git', '-C', str(self.root), *arguments],
             input=given,
-            env=inherited | environment,
+            env={**inherited, **environment},
             capture_output=True,
             encoding='utf-8',
             check=False,

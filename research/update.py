@@ -1,7 +1,7 @@
 """Merges what is new in the template into the project that was forked from it.
 
-What the project has made its own stays as it is: README.md, LICENSE, CHANGELOG.md, its name in pyproject.toml, files
-that it added, and files of the template that it deleted.
+What is the project's own stays as it is: README.md, LICENSE, CHANGELOG.md, its name in pyproject.toml, and files
+that it added. Files of the template that it deleted stay deleted.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
         return command_line.FINISHED
     merge(project, common(project, new), new)
     print(
-        f'Merged {fork.named(project, new)}. scripts/test.sh tells whether all is well; back: git reset --keep HEAD~1'
+        f'Merged {fork.named(project, new)}. Whether all is well: scripts/test.sh. Back: git reset --keep HEAD~1'
     )
     return command_line.FINISHED
 
@@ -42,7 +42,7 @@ def check(project: Repository) -> None:
     project.check()
     if fork.REMOTE not in project.git('remote').split():
         raise UserError(
-            f"{project.root} has no git remote 'template'. Name it: git remote add --no-tags template <address>"
+            f"{project.root} has no git remote 'template'. Add it: git remote add --no-tags template <address>"
         )
     if merging(project).exists():
         raise UserError(
@@ -77,8 +77,8 @@ def common(project: Repository, new: str) -> str:
 def merge(project: Repository, old: str, new: str) -> None:
     """Merges what changed between two commits of the template, in files that the project has of it.
 
-    Git compares three trees for that. From the template's two we leave out what is the project's own or was deleted
-    in it, so that it can neither conflict nor come back; nor can git take a new file for a deleted one renamed.
+    Git compares three trees for that. From the template's two we leave out what is the project's own or was
+    deleted in it: that can neither conflict nor come back, and git takes no new file for a deleted one renamed.
     """
     without = left_out(project, old, new)
     parents: list[str] = []
@@ -119,7 +119,7 @@ def own_metadata(project: Repository, commit: str) -> dict[str, str]:
 
 
 def note(project: Repository, new: str) -> None:
-    """Has git take what is in its index for a merge of the template's commit, which `git commit` will conclude."""
+    """Makes of the changed index a merge of the template's commit, which `git commit` will conclude."""
     merging(project).write_text(f'{new}\n')
     merging(project).with_name('MERGE_MSG').write_text(f'Merge {fork.named(project, new)}\n')
 
@@ -134,8 +134,8 @@ def conflicts(project: Repository, new: str) -> str:
     files = '\n'.join(f'  {file}' for file in unmerged(project))
     return (
         f'{fork.named(project, new)} and this project both changed:\n{files}\n'
-        'The rest is merged and nothing is committed yet. Edit these files (git diff shows where the two differ), '
-        'then: git add <files>; git commit. Or back to before the update: git merge --abort'
+        'All else is merged, nothing is committed yet. Settle these files (git diff shows where they clash), then: '
+        'git add <files>; git commit. Or back to before the update: git merge --abort'
     )
 
 
