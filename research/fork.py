@@ -111,8 +111,9 @@ def main(arguments: argparse.Namespace) -> int:
     )
     with folders.replacing(folder, '.git', overwrite=False) as aside:
         begin(project, template, Repository(aside))
-    print(f'Later versions of the template come by scripts/update.sh from {address(template)}')
-    print('Another place: git remote set-url template <address>')
+    print(
+        'scripts/update.sh will merge later versions of the template. From where: git remote get-url template'
+    )
     print(f'project: {folder}')
     return command_line.FINISHED
 
@@ -123,8 +124,8 @@ def check_name(name: str) -> None:
         return
     near = re.sub(r'[^A-Za-z0-9._]+', '-', name).strip('-._')
     raise UserError(
-        f'--name={name} will not do in pyproject.toml: a name is made of letters A to Z, digits, "-", "_" and ".", '
-        'and begins and ends with a letter or digit.' + (f' How about {near!r}?' if near else '')
+        f'--name={name} will not do in pyproject.toml: a name is made of letters A to Z, digits, "-", "_" '
+        'and ".", and begins and ends with a letter or digit.' + (f' How about {near!r}?' if near else '')
     )
 
 
@@ -141,19 +142,18 @@ def check_folder(folder: Path) -> None:
 
 def begin(project: Project, template: Repository, new: Repository) -> None:
     """Fills an empty folder with the project: one commit upon the template's."""
+    where = origin(template) or str(template.root)
     new.git('init', '--quiet', '--initial-branch=main')
-    new.git(
-        'remote', 'add', '--no-tags', REMOTE, address(template)
-    )  # its tags are versions of something else
+    new.git('remote', 'add', '--no-tags', REMOTE, where)  # its tags are versions of something else
     new.git('fetch', '--quiet', '--update-shallow', '--no-tags', str(template.root), 'HEAD')
     base = new.git('rev-parse', 'FETCH_HEAD')
     without = [] if project.keeps_examples else examples(new, base)
-    tree = new.tree(base, without, own_files(project, new, base))
+    tree = new.tree(base, without, own_files(project, template, base))
     message = f'Begin {project.name} from {named(new, base)}'
     new.git('reset', '--quiet', '--hard', new.git('commit-tree', tree, '-p', base, '-m', message))
 
 
-def own_files(project: Project, repository: Repository, base: str) -> dict[str, str]:
+def own_files(project: Project, template: Repository, base: str) -> dict[str, str]:
     """Returns the files that a project has of its own, by path."""
     today = datetime.date.today()
     own = {
@@ -162,11 +162,17 @@ def own_files(project: Project, repository: Repository, base: str) -> dict[str, 
         'description': f'description = {json.dumps(project.title, ensure_ascii=False)}',
     }
     return {
-        'README.md': README.format(title=project.title, origin=named(repository, base), day=today),
-        'LICENSE': licensed(repository.read(base, 'LICENSE'), f'Copyright {today.year} {project.holder}'),
+        'README.md': README.format(title=project.title, origin=begun_from(template, base), day=today),
+        'LICENSE': licensed(template.read(base, 'LICENSE'), f'Copyright {today.year} {project.holder}'),
         'CHANGELOG.md': CHANGELOG,
-        'pyproject.toml': with_metadata(repository.read(base, 'pyproject.toml'), own),
+        'pyproject.toml': with_metadata(template.read(base, 'pyproject.toml'), own),
     }
+
+
+def begun_from(template: Repository, base: str) -> str:
+    """Returns what README.md says of the template: with its address, but no password in it."""
+    where = re.sub(r'(?<=://)[^/@]*@', '', origin(template))
+    return f'{named(template, base)} of {where}' if where else named(template, base)
 
 
 def licensed(text: str, notice: str) -> str:
@@ -203,16 +209,12 @@ def named(repository: Repository, commit: str) -> str:
     return f'{project["name"]} {project["version"]} ({commit[:10]})'
 
 
-def address(template: Repository) -> str:
-    """Returns where later versions come from: where the template was cloned from, or else its folder.
-
-    A folder that it was cloned from counts for nothing: the clone is as near, and what was forked.
-    """
-    if 'origin' in template.git('remote').split():
-        origin = template.git('remote', 'get-url', 'origin')
-        if re.match(r'(?!file:)\w[\w+.-]*://|[\w.@-]+:', origin):
-            return origin
-    return str(template.root)
+def origin(template: Repository) -> str:
+    """Returns the address that the template was cloned from; '' if there is none, or none beyond this machine."""
+    if 'origin' not in template.git('remote').split():
+        return ''
+    found = template.git('remote', 'get-url', 'origin')
+    return found if re.match(r'(?!file:)\w[\w+.-]*://|[\w.@-]+:', found) else ''
 
 
 def author(template: Repository) -> str:

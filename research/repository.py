@@ -74,7 +74,7 @@ class Repository:
             return self.git('write-tree', **index)
 
     def check(self) -> None:
-        """Raises `UserError` if git, a repository of this very folder, or an author for commits is missing."""
+        """Raises `UserError` if git, a repository of this very folder, or an author is missing."""
         if not shutil.which('git'):
             raise UserError('there is no git on PATH. Install it (on Debian and Ubuntu: apt install git).')
         if not self.succeeds('rev-parse', 'HEAD') or not self._is_top():

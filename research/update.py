@@ -1,7 +1,7 @@
 """Merges what is new in the template into the project that was forked from it.
 
-What is the project's own stays as it is: README.md, LICENSE, CHANGELOG.md, its name in pyproject.toml, and files
-that it added. Files of the template that it deleted stay deleted.
+What is the project's own stays as it is: README.md, LICENSE, CHANGELOG.md, its name in pyproject.toml and the
+files that it added. Files of the template that it deleted stay deleted.
 """
 
 import argparse
@@ -31,9 +31,8 @@ def main(arguments: argparse.Namespace) -> int:
         print(f'Nothing is new: {fork.named(project, new)} is in this project already.')
         return command_line.FINISHED
     merge(project, common(project, new), new)
-    print(
-        f'Merged {fork.named(project, new)}. Whether all is well: scripts/test.sh. Back: git reset --keep HEAD~1'
-    )
+    print(f'Merged {fork.named(project, new)}. See whether all is well: scripts/test.sh')
+    print('To go back to before it: git reset --keep HEAD~1')
     return command_line.FINISHED
 
 
@@ -42,7 +41,8 @@ def check(project: Repository) -> None:
     project.check()
     if fork.REMOTE not in project.git('remote').split():
         raise UserError(
-            f"{project.root} has no git remote 'template'. Add it: git remote add --no-tags template <address>"
+            f"{project.root} has no git remote 'template', to say where the template is. Add it: "
+            'git remote add --no-tags template <address>'
         )
     if merging(project).exists():
         raise UserError(
@@ -78,7 +78,7 @@ def merge(project: Repository, old: str, new: str) -> None:
     """Merges what changed between two commits of the template, in files that the project has of it.
 
     Git compares three trees for that. From the template's two we leave out what is the project's own or was
-    deleted in it: that can neither conflict nor come back, and git takes no new file for a deleted one renamed.
+    deleted in it: that can neither conflict nor come back, nor can git take it for what a new file was before.
     """
     without = left_out(project, old, new)
     parents: list[str] = []
@@ -134,8 +134,8 @@ def conflicts(project: Repository, new: str) -> str:
     files = '\n'.join(f'  {file}' for file in unmerged(project))
     return (
         f'{fork.named(project, new)} and this project both changed:\n{files}\n'
-        'All else is merged, nothing is committed yet. Settle these files (git diff shows where they clash), then: '
-        'git add <files>; git commit. Or back to before the update: git merge --abort'
+        'All else is merged, and nothing is committed yet. Settle these files (git diff shows where they clash), '
+        'then: git add <files>; git commit. Or go back to before the update: git merge --abort'
     )
 
 
