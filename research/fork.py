@@ -210,7 +210,7 @@ def named(repository: Repository, commit: str) -> str:
 
 
 def origin(template: Repository) -> str:
-    """Returns the address that the template was cloned from; '' if there is none, or none beyond this machine."""
+    """Returns the address that the template was cloned from; '' if none, or none beyond this machine."""
     if 'origin' not in template.git('remote').split():
         return ''
     found = template.git('remote', 'get-url', 'origin')

@@ -78,7 +78,7 @@ def merge(project: Repository, old: str, new: str) -> None:
     """Merges what changed between two commits of the template, in files that the project has of it.
 
     Git compares three trees for that. From the template's two we leave out what is the project's own or was
-    deleted in it: that can neither conflict nor come back, nor can git take it for what a new file was before.
+    deleted in it: that can neither conflict nor come back, nor does git take it for what became a new file.
     """
     without = left_out(project, old, new)
     parents: list[str] = []
@@ -134,7 +134,7 @@ def conflicts(project: Repository, new: str) -> str:
     files = '\n'.join(f'  {file}' for file in unmerged(project))
     return (
         f'{fork.named(project, new)} and this project both changed:\n{files}\n'
-        'All else is merged, and nothing is committed yet. Settle these files (git diff shows where they clash), '
+        'All else is merged, nothing is committed yet. Settle these files (git diff shows where the two clash), '
         'then: git add <files>; git commit. Or go back to before the update: git merge --abort'
     )
 
