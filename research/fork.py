@@ -214,7 +214,7 @@ def origin(template: Repository) -> str:
     if 'origin' not in template.git('remote').split():
         return ''
     found = template.git('remote', 'get-url', 'origin')
-    return found if re.match(r'(?!file:)\w[\w+.-]*://|[\w.@-]+:', found) else ''
+    return found if re.match(r'(?!file:)(\w[\w+.-]*://|[\w.@-]+:)', found) else ''
 
 
 def author(template: Repository) -> str:

@@ -134,7 +134,7 @@ def conflicts(project: Repository, new: str) -> str:
     files = '\n'.join(f'  {file}' for file in unmerged(project))
     return (
         f'{fork.named(project, new)} and this project both changed:\n{files}\n'
-        'All else is merged, nothing is committed yet. Settle these files (git diff shows where the two clash), '
+        'All else is merged, nothing is committed yet. Settle these files (git diff shows where they clash), '
         'then: git add <files>; git commit. Or go back to before the update: git merge --abort'
     )
 
