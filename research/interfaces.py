@@ -1,23 +1,27 @@
-"""What the engine and your research agree on: protocols and types. Imports jax, flax and clu alone.
+"""What the engine and your research agree on: protocols and types. Imports jax and clu alone.
 
-Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...], one per field of the dataset;
-in evaluation and prediction its field `valid` (bool [B]) tells examples from the padding of a last batch.
+Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...]: one per field of the dataset,
+and `index` (int32 [B]), in training the row in the whole batch, in evaluation and prediction the place in the
+split. There `valid` (bool [B]) tells examples from the padding of a last batch.
+
+Where each device is given its own rows of a batch (`parallelism.PMap`), three functions make a task's code
+the same as under `jax.jit`: `keys_by_row` for randomness, `across_devices` for means, `network.gradients`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from clu import metrics as clu_metrics
-from flax import nnx
 
 State = dict[str, Any]
 Batch = Mapping[str, jax.Array]
 Metrics = dict[str, clu_metrics.Average]
 
-VALID = 'valid'
+VALID, INDEX = 'valid', 'index'
+DEVICES = 'data'  # the axis of devices in a program written for each of them
 
 
 @dataclass(frozen=True)
@@ -92,50 +96,23 @@ def average(values: jax.Array, valid: jax.Array | None = None) -> clu_metrics.Av
     return clu_metrics.Average(total=total, count=count)  # type: ignore[call-arg] (flax.struct hides its fields)
 
 
-class Network:
-    """A Flax NNX model as a function: its graphs stay here, its arrays travel.
+def keys_by_row(key: jax.Array, batch: Batch) -> jax.Array:
+    """Returns a key for each example, [B]: the same however the batch is split over devices."""
+    return jax.vmap(lambda index: jax.random.fold_in(key, index))(batch[INDEX])
 
-    Args:
-      build: makes the model from its random streams, as `lambda rngs: ConvNet(..., rngs=rngs)`.
+
+def is_per_device() -> bool:
+    """Whether this is traced for one device with rows of its own: its means are not those of the batch."""
+    try:
+        jax.lax.axis_index(DEVICES)
+    except NameError:
+        return False
+    return True
+
+
+def across_devices(means: Any) -> Any:
+    """Returns means over the rows of this device as means over the whole batch.
+
+    Under `jax.jit` arrays are those of the whole batch, and so are their means: nothing is to be done.
     """
-
-    def __init__(self, build: Callable[[nnx.Rngs], nnx.Module]):
-        self._build = build
-        model = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-        self._training, _, self._random, _ = _split(model, training=True)
-        self._evaluation, *_ = _split(model, training=False)
-
-    def init(self, key: jax.Array) -> tuple[State, State]:
-        """Returns (parameters, the rest: batch statistics and the like), nested dicts of arrays."""
-        _, params, _, rest = _split(self._build(nnx.Rngs(key)), training=True)
-        return params, rest
-
-    def __call__(
-        self, params: State, rest: State, x: jax.Array, key: jax.Array | None = None
-    ) -> tuple[Any, State]:
-        """Returns (the model's output, the rest as the call left it). A key means training."""
-        graph = self._evaluation if key is None else self._training
-        random = self._random_state(jax.random.key(0) if key is None else key)
-        # A copy, so that updating random state and statistics inside a gradient touches nothing outside it.
-        model = nnx.merge(graph, params, random, rest, copy=True)
-        output = model(x)
-        return output, _split(model, training=key is not None)[3]
-
-    def _random_state(self, key: jax.Array) -> State:
-        """Returns the state of every random stream: keys drawn from `key`, counts at zero."""
-        leaves, tree = jax.tree.flatten(self._random)
-        fresh = [
-            jax.random.fold_in(key, index)
-            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-            else jnp.zeros(leaf.shape, leaf.dtype)
-            for index, leaf in enumerate(leaves)
-        ]
-        return jax.tree.unflatten(tree, fresh)
-
-
-def _split(model: nnx.Module, training: bool) -> tuple[Any, State, State, State]:
-    """Returns (graph, parameters, random state, rest) of a model in training or evaluation mode."""
-    model.train() if training else model.eval()
-    graph, *states = nnx.split(model, nnx.Param, nnx.RngState, ...)
-    params, random, rest = (nnx.to_pure_dict(state) for state in states)
-    return graph, params, random, rest
+    return jax.lax.pmean(means, DEVICES) if is_per_device() else means

@@ -157,7 +157,7 @@ def test_a_module_of_a_package_misspelt(config_file: Any) -> None:
 
 def test_instance_of_another_class(config_file: Any) -> None:
     with pytest.raises(
-        UserError, match=r'Trainer.parallelism takes Jit, not @classification.Classification\(\)'
+        UserError, match=r'Trainer.parallelism takes Parallelism, not @classification.Classification\(\)'
     ):
         build(config_file('trainer.Trainer.parallelism = @classification.Classification()'))
 

@@ -26,8 +26,9 @@ ALLOWED = {
     'research.kinds': {'research.errors'},
     'research.outputs': {'research.errors', 'research.folders', 'research.kinds'},
     'research.interfaces': {'research.errors'},
+    'research.network': {'research.interfaces'},
     'research.models': {'research.models', 'research.interfaces', 'research.errors'},
-    'research.tasks': {'research.tasks', 'research.interfaces', 'research.errors'},
+    'research.tasks': {'research.tasks', 'research.interfaces', 'research.network', 'research.errors'},
     'research.engine': {'research.engine', 'research.interfaces', 'research.outputs', 'research.errors'},
     'research.evaluation': {
         'research.evaluation',
@@ -37,9 +38,8 @@ ALLOWED = {
         'research.errors',
     },
 }
-WITHOUT_FRAMEWORKS = [
-    name for name in ALLOWED if name.split('.')[1] not in ('interfaces', 'models', 'tasks', 'engine')
-]
+WITH_FRAMEWORKS = {f'research.{name}' for name in ('interfaces', 'network', 'models', 'tasks', 'engine')}
+WITHOUT_FRAMEWORKS = set(ALLOWED) - WITH_FRAMEWORKS
 
 
 def name(path: Path) -> str:

@@ -10,7 +10,7 @@ from flax import nnx
 
 from research.engine import inputs
 from research.engine.datasets import Examples
-from research.engine.parallelism import Jit
+from research.engine.parallelism import Parallelism
 from research.engine.programs import Programs, Traced
 from research.interfaces import BoundTask, Spec
 from research.models.convnet import ConvNet
@@ -47,10 +47,10 @@ def classification(model: Any = MODELS['mlp'], **arguments: Any) -> Classificati
 
 
 def traced(
-    bound: BoundTask, parallelism: Jit, source: inputs.Source, batch_size: int, *counts: int
+    bound: BoundTask, devices: Parallelism, source: inputs.Source, batch_size: int, *counts: int
 ) -> Traced:
     """Returns a task's programs for batches of the examples above."""
-    return Programs(bound, parallelism, seed=0).trace(source, batch(batch_size), counts)
+    return Programs(bound, devices, seed=0).trace(source, batch(batch_size), counts)
 
 
 def model(name: str, **arguments: Any) -> nnx.Module:

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from research.engine import datasets, faults, inputs
+from research.engine import datasets, faults, inputs, parallelism
 from research.engine.datasets import Dataset
-from research.engine.parallelism import Jit
+from research.engine.parallelism import Jit, Parallelism
 from research.engine.programs import Programs, Traced
 from research.errors import UserError, did_you_mean
-from research.interfaces import BoundTask, Task
+from research.interfaces import INDEX, BoundTask, Task
 
 
 @dataclass(kw_only=True)
@@ -44,7 +44,7 @@ class Experiment:
     steps_per_dispatch: int = 1
     nonfinite: Literal['stop', 'skip'] = 'stop'
     deterministic: bool = False
-    parallelism: Jit = Jit()  # noqa: RUF009 (it is frozen)
+    parallelism: Parallelism = Jit()  # noqa: RUF009 (it is frozen)
 
     def __post_init__(self) -> None:
         """Sets what XLA reads when it starts."""
@@ -105,7 +105,7 @@ class Experiment:
                 raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
         if not 0 <= self.seed < 2**32:  # JAX's keys would take larger ones for smaller
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
-        self.parallelism.check(self.batch_size)
+        parallelism.check(self.parallelism.mesh, self.batch_size)
         for split in ('train', 'val'):
             self.data.split(split)
         metrics = self.traced.evaluate.out_info
@@ -127,4 +127,5 @@ class Experiment:
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""
         indices = self.order.indices(step)
-        return {name: array[indices] for name, array in self.data.split('train').arrays.items()}
+        fields = {name: array[indices] for name, array in self.data.split('train').arrays.items()}
+        return fields | {INDEX: np.arange(self.batch_size, dtype=np.int32)}

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from research.engine import parallelism
 from research.engine.datasets import Examples
-from research.engine.parallelism import Jit
-from research.interfaces import VALID
+from research.engine.parallelism import Parallelism
+from research.interfaces import INDEX, VALID
 
 Arrays = Mapping[str, Any]
 
@@ -75,12 +76,12 @@ class Source(Protocol):
 class Resident:
     """Training examples held on the devices: only the indices of a batch travel, int32 [count, B]."""
 
-    def __init__(self, examples: Examples, order: Order, parallelism: Jit):
-        self._arrays, self._order, self._parallelism = examples.arrays, order, parallelism
+    def __init__(self, examples: Examples, order: Order, devices: Parallelism):
+        self._arrays, self._order, self._mesh = examples.arrays, order, devices.mesh
 
     @cached_property
     def _data(self) -> Arrays:
-        return jax.device_put(self._arrays, self._parallelism.replicated)
+        return jax.device_put(self._arrays, parallelism.replicated(self._mesh))
 
     def feed(self, step: int, count: int) -> Any:
         """Returns the examples and the indices of each step."""
@@ -88,9 +89,9 @@ class Resident:
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of examples and indices."""
-        whole, rows = self._parallelism.replicated, self._parallelism.split(axis=1)
+        whole, rows = parallelism.replicated(self._mesh), parallelism.split(self._mesh, axis=1)
         indices = jax.ShapeDtypeStruct((count, self._order.batch_size), np.int32)
-        return self._parallelism.shapes(self._arrays, whole), self._parallelism.shapes(indices, rows)
+        return parallelism.placed(self._arrays, whole), parallelism.placed(indices, rows)
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of its step number `index`."""
@@ -101,8 +102,8 @@ class Resident:
 class Streamed:
     """Training examples held by the host: each batch is gathered there and sent, [count, B, ...]."""
 
-    def __init__(self, examples: Examples, order: Order, parallelism: Jit):
-        self._arrays, self._order, self._parallelism = examples.arrays, order, parallelism
+    def __init__(self, examples: Examples, order: Order, devices: Parallelism):
+        self._arrays, self._order, self._mesh = examples.arrays, order, devices.mesh
 
     def feed(self, step: int, count: int) -> Any:
         """Returns the batches."""
@@ -116,17 +117,17 @@ class Streamed:
             name: jax.ShapeDtypeStruct(lead + array.shape[1:], array.dtype)
             for name, array in self._arrays.items()
         }
-        return self._parallelism.shapes(shapes, self._parallelism.split(axis=1))
+        return parallelism.placed(shapes, parallelism.split(self._mesh, axis=1))
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of its step number `index`."""
         return {name: array[index] for name, array in fed.items()}
 
 
-def source(examples: Examples, order: Order, parallelism: Jit) -> Source:
+def source(examples: Examples, order: Order, devices: Parallelism) -> Source:
     """Returns the training batches: from the devices if the examples fit there, else from the host."""
     size = sum(array.nbytes for array in examples.arrays.values())
-    return (Resident if size <= RESIDENT else Streamed)(examples, order, parallelism)
+    return (Resident if size <= RESIDENT else Streamed)(examples, order, devices)
 
 
 def _indices(order: Order, step: int, count: int) -> np.ndarray:
@@ -136,10 +137,14 @@ def _indices(order: Order, step: int, count: int) -> np.ndarray:
 def evaluation_batches(examples: Examples, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
     """Yields all examples once, in stored order; the last batch is padded with its first example.
 
-    Each batch has a field `valid`, bool [B], that is False for padding.
+    Each batch has the fields `index`, int32 [B], the place in the split, and `valid`, bool [B], False for
+    padding.
     """
     for first in range(0, len(examples.ids), batch_size):
         places = np.arange(first, first + batch_size)
         valid = places < len(examples.ids)
         indices = np.where(valid, places, first)
-        yield {name: array[indices] for name, array in examples.arrays.items()} | {VALID: valid}
+        yield {name: array[indices] for name, array in examples.arrays.items()} | {
+            INDEX: indices.astype(np.int32),
+            VALID: valid,
+        }

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from research.engine import faults
+from research.engine import faults, parallelism
 from research.engine.inputs import Source
-from research.engine.parallelism import Jit
+from research.engine.parallelism import Parallelism
 from research.engine.workspace import workspace
 from research.interfaces import Batch, BoundTask, Metrics, State, average
 
@@ -53,20 +53,26 @@ class Programs:
 
     Args:
       bound: the task.
-      parallelism: where arrays live.
+      devices: where arrays live.
       seed: of all randomness.
       skip_nonfinite: leaves the state as it is at a step with a metric that is no finite number.
     """
 
-    def __init__(self, bound: BoundTask, parallelism: Jit, seed: int, skip_nonfinite: bool = False):
-        self._bound, self._parallelism, self._seed = bound, parallelism, seed
-        self._guarded = _skipping(bound.update) if skip_nonfinite else bound.update
+    def __init__(self, bound: BoundTask, devices: Parallelism, seed: int, skip_nonfinite: bool = False):
+        self._bound, self._devices, self._seed = bound, devices, seed
+        self._guarded = _skipping(self._step) if skip_nonfinite else self._step
+        self._whole, self._rows = parallelism.replicated(devices.mesh), parallelism.split(devices.mesh)
 
     @cached_property
     def state_shapes(self) -> Shapes:
         """The state's shapes, dtypes and shardings."""
         shapes = jax.eval_shape(self._bound.init, jax.random.key(0))
-        return self._parallelism.shapes(shapes, self._parallelism.replicated)
+        return self._devices.state(shapes)
+
+    @property
+    def _state(self) -> Any:
+        """The shardings of the state."""
+        return jax.tree.map(lambda leaf: leaf.sharding, self.state_shapes)
 
     def trace(self, source: Source, batch: Mapping[str, Any], counts: Iterable[int]) -> Traced:
         """Traces all functions of the task, which runs nothing: what cannot work fails here.
@@ -79,23 +85,29 @@ class Programs:
         Raises:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
-        shapes = self._parallelism.shapes(batch, self._parallelism.split())
+        rows = parallelism.placed(batch, self._rows)
         update = {}
         for count in counts:  # one step first, for what is wrong with it shows best there
             update[count] = self._update(count, source)
-            _check_same(self.state_shapes, update[count].out_info[0])
-        evaluate = jax.jit(self._bound.evaluate, out_shardings=self._parallelism.replicated)
-        predict = jax.jit(self._bound.predict, out_shardings=self._parallelism.split())
-        return Traced(
-            update, evaluate.trace(self.state_shapes, shapes), predict.trace(self.state_shapes, shapes)
-        )
+        given = self.state_shapes, rows
+        evaluate = self._devices.trace(self._evaluate, given, self._whole)
+        predict = self._devices.trace(self._bound.predict, given, self._rows)
+        return Traced(update, evaluate, predict)
+
+    def _step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """Returns a step's state and metrics, these of the whole batch."""
+        changed, metrics = self._bound.update(state, batch, key)
+        _check_same(state, changed)
+        return changed, parallelism.summed(metrics)
+
+    def _evaluate(self, state: State, batch: Batch) -> Metrics:
+        return parallelism.summed(self._bound.evaluate(state, batch))
 
     def _update(self, count: int, source: Source) -> jax.stages.Traced:
         """Traces `count` training steps."""
 
         def one(state: State, fed: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:
-            rows = self._parallelism.split()
-            batch = jax.lax.with_sharding_constraint(source.batch(fed, index), rows)
+            batch = self._devices.batch(source.batch(fed, index))
             return self._guarded(state, batch, key(self._seed, TRAIN, step + index))
 
         def run(state: State, fed: Any, step: jax.Array) -> tuple[State, Metrics]:
@@ -106,8 +118,9 @@ class Programs:
             unroll = count if jax.default_backend() == 'cpu' else 1
             return jax.lax.scan(lambda s, i: one(s, fed, i, step), state, jnp.arange(count), unroll=unroll)
 
-        program = jax.jit(run, donate_argnums=0, out_shardings=self._parallelism.replicated)
-        return program.trace(self.state_shapes, source.shapes(count), np.int32(0))
+        step = parallelism.placed(np.int32(0), self._whole)
+        given = self.state_shapes, source.shapes(count), step
+        return self._devices.trace(run, given, (self._state, self._whole), donate=(0,))
 
     def inputs(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
         """Returns what enters the network at the first step, whose batch this is."""
@@ -115,10 +128,7 @@ class Programs:
 
     def init(self) -> State:
         """Returns the first state, on the devices."""
-        init = jax.jit(
-            lambda: self._bound.init(key(self._seed, INIT)), out_shardings=self._parallelism.replicated
-        )
-        return init()
+        return jax.jit(lambda: self._bound.init(key(self._seed, INIT)), out_shardings=self._state)()
 
 
 Update = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (key, images [B, H, W, C]) -> images
+Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (keys [B], images [B, H, W, C]) -> images
 
 
-def none(key: jax.Array, images: jax.Array) -> jax.Array:
+def none(keys: jax.Array, images: jax.Array) -> jax.Array:
     """Returns the images as they are."""
-    del key
+    del keys
     return images
 
 
@@ -21,7 +21,7 @@ class Shift:
 
     pixels: int = 1
 
-    def __call__(self, key: jax.Array, images: jax.Array) -> jax.Array:
+    def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
         """Returns the shifted images, [B, H, W, C], of the same dtype."""
         margin = ((self.pixels, self.pixels), (self.pixels, self.pixels), (0, 0))
 
@@ -29,4 +29,4 @@ class Shift:
             y, x = jax.random.randint(key, (2,), 0, 2 * self.pixels + 1)
             return jax.lax.dynamic_slice(jnp.pad(image, margin), (y, x, 0), image.shape)
 
-        return jax.vmap(shift)(jax.random.split(key, len(images)), images)
+        return jax.vmap(shift)(keys, images)

@@ -8,7 +8,7 @@ import optax
 from flax import nnx
 
 from research.errors import UserError
-from research.interfaces import Batch, Description, Spec
+from research.interfaces import Batch, Description, Spec, keys_by_row
 from research.tasks import augmentation
 from research.tasks.supervised import Supervised
 
@@ -19,7 +19,7 @@ class Classification(Supervised):
 
     Args:
       model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits [B, classes].
-      augment: changes the images in training, (key, images uint8 [B, H, W, C]) -> images.
+      augment: changes the images in training, (keys [B], images uint8 [B, H, W, C]) -> images.
       label_smoothing: share of the target that is spread over all classes; Szegedy et al. 2016,
         https://arxiv.org/abs/1512.00567.
     """
@@ -41,7 +41,7 @@ class Classification(Supervised):
 
     def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
-        images = batch['image'] if key is None else self.augment(key, batch['image'])
+        images = batch['image'] if key is None else self.augment(keys_by_row(key, batch), batch['image'])
         return images.astype(jnp.float32) / 127.5 - 1
 
     def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:

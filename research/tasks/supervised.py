@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from research.interfaces import VALID, Batch, Description, Metrics, Network, Spec, State, average
+from research.interfaces import VALID, Batch, Description, Metrics, Spec, State, average
+from research.network import Network, gradients
 
 LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> number
 
@@ -23,11 +24,23 @@ class Supervised(ABC):
       model: makes the model; the task calls it with what the dataset implies.
       optimizer: makes the optimizer from a learning rate, as `optax.adamw` does.
       learning_rate: a number or a schedule (step -> number).
+      clip: largest norm of the gradient, which is scaled down to it; 0 leaves it as it is. Pascanu et al.
+        2013, https://arxiv.org/abs/1211.5063.
+      average: decay per step of the exponential moving average of the parameters; evaluation and prediction
+        use that average. 0 has them use the last parameters. Polyak and Juditsky 1992.
+      accumulate: parts that a batch is worked off in, for less memory.
+      dtype: what the network computes in; parameters and statistics stay float32.
+      remat: computes activations again in the backward pass instead of keeping them.
     """
 
     model: Callable[..., nnx.Module]
     optimizer: Callable[..., optax.GradientTransformation]
     learning_rate: LearningRate
+    clip: float = 0.0
+    average: float = 0.0
+    accumulate: int = 1
+    dtype: Literal['float32', 'bfloat16'] = 'float32'
+    remat: bool = False
 
     @abstractmethod
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
@@ -51,13 +64,16 @@ class Supervised(ABC):
 
     def bind(self, spec: Spec) -> 'BoundSupervised':
         """Returns the task for one dataset, its model built abstractly."""
-        network = Network(lambda rngs: self.build(spec, rngs))
+        network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat)
         return BoundSupervised(self, network, self.optimizer(self.learning_rate))
 
 
 @dataclass(frozen=True)
 class BoundSupervised:
-    """A supervised task bound to its data. State: params, rest (of the network), optimizer, steps (int32)."""
+    """A supervised task bound to its data.
+
+    State: params, rest (of the network), optimizer, steps (int32), and average (of params) if asked for.
+    """
 
     task: Supervised
     network: Network
@@ -67,27 +83,37 @@ class BoundSupervised:
         """Returns the first state."""
         params, rest = self.network.init(key)
         optimizer = self.optimizer.init(params)
-        return {'params': params, 'rest': rest, 'optimizer': optimizer, 'steps': jnp.zeros((), jnp.int32)}
+        state = {'params': params, 'rest': rest, 'optimizer': optimizer, 'steps': jnp.zeros((), jnp.int32)}
+        return state | ({'average': params} if self.task.average else {})
 
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after one step of the optimizer on the mean loss."""
         augmentation_key, network_key = jax.random.split(key)
-        inputs = self.task.inputs(batch, augmentation_key)
-
-        def mean_loss(params: State) -> tuple[jax.Array, tuple[dict[str, jax.Array], State]]:
-            output, rest = self.network(params, state['rest'], inputs, key=network_key)
-            measures = self.task.measure(output, batch)
-            return measures['loss'].mean(), (measures, rest)
-
-        gradients, (measures, rest) = jax.grad(mean_loss, has_aux=True)(state['params'])
-        updates, optimizer = self.optimizer.update(gradients, state['optimizer'], state['params'])
+        seen = self.task.inputs(batch, augmentation_key), batch
+        found, measures, rest = gradients(
+            self._loss, state['params'], state['rest'], seen, network_key, self.task.accumulate
+        )
+        norm = optax.tree.norm(found)
+        if self.task.clip:
+            found = jax.tree.map(lambda x: x * jnp.minimum(1, self.task.clip / norm), found)
+        updates, optimizer = self.optimizer.update(found, state['optimizer'], state['params'])
         params = optax.apply_updates(state['params'], updates)
         metrics = {name: average(values) for name, values in measures.items()} | {
             'learning_rate': average(self._learning_rate(state['steps'])[None]),
-            'gradient_norm': average(optax.tree.norm(gradients)[None]),
+            'gradient_norm': average(norm[None]),
         }
-        steps = state['steps'] + 1
-        return {'params': params, 'rest': rest, 'optimizer': optimizer, 'steps': steps}, metrics
+        changed = {'params': params, 'rest': rest, 'optimizer': optimizer, 'steps': state['steps'] + 1}
+        if self.task.average:
+            changed['average'] = optax.incremental_update(params, state['average'], 1 - self.task.average)
+        return changed, metrics
+
+    def _loss(
+        self, params: State, rest: State, seen: tuple[jax.Array, Batch], key: jax.Array
+    ) -> tuple[jax.Array, tuple[dict[str, jax.Array], State]]:
+        inputs, batch = seen
+        output, rest = self.network(params, rest, inputs, key=key)
+        measures = self.task.measure(output, batch)
+        return measures['loss'].mean(), (measures, rest)
 
     def inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Returns what enters the network in the training step with this batch and key."""
@@ -95,18 +121,20 @@ class BoundSupervised:
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns the sums of the measures over the valid examples."""
-        output, _ = self.network(state['params'], state['rest'], self.task.inputs(batch))
-        measures = self.task.measure(output, batch)
+        measures = self.task.measure(self._output(state, batch), batch)
         return {name: average(values, batch[VALID]) for name, values in measures.items()}
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch."""
-        output, _ = self.network(state['params'], state['rest'], self.task.inputs(batch))
-        return self.task.predictions(output)
+        return self.task.predictions(self._output(state, batch))
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
         return self.task.describe()
+
+    def _output(self, state: State, batch: Batch) -> Any:
+        params = state['average'] if self.task.average else state['params']
+        return self.network(params, state['rest'], self.task.inputs(batch))[0]
 
     def _learning_rate(self, steps: jax.Array) -> jax.Array:
         rate = self.task.learning_rate

@@ -13,11 +13,13 @@ import numpy as np
 import optax
 import pytest
 
+from research.engine import parallelism
 from research.engine.checkpoints import Checkpoints
-from research.engine.parallelism import Jit
+from research.engine.parallelism import Jit, replicated, split
 from research.engine.workspace import REPOSITORY
 from research.errors import UserError
-from research.interfaces import Network, State
+from research.interfaces import State
+from research.network import Network
 from tests import tiny
 
 
@@ -33,7 +35,7 @@ def state_at(step: int) -> State:
 
 
 def shapes_of(state: Any) -> Any:
-    return Jit(data=1).shapes(state, Jit(data=1).replicated)
+    return parallelism.placed(state, replicated(Jit(data=1).mesh))
 
 
 def weight(checkpoints: Checkpoints, kind: str, step: int) -> float:
@@ -76,8 +78,8 @@ def test_a_state_comes_back_to_the_bit(checkpoints: Checkpoints, full_state: Sta
 
 def test_a_state_comes_back_to_where_it_is_asked_to_live(checkpoints: Checkpoints) -> None:
     array = jnp.arange(8.0)
-    checkpoints.save('latest', 1, {'a': jax.device_put(array, Jit(data=1).replicated)})
-    for sharding in (Jit(data=2).replicated, Jit(data=2).split()):
+    checkpoints.save('latest', 1, {'a': jax.device_put(array, replicated(Jit(data=1).mesh))})
+    for sharding in (replicated(Jit(data=2).mesh), split(Jit(data=2).mesh)):
         shapes = {'a': jax.ShapeDtypeStruct((8,), jnp.float32, sharding=sharding)}
         restored = checkpoints.restore('latest', 1, shapes)['a']
         assert restored.sharding == sharding

@@ -8,11 +8,14 @@ import numpy as np
 import optax
 import pytest
 
+from research.engine import parallelism
 from research.engine.inputs import Order, Resident, Streamed
-from research.engine.parallelism import Jit
+from research.engine.parallelism import Jit, Parallelism, PMap, replicated, split
 from research.engine.programs import Programs, compiled
 from research.errors import UserError
 from tests import tiny
+
+MESH = Jit(data=2).mesh
 
 
 def test_all_devices_by_default() -> None:
@@ -27,12 +30,12 @@ def test_a_number_of_devices_that_cannot_be_is_refused(data: int) -> None:
 
 
 def test_a_batch_must_split_evenly() -> None:
-    Jit(data=2).check(6)
-    Jit(data=1).check(7)
+    parallelism.check(Jit(data=2).mesh, 6)
+    parallelism.check(Jit(data=1).mesh, 7)
     with pytest.raises(UserError, match=r'a batch of 7 .* over 2 devices.* such as 6'):
-        Jit(data=2).check(7)
+        parallelism.check(Jit(data=2).mesh, 7)
     with pytest.raises(UserError, match='such as 2'):
-        Jit(data=2).check(1)
+        parallelism.check(PMap().mesh, 1)
 
 
 def placed(array: np.ndarray, sharding: Any) -> list[list[Any]]:
@@ -42,47 +45,48 @@ def placed(array: np.ndarray, sharding: Any) -> list[list[Any]]:
 
 def test_split_and_replicated() -> None:
     array = np.arange(8).reshape(2, 4)
-    assert placed(array, Jit(data=2).replicated) == [array.tolist()] * 2
-    assert placed(array, Jit(data=2).split()) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
-    assert placed(array, Jit(data=2).split(axis=1)) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    assert placed(array, replicated(MESH)) == [array.tolist()] * 2
+    assert placed(array, split(MESH)) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
+    assert placed(array, split(MESH, axis=1)) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
 
 
 def test_shapes_of_a_tree() -> None:
-    sharding = Jit(data=2).split()
-    shapes = Jit(data=2).shapes({'a': (np.zeros((2, 3), np.uint8),)}, sharding)
+    sharding = split(MESH)
+    shapes = parallelism.placed({'a': (np.zeros((2, 3), np.uint8),)}, sharding)
     assert shapes == {'a': (jax.ShapeDtypeStruct((2, 3), np.uint8, sharding=sharding),)}
 
 
 @pytest.mark.parametrize('kind', [Resident, Streamed])
 def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -> None:
-    parallelism, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
-    programs = Programs(bound, parallelism, seed=0)
-    source = kind(tiny.examples(8), Order(8, 4, seed=0), parallelism)
+    devices, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
+    programs = Programs(bound, devices, seed=0)
+    source = kind(tiny.examples(8), Order(8, 4, seed=0), devices)
     update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).update[1])
     state, metrics = update(programs.init(), source.feed(0, 1), np.int32(0))
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
     _, fed, _ = update.input_shardings[0]
     rows = fed[1] if kind is Resident else fed['image']
-    assert rows.is_equivalent_to(parallelism.split(axis=1), 2 if kind is Resident else 5)
+    assert rows.is_equivalent_to(split(MESH, axis=1), 2 if kind is Resident else 5)
     if kind is Resident:
         assert all(each.is_fully_replicated for each in fed[0].values())
 
 
-def step_on(devices: int, bound: Any, state: Any) -> Any:
-    """Returns state and metrics after one training step on a number of devices, on the host."""
-    parallelism = Jit(data=devices)
-    source = Streamed(tiny.examples(16), Order(16, 8, seed=0), parallelism)
-    update = compiled(tiny.traced(bound, parallelism, source, 8, 1).update[1])
-    given = jax.tree.map(lambda leaf: jax.device_put(leaf, parallelism.replicated), state)
-    return jax.device_get(update(given, source.feed(0, 1), np.int32(0)))
+def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
+    """Returns state and values of metrics after one training step on some devices, on the host."""
+    source = Streamed(tiny.examples(16), Order(16, 8, seed=0), devices)
+    update = compiled(tiny.traced(bound, devices, source, 8, 1).update[1])
+    given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
+    state, metrics = jax.device_get(update(given, source.feed(0, 1), np.int32(0)))
+    return state, {name: each.total / each.count for name, each in metrics.items()}
 
 
+@pytest.mark.parametrize('devices', [Jit(), Jit(fsdp=2), PMap()], ids=str)
 @pytest.mark.parametrize('model', tiny.MODELS)
-def test_a_step_on_two_devices_is_the_step_on_one(model: str) -> None:
+def test_a_step_on_two_devices_is_the_step_on_one(model: str, devices: Parallelism) -> None:
     task = tiny.classification(tiny.MODELS[model], optimizer=partial(optax.sgd, momentum=0.9))
     bound = task.bind(tiny.SPEC)
     first = jax.device_get(jax.jit(bound.init)(jax.random.key(0)))
-    one, two = step_on(1, bound, first), step_on(2, bound, first)
+    one, two = step_on(Jit(data=1), bound, first), step_on(devices, bound, first)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), one, two)
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), first['params'], one[0]['params'])
     assert min(jax.tree.leaves(moved)) > 1e-4  # so that agreement says something

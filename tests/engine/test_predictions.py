@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from research.engine import predictions
-from research.engine.parallelism import Jit
+from research.engine import parallelism, predictions
+from research.engine.parallelism import Jit, replicated, split
 from research.engine.programs import compiled
 from tests import tiny
 
@@ -23,15 +23,15 @@ def state() -> Any:
 def program() -> Any:
     """Predicts a batch of 4, on two devices."""
     shapes = jax.eval_shape(BOUND.init, jax.random.key(0))
-    split = Jit().shapes(tiny.batch(4), Jit().split())
-    predict = jax.jit(BOUND.predict, out_shardings=Jit().split())
-    return compiled(predict.trace(Jit().shapes(shapes, Jit().replicated), split))
+    rows = split(Jit().mesh)
+    given = Jit().state(shapes), parallelism.placed(tiny.batch(4), rows)
+    return compiled(Jit().trace(BOUND.predict, given, rows))
 
 
 @pytest.mark.parametrize('n', [1, 4, 9])
 def test_each_example_is_predicted_in_its_place(n: int, program: Any, state: Any) -> None:
     examples = tiny.examples(n)
-    state = jax.device_put(state, Jit().replicated)
+    state = jax.device_put(state, replicated(Jit().mesh))
     predicted = predictions.predict(program, state, examples, batch_size=4)
     assert predicted.keys() == {'logits'}
     assert predicted['logits'].shape == (n, 3)

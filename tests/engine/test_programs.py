@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.engine import programs
+from research.engine import parallelism, programs
 from research.engine.inputs import Order, Resident
 from research.engine.parallelism import Jit
 from research.engine.programs import INIT, TRAIN, Programs, compiled
-from research.interfaces import VALID
+from research.interfaces import INDEX, VALID
 from research.models.mlp import MLP
 from research.tasks.augmentation import Shift
 from tests import tiny
@@ -50,7 +50,7 @@ def test_a_group_of_steps_is_those_steps(model: str) -> None:
 
 def test_the_state_is_given_away(first: Any) -> None:
     """Nobody keeps two copies of a large model."""
-    state = jax.device_put(first, MESH.replicated)
+    state = jax.device_put(first, parallelism.replicated(MESH.mesh))
     compiled(tiny.traced(BOUND, MESH, SOURCE, 4, 1).update[1])(state, SOURCE.feed(0, 1), np.int32(0))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
@@ -86,11 +86,12 @@ def test_the_shapes_of_the_state_are_those_of_the_state() -> None:
 def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
     bound = tiny.classification(augment=Shift(2)).bind(tiny.SPEC)
     batch: Any = {name: array[SOURCE.feed(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
+    batch[INDEX] = np.arange(4, dtype=np.int32)
     made = Programs(bound, MESH, seed=0)
     output, _ = bound.network(first['params'], first['rest'], made.inputs(batch)['inputs'])
     expected = bound.task.measure(output, batch)['loss'].mean()
     update = compiled(made.trace(SOURCE, tiny.batch(4), [1]).update[1])
-    state = jax.device_put(first, MESH.replicated)
+    state = jax.device_put(first, parallelism.replicated(MESH.mesh))
     _, metrics = update(state, SOURCE.feed(0, 1), np.int32(0))
     np.testing.assert_allclose(metrics['loss'].total[0] / 4, expected, rtol=1e-5)
 
@@ -99,7 +100,7 @@ def test_evaluate_and_predict_are_those_of_the_task(first: Any) -> None:
     mesh, batch = Jit(data=2), tiny.batch(4)
     batch[VALID] = np.array([True, True, False, True])
     traced = tiny.traced(BOUND, mesh, Resident(tiny.examples(7), Order(7, 4, 0), mesh), 4, 1)
-    state = jax.device_put(first, mesh.replicated)
+    state = jax.device_put(first, parallelism.replicated(mesh.mesh))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, compiled(traced.evaluate)(state, batch), BOUND.evaluate(first, batch))
     jax.tree.map(close, compiled(traced.predict)(state, batch), BOUND.predict(first, batch))

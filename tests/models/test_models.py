@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.interfaces import Network
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
+from research.network import Network
 
 IMAGE, CLASSES = (8, 8, 3), 5
 MODELS: dict[str, Any] = {

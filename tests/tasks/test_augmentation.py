@@ -13,6 +13,10 @@ from research.tasks.augmentation import Shift
 IMAGES: Any = np.random.default_rng(0).integers(1, 256, (6, 5, 4, 3), np.uint8)
 
 
+def keys(seed: int, n: int = len(IMAGES)) -> jax.Array:
+    return jax.random.split(jax.random.key(seed), n)
+
+
 def shifts(image: np.ndarray, pixels: int) -> dict[tuple[int, int], bytes]:
     """The slow way: an image shifted down by y and right by x, for each y and x; 0 comes in."""
     height, width, _ = image.shape
@@ -40,7 +44,7 @@ def found(images: Any, result: Any, pixels: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize('pixels', [0, 1, 2])
 def test_every_shift_comes_up_and_nothing_else(pixels: int) -> None:
     images: Any = np.repeat(IMAGES[:1], 500, axis=0)
-    result = np.asarray(Shift(pixels)(jax.random.key(0), images))
+    result = np.asarray(Shift(pixels)(keys(0, len(images)), images))
     assert (result.shape, result.dtype) == (images.shape, np.uint8)
     contents = [moved.tobytes() for moved in result]
     counts = {move: contents.count(content) for move, content in shifts(IMAGES[0], pixels).items()}
@@ -50,29 +54,29 @@ def test_every_shift_comes_up_and_nothing_else(pixels: int) -> None:
 
 def test_images_of_other_dtypes_are_shifted_too() -> None:
     images = IMAGES.astype(np.float32) / 7
-    result = Shift(2)(jax.random.key(0), images)
+    result = Shift(2)(keys(0, len(images)), images)
     assert result.dtype == np.float32
     found(images, result, 2)
 
 
 def test_the_key_decides() -> None:
-    one, again, other = (np.asarray(Shift(2)(jax.random.key(seed), IMAGES)) for seed in (0, 0, 1))
+    one, again, other = (np.asarray(Shift(2)(keys(seed), IMAGES)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
 
 
 def test_each_image_moves_for_itself() -> None:
-    moves = found(IMAGES, Shift(2)(jax.random.key(0), IMAGES), 2)
+    moves = found(IMAGES, Shift(2)(keys(0), IMAGES), 2)
     assert len(set(moves)) > 1
 
 
 def test_a_row_moves_whatever_the_others_are() -> None:
-    """By its place in the batch and the key alone, so that devices may divide a batch as they like."""
-    augment, key = Shift(2), jax.random.key(3)
-    together = np.asarray(augment(key, IMAGES))
-    np.testing.assert_array_equal(augment(key, jnp.asarray(IMAGES).at[1:].set(9))[0], together[0])
-    np.testing.assert_array_equal(augment(key, IMAGES[:3]), together[:3])
+    """By its own key alone, so that devices may divide a batch as they like."""
+    augment = Shift(2)
+    together = np.asarray(augment(keys(3), IMAGES))
+    np.testing.assert_array_equal(augment(keys(3), jnp.asarray(IMAGES).at[1:].set(9))[0], together[0])
+    np.testing.assert_array_equal(augment(keys(3)[2:4], IMAGES[2:4]), together[2:4])
 
 
 def test_none_changes_nothing() -> None:
-    assert augmentation.none(jax.random.key(0), IMAGES) is IMAGES
+    assert augmentation.none(keys(0), IMAGES) is IMAGES

@@ -12,7 +12,7 @@ import pytest
 
 from research import kinds
 from research.errors import UserError
-from research.interfaces import VALID, Spec
+from research.interfaces import VALID, Spec, keys_by_row
 from research.models.mlp import MLP
 from research.tasks.augmentation import Shift
 from tests import tiny
@@ -57,7 +57,7 @@ def test_images_enter_between_minus_one_and_one() -> None:
 def test_images_are_augmented_in_training_alone() -> None:
     task, key = tiny.classification(augment=Shift(2)), jax.random.key(0)
     np.testing.assert_array_equal(task.inputs(BATCH), tiny.classification().inputs(BATCH))
-    expected = np.asarray(Shift(2)(key, BATCH['image'])).astype(np.float32) / 127.5 - 1
+    expected = np.asarray(Shift(2)(keys_by_row(key, BATCH), BATCH['image'])).astype(np.float32) / 127.5 - 1
     np.testing.assert_allclose(task.inputs(BATCH, key), expected, atol=1e-6)
     assert not np.array_equal(task.inputs(BATCH, key), task.inputs(BATCH))
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from research.interfaces import Network, average
+from research.interfaces import average
+from research.network import Network
 
 
 class Model(nnx.Module):
