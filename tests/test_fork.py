@@ -381,7 +381,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def raw_examples(self) -> dict[str, list[tuple[str, Path, str]]]:
         """Returns id, image and label of each example by split."""
-        folder = Path(self.data_dir_root).parent / self.builder_config_name
+        folder = Path(self.data_dir_root).parent / str(self.builder_config_name)
         shutil.copytree(HERE / 'toy', folder, dirs_exist_ok=True)
         files = {int(path.stem.split('-')[0]): path for path in folder.glob('*.jpg')}
         return {
