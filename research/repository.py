@@ -77,11 +77,7 @@ class Repository:
         """Raises `UserError` if git, a repository of this very folder, or an author is missing."""
         if not shutil.which('git'):
             raise UserError('there is no git on PATH. Install it (on Debian and Ubuntu: apt install git).')
-        if not self.succeeds('rev-parse', 'HEAD') or not self._is_top():
-            raise UserError(
-                f'{self.root} is no git repository with commits, so it has no history to go on from. '
-                'Get the template by git clone, not as an archive.'
-            )
+        self._check_top()
         if not self.succeeds('var', 'GIT_AUTHOR_IDENT') or not self.succeeds('var', 'GIT_COMMITTER_IDENT'):
             raise UserError(
                 'git does not know who makes the commit. Tell it: git config --global user.name "Your Name"; '
@@ -98,9 +94,19 @@ class Repository:
                 'Commit them, or put them aside: git stash --include-untracked'
             )
 
-    def _is_top(self) -> bool:
-        top = self.git('rev-parse', '--show-toplevel')
-        return bool(top) and self.root.samefile(top)
+    def _check_top(self) -> None:
+        """Raises `UserError` if the folder is not the top of a repository that has commits."""
+        try:
+            self.git('rev-parse', '--verify', 'HEAD')
+            top = self.git('rev-parse', '--show-toplevel')
+            why = '' if self.root.samefile(top) else f'it lies in that of {top}'
+        except RunError as error:
+            why = str(error)
+        if why:
+            raise UserError(
+                f'{self.root} is no git repository with commits, so it has no history to go on from ({why}). '
+                'Get the template by git clone, not as an archive.'
+            )
 
     def _run(
         self, arguments: Iterable[str], given: str, environment: Mapping[str, str]
@@ -112,5 +118,6 @@ class Repository:
             env={**inherited, **environment},
             capture_output=True,
             encoding='utf-8',
+            errors='surrogateescape',  # names of files need not be text
             check=False,
         )

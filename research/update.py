@@ -94,9 +94,10 @@ def merge(project: Repository, old: str, new: str) -> None:
 
 def apply(project: Repository, change: str) -> bool:
     """Brings a commit's change into index and working tree; returns whether it went without conflict."""
-    moves = 'merge.directoryRenames=false'  # the project's files stay where they are
+    # The project's files stay where they are, and conflicts are for people to see.
+    settings = ('-c', 'merge.directoryRenames=false', '-c', 'rerere.enabled=false')
     try:
-        project.git('-c', moves, 'cherry-pick', '--no-commit', '--allow-empty', change)
+        project.git(*settings, 'cherry-pick', '--no-commit', '--allow-empty', change)
     except RunError:
         if not unmerged(project):
             raise

@@ -133,6 +133,12 @@ def test_an_author_is_asked_for(template: Repository, identity: Path) -> None:
 # --- what is begun
 
 
+def test_nothing_is_installed_for_a_fork(template: Repository) -> None:
+    assert call(template.root, 'fork.sh', 'my petals', '--name=petals', ENV='')[0] == 0
+    assert call(template.root.parent / 'my petals', 'update.sh', ENV='')[0] == 0
+    assert not list(template.root.parent.glob('*/.venv*'))
+
+
 def test_a_fork_that_keeps_the_examples_differs_in_what_is_its_own(template: Repository) -> None:
     project = begun(template, '--title=Petals  "at" dawn', '--holder=Jane Doe')
     changed = project.lines('diff', '--name-only', '-z', 'HEAD~1')
@@ -562,7 +568,7 @@ def test_a_project_of_ones_own(template: Repository, workspace: Path) -> None:
     for version in ('0.2.0', '0.3.0'):
         before = files(project)
         renew(template, version)
-        assert updated(project).startswith(f'Merged jax-gin-template {version} ')
+        assert updated(project).startswith(f'Merged {fork.named(template, "HEAD")}.')
         assert project.git('rev-parse', 'HEAD^2') == template.git('rev-parse', 'HEAD')
         assert project.git('status', '--porcelain') == ''
         assert files(project) == before | {'research/engine/new.py'}
