@@ -80,10 +80,11 @@ def merge(project: Repository, old: str, new: str) -> None:
     Git compares three trees for that. From the template's two we leave out what is the project's own or was
     deleted in it: that can neither conflict nor come back, nor does git take it for what became a new file.
     """
-    without = left_out(project, old, new)
+    without = [*fork.OWN, *deleted(project, old)]
     parents: list[str] = []
     for commit in (old, new):
-        tree = project.tree(commit, without, own_metadata(project, commit))
+        shared = project.tree(commit, without, own_metadata(project, commit))
+        tree = project.tree(shared, examples(project, new))  # apart: exceptions hold for all specs
         parents = ['-p', project.git('commit-tree', tree, *parents, '-m', fork.named(project, commit))]
     applied = apply(project, parents[1])
     note(project, new)
@@ -105,12 +106,16 @@ def apply(project: Repository, change: str) -> bool:
     return True
 
 
-def left_out(project: Repository, old: str, new: str) -> list[str]:
-    """Returns the pathspecs of the template's files that do not concern the project."""
-    deleted = project.lines('diff', '--no-renames', '--diff-filter=D', '--name-only', '-z', old, 'HEAD')
-    takes_examples = project.succeeds('cat-file', '-e', f'HEAD:{fork.EXAMPLES}')
-    examples = [] if takes_examples else fork.examples(project, new)
-    return [*fork.OWN, *(f':(literal){path}' for path in deleted), *examples]
+def deleted(project: Repository, old: str) -> list[str]:
+    """Returns the pathspecs of the files that the project had of the template and deleted."""
+    paths = project.lines('diff', '--no-renames', '--diff-filter=D', '--name-only', '-z', old, 'HEAD')
+    return [f':(literal){path}' for path in paths]
+
+
+def examples(project: Repository, new: str) -> list[str]:
+    """Returns the pathspecs of the template's examples, if the project takes none."""
+    takes_them = project.succeeds('cat-file', '-e', f'HEAD:{fork.EXAMPLES}')
+    return [] if takes_them else fork.examples(project, new)
 
 
 def own_metadata(project: Repository, commit: str) -> dict[str, str]:

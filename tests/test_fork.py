@@ -341,6 +341,16 @@ def test_what_a_project_deleted_stays_deleted(template: Repository) -> None:
         assert 'configs/new.gin' in files(project)  # of a fork that keeps the examples
 
 
+def test_what_is_no_example_can_be_deleted_too(template: Repository) -> None:
+    project = begun(template, '--examples=drop')
+    project.git('rm', '-q', 'configs/debug.gin')
+    commit_all(project)
+    append(template, 'configs/debug.gin', '# More.\n')
+    commit_all(template)
+    updated(project)
+    assert 'configs/debug.gin' not in files(project)
+
+
 def test_a_version_that_changes_nothing_here_is_merged_too(template: Repository) -> None:
     project = begun(template, '--examples=drop')
     append(template, 'data/digits/README.md', 'More.\n')
