@@ -237,7 +237,15 @@ def _defused(cell: str) -> str:
 
 # Reading.
 
-_DEFAULTS = {'project': '', 'run': '', 'step': None, 'dataset': '', 'split': '', 'class_names': [], 'details': {}}
+_DEFAULTS = {
+    'project': '',
+    'run': '',
+    'step': None,
+    'dataset': '',
+    'split': '',
+    'class_names': [],
+    'details': {},
+}
 _TYPES = {
     'kind': str,
     'project': str,

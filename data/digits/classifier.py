@@ -1,6 +1,6 @@
-"""Makes `classifier.npz`, which tells generated digits from real ones, of a run: `python -m data.digits.classifier <run>`.
+"""Freezes the network of a run as `classifier.npz`: `python -m data.digits.classifier <run>`.
 
-The run is that of configs/digits_cnn.gin; README.md says with which settings.
+The run is one of configs/digits_cnn.gin; README.md says with which settings. Its features compare digits.
 """
 
 import sys
@@ -47,7 +47,7 @@ def main(run: Path) -> None:
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find('best')
         state = jax.device_get(checkpoints.restore(kind, step, trainer.programs.state_shapes))
-    np.savez(FILE, **frozen(state['params'], state['rest']))
+    np.savez(FILE, **frozen(state['params'], state['rest']))  # type: ignore[arg-type]
 
 
 if __name__ == '__main__':

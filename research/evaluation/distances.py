@@ -31,7 +31,9 @@ def moments(features: np.ndarray, counts: np.ndarray | None = None) -> Moments:
 
 
 def frechet(one: Moments, other: Moments) -> float:
-    """Returns the Frechet distance of two normal distributions, squared as is the custom: |m - m'|^2 + tr(C + C' - 2 (C C')^1/2).
+    """Returns the Frechet distance of two normal distributions, squared as is the custom.
+
+    It is |m - m'|^2 + tr(C + C' - 2 (C C')^1/2) for means m, m' and covariances C, C'.
 
     Source: Dowson and Landau 1982; Heusel et al. 2017, https://arxiv.org/abs/1706.08500.
     """
@@ -56,7 +58,9 @@ def cubic(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels within and between two sets, f64 [n, n], [m, m] and [n, m], for squared maximum mean discrepancy.
+    """The kernels within and between two sets, f64 [n, n], [m, m] and [n, m].
+
+    They make the squared maximum mean discrepancy, in 8 (n + m)^2 bytes or less.
 
     Source: Gretton et al. 2012, lemma 6; Binkowski et al. 2018, https://arxiv.org/abs/1801.01401.
     """

@@ -31,7 +31,7 @@ def doubled(x: jax.Array) -> jax.Array:
 
 
 class Generator(nnx.Module):
-    """From a vector to an image: a projection, then stages that each double the resolution and halve the width.
+    """From a vector to an image: a projection, then stages that double the resolution and halve the width.
 
     Args:
       latent: length of the vector.
@@ -74,7 +74,7 @@ class Generator(nnx.Module):
 
 
 class Discriminator(nnx.Module):
-    """From an image to logits: a convolution, then stages that each halve the resolution and double the width.
+    """From an image to logits: a convolution, then stages that halve the resolution and double the width.
 
     Args:
       input_shape: (height, width, channels) of one image.

@@ -24,9 +24,7 @@ def batch(layer: Layer, features: int, *, rngs: nnx.Rngs, edge: bool = False) ->
     if edge:
         return layer(rngs=rngs)
     # No bias in the layer: the normalisation that follows would take it away.
-    return nnx.Sequential(
-        layer(use_bias=False, rngs=rngs), nnx.BatchNorm(features, momentum=0.9, rngs=rngs)
-    )
+    return nnx.Sequential(layer(use_bias=False, rngs=rngs), nnx.BatchNorm(features, momentum=0.9, rngs=rngs))
 
 
 def layer(layer: Layer, features: int, *, rngs: nnx.Rngs, edge: bool = False) -> nnx.Module:

@@ -1,4 +1,4 @@
-"""What a generator and a discriminator minimise against each other, as functions of the discriminator's logits.
+"""What generator and discriminator minimise against each other: functions of the discriminator's logits.
 
 As collected by Lucic et al. 2018, https://arxiv.org/abs/1711.10337 (compare_gan).
 """

@@ -33,14 +33,14 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True)
 class Convolutions:
-    """A frozen network of 3x3 convolutions with ReLU; the features are the mean of the last layer over all places.
+    """A frozen network of 3x3 convolutions with ReLU; features are the mean of the last over all places.
 
     It is its file alone and not the code of a model, so that features stay comparable for ever.
 
     Args:
-      file: an .npz of the arrays `kernel_<i>` f [3, 3, inputs, outputs] and `bias_<i>` f [outputs] of each layer
-        i = 0, 1, ..., and `halve` bool [layers]: whether the image is halved before it, by the maximum of 2x2
-        places. A relative path starts at the repository.
+      file: an .npz of the arrays `kernel_<i>` f [3, 3, inputs, outputs] and `bias_<i>` f [outputs] of each
+        layer i = 0, 1, ..., and `halve` bool [layers]: whether the image is halved before it, by the maxima
+        of 2x2 places. A relative path starts at the repository.
     """
 
     file: str
@@ -51,7 +51,9 @@ class Convolutions:
         for layer, halve in enumerate(self._arrays['halve']):
             if halve:
                 x = nnx.max_pool(x, (2, 2), strides=(2, 2))
-            kernel, bias = (self._arrays[f'{name}_{layer}'].astype(np.float32) for name in ('kernel', 'bias'))
+            kernel, bias = (
+                jnp.asarray(self._arrays[f'{name}_{layer}'], jnp.float32) for name in ('kernel', 'bias')
+            )
             x = jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=_PLACES)
             x = nnx.relu(x + bias[None, None, None])
         return x.mean((1, 2))

@@ -16,7 +16,7 @@ from research.network import Loss, Network, gradients
 from research.tasks import adversarial
 from research.tasks.features import Extractor
 
-LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: update of this network -> number
+LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: training step -> number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class GAN:
       generator_optimizer: makes the optimizer from a learning rate, as `optax.adam` does.
       generator_learning_rate: a number or a schedule.
       discriminator_optimizer: the same for the discriminator.
-      discriminator_learning_rate: a number or a schedule; it counts every step of the discriminator.
+      discriminator_learning_rate: a number or a schedule.
       features: of images, in which generated and real ones are compared.
       discriminator_steps: for each step of the generator.
       latent: length of the vectors that images are drawn from, normally distributed.
@@ -64,13 +64,17 @@ class GAN:
         shape = spec.example['image'].shape
         generator = partial(self.generator, latent=self.latent, image_shape=shape)
         discriminator = partial(self.discriminator, input_shape=shape, classes=1)
+        # Optax counts the steps of an optimizer, of which that of the discriminator takes more.
+        rate = _slowed(self.discriminator_learning_rate, self.discriminator_steps)
         return BoundGAN(
             self,
             _player('generator', generator, self.generator_optimizer, self.generator_learning_rate),
-            _player(
-                'discriminator', discriminator, self.discriminator_optimizer, self.discriminator_learning_rate
-            ),
+            _player('discriminator', discriminator, self.discriminator_optimizer, rate),
         )
+
+
+def _slowed(rate: LearningRate, times: int) -> LearningRate:
+    return (lambda steps: rate(steps // times)) if callable(rate) else rate
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,8 @@ def _player(
 class BoundGAN:
     """A GAN bound to its data.
 
-    State: params, rest and optimizer, each of `generator` and `discriminator`; average (params and rest of the
-    generator); steps (int32).
+    State: params, rest and optimizer, each of `generator` and `discriminator`; average, params and rest of
+    the generator; steps, int32.
     """
 
     task: GAN
@@ -140,7 +144,7 @@ class BoundGAN:
         generator, discriminator = _of(state, 'generator'), _of(state, 'discriminator')
         parts, found = self._parts(batch, key), []
         step_key = jax.random.split(key)[1]
-        for index, part in enumerate(parts):  # unrolled, for XLA's loops run their bodies on one thread of a CPU
+        for index, part in enumerate(parts):  # no loop of XLA's: on a CPU they use one thread
             one, other = jax.random.split(jax.random.fold_in(step_key, index))
             seen = {**part, 'fakes': self.generator(generator, part['latents'], one)}
             discriminator, metrics = self.discriminator.learn(
@@ -148,7 +152,9 @@ class BoundGAN:
             )
             found.append(metrics)
         loss = partial(self._generator_loss, discriminator)
-        generator, metrics = self.generator.learn(generator, loss, parts[-1], jax.random.fold_in(step_key, len(parts)))
+        generator, metrics = self.generator.learn(
+            generator, loss, parts[-1], jax.random.fold_in(step_key, len(parts))
+        )
         steps = state['steps']
         metrics |= jax.tree.map(lambda *each: sum(each), *found)
         metrics |= self.generator.rate(steps) | self.discriminator.rate(steps * len(parts))
@@ -177,7 +183,7 @@ class BoundGAN:
         self, params: State, rest: State, part: Batch, key: jax.Array
     ) -> tuple[jax.Array, tuple[dict[str, jax.Array], State]]:
         keys, network, loss = jax.random.split(key, 3), self.discriminator.network, self.task.loss
-        # Real and generated images by themselves: with batch normalisation each of them has statistics of its own.
+        # In two calls: with batch normalisation, real and generated images have statistics of their own.
         real, rest = network(params, rest, part['images'], keys[0])
         fake, rest = network(params, rest, part['fakes'], keys[1])
         losses = loss.discriminator(real[:, 0], fake[:, 0])
@@ -224,7 +230,7 @@ class BoundGAN:
         return {name: average(values, batch[VALID]) for name, values in measures.items()}
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
-        """Returns a sample for each image: it depends on the place alone, so every split begins with the same."""
+        """Returns a sample for each image; it depends on the place alone: all splits begin with the same."""
         samples = jnp.round((self._samples(state, batch) + 1) * 127.5).astype(jnp.uint8)
         return {
             'samples': samples,
