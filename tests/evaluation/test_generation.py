@@ -78,12 +78,10 @@ def test_halves_are_halves_of_the_real_examples() -> None:
     """Two values, as many of each: the halves' means tell how many of them each half got."""
     real = np.repeat([[0.0], [1.0]], 4, axis=0)
     for to_other, to_samples in halvings(np.full((4, 1), 9.0), real, draws=20, seed=0):
-        means = [
-            mean for mean in (0, 0.25, 0.5, 0.75, 1) if np.isclose((2 * mean - 1) ** 2, to_other, atol=1e-9)
-        ]
-        assert means
-        spread = 4 / 3 * means[0] * (1 - means[0])
-        assert any(np.isclose(to_samples, (9 - mean) ** 2 + spread) for mean in (means[0], 1 - means[0]))
+        likely = [ones for ones in range(5) if np.isclose((1 - ones / 2) ** 2, to_other, atol=1e-9)]
+        assert likely
+        expected = [(9 - ones / 4) ** 2 + ones * (4 - ones) / 12 for ones in likely]
+        assert np.isclose(to_samples, expected).any()
 
 
 def test_an_interval_covers_the_distance_of_other_samples(save) -> None:

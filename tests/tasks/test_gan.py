@@ -22,14 +22,6 @@ from research.tasks.features import Convolutions
 from research.tasks.gan import GAN
 from tests import tiny
 
-LOSSES = [
-    adversarial.NonSaturating(),
-    adversarial.Hinge(),
-    adversarial.LeastSquares(),
-    adversarial.Wasserstein(),
-    adversarial.Hinge(gradient_penalty=1.0),
-]
-NORMALIZATIONS = [normalization.none, normalization.batch, normalization.layer, normalization.spectral]
 BATCH = tiny.batch(8)
 KEY = jax.random.key(7)
 
@@ -81,7 +73,7 @@ def plain(**changed: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize('steps', [1, 2, 4])
+@pytest.mark.parametrize('steps', [1, 2])
 def test_a_step_is_k_of_the_discriminator_each_on_its_part_then_one_of_the_generator(steps: int) -> None:
     bound, state = plain(discriminator_steps=steps)
     after, metrics = stepped(bound, state)
@@ -138,8 +130,12 @@ def test_the_gradient_penalty_is_part_of_the_loss_and_mixes_row_by_row() -> None
 
 @pytest.mark.parametrize(
     ('loss', 'norm'),
-    [(loss, normalization.spectral) for loss in LOSSES]
-    + [(adversarial.Hinge(), norm) for norm in NORMALIZATIONS],
+    [
+        (adversarial.NonSaturating(), normalization.spectral),
+        (adversarial.Hinge(), normalization.none),
+        (adversarial.LeastSquares(), normalization.batch),
+        (adversarial.Wasserstein(), normalization.layer),
+    ],
 )
 def test_each_loss_and_normalisation_trains_both(loss: Any, norm: Any) -> None:
     bound, state = started(
@@ -159,13 +155,12 @@ def test_each_loss_and_normalisation_trains_both(loss: Any, norm: Any) -> None:
     assert largest(shared) > 1e-4
 
 
-@pytest.mark.parametrize('average', [0.0, 0.9])
-def test_the_average_follows_the_generator(average: float) -> None:
-    bound, state = started(average=average)
+def test_the_average_follows_the_generator() -> None:
+    bound, state = started()
     after, _ = stepped(bound, state)
     for name in ('params', 'rest'):
         before, latest = state[name]['generator'], after[name]['generator']
-        expected = jax.tree.map(lambda a, b: average * a + (1 - average) * b, before, latest)
+        expected = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, before, latest)
         close(after['average'][name], expected, 1e-6)
     assert largest(jax.tree.map(jnp.subtract, state['rest'], after['rest'])) > 0
 
