@@ -107,7 +107,7 @@ class Player:
     def rate(self, steps: jax.Array) -> Metrics:
         """Returns its learning rate after so many steps of its own."""
         rate = self.learning_rate(steps) if callable(self.learning_rate) else self.learning_rate
-        return {f'{self.name}_learning_rate': average(jnp.asarray(rate, jnp.float32)[None])}
+        return {f'{self.name}_learning_rate': average(jnp.asarray(rate, float)[None])}
 
 
 def _player(
@@ -225,7 +225,7 @@ class BoundGAN:
             'generator_loss': self.task.loss.generator(fake),
             'real_logit': real,
             'fake_logit': fake,
-            'told_apart': (real > fake).astype(jnp.float32),
+            'told_apart': (real > fake).astype(float),
         }
         return {name: average(values, batch[VALID]) for name, values in measures.items()}
 
@@ -269,4 +269,4 @@ def _of(state: State, player: str) -> State:
 
 
 def _scaled(images: jax.Array) -> jax.Array:
-    return images.astype(jnp.float32) / 127.5 - 1
+    return images / 127.5 - 1
