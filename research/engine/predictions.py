@@ -83,6 +83,7 @@ def _write(
         ids=examples.ids,
         meanings=dict(description.predictions) | truth_meanings,
         class_names=experiment.data.spec.class_names,
+        details=description.details,
         project=project(),
         run=run,
         step=step,

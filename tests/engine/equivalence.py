@@ -18,9 +18,13 @@ from research.engine.inputs import Order, Streamed
 from research.engine.parallelism import Jit, Parallelism, PMap
 from research.engine.programs import TRAIN, Programs, compiled, key
 from research.interfaces import INDEX, BoundTask
+from research.models import dcgan, normalization
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
+from research.tasks.adversarial import Wasserstein
 from research.tasks.augmentation import Shift
+from research.tasks.features import Convolutions
+from research.tasks.gan import GAN
 from tests import tiny
 
 State = Any
@@ -45,8 +49,26 @@ def convnet(optimizer: Optimizer) -> BoundTask:
     return task.bind(tiny.SPEC)
 
 
-TASKS: dict[str, Callable[[Optimizer], BoundTask]] = {'convnet': convnet}
-EXAMPLES = {'convnet': tiny.examples(40)}
+def gan(optimizer: Optimizer) -> BoundTask:
+    # Nor is there spectral normalisation, a quotient, or an average: XLA may fuse its product and sum.
+    task = GAN(
+        generator=partial(dcgan.Generator, width=8, stages=1),
+        discriminator=partial(dcgan.Discriminator, width=8, stages=1, normalization=normalization.none),
+        loss=Wasserstein(),
+        generator_optimizer=optimizer,
+        generator_learning_rate=3e-3,
+        discriminator_optimizer=optimizer,
+        discriminator_learning_rate=3e-3,
+        features=Convolutions('data/digits/classifier.npz'),
+        discriminator_steps=2,
+        latent=4,
+        average=0.0,
+    )
+    return task.bind(tiny.SPEC)
+
+
+TASKS: dict[str, Callable[[Optimizer], BoundTask]] = {'convnet': convnet, 'gan': gan}
+EXAMPLES = {'convnet': tiny.examples(40), 'gan': tiny.examples(40)}
 
 
 class Cast:
