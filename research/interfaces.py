@@ -45,6 +45,7 @@ class Description:
       kind: kind of task, one of those that `research.outputs` knows.
       predictions: meaning of each array that `predict` returns.
       truth: for each array of known truth, the dataset's field that holds it.
+      details: what else tells these outputs from others, such as the network that made their features.
       first_loss: the loss of a network that merely guesses, such as ln(classes); None where nobody knows.
       random_per_device: what makes a training step under `parallelism.PMap` equal that under `Jit` in
         distribution alone, such as 'masks of Dropout'; '' where it is the same function.
@@ -53,6 +54,7 @@ class Description:
     kind: str
     predictions: Mapping[str, str]
     truth: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
     first_loss: float | None = None
     random_per_device: str = ''
 

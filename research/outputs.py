@@ -68,6 +68,7 @@ def write(
     step: int | None = None,
     dataset: str = '',
     split: str = '',
+    details: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Writes an outputs folder, whole or not at all.
@@ -84,6 +85,7 @@ def write(
       step: training step of the checkpoint.
       dataset: what the examples are from.
       split: which split of it.
+      details: what else tells these outputs from others, as name and text.
       overwrite: replaces an existing outputs folder, its evaluation too, once the new one is complete.
 
     Raises:
@@ -111,6 +113,7 @@ def write(
             'split': split,
             'examples': len(ids),
             'class_names': list(class_names),
+            'details': dict(details or {}),
             'arrays': {name: _described(name, array, meanings[name]) for name, array in arrays.items()},
             'files': {path.name: _fingerprint(path) for path in sorted(aside.iterdir())},
         }
@@ -234,7 +237,15 @@ def _defused(cell: str) -> str:
 
 # Reading.
 
-_DEFAULTS = {'project': '', 'run': '', 'step': None, 'dataset': '', 'split': '', 'class_names': []}
+_DEFAULTS = {
+    'project': '',
+    'run': '',
+    'step': None,
+    'dataset': '',
+    'split': '',
+    'class_names': [],
+    'details': {},
+}
 _TYPES = {
     'kind': str,
     'project': str,
@@ -244,6 +255,7 @@ _TYPES = {
     'split': str,
     'examples': int,
     'class_names': list,
+    'details': dict,
     'arrays': dict,
     'files': dict,
 }

@@ -145,4 +145,4 @@ class BoundSupervised:
 
     def _learning_rate(self, steps: jax.Array) -> jax.Array:
         rate = self.task.learning_rate
-        return jnp.asarray(rate(steps) if callable(rate) else rate, jnp.float32)
+        return jnp.asarray(rate(steps) if callable(rate) else rate, float)
