@@ -4,12 +4,18 @@ After Karpathy 2019, 'A Recipe for Training Neural Networks', https://karpathy.g
 """
 
 import argparse
+from collections import ChainMap
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from research import command_line, config, folders
 from research.command_line import Parser
-from research.errors import UserError
+from research.errors import FAILED, FINISHED, UserError
+
+if TYPE_CHECKING:
+    from research.checks.finding import Finding
+    from research.engine.trainer import Trainer
 
 EXAMPLES = """\
   scripts/check.sh --gin_file=configs/digits_cnn.gin
@@ -32,11 +38,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Runs all checks, says what each found, and writes a report with pictures."""
     import jax
 
-    from research.checks import catalogue, exceptions, report
+    from research.checks import report
     from research.checks.finding import FAIL
-    from research.checks.subject import Subject
     from research.engine import logs, programs
-    from research.engine.trainer import Trainer
 
     if not arguments.gin_file:
         raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
@@ -46,24 +50,36 @@ def main(arguments: argparse.Namespace) -> int:
     programs.keep_compiled()
     folder = _folder(arguments)
     folders.check_replaceable(folder, report.REPORT, arguments.overwrite)
+    trainer = _trainer(arguments)
+    found = _findings(arguments, trainer)
+    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', found, arguments.overwrite)
+    print(f'\n{report.summary(found)}\nreport: {folder / report.REPORT}')
+    return FAILED if any(finding.verdict == FAIL for finding in found.values()) else FINISHED
+
+
+def _trainer(arguments: argparse.Namespace) -> 'Trainer':
+    """Returns what the config describes, every statement of it checked."""
+    from research.engine.trainer import Trainer
+
     settings = config.Config(arguments.gin_file, arguments.gin_bindings)
-    stated = {
-        name: reason
-        for file in arguments.gin_file
-        for name, reason in exceptions.stated(Path(file), catalogue.ALL).items()
-    }
     trainer = settings.build(Trainer)
     with config.explained():
         trainer.check()
     settings.check()
+    return trainer
+
+
+def _findings(arguments: argparse.Namespace, trainer: 'Trainer') -> 'dict[str, Finding]':
+    """Returns what each check finds, and prints it as soon as it is known."""
+    from research.checks import catalogue, exceptions, report
+    from research.checks.subject import Subject
+
+    stated = [exceptions.stated(Path(file), catalogue.ALL) for file in arguments.gin_file]
     found = {}
-    for name, finding in catalogue.run(Subject(trainer), stated):
+    for name, finding in catalogue.run(Subject(trainer), dict(ChainMap(*reversed(stated)))):
         found[name] = finding
         print(report.line(name, finding), flush=True)
-    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', found, arguments.overwrite)
-    print(f'\n{report.summary(found)}\nreport: {folder / report.REPORT}')
-    failed = any(finding.verdict == FAIL for finding in found.values())
-    return command_line.FAILED if failed else command_line.FINISHED
+    return found
 
 
 def _name(arguments: argparse.Namespace) -> str:

@@ -4,7 +4,6 @@ Bugs are planted in a small network on the toy digits, in the places where peopl
 """
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,13 +17,12 @@ import optax
 import pytest
 from flax import nnx
 
-from research.checks import catalogue, exceptions
-from research.checks.finding import EXCUSED, FAIL, PASS, SKIP, Finding
+from research.checks import catalogue
+from research.checks.finding import FAIL, PASS, Finding
 from research.checks.subject import Subject
 from research.engine import datasets, programs
 from research.engine.datasets import Dataset, Examples
 from research.engine.experiment import Experiment
-from research.errors import UserError
 from research.interfaces import VALID, average
 from research.models.mlp import MLP
 from research.tasks.augmentation import Shift
@@ -40,7 +38,12 @@ def compiled_programs_are_kept(workspace: Path) -> None:
 
 
 def experiment(task: Any = Classification, dataset: str = 'digits/toy', **arguments: Any) -> Experiment:
-    settings: dict[str, Any] = {'model': SMALL, 'optimizer': optax.adamw, 'learning_rate': 3e-3, 'augment': Shift(1)}
+    settings: dict[str, Any] = {
+        'model': SMALL,
+        'optimizer': optax.adamw,
+        'learning_rate': 3e-3,
+        'augment': Shift(1),
+    }
     return Experiment(dataset=dataset, task=task(**(settings | arguments)), steps=100, batch_size=16)
 
 

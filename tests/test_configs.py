@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from research import config, outputs, train
+from research.checks import catalogue, exceptions
+from research.checks.finding import FAIL
+from research.checks.subject import Subject
 from research.engine import logs
 from research.engine.trainer import Trainer
 from tests.conftest import REPOSITORY
@@ -102,6 +105,21 @@ def test_a_config_opens_with_what_it_is(path: Path) -> None:
 def test_a_config_trains_by_the_command_in_its_header(path: Path, program: Any, tmp_path: Path) -> None:
     assert f'--gin_file={named(path)}' in command(path)
     train_a_little(program, command(path), tmp_path / 'run')
+
+
+@cache
+def subject(path: Path) -> Subject:
+    """Returns an experiment on toy data, to be checked."""
+    trainer = config.Config([path]).build(Trainer)
+    return Subject(config.Config([path], (on_toy_data(trainer.dataset),)).build(Trainer))
+
+
+@pytest.mark.parametrize('check', catalogue.CONFORMANCE)
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
+def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
+    stated = exceptions.stated(path, catalogue.ALL)
+    ((_, finding),) = catalogue.run(subject(path), stated, [check])
+    assert finding.verdict != FAIL, f'{finding.found}\n{finding.advice}'
 
 
 def used_places(path: Path) -> set[str]:

@@ -11,7 +11,8 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / 'research').rglob('*.py'))
 PROGRAMS = {
-    f'research.{name}' for name in ('train', 'predict', 'evaluate', 'dataset', 'verify', 'fork', 'update')
+    f'research.{name}'
+    for name in ('train', 'predict', 'evaluate', 'check', 'dataset', 'verify', 'fork', 'update')
 }
 FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets', 'clu'}
 
@@ -30,6 +31,15 @@ ALLOWED = {
     'research.models': {'research.models', 'research.interfaces', 'research.errors'},
     'research.tasks': {'research.tasks', 'research.interfaces', 'research.network', 'research.errors'},
     'research.engine': {'research.engine', 'research.interfaces', 'research.outputs', 'research.errors'},
+    'research.checks': {
+        'research.checks',
+        'research.engine',
+        'research.interfaces',
+        'research.evaluation.text',
+        'research.folders',
+        'research.kinds',
+        'research.errors',
+    },
     'research.evaluation': {
         'research.evaluation',
         'research.outputs',
@@ -38,7 +48,9 @@ ALLOWED = {
         'research.errors',
     },
 }
-WITH_FRAMEWORKS = {f'research.{name}' for name in ('interfaces', 'network', 'models', 'tasks', 'engine')}
+WITH_FRAMEWORKS = {
+    f'research.{name}' for name in ('interfaces', 'network', 'models', 'tasks', 'engine', 'checks')
+}
 WITHOUT_FRAMEWORKS = set(ALLOWED) - WITH_FRAMEWORKS
 
 

@@ -16,7 +16,13 @@ from typing import IO
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = {'train': 'train', 'predict': 'predict', 'eval': 'evaluate', 'dataset': 'dataset'}
+PROGRAMS = {
+    'train': 'train',
+    'predict': 'predict',
+    'eval': 'evaluate',
+    'check': 'check',
+    'dataset': 'dataset',
+}
 PYTHON = getattr(sys, '_base_executable', sys.executable)
 PROGRAM = 'import os, sys, tiny; print(sys.prefix, tiny.VERSION, os.getcwd(), *sys.argv[1:])'
 

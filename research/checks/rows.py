@@ -65,12 +65,13 @@ def evaluation(subject: Subject) -> Finding:
         if not np.allclose(sums, parts, rtol=1e-4, atol=1e-6):
             wrong.append(f'{name}: two halves make {_sums(parts)}, not {_sums(sums)}')
         elif not np.allclose(first[name], padded[name], rtol=1e-4, atol=1e-6):
-            wrong.append(f'{name}: other padding makes {_sums(padded[name])} of {_sums(first[name])}')
+            with_others, expected = _sums(padded[name]), _sums(first[name])
+            wrong.append(f'{name}: other padding makes {with_others}, not {expected}')
     return judged(
         not wrong and halves[1].any(),
         '; '.join(wrong) or f'{", ".join(whole)}: halves add up, padding is left out',
-        "Give `interfaces.average(values, batch['valid'])` the values of each example: a mean over the batch, "
-        'or one that ignores `valid`, makes the last batch of a split count wrongly.',
+        "Give `interfaces.average(values, batch['valid'])` the values of each example: a mean over the "
+        'batch, or one that ignores `valid`, makes the last batch of a split count wrongly.',
     )
 
 
