@@ -139,8 +139,11 @@ def rows(batch: Mapping[str, Any], order: np.ndarray) -> Arrays:
 
 
 def shuffled(batch: Mapping[str, Any]) -> np.ndarray:
-    """Returns an order of a batch's rows in which none stays in place and the first comes several times."""
+    """Returns an order of a batch's rows in which none stays in place and one of them comes several times.
+
+    That is not the first one: the padding of a last batch is copies of it, and its company would be the same.
+    """
     count = len(batch[INDEX])
     order = np.roll(np.arange(count), 1)
-    order[-max(1, count // 4) :] = order[1]
+    order[-max(1, count // 4) :] = order[min(2, count - 1)]
     return order
