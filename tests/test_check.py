@@ -4,6 +4,7 @@ Bugs are planted in a small network on the toy digits, in the places where peopl
 """
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -17,12 +18,13 @@ import optax
 import pytest
 from flax import nnx
 
-from research.checks import catalogue
-from research.checks.finding import FAIL, PASS, Finding
+from research.checks import catalogue, exceptions
+from research.checks.finding import EXCUSED, FAIL, PASS, Finding
 from research.checks.subject import Subject
 from research.engine import datasets, programs
 from research.engine.datasets import Dataset, Examples
 from research.engine.experiment import Experiment
+from research.errors import UserError
 from research.interfaces import VALID, average
 from research.models.mlp import MLP
 from research.tasks.augmentation import Shift
@@ -255,7 +257,10 @@ BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
     'a dead ReLU': (lambda: experiment(model=Dead), 'outputs'),
     'logits too large': (lambda: experiment(model=Loud), 'first_loss'),
     'randomness not from the key': (lambda: experiment(Changed, kind=HiddenRandomness), 'repeats'),
-    'a sum over the rows of a device': (lambda: experiment(Changed, kind=SumOverTheBatch), 'devices'),
+    'a sum over the rows of a device': (
+        lambda: experiment(Changed, kind=SumOverTheBatch, model=Model),  # no dropout, which would excuse it
+        'devices',
+    ),
     'a loss that is not finite': (lambda: experiment(learning_rate=1e30), 'steps'),
     'validation among training': (lambda: spoilt('val', of_training, 'digits/toy'), 'splits'),
     'labels of training shuffled': (lambda: spoilt('train', labels_shuffled), 'blanked'),
@@ -293,3 +298,45 @@ def test_what_is_sound_passes(check: str) -> None:
 
 def test_each_check_has_found_a_bug() -> None:
     assert set(catalogue.ALL) - {check for _, check in BUGS.values()} == {'builds', 'resumes'}
+
+
+# What a config says of itself, and the program.
+
+
+def stating(folder: Path, line: str) -> Path:
+    path = folder / 'some.gin'
+    path.write_text(f'# Some experiment.\n#   {line}\n')
+    return path
+
+
+def test_a_config_excuses_a_check(tmp_path: Path) -> None:
+    path = stating(tmp_path, 'exception: by_heart - half of the labels are noise')
+    assert exceptions.stated(path, catalogue.ALL) == {'by_heart': 'half of the labels are noise'}
+    failed = Finding(FAIL, 'found', 'advice')
+    assert catalogue.excused(failed, 'on purpose') == Finding(EXCUSED, 'found', 'on purpose')
+    assert catalogue.excused(failed, '') == failed
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('exception: by_hart - on purpose', "there is no check 'by_hart'. Did you mean 'by_heart'"),
+        ('exception: by_heart', 'say why'),
+    ],
+)
+def test_an_exception_needs_a_check_and_a_reason(line: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        exceptions.stated(stating(tmp_path, line), catalogue.ALL)
+
+
+def test_the_program_writes_a_report(config_file: Any, program: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'found'
+    code, out, _ = program('check', f'--gin_file={config_file()}', f'--output={folder}')
+    findings = json.loads((folder / 'findings.json').read_text())['checks']
+    assert list(findings) == list(catalogue.ALL)
+    assert code == any(each['verdict'] == FAIL for each in findings.values())
+    assert out.splitlines()[-1] == f'report: {folder / "report.md"}'
+    pictures = {path.name for path in folder.glob('*.png')}
+    assert {'augmentations.png', 'learning_rate.png'} <= pictures
+    assert all(name in (folder / 'report.md').read_text() for name in pictures)
+    assert program('check', f'--gin_file={config_file()}', f'--output={folder}')[0] == 2

@@ -24,6 +24,10 @@ from research.engine.trainer import Trainer
 from tests.conftest import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / 'configs').rglob('*.gin'))
+SLOW = {'devices'}  # it compiles each program four times
+CHECKS = [
+    pytest.param(check, marks=pytest.mark.slow) if check in SLOW else check for check in catalogue.CONFORMANCE
+]
 SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8')
 
 
@@ -114,7 +118,7 @@ def subject(path: Path) -> Subject:
     return Subject(config.Config([path], (on_toy_data(trainer.dataset),)).build(Trainer))
 
 
-@pytest.mark.parametrize('check', catalogue.CONFORMANCE)
+@pytest.mark.parametrize('check', CHECKS)
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
 def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
     stated = exceptions.stated(path, catalogue.ALL)
