@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from research import command_line, folders
+from research import command_line, errors, folders
 from research.errors import UserError
 from research.repository import Repository
 
@@ -115,7 +115,7 @@ def main(arguments: argparse.Namespace) -> int:
         'scripts/update.sh will merge later versions of the template. From where: git remote get-url template'
     )
     print(f'project: {folder}')
-    return command_line.FINISHED
+    return errors.FINISHED
 
 
 def check_name(name: str) -> None:

@@ -7,7 +7,7 @@ files that it added. Files of the template that it deleted stay deleted.
 import argparse
 from pathlib import Path
 
-from research import command_line, fork
+from research import command_line, errors, fork
 from research.errors import RunError, UserError
 from research.repository import Repository
 
@@ -29,11 +29,11 @@ def main(arguments: argparse.Namespace) -> int:
     new = fetched(project)
     if project.succeeds('merge-base', '--is-ancestor', new, 'HEAD'):
         print(f'Nothing is new: {fork.named(project, new)} is in this project already.')
-        return command_line.FINISHED
+        return errors.FINISHED
     merge(project, common(project, new), new)
     print(f'Merged {fork.named(project, new)}. See whether all is well: scripts/test.sh')
     print('To go back to before it: git reset --keep HEAD~1')
-    return command_line.FINISHED
+    return errors.FINISHED
 
 
 def check(project: Repository) -> None:

@@ -3,9 +3,11 @@
 The first process names the run and writes its files; the others work in a folder of their own that is deleted
 at the end, but for the checkpoints, which all write together. What they tell each other goes through the
 key-value store of `jax.distributed`, from a thread beside the loop, for the loop may be waiting for a process
-that is gone.
+that is gone. The store lives in the first process: when that one is killed, XLA aborts the others with a
+message of its own.
 """
 
+import atexit
 import os
 import sys
 import tempfile
@@ -183,7 +185,9 @@ class Group:
             time.sleep(LOST)  # if the first process says the same, this one ends meanwhile, silently
         self._over.set()
         self._tell(f'ended/{self.index}', str(code))
-        time.sleep(4 * LOOK if code and self.is_first else 0)
+        if code not in (0, INTERRUPTED):
+            atexit.register(_exit, code)  # or JAX would wait for the others, which may not come
+            time.sleep(4 * LOOK if self.is_first else 0)
 
     def _tell(self, name: str, value: str) -> None:
         self._board.key_value_set(f'research/{name}', value, allow_overwrite=True)
@@ -194,6 +198,13 @@ class Group:
             if f'research/{name}' in board:
                 return board[f'research/{name}']
             time.sleep(LOOK / 5)
+
+
+def _exit(code: int) -> None:
+    """Leaves this process without waiting for anything."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextmanager
@@ -226,7 +237,6 @@ def _join(place: Place | None) -> Group:
     from jax._src import distributed  # its key-value store has no public name; Orbax uses it likewise
 
     jax.config.update('jax_enable_preemption_service', False)  # signals are ours
-    jax.config.update('jax_enable_recoverability', True)  # or else XLA aborts when the first process is gone
     where = (place.coordinator, place.count, place.index) if place else (None, None, None)
     try:
         jax.distributed.initialize(
