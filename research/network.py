@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from research.errors import UserError
 from research.interfaces import DEVICES, State, across_devices, is_per_device
 
 Loss = Callable[[State, State, Any, jax.Array], tuple[jax.Array, tuple[Any, State]]]
@@ -91,6 +92,9 @@ def gradients(
 
     Returns:
       The gradients, the quantities of each example, each [B, ...], and the rest.
+
+    Raises:
+      UserError: if the batch does not split into as many parts.
     """
     gradient = jax.grad(loss, has_aux=True)
     if accumulate == 1:
@@ -102,6 +106,11 @@ def gradients(
         found, (measures, rest) = gradient(params, rest, part[0], jax.random.fold_in(key, part[1]))
         return (jax.tree.map(jnp.add, total, found), rest), measures
 
+    rows = len(jax.tree.leaves(batch)[0])
+    if rows % accumulate:
+        raise UserError(
+            f'accumulate = {accumulate}: a batch of {rows} examples does not split into such parts.'
+        )
     # Part i takes rows i, i + accumulate, ...: of each device its own, so that nothing moves between them.
     parts = jax.tree.map(lambda x: x.reshape(-1, accumulate, *x.shape[1:]).swapaxes(0, 1), batch)
     zeros = jax.tree.map(jnp.zeros_like, params)

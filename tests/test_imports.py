@@ -27,7 +27,7 @@ ALLOWED = {
     'research.kinds': {'research.errors'},
     'research.outputs': {'research.errors', 'research.folders', 'research.kinds'},
     'research.interfaces': {'research.errors'},
-    'research.network': {'research.interfaces'},
+    'research.network': {'research.interfaces', 'research.errors'},
     'research.models': {'research.models', 'research.interfaces', 'research.errors'},
     'research.tasks': {'research.tasks', 'research.interfaces', 'research.network', 'research.errors'},
     'research.engine': {'research.engine', 'research.interfaces', 'research.outputs', 'research.errors'},

@@ -43,7 +43,7 @@ class Classification(Supervised):
     def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
         images = batch['image'] if key is None else self.augment(keys_by_row(key, batch), batch['image'])
-        return images / 127.5 - 1
+        return jnp.divide(images, 127.5) - 1
 
     def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""

@@ -175,3 +175,59 @@ def test_data_without_classes_are_refused() -> None:
 def test_a_task_does_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         tiny.classification().label_smoothing = 0.1  # type: ignore[misc]
+
+
+def after_a_step(**arguments: Any) -> tuple[Any, Any]:
+    """Returns state and metrics after one step of a task on one batch, on the host."""
+    bound = tiny.classification(**arguments).bind(tiny.SPEC)
+    state = bound.init(jax.random.key(0))
+    return jax.device_get(jax.jit(bound.update)(state, BATCH, jax.random.key(1)))
+
+
+PLAIN = after_a_step()
+
+
+def difference(one: Any, other: Any) -> float:
+    return max(jax.tree.leaves(jax.tree.map(lambda a, b: float(np.abs(a - b).max()), one, other)))
+
+
+@pytest.mark.parametrize('parts', [2, 4, 8])
+def test_parts_of_a_batch_make_the_gradient_of_the_whole(parts: int) -> None:
+    state, metrics = after_a_step(accumulate=parts)
+    assert difference(state, PLAIN[0]) < 1e-6
+    assert difference(metrics['loss'].total, PLAIN[1]['loss'].total) < 1e-5
+
+
+def test_a_batch_that_does_not_split_is_refused() -> None:
+    with pytest.raises(UserError, match='accumulate = 3: a batch of 8 examples'):
+        after_a_step(accumulate=3)
+
+
+def test_computing_activations_again_changes_nothing() -> None:
+    assert difference(after_a_step(remat=True), PLAIN) < 1e-6
+
+
+def test_computing_in_bfloat16_keeps_the_state_in_float32() -> None:
+    state, metrics = after_a_step(dtype='bfloat16')
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(state)} <= {'float32', 'int32'}
+    assert 0 < difference(metrics['loss'].total, PLAIN[1]['loss'].total) < 0.3
+
+
+def test_the_gradient_is_scaled_down_to_the_clip() -> None:
+    """Without momentum a step of SGD is the gradient, times the learning rate."""
+    plain = tiny.classification().bind(tiny.SPEC).init(jax.random.key(0))['params']
+    state, metrics = after_a_step(clip=1e-2, optimizer=optax.sgd, learning_rate=1.0)
+    moved = optax.tree.norm(jax.tree.map(jnp.subtract, state['params'], plain))
+    assert metrics['gradient_norm'].total > 1e-2
+    np.testing.assert_allclose(moved, 1e-2, rtol=1e-3)
+    assert difference(after_a_step(clip=1e6)[0], PLAIN[0]) < 1e-7
+
+
+def test_evaluation_uses_the_average_of_the_parameters() -> None:
+    bound = tiny.classification(average=0.75).bind(tiny.SPEC)
+    first = bound.init(jax.random.key(0))
+    state, _ = jax.jit(bound.update)(first, BATCH, jax.random.key(1))
+    mixed = jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, first['params'], state['params'])
+    close(state['average'], mixed)
+    plain = tiny.classification().bind(tiny.SPEC)
+    close(bound.predict(state, BATCH), plain.predict(state | {'params': mixed}, BATCH))
