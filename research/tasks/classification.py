@@ -10,7 +10,7 @@ from flax import nnx
 from research.errors import UserError
 from research.interfaces import Batch, Description, Spec, keys_by_row
 from research.tasks import augmentation
-from research.tasks.supervised import Supervised
+from research.tasks.supervised import Measure, Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +39,15 @@ class Classification(Supervised):
             )
         return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
 
-    def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
-        """Returns images f32 [B, H, W, C] between -1 and 1."""
-        images = batch['image'] if key is None else self.augment(keys_by_row(key, batch), batch['image'])
-        return images.astype(jnp.float32) / 127.5 - 1
+    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch with its images changed."""
+        return {**batch, 'image': self.augment(keys_by_row(key, batch), batch['image'])}
 
-    def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+    def inputs(self, batch: Batch) -> jax.Array:
+        """Returns images f32 [B, H, W, C] between -1 and 1."""
+        return batch['image'].astype(jnp.float32) / 127.5 - 1
+
+    def measure(self, output: jax.Array, batch: Batch) -> dict[str, Measure]:
         """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""
         targets = optax.smooth_labels(jax.nn.one_hot(batch['label'], output.shape[-1]), self.label_smoothing)
         correct = jnp.argmax(output, -1) == batch['label']
