@@ -1,9 +1,9 @@
 """The outputs format: predictions as plain files, written and read. Imports NumPy alone.
 
 An outputs folder holds `manifest.json`, `ids.txt` (one example id per line), one `.npy` file per array and,
-for people, `predictions.csv` or pictures in `images/`. The manifest states bytes and sha256 of every other file:
-a folder without it is unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is the
-evaluator's.
+for people, `predictions.csv` or pictures in `images/`. The manifest states bytes and sha256 of every other
+file: a folder without it is unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is
+the evaluator's.
 """
 
 import csv

@@ -4,8 +4,8 @@ import colorsys
 
 import numpy as np
 
-# Told apart with any colour vision; Okabe and Ito 2008, https://jfly.uni-koeln.de/color/. Black, the first, is for
-# the background.
+# Told apart with any colour vision: Okabe and Ito 2008, https://jfly.uni-koeln.de/color/.
+# Black, the first, is for the background.
 OKABE_ITO = ('#000000', '#E69F00', '#56B4E9', '#009E73', '#F0E442', '#0072B2', '#D55E00', '#CC79A7')
 GOLDEN = 0.6180339887498949  # a turn by this share of the circle of hues lands far from all turns before
 

@@ -27,7 +27,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """Returns id, image and mask of each example by split, in the order of the original's lists."""
         folder = self._folder()
         return {
-            split: [(name, *(folder / kind / f'{name}.png' for kind in ('images', 'masks'))) for name in names]
+            split: [
+                (name, *(folder / kind / f'{name}.png' for kind in ('images', 'masks'))) for name in names
+            ]
             for split, names in original.names(folder).items()
         }
 

@@ -288,8 +288,10 @@ def _shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:
         )
     if isinstance(feature, tfds.features.ClassLabel):
         return jax.ShapeDtypeStruct((), np.dtype(np.int32))
-    is_map = isinstance(feature, tfds.features.LabeledImage)  # of classes: TFDS gives it one channel
-    return jax.ShapeDtypeStruct(feature.shape[:-1] if is_map else feature.shape, np.dtype(feature.np_dtype))
+    shape = tuple(feature.shape)
+    if isinstance(feature, tfds.features.LabeledImage):
+        shape = shape[:-1]  # TFDS gives a map of classes one channel
+    return jax.ShapeDtypeStruct(shape, np.dtype(feature.np_dtype))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ def save_first_batch(
 
     Args:
       folder: `debug/` of the run.
-      inputs: arrays [B, ...] as they enter the network, and uint8 [B, H, W] of its targets, to be drawn beside.
+      inputs: arrays [B, ...] as they enter the network; uint8 [B, H, W], classes, are drawn beside images.
       labels: int [B], or None where examples have none.
       names: of the classes.
     """

@@ -18,8 +18,8 @@ def pictures(predicted: Mapping[str, np.ndarray], ids: Sequence[str]) -> Iterato
     """Yields a PNG file for each example of each array that holds pictures: its path and its content.
 
     Args:
-      predicted: arrays [n, ...]. Pictures are uint8: [n, H, W], a class for each pixel, becomes an indexed PNG, its
-        indices the classes; [n, H, W, 1 or 3] a gray or a coloured one.
+      predicted: arrays [n, ...]. Pictures are uint8: [n, H, W], a class for each pixel, becomes an indexed
+        PNG, its indices the classes; [n, H, W, 1 or 3] a gray or a coloured one.
       ids: one per example, for the names of the files.
     """
     for array in predicted.values():
@@ -29,7 +29,7 @@ def pictures(predicted: Mapping[str, np.ndarray], ids: Sequence[str]) -> Iterato
 
 
 def file_name(identity: str) -> str:
-    """Returns an id as a name that every file system takes: what is unusual in it as %XX; no two are the same."""
+    """Returns an id as a name that every file system takes, with %XX for what is unusual in it."""
     name = quote(identity, safe='')
     if len(name) <= LONGEST:
         return name

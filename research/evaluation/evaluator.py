@@ -10,6 +10,7 @@ from research.errors import UserError, did_you_mean
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.report import Report
+from research.evaluation.segmentation import Segmentation
 
 
 class KindEvaluator(Protocol):
@@ -49,6 +50,7 @@ class Evaluator:
         """Returns what evaluates each kind of outputs. A new kind is a new module and a line here."""
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
+            'segmentation': Segmentation(),
         }
 
     def report(self, folder: str | Path) -> Report:

@@ -8,11 +8,11 @@ from research.errors import UserError
 
 
 class UNet(nnx.Module):
-    """A U-Net: down to coarse features, up again, at each resolution with what was seen there on the way down.
+    """A U-Net: down to coarse features and up again, each time with what was seen at that resolution before.
 
-    After Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597, with zeros around the image, so that
-    its size stays; group normalisation, Wu and He 2018, https://arxiv.org/abs/1803.08494; and pixels repeated on the
-    way up, Odena et al. 2016, https://doi.org/10.23915/distill.00003.
+    After Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597, with zeros around the image, so
+    that its size stays; group normalisation, Wu and He 2018, https://arxiv.org/abs/1803.08494; and pixels
+    repeated on the way up, Odena et al. 2016, https://doi.org/10.23915/distill.00003.
 
     Args:
       input_shape: (height, width, channels) of one image; 2^(stages - 1) divides height and width.
@@ -33,12 +33,12 @@ class UNet(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ):
-        height, width_pixels, channels = input_shape
+        height, columns, channels = input_shape
         factor = 2 ** (stages - 1)
-        if height % factor or width_pixels % factor:
+        if height % factor or columns % factor:
             raise UserError(
-                f'a U-Net of {stages} stages halves images {stages - 1} times; {height}x{width_pixels} pixels '
-                f'are not divisible by {factor}: bind fewer stages.'
+                f'UNet.stages = {stages} halves images {stages - 1} times, but {height}x{columns} pixels are not '
+                f'divisible by {factor}: bind fewer stages.'
             )
         widths = [width * 2**stage for stage in range(stages)]
         self.down, self.narrow, self.up = nnx.List(), nnx.List(), nnx.List()

@@ -10,7 +10,7 @@ from flax import nnx
 from research.errors import UserError
 from research.interfaces import Batch, Description, Spec, keys_by_row
 from research.tasks import augmentation
-from research.tasks.supervised import Measure, Supervised
+from research.tasks.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Classification(Supervised):
         """Returns images f32 [B, H, W, C] between -1 and 1."""
         return batch['image'].astype(jnp.float32) / 127.5 - 1
 
-    def measure(self, output: jax.Array, batch: Batch) -> dict[str, Measure]:
+    def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""
         targets = optax.smooth_labels(jax.nn.one_hot(batch['label'], output.shape[-1]), self.label_smoothing)
         correct = jnp.argmax(output, -1) == batch['label']

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from flax import nnx
 from research.errors import UserError
 from research.interfaces import Batch, Description, Spec, keys_by_row
 from research.tasks import augmentation
-from research.tasks.supervised import Measure, Supervised
+from research.tasks.supervised import Supervised
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]  # (logits [B, H, W, K], masks int [B, H, W]) -> f32 [B]
 
@@ -43,7 +44,8 @@ class Segmentation(Supervised):
     """A class for each pixel, from the fields `image` (uint8 [H, W, C]) and `mask` (uint8 [H, W]).
 
     Args:
-      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits [B, H, W, classes].
+      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits
+        [B, H, W, classes].
       loss: of each image: `cross_entropy`, `dice`, their sum, or yours.
       augment: moves pixels in training, (keys [B], images uint8 [B, H, W, C]) -> images. It is given the mask
         as one more channel, so that both move alike; what it fills in with 0 is the first class.
@@ -78,7 +80,7 @@ class Segmentation(Supervised):
         """Returns what the model sees and the classes it is to find there."""
         return {'inputs': self.inputs(batch), 'targets': batch['mask']}
 
-    def measure(self, output: jax.Array, batch: Batch) -> dict[str, Measure]:
+    def measure(self, output: jax.Array, batch: Batch) -> dict[str, Any]:
         """Returns loss and pixel accuracy, f32 [B], and mean IoU, for logits [B, H, W, classes].
 
         IoU is pixels of a class in both masks, over those in either, each f32 [B, classes]: summed over all

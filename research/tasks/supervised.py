@@ -13,7 +13,6 @@ from flax import nnx
 from research.interfaces import VALID, Batch, Description, Metrics, Spec, State, average
 from research.network import Network, gradients
 
-Measure = jax.Array | tuple[jax.Array, jax.Array]  # f32 [B], or values and what each counts: see `average`
 LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> number
 
 
@@ -61,8 +60,11 @@ class Supervised(ABC):
         return {'inputs': self.inputs(batch)}
 
     @abstractmethod
-    def measure(self, output: Any, batch: Batch) -> dict[str, Measure]:
-        """Returns quantities of each example; 'loss' [B], whose mean is minimised, among them."""
+    def measure(self, output: Any, batch: Batch) -> dict[str, Any]:
+        """Returns quantities of each example; 'loss', the one whose mean is minimised, among them.
+
+        Each is f32 [B], or a pair of values and what they count, as `interfaces.average` takes them.
+        """
 
     @abstractmethod
     def predictions(self, output: Any) -> dict[str, jax.Array]:
@@ -119,10 +121,10 @@ class BoundSupervised:
 
     def _loss(
         self, params: State, rest: State, batch: Batch, key: jax.Array
-    ) -> tuple[jax.Array, tuple[dict[str, Measure], State]]:
+    ) -> tuple[jax.Array, tuple[dict[str, Any], State]]:
         output, rest = self.network(params, rest, self.task.inputs(batch), key=key)
         measures = self.task.measure(output, batch)
-        return jnp.mean(measures['loss']), (measures, rest)
+        return measures['loss'].mean(), (measures, rest)
 
     def inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Returns what enters the network in the training step with this batch and key, and its targets."""
@@ -149,7 +151,7 @@ class BoundSupervised:
         return jnp.asarray(rate(steps) if callable(rate) else rate, jnp.float32)
 
 
-def _averages(measures: dict[str, Measure], valid: jax.Array | None = None) -> Metrics:
+def _averages(measures: dict[str, Any], valid: jax.Array | None = None) -> Metrics:
     """Returns the sums of measures over examples."""
     pairs = {name: each if isinstance(each, tuple) else (each, None) for name, each in measures.items()}
     return {name: average(values, valid, counts) for name, (values, counts) in pairs.items()}
