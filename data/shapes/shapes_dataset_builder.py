@@ -28,7 +28,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         folder = self._folder()
         return {
             split: [
-                (name, *(folder / kind / f'{name}.png' for kind in ('images', 'masks'))) for name in names
+                (name, folder / 'images' / f'{name}.png', folder / 'masks' / f'{name}.png') for name in names
             ]
             for split, names in original.names(folder).items()
         }

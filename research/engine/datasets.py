@@ -286,12 +286,11 @@ def _shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:
             f'The field {name!r} of {dataset} has the shape {feature.shape}: batches need a fixed one. '
             f'Give it in data/{dataset}/{dataset}_dataset_builder.py and bring the examples to it there.'
         )
-    if isinstance(feature, tfds.features.ClassLabel):
-        return jax.ShapeDtypeStruct((), np.dtype(np.int32))
+    is_class = isinstance(feature, tfds.features.ClassLabel)
+    dtype = np.dtype(np.int32) if is_class else np.dtype(feature.np_dtype)
+    is_map = isinstance(feature, tfds.features.LabeledImage)  # of classes; TFDS gives it one channel
     shape = tuple(feature.shape)
-    if isinstance(feature, tfds.features.LabeledImage):
-        shape = shape[:-1]  # TFDS gives a map of classes one channel
-    return jax.ShapeDtypeStruct(shape, np.dtype(feature.np_dtype))
+    return jax.ShapeDtypeStruct(shape[:-1] if is_map else shape, dtype)
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ def measure(pixels: Pixels) -> dict[str, float]:
 
 
 def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample, f64 [draws], `iou` and `dice` of each class, [draws, classes]."""
+    """Returns every metric on each resample, f64 [draws], and `iou` and `dice`, f64 [draws, classes]."""
     counts = {'hits': pixels.hits, 'targets': pixels.targets, 'predicted': pixels.predicted}
     features = {name: sparse.csr_array(each.astype(np.float64)) for name, each in counts.items()}
     sums = bootstrap.sums(features, len(pixels.hits))
@@ -99,7 +99,7 @@ def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
 
 
 def image_scores(pixels: Pixels) -> np.ndarray:
-    """Returns the mean IoU of each image by itself, over the classes in its target or prediction, f64 [n]."""
+    """Returns the mean IoU of each image by itself, over the classes in either of its masks, f64 [n]."""
     return np.nanmean(scores(pixels.hits, pixels.targets, pixels.predicted)['iou'], axis=1)
 
 

@@ -8,7 +8,7 @@ from research.errors import UserError
 
 
 class UNet(nnx.Module):
-    """A U-Net: down to coarse features and up again, each time with what was seen at that resolution before.
+    """A U-Net: down to coarse features and up again, at each resolution with what was seen there before.
 
     After Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597, with zeros around the image, so
     that its size stays; group normalisation, Wu and He 2018, https://arxiv.org/abs/1803.08494; and pixels
@@ -37,8 +37,8 @@ class UNet(nnx.Module):
         factor = 2 ** (stages - 1)
         if height % factor or columns % factor:
             raise UserError(
-                f'UNet.stages = {stages} halves images {stages - 1} times, but {height}x{columns} pixels are not '
-                f'divisible by {factor}: bind fewer stages.'
+                f'UNet.stages = {stages} halves images {stages - 1} times, but {height}x{columns} pixels are '
+                f'not divisible by {factor}: bind fewer stages.'
             )
         widths = [width * 2**stage for stage in range(stages)]
         self.down, self.narrow, self.up = nnx.List(), nnx.List(), nnx.List()
