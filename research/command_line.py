@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from research.errors import Interrupted, RunError, UserError, did_you_mean
-
-FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
+from research.errors import FAILED, INTERRUPTED, MISTAKE, Interrupted, RunError, UserError, did_you_mean
 
 # What is wrong with a file system, and not with a program.
 TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}

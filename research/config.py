@@ -485,7 +485,7 @@ class Config:
         gin.clear_config()
         gin.parse_config(text)
         gin.finalize()
-        if gin.config_str(max_line_length=110) != text:
+        if _without_comments(gin.config_str(max_line_length=110)) != _without_comments(text):
             raise RuntimeError('The operative config does not parse back to itself.')
         aside = path.with_suffix('.tmp')
         aside.write_text(text, encoding='utf-8')
@@ -591,6 +591,11 @@ def _read_operative(text: str) -> tuple[Binding, ...]:
         elif isinstance(statement, gin.config_parser.BindingStatement):
             bindings.append(_resolved(statement, names, where))
     return tuple(bindings)
+
+
+def _without_comments(text: str) -> list[str]:
+    """Returns the lines of a config that say something. Gin's comments also tell what has no parameters."""
+    return [line for line in text.splitlines() if line and not line.startswith('#')]
 
 
 def _values(text: str) -> dict[str, str]:

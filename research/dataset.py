@@ -2,7 +2,7 @@
 
 import argparse
 
-from research import command_line
+from research import command_line, errors
 from research.command_line import Parser
 from research.errors import UserError
 
@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise UserError('build which dataset? NAME is missing; scripts/dataset.sh list shows what there is.')
     else:
         build('/'.join(filter(None, [arguments.name, arguments.config])))
-    return command_line.FINISHED
+    return errors.FINISHED
 
 
 def show() -> None:

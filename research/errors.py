@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+# Exit codes; the last is EX_TEMPFAIL of sysexits.h: try again.
+FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
+
 
 class UserError(Exception):
     """A mistake of the user's: what is wrong, where, the nearest right thing, what to do.

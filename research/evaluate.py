@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from research import command_line, folders, outputs
+from research import command_line, errors, folders, outputs
 from research.evaluation import report, text
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
         each.write(where, arguments.overwrite)
     show(names, reports)
     print(*(f'evaluation: {where}' for where in targets), sep='\n')
-    return command_line.FINISHED
+    return errors.FINISHED
 
 
 def build_evaluator(gin_file: Sequence[str], gin_bindings: Sequence[str]) -> Evaluator:

@@ -45,11 +45,13 @@ class Description:
       kind: kind of task, one of those that `research.outputs` knows.
       predictions: meaning of each array that `predict` returns.
       truth: for each array of known truth, the dataset's field that holds it.
+      details: what else tells these outputs from others, such as the network that made their features.
     """
 
     kind: str
     predictions: Mapping[str, str]
     truth: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 class BoundTask(Protocol):

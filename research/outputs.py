@@ -69,6 +69,7 @@ def write(
     step: int | None = None,
     dataset: str = '',
     split: str = '',
+    details: Mapping[str, str] | None = None,
     files: Iterable[tuple[str, bytes]] = (),
     overwrite: bool = False,
 ) -> None:
@@ -86,6 +87,7 @@ def write(
       step: training step of the checkpoint.
       dataset: what the examples are from.
       split: which split of it.
+      details: what else tells these outputs from others, as name and text.
       files: path inside the folder, such as `images/0001.png`, and content of whatever else it is to hold.
       overwrite: replaces an existing outputs folder, its evaluation too, once the new one is complete.
 
@@ -115,6 +117,7 @@ def write(
             'split': split,
             'examples': len(ids),
             'class_names': list(class_names),
+            'details': dict(details or {}),
             'arrays': {name: _described(name, array, meanings[name]) for name, array in arrays.items()},
             'files': {path.relative_to(aside).as_posix(): _fingerprint(path) for path in _files(aside)},
         }
@@ -251,7 +254,15 @@ def _defused(cell: str) -> str:
 
 # Reading.
 
-_DEFAULTS = {'project': '', 'run': '', 'step': None, 'dataset': '', 'split': '', 'class_names': []}
+_DEFAULTS = {
+    'project': '',
+    'run': '',
+    'step': None,
+    'dataset': '',
+    'split': '',
+    'class_names': [],
+    'details': {},
+}
 _TYPES = {
     'kind': str,
     'project': str,
@@ -261,6 +272,7 @@ _TYPES = {
     'split': str,
     'examples': int,
     'class_names': list,
+    'details': dict,
     'arrays': dict,
     'files': dict,
 }

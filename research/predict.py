@@ -2,7 +2,7 @@
 
 import argparse
 
-from research import command_line, config
+from research import command_line, config, errors
 from research.command_line import Parser
 
 EXAMPLES = """\
@@ -38,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     splits = arguments.split.split(',')
     for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):
         print(f'outputs: {folder}')
-    return command_line.FINISHED
+    return errors.FINISHED
 
 
 if __name__ == '__main__':

@@ -1,15 +1,20 @@
 """Trains what a Gin config describes, or goes on with a run."""
 
 import argparse
+import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from research import command_line
+from research import command_line, errors
 from research.command_line import Parser
+from research.engine import launcher
 from research.engine.signals import Signals
 from research.errors import UserError
 
 if TYPE_CHECKING:
+    from research.engine.processes import Group
     from research.engine.runs import Run
 
 EXAMPLES = """\
@@ -18,6 +23,7 @@ EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where values come from
   scripts/train.sh --resume=latest                                  goes on with the latest unfinished run
   scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
+  scripts/train.sh --gin_file=configs/digits_cnn.gin --processes=2  in two processes, as on two machines
 """
 
 
@@ -33,18 +39,59 @@ def parser() -> Parser:
         '--accept_changes', action='store_true', help='goes on with a changed config, and records it'
     )
     parser.add_argument(
+        '--processes', type=int, default=1, metavar='N', help='trains in N processes, all on this machine'
+    )
+    parser.add_argument('--process', type=int, metavar='I', help='on several machines: number I of the N')
+    parser.add_argument(
+        '--coordinator', metavar='HOST:PORT', help='on several machines: where number 0 can be reached'
+    )
+    parser.add_argument(
         '--dry_run', action='store_true', help='builds everything, shows the config, trains nothing'
     )
     return parser
 
 
-def main(arguments: argparse.Namespace) -> int:
-    """Listens for signals from here on, and trains."""
-    with Signals() as signals:
-        return train(arguments, signals)
+def main(arguments: argparse.Namespace, ends: bool = False) -> int:
+    """Listens for signals from here on, and trains: alone, or as one process of several.
+
+    Args:
+      arguments: of the command line.
+      ends: whether the process ends with this function.
+
+    Returns:
+      The exit code.
+    """
+    _check_processes(arguments)
+    if arguments.processes > 1 and arguments.process is None:
+        return launcher.launch(sys.argv[1:], arguments.processes)
+    with Signals(ends) as signals:
+        from research.engine import processes
+
+        place = None
+        if arguments.process is not None:
+            place = processes.Place(arguments.process, arguments.processes, arguments.coordinator)
+        with processes.joined(place, signals) as group:
+            if not group.is_first:
+                sys.stdout = Path(os.devnull).open('w')  # noqa: SIM115 (what the first one says is enough)
+            return train(arguments, signals, group)
 
 
-def train(arguments: argparse.Namespace, signals: Signals) -> int:
+def _check_processes(arguments: argparse.Namespace) -> None:
+    """Raises `UserError` unless the flags for several processes fit together."""
+    if arguments.processes < 1:
+        raise UserError(f'--processes={arguments.processes}: it must be at least 1.')
+    if (arguments.process is None) != (arguments.coordinator is None):
+        raise UserError(
+            'on several machines each process needs both --process=I and --coordinator=HOST:PORT; '
+            'to try several on this machine, give --processes=N alone.'
+        )
+    if arguments.process is not None and not 0 <= arguments.process < arguments.processes:
+        raise UserError(
+            f'--process={arguments.process}: it must be 0 to {arguments.processes - 1}, below --processes.'
+        )
+
+
+def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> int:
     """Builds the trainer, checks everything, and only then trains."""
     from research import config
     from research.engine import logs, programs, resume
@@ -64,7 +111,7 @@ def train(arguments: argparse.Namespace, signals: Signals) -> int:
     if arguments.dry_run:
         print(settings.explain())
         print('\n'.join([*(f'note: {note}' for note in notes), 'All is well: nothing was trained.']))
-        return command_line.FINISHED
+        return errors.FINISHED
     changes = config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
     if run and changes:
         _check_changes(changes, arguments.accept_changes, run.folder)
@@ -72,19 +119,21 @@ def train(arguments: argparse.Namespace, signals: Signals) -> int:
         damage = resume.damage(run.folder, trainer.predict)
         if not damage:
             print(f'This run is finished.\nrun: {run.folder}')
-            return command_line.FINISHED
+            return errors.FINISHED
         logs.logger.warning('this run was finished and has been damaged since: %s', damage)
-    if not run:
+    if not run and group.is_first:
         run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
-    logs.to_file(run.folder / 'logs' / 'train.log')
-    for note in notes:
-        logs.logger.info('note: %s', note)
-    session = Session(run, signals)
-    with session.recorded(**trainer.origin):
-        session.adopt_config(settings.save, changes)
-        trainer.run(session)
-    print(f'run: {run.folder}')
-    return command_line.FINISHED
+    with group.folder(run) as run:
+        logs.to_file(run.folder / 'logs' / 'train.log')
+        for note in notes:
+            logs.logger.info('note: %s', note)
+        session = Session(run, signals)
+        group.on_loss = session.fail
+        with session.recorded(processes=group.count, **trainer.origin):
+            session.adopt_config(settings.save, changes)
+            trainer.run(session)
+        print(f'run: {run.folder}')
+    return errors.FINISHED
 
 
 def _existing(arguments: argparse.Namespace) -> 'Run | None':
@@ -116,4 +165,4 @@ def _check_changes(changes: dict[str, tuple[str, str]], accepted: bool, folder: 
 
 
 if __name__ == '__main__':
-    command_line.run(main, parser())
+    command_line.run(partial(main, ends=True), parser())

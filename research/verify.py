@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from research import command_line, config
+from research import command_line, config, errors
 from research.command_line import Parser
 from research.errors import UserError
 
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     for line in stack_differences(run.folder, trainer):
         print(line)
     print(found)
-    return command_line.FINISHED if found.startswith('equal') else command_line.FAILED
+    return errors.FINISHED if found.startswith('equal') else errors.FAILED
 
 
 def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int) -> str:

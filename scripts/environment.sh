@@ -5,7 +5,8 @@
 #   ENV=existing             PYTHON, or else python3 on PATH, is used as it is; nothing is installed
 #
 # PYTHON and ACCELERATOR are remembered in .venv until others are given. A script that needs more than
-# requirements.txt sets `also=dev` first, for requirements-dev.txt.
+# requirements.txt sets `also=dev` first, for requirements-dev.txt; one that needs the standard library alone sets
+# `also=nothing`, and any Python will do, that of .venv before others.
 set -euo pipefail
 
 root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." >/dev/null && pwd)
@@ -48,9 +49,9 @@ ready() {
   done
 }
 
-if [[ ${ENV:-} == existing ]]; then
+if [[ ${ENV:-} == existing || ${also:-} == nothing && ! -x $python ]]; then
   python=$("${PYTHON:-python3}" -c "$supported; print(sys.executable)" 2>&1) ||
     fail "ENV=existing: ${PYTHON:-python3} will not do (${python##*: }). Activate or name a Python 3.13, 3.12 or 3.11."
-elif ! ready; then
+elif [[ ${also:-} != nothing ]] && ! ready; then
   (source "$root/scripts/setup.sh")
 fi

@@ -75,6 +75,8 @@ mlp.MLP.dropout = 0.1
 @pytest.fixture
 def config_file(tmp_path: Path) -> Callable[..., Path]:
     """Writes a small config that trains, lines added or replaced: config_file('A = 1', STEPS='STEPS = 3')."""
+    if not (REPOSITORY / 'scripts/examples.txt').exists():
+        pytest.skip('needs the examples, which this project dropped')
 
     def write(*lines: str, **replaced: str) -> Path:
         text = CONFIG.format(repository=REPOSITORY)

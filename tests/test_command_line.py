@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from research import command_line
+from research import command_line, errors
 from research.command_line import Parser
 from research.errors import UserError
 
@@ -74,7 +74,7 @@ def end(parser: Parser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return end
 
 
-@pytest.mark.parametrize('code', [command_line.FINISHED, command_line.FAILED])
+@pytest.mark.parametrize('code', [errors.FINISHED, errors.FAILED])
 def test_a_program_leaves_with_its_code(code: int, end: End) -> None:
     def main(arguments: argparse.Namespace) -> int:
         print(arguments.steps)

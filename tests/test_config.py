@@ -6,10 +6,12 @@ from typing import Any
 
 import optax
 import pytest
+from flax import nnx
 
 from research import config
 from research.engine.trainer import Trainer
 from research.errors import UserError
+from research.models.mlp import MLP
 
 IN_FILE = {
     'unknown parameter': (
@@ -268,6 +270,18 @@ def test_saved_config_parses_back_to_itself(config_file: Any, tmp_path: Path) ->
     assert settings.text() == (tmp_path / 'config.gin').read_text()
     assert settings.check() == []
     assert dataclasses.replace(again, task=trainer.task, parallelism=trainer.parallelism) == trainer
+
+
+def linear(input_shape: tuple[int, ...], classes: int, *, rngs: nnx.Rngs) -> nnx.Module:
+    """Makes a model that leaves no parameter to Gin."""
+    return MLP(input_shape, classes, depth=0, rngs=rngs)
+
+
+def test_a_model_without_parameters_of_its_own_can_be_saved(config_file: Any, tmp_path: Path) -> None:
+    model = 'classification.Classification.model = @tests.test_config.linear'
+    settings = build(config_file(), bindings=(model,))[1]
+    settings.save(tmp_path / 'config.gin')
+    assert build(tmp_path / 'config.gin')[1].text() == settings.text()
 
 
 def test_every_value_is_explained(config_file: Any) -> None:

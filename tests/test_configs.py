@@ -3,6 +3,7 @@
 What a config is follows from what it says. A base leaves values `%gin.REQUIRED` for those that include it; an
 experiment binds `Trainer.task`; the rest are overlays, given after an experiment. Experiments and overlays
 state in their header the command that runs them: that very command is tried, on toy data and for a few steps.
+That of an overlay may name any experiment, or none: `configs/<name>.gin`.
 """
 
 import re
@@ -61,7 +62,12 @@ def command(path: Path) -> list[str]:
     """Returns the arguments of the command in a config's header."""
     script = 'scripts/train.sh '
     line = next((line for line in header(path) if line.startswith(script)), '')
-    return shlex.split(line.removeprefix(script))
+    return [part.replace('configs/<name>.gin', some_experiment()) for part in shlex.split(line)[1:]]
+
+
+def some_experiment() -> str:
+    """Returns the name of an experiment; skips the test in a project that has none yet."""
+    return named(EXPERIMENTS[0]) if EXPERIMENTS else pytest.skip('there is no experiment yet')
 
 
 def on_toy_data(dataset: str) -> str:
@@ -116,6 +122,7 @@ def test_each_binding_of_an_included_file_serves_an_experiment() -> None:
     assert included - set().union(*map(used_places, EXPERIMENTS)) == set()
 
 
+@pytest.mark.skipif(not EXPERIMENTS, reason='there is no experiment yet')
 def test_each_required_value_is_asked_of_an_experiment() -> None:
     """A base that no experiment includes is dead."""
     asked = {binding.where.file for path in EXPERIMENTS for binding in bindings(path)}

@@ -10,7 +10,9 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / 'research').rglob('*.py'))
-PROGRAMS = {'research.train', 'research.predict', 'research.evaluate', 'research.dataset', 'research.verify'}
+PROGRAMS = {
+    f'research.{name}' for name in ('train', 'predict', 'evaluate', 'dataset', 'verify', 'fork', 'update')
+}
 FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets', 'clu'}
 
 # What a module, or all of a package, may import of research/, and which frameworks it must not touch.
@@ -19,6 +21,7 @@ ALLOWED = {
     'research.command_line': {'research.errors'},
     'research.annotations': set(),
     'research.config': {'research.errors', 'research.annotations'},
+    'research.repository': {'research.errors'},
     'research.folders': {'research.errors'},
     'research.palette': set(),
     'research.kinds': {'research.errors'},

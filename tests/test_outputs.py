@@ -32,6 +32,7 @@ def write(folder: Path, **changes: Any) -> Path:
         'step': 7,
         'dataset': 'animals',
         'split': 'test',
+        'details': {'extractor': 'a network'},
     }
     outputs.write(folder, **arguments | changes)
     return folder
@@ -84,6 +85,7 @@ def test_what_was_written_is_read(folder: Path):
     assert (found.step, found.dataset, found.split) == (7, 'animals', 'test')
     assert (found.class_names, found.ids, found.folder) == (NAMES, IDS, folder)
     assert found.manifest['arrays']['logits']['meaning'] == 'before softmax'
+    assert found.manifest['details'] == {'extractor': 'a network'}
 
 
 def test_every_file_is_in_the_manifest(folder: Path):
@@ -398,10 +400,11 @@ def test_a_manifest_of_another_shape(folder: Path):
 
 
 def test_what_says_whence_it_came_may_be_missing(folder: Path):
-    for key in ('project', 'run', 'step', 'dataset', 'split', 'class_names'):
+    for key in ('project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'):
         edit_manifest(folder, lambda manifest, key=key: manifest.pop(key))
     found = outputs.read(folder)
     assert (found.project, found.step, found.class_names) == ('', None, ())
+    assert found.manifest['details'] == {}
 
 
 # Finding.

@@ -12,6 +12,7 @@ from research import config, outputs
 from research.engine import logs, trainer
 from research.engine.checkpoints import Checkpoints
 from research.engine.trainer import Trainer
+from research.engine.workspace import project
 
 
 def state_of(run: Path) -> Any:
@@ -194,7 +195,7 @@ def test_resume_latest_finds_the_unfinished_run(
         assert program('train', f'--gin_file={config_file()}')[0] == 75
     code, out, err = program('train', '--resume=latest')
     assert code == 0, err
-    assert out.splitlines()[-1].startswith(f'run: {workspace}/runs/jax-gin-template/digits-toy/20')
+    assert out.splitlines()[-1].startswith(f'run: {workspace}/runs/{project()}/digits-toy/20')
     code, _, err = program('train', '--resume=latest')
     assert (code, 'there is no unfinished run' in err) == (2, True)
 

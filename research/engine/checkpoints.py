@@ -7,7 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import jax
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from research.engine import faults, seals
 from research.engine.logs import logger
@@ -37,8 +39,10 @@ class Checkpoints:
 
     def _manager(self, kind: str, keep: int) -> ocp.CheckpointManager:
         folder = self._folder / kind
-        if not self._read_only:
+        if not self._read_only and jax.process_index() == 0:
             _set_damaged_aside(folder)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices(f'{kind} checkpoints are looked through')
         sealing = ocp.AsyncOptions(post_finalization_callback=partial(self._seal, kind))
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
@@ -46,6 +50,8 @@ class Checkpoints:
             read_only=self._read_only,
             enable_async_checkpointing=True,
             async_options=sealing,
+            # Both may save a step at a time: the processes must not take one for the other.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(barrier_sync_key_prefix=kind),
         )
         return ocp.CheckpointManager(folder, options=options)
 
@@ -78,6 +84,8 @@ class Checkpoints:
     def _seal(self, kind: str) -> None:
         """Seals what is about to be renamed to its final name; Orbax calls this in its own thread."""
         faults.point('seal')
+        if jax.process_index():
+            return  # the first process seals what all have written
         for unfinished in (self._folder / kind).glob(f'*{UNFINISHED}*'):
             seals.seal(unfinished, self._notes[kind])
         faults.point('sealed')

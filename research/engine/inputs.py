@@ -81,11 +81,13 @@ class Resident:
 
     @cached_property
     def _data(self) -> Arrays:
-        return jax.device_put(self._arrays, parallelism.replicated(self._mesh))
+        whole = parallelism.replicated(self._mesh)
+        return jax.device_put(parallelism.place(self._arrays, whole), whole)
 
     def feed(self, step: int, count: int) -> Any:
         """Returns the examples and the indices of each step."""
-        return self._data, _indices(self._order, step, count)
+        indices = _indices(self._order, step, count)
+        return self._data, parallelism.place(indices, parallelism.split(self._mesh, axis=1))
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of examples and indices."""
@@ -108,7 +110,8 @@ class Streamed:
     def feed(self, step: int, count: int) -> Any:
         """Returns the batches."""
         indices = _indices(self._order, step, count)
-        return {name: array[indices] for name, array in self._arrays.items()}
+        rows = parallelism.split(self._mesh, axis=1)
+        return {name: parallelism.gather(array, indices, rows) for name, array in self._arrays.items()}
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of the batches."""

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.engine import replay
+from research.engine import parallelism, replay
 from research.engine.checkpoints import Checkpoints
 from research.engine.experiment import Experiment
 from research.engine.programs import TRAIN, key
@@ -57,7 +57,7 @@ def keep(experiment: Experiment, checkpoints: Checkpoints, run: Path, step: int)
     folder.mkdir(parents=True, exist_ok=True)
     start = max((each for each in checkpoints.steps('latest') if each < step), default=0)
     state = replay.state_before(experiment, replay.saved_state(experiment, checkpoints, start), start, step)
-    _save(folder / 'state.npz', _named(jax.device_get(state)))
+    _save(folder / 'state.npz', _named(parallelism.fetch(state)))
     _save(folder / 'batch.npz', experiment.batch(step - 1))
     text = SCRIPT.format(
         repository=str(REPOSITORY), folder=str(folder), config=str(run / 'config.gin'), step=step

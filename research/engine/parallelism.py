@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from research.errors import UserError
@@ -68,6 +69,32 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def placed(tree: Any, sharding: NamedSharding) -> Any:
     """Returns the shapes of a tree with a sharding, to compile or restore for."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+
+
+def place(arrays: Any, sharding: NamedSharding) -> Any:
+    """Returns host arrays as a program takes them: of several processes, each puts its part of them."""
+    if jax.process_count() == 1:
+        return arrays  # the program's call takes them as they are, which is quickest
+    return jax.tree.map(lambda x: _array(x.shape, sharding, lambda part: x[part]), arrays)
+
+
+def gather(array: np.ndarray, indices: np.ndarray, sharding: NamedSharding) -> Any:
+    """Returns rows of a host array, indices.shape + [...]; of several processes, each reads its own."""
+    if jax.process_count() == 1:
+        return array[indices]
+    shape = indices.shape + array.shape[1:]
+    return _array(shape, sharding, lambda part: array[indices[part[: indices.ndim]]])
+
+
+def _array(shape: tuple[int, ...], sharding: NamedSharding, read: Callable[[Any], Any]) -> jax.Array:
+    return jax.make_array_from_callback(shape, sharding, read)
+
+
+def fetch(tree: Any) -> Any:
+    """Returns arrays as whole ones on the host; all processes must ask for them."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
 
 
 def check(mesh: Mesh, batch_size: int) -> None:

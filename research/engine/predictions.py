@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from research import outputs
-from research.engine import faults
+from research.engine import faults, parallelism
 from research.engine.checkpoints import Checkpoints
 from research.engine.datasets import Examples
 from research.engine.experiment import Experiment
@@ -42,15 +42,22 @@ def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, o
     logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
     program, folders = compiled(experiment.traced.predict), []
     for split in splits:
-        predicted = predict(program, state, experiment.data.split(split), experiment.batch_size)
+        examples, mesh = experiment.data.split(split), experiment.parallelism.mesh
+        predicted = predict(program, state, examples, experiment.batch_size, mesh)
         folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
         _write(folders[-1], predicted, experiment, split, overwrite, run=run.name, step=step)
     return folders
 
 
-def predict(program: Compiled, state: State, examples: Examples, batch_size: int) -> dict[str, np.ndarray]:
+def predict(
+    program: Compiled, state: State, examples: Examples, batch_size: int, mesh: Mesh
+) -> dict[str, np.ndarray]:
     """Returns the predictions for all examples in their order, each array [n, ...]."""
-    batches = [jax.device_get(program(state, batch)) for batch in evaluation_batches(examples, batch_size)]
+    rows = parallelism.split(mesh)
+    batches = [
+        parallelism.fetch(program(state, parallelism.place(batch, rows)))
+        for batch in evaluation_batches(examples, batch_size)
+    ]
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
 
 
@@ -77,6 +84,7 @@ def _write(
         ids=examples.ids,
         meanings=dict(description.predictions) | truth_meanings,
         class_names=experiment.data.spec.class_names,
+        details=description.details,
         project=project(),
         run=run,
         step=step,

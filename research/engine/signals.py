@@ -11,8 +11,13 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-INTERRUPTED = 75  # exit code: EX_TEMPFAIL of sysexits.h, try again
+from research.errors import INTERRUPTED
+
 HEARD = (signal.SIGINT, signal.SIGTERM)
+
+
+def _nothing() -> None:
+    pass
 
 
 class Signals:
@@ -21,12 +26,19 @@ class Signals:
     A first signal sets `requested` where something is under way that should be brought to an end (`orderly`),
     and leaves at once where nothing is. A second one leaves at once in any case.
 
+    Args:
+      ends: whether the process ends with the context: then later signals are ignored, for all is saved.
+
     Attributes:
       before_leaving: called before the process leaves at once.
+      told: called then too, for other processes to know.
+      agreed: given whether this process was asked to end, tells whether it ends: it may not be alone.
     """
 
-    def __init__(self) -> None:
-        self.before_leaving: Callable[[], None] = lambda: None
+    def __init__(self, ends: bool = False):
+        self._ends = ends
+        self.before_leaving = self.told = _nothing
+        self.agreed: Callable[[bool], bool] = bool
         self._requested, self._ends_orderly = threading.Event(), False
 
     def __enter__(self) -> Self:
@@ -43,7 +55,7 @@ class Signals:
     ) -> None:
         signal.set_wakeup_fd(self._wakeup)
         for each, handler in self._handlers.items():
-            signal.signal(each, handler)
+            signal.signal(each, signal.SIG_IGN if self._ends else handler)
         os.close(self._end_of_pipe)  # which ends the thread
 
     def _listen(self) -> None:
@@ -58,12 +70,17 @@ class Signals:
     def _leave(self) -> None:
         try:
             self.before_leaving()
+            self.told()
         finally:
             os._exit(INTERRUPTED)  # the main thread may be inside XLA, and come back in a minute
 
-    def requested(self) -> bool:
-        """Whether a signal has asked for the end."""
+    def heard(self) -> bool:
+        """Whether this process has heard a signal."""
         return self._requested.is_set()
+
+    def requested(self) -> bool:
+        """Whether a signal has asked for the end, of all processes at the same step."""
+        return self.agreed(self.heard())
 
     @contextmanager
     def orderly(self) -> Iterator[None]:

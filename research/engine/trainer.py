@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
-from research.engine import debug, faults, inputs, nonfinite, predictions, replay, resume
+from research.engine import debug, faults, inputs, nonfinite, parallelism, predictions, replay, resume
 from research.engine.checkpoints import Checkpoints
 from research.engine.experiment import Experiment
 from research.engine.journal import Journal, NonFinite
@@ -106,8 +106,9 @@ class Trainer(Experiment):
         """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
         faults.point('evaluation')
         batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size)
+        rows = parallelism.split(self.parallelism.mesh)
         wanted = takewhile(lambda _: not signals.requested(), batches)
-        metrics = merged(program(state, batch) for batch in wanted)
+        metrics = merged(program(state, parallelism.place(batch, rows)) for batch in wanted)
         return None if signals.requested() else metrics
 
     def _train(

@@ -48,6 +48,10 @@ class Bootstrap:
         ]
         return {name: np.concatenate([block[name] for block in blocks]) for name in features}
 
+    def counts(self, examples: int) -> np.ndarray:
+        """Returns how often each example was drawn, f64 [draws, examples]."""
+        return np.concatenate(list(self._resamples(examples)))
+
     def interval(self, values: np.ndarray) -> np.ndarray:
         """Returns the low and the high end, f64 [2, ...], of values [draws, ...]; NaN is left out."""
         tail = (1 - self.confidence) / 2

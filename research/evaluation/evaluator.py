@@ -9,6 +9,7 @@ from research import outputs
 from research.errors import UserError, did_you_mean
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
+from research.evaluation.generation import Generation
 from research.evaluation.report import Report
 from research.evaluation.segmentation import Segmentation
 
@@ -50,6 +51,7 @@ class Evaluator:
         """Returns what evaluates each kind of outputs. A new kind is a new module and a line here."""
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
+            'generation': Generation(),
             'segmentation': Segmentation(),
         }
 

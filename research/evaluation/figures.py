@@ -14,6 +14,7 @@ SKY, ORANGE, GREY = '#56B4E9', '#D55E00', '#666666'
 PERCENT = PercentFormatter(1, symbol=' %')
 # More classes than these are drawn without their numbers, or without their names, or not all of them.
 NUMBERED, NAMED, BARS = 20, 40, 30
+SAMPLES = 64  # so many pictures are drawn, the first ones: whoever chose would show the good ones
 
 
 def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric, in_percent: bool = False) -> Figure:
@@ -119,6 +120,27 @@ def class_scores(
     axes.spines[['top', 'right']].set_visible(False)
     axes.tick_params(axis='y', length=0)
     entitle(figure, title, headline)
+    return figure
+
+
+def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
+    """Draws generated images in the order in which they are saved.
+
+    Args:
+      images: u8 [n, h, w, c] of 1 or 3 channels.
+      title: what was evaluated.
+      distance: the headline.
+    """
+    shown = images[:SAMPLES]
+    columns = min(16, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(1 + 0.5 * columns, 1 + 0.5 * rows), layout='constrained')
+    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        axes.set_axis_off()
+        if place < len(shown):
+            image = shown[place]
+            axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap='gray', vmin=0, vmax=255)
+    entitle(figure, title, distance)
     return figure
 
 

@@ -12,7 +12,7 @@ class Definition:
     Attributes:
       title: its name for people.
       unit: 'fraction', from 0 to 1 and shown in percent, or another unit.
-      direction: which is better, 'higher' or 'lower'.
+      direction: which is better, 'higher' or 'lower'; '' where neither is.
       definition: one sentence.
       source: where it is from.
     """

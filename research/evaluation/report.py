@@ -51,6 +51,7 @@ class Report:
             'dataset': self.outputs.dataset,
             'split': self.outputs.split,
             'examples': len(self.outputs.ids),
+            'details': self.outputs.manifest['details'],
             'files': self.outputs.manifest['files'],
             'bootstrap': asdict(self.bootstrap),
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},

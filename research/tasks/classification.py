@@ -45,7 +45,7 @@ class Classification(Supervised):
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
-        return batch['image'].astype(jnp.float32) / 127.5 - 1
+        return jnp.divide(batch['image'], 127.5) - 1
 
     def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""

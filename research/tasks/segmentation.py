@@ -74,7 +74,7 @@ class Segmentation(Supervised):
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
-        return batch['image'].astype(jnp.float32) / 127.5 - 1
+        return jnp.divide(batch['image'], 127.5) - 1
 
     def shown(self, batch: Batch) -> dict[str, jax.Array]:
         """Returns what the model sees and the classes it is to find there."""
@@ -91,7 +91,7 @@ class Segmentation(Supervised):
         is_target, is_found = masks[..., None] == classes, found[..., None] == classes
         return {
             'loss': self.loss(output, masks),
-            'pixel_accuracy': (found == masks).mean((1, 2), dtype=jnp.float32),
+            'pixel_accuracy': (found == masks).mean((1, 2), dtype=float),
             'mean_iou': (_pixels(is_target & is_found), _pixels(is_target | is_found)),
         }
 
@@ -110,4 +110,4 @@ class Segmentation(Supervised):
 
 def _pixels(where: jax.Array) -> jax.Array:
     """Counts pixels: f32 [B, classes] from bool [B, H, W, classes]."""
-    return where.sum((1, 2), dtype=jnp.float32)
+    return where.sum((1, 2), dtype=float)

@@ -148,7 +148,7 @@ class BoundSupervised:
 
     def _learning_rate(self, steps: jax.Array) -> jax.Array:
         rate = self.task.learning_rate
-        return jnp.asarray(rate(steps) if callable(rate) else rate, jnp.float32)
+        return jnp.asarray(rate(steps) if callable(rate) else rate, float)
 
 
 def _averages(measures: dict[str, Any], valid: jax.Array | None = None) -> Metrics:

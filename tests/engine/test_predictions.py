@@ -32,7 +32,7 @@ def program() -> Any:
 def test_each_example_is_predicted_in_its_place(n: int, program: Any, state: Any) -> None:
     examples = tiny.examples(n)
     state = jax.device_put(state, replicated(Jit().mesh))
-    predicted = predictions.predict(program, state, examples, batch_size=4)
+    predicted = predictions.predict(program, state, examples, batch_size=4, mesh=Jit().mesh)
     assert predicted.keys() == {'logits'}
     assert predicted['logits'].shape == (n, 3)
     for index in range(n):

@@ -7,6 +7,7 @@ import pytest
 
 from research.engine import runs
 from research.engine.runs import Run
+from research.engine.workspace import project
 from research.errors import UserError
 
 
@@ -39,7 +40,7 @@ def begun(*, state: str = '', folder: Path | None = None) -> Run:
 
 def test_a_run_is_named_by_project_dataset_and_time(same_second: None, workspace: Path) -> None:
     run = Run.begin('digits/toy')
-    assert run.folder == workspace / 'runs' / 'jax-gin-template' / 'digits-toy' / '2026-11-22T17-30-05'
+    assert run.folder == workspace / 'runs' / project() / 'digits-toy' / '2026-11-22T17-30-05'
     names = {path.name for path in run.folder.iterdir()}
     assert names == {'checkpoints', 'logs', 'debug', 'outputs', 'notes.md'}
 
@@ -87,7 +88,7 @@ def test_a_run_that_is_not_there_is_said_with_the_nearest(tmp_path: Path) -> Non
 
 
 def test_the_latest_is_the_newest_that_is_not_finished(same_second: None) -> None:
-    with pytest.raises(UserError, match='there is no unfinished run of jax-gin-template'):
+    with pytest.raises(UserError, match=f'there is no unfinished run of {project()}'):
         Run.find('latest')
     first = begun(state=runs.INTERRUPTED)
     second = begun()  # killed before it had a state

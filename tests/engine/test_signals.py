@@ -62,3 +62,21 @@ def test_a_second_signal_leaves_at_once() -> None:
     code, out, seconds = signalled(STUBBORN, signal.SIGTERM, times=2)
     assert (code, out) == (75, 'left at once\n')
     assert seconds < 5
+
+
+def test_after_the_end_a_signal_changes_nothing_any_more() -> None:
+    """The interpreter takes a moment to leave: exit code and files say that the run has finished."""
+    program = """
+import time
+from research.engine.signals import Signals
+with Signals(ends=True):
+    pass
+print('ready', flush=True)
+time.sleep(0.5)
+"""
+    with subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process.send_signal(number)
+        assert process.wait(timeout=30) == 0

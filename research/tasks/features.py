@@ -1,0 +1,74 @@
+"""Features of images by a frozen network, in which generated and real images are compared."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from research.errors import UserError
+
+REPOSITORY = Path(__file__).parents[2]
+_PLACES = ('NHWC', 'HWIO', 'NHWC')
+
+
+class Extractor(Protocol):
+    """Maps images to features, always in the same way."""
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Returns features f32 [B, d] of images uint8 [B, H, W, C]."""
+        ...
+
+    def describe(self) -> Mapping[str, str]:
+        """Returns what tells this extractor from others: its name and the digest of its arrays."""
+        ...
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """A frozen network of 3x3 convolutions with ReLU; features are the mean of the last over all places.
+
+    It is its file alone and not the code of a model, so that features stay comparable for ever.
+
+    Args:
+      file: an .npz of the arrays `kernel_<i>` f [3, 3, inputs, outputs] and `bias_<i>` f [outputs] of each
+        layer i = 0, 1, ..., and `halve` bool [layers]: whether the image is halved before it, by the maxima
+        of 2x2 places. A relative path starts at the repository.
+    """
+
+    file: str
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Returns features f32 [B, d] of images uint8 [B, H, W, C]."""
+        x = images.astype(jnp.float32) / 127.5 - 1
+        for layer, halve in enumerate(self._arrays['halve']):
+            if halve:
+                x = nnx.max_pool(x, (2, 2), strides=(2, 2))
+            kernel, bias = (
+                jnp.asarray(self._arrays[f'{name}_{layer}'], jnp.float32) for name in ('kernel', 'bias')
+            )
+            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=_PLACES)
+            x = nnx.relu(x + bias[None, None, None])
+        return x.mean((1, 2))
+
+    def describe(self) -> Mapping[str, str]:
+        """Returns the file and its sha256."""
+        return {'extractor': self.file, 'extractor_sha256': hashlib.sha256(self._content).hexdigest()}
+
+    @cached_property
+    def _content(self) -> bytes:
+        path = REPOSITORY / self.file
+        if not path.is_file():
+            raise UserError(f'there is no {path}: bind Convolutions.file to the arrays of an extractor.')
+        return path.read_bytes()
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return dict(np.load(io.BytesIO(self._content), allow_pickle=False))

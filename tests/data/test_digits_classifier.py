@@ -1,0 +1,50 @@
+"""The frozen classifier of the digits: the network that it was, and how good it is."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from data.digits import classifier
+from research.engine import datasets
+from research.models.convnet import ConvNet
+from research.network import Network
+from research.tasks.features import Convolutions
+
+
+@pytest.fixture(scope='module')
+def images() -> Any:
+    return np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+
+
+def test_a_frozen_network_is_the_network(images: Any, tmp_path: Any) -> None:
+    """To the precision of float16."""
+    network = Network(lambda rngs: ConvNet((8, 8, 1), 10, width=4, rngs=rngs))
+    params, rest = network.init(jax.random.key(0))
+    random = np.random.default_rng(1)
+    params, rest = (
+        jax.tree.map(lambda leaf: leaf + random.uniform(0, 0.5, leaf.shape).astype(np.float32), each)
+        for each in (params, rest)
+    )
+    expected, _ = network(params, rest, images.astype(np.float32) / 127.5 - 1)
+    arrays: Any = classifier.frozen(*jax.device_get((params, rest)))
+    np.savez(tmp_path / 'it.npz', **arrays)
+    features = np.asarray(Convolutions(str(tmp_path / 'it.npz'))(images))
+    logits = features @ arrays['kernel'] + arrays['bias']
+    assert np.abs(logits - expected).max() < 2e-3 * np.abs(np.asarray(expected)).max()
+
+
+def test_the_normalisation_that_is_frozen_is_that_of_flax() -> None:
+    assert nnx.BatchNorm(1, rngs=nnx.Rngs(0)).epsilon == classifier.EPSILON
+
+
+def test_it_tells_the_digits_as_well_as_the_readme_says() -> None:
+    examples = datasets.load('digits').split('test').arrays
+    features = np.asarray(Convolutions('data/digits/classifier.npz')(jnp.asarray(examples['image'])))
+    last = np.load(classifier.FILE)
+    predicted = (features @ last['kernel'] + last['bias']).argmax(1)
+    assert np.mean(predicted == examples['label']) == pytest.approx(0.9945, abs=0.003)
+    assert classifier.FILE.stat().st_size < 300_000

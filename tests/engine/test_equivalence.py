@@ -1,0 +1,29 @@
+"""All ways to work are one function: on 8 simulated devices, in a process of its own for each task."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.engine import equivalence
+
+
+@pytest.mark.parametrize('task', equivalence.TASKS)
+def test_all_ways_to_work_are_one_function(task: str) -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', 'tests.engine.equivalence', task],
+        cwd=REPOSITORY,
+        env=os.environ | {'JAX_NUM_CPU_DEVICES': '8'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert max(found['free'].values()) < 1e-12
+    assert max(found['common'].values()) < 1e-5
+    assert found['pmap_differs'] == 0
+    assert found.get('largest_share', 0) <= 1.05 / 8

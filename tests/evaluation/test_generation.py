@@ -1,0 +1,127 @@
+"""Reports of generated examples: what the numbers are, and which features are refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from research import outputs
+from research.errors import UserError
+from research.evaluation import figures
+from research.evaluation.bootstrap import Bootstrap
+from research.evaluation.distances import Kernels, frechet, moments
+from research.evaluation.evaluator import Evaluator
+from research.evaluation.generation import DEFINITIONS, Generation, halvings
+
+RANDOM = np.random.default_rng(0)
+SAMPLES, REAL = (RANDOM.normal(size=(n, 3)).astype(np.float32) for n in (60, 80))
+BOOTSTRAP = Bootstrap(200, 0.95, 0)
+
+
+@pytest.fixture
+def save(tmp_path: Path):
+    """Writes outputs of kind `generation`: save(features, reference) -> folder."""
+
+    def write(features: Any, reference: Any = None, channels: int = 1, **more: Any) -> Path:
+        arrays = {'features': np.asarray(features, np.float32)}
+        arrays['samples'] = RANDOM.integers(0, 256, (len(features), 4, 6, channels), np.uint8)
+        if reference is not None:
+            arrays['reference_features'] = np.asarray(reference, np.float32)
+        outputs.write(
+            tmp_path / 'it',
+            kind='generation',
+            arrays=arrays,
+            ids=[str(index) for index in range(len(features))],
+            meanings=dict.fromkeys(arrays, 'of the test'),
+            dataset='noise',
+            split='test',
+            **more,
+        )
+        return tmp_path / 'it'
+
+    return write
+
+
+def report(folder: Path) -> Any:
+    return Generation().report(outputs.read(folder), BOOTSTRAP)
+
+
+def test_the_numbers(save) -> None:
+    found = report(save(SAMPLES + 0.5, REAL)).metrics
+    samples, real = SAMPLES.astype(float) + 0.5, REAL.astype(float)
+    assert list(found) == list(DEFINITIONS)
+    assert found['frechet_distance'].value == pytest.approx(
+        frechet(moments(samples), moments(real)), rel=1e-6
+    )
+    ones = np.ones((1, 60)), np.ones((1, 80))
+    expected = Kernels.of(samples, real).distance(*ones)[0]
+    assert found['kernel_distance'].value == pytest.approx(expected, rel=1e-6)
+    halved = halvings(samples, real, 200, 0).mean(0)
+    assert found['frechet_distance_of_halves'].value == pytest.approx(halved[0], rel=1e-5)
+    assert found['frechet_ratio'].value == pytest.approx(halved[1] / halved[0], rel=1e-5)
+    for metric in found.values():
+        assert metric.interval[0] < metric.value < metric.interval[1]
+
+
+def test_samples_as_good_as_real_ones() -> None:
+    """The ratio is 1 on average, where the distance itself is that of chance."""
+    ratios = []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        distances = halvings(*random.normal(size=(2, 60, 3)), draws=40, seed=seed).mean(0)
+        ratios.append(distances[1] / distances[0])
+    assert np.mean(ratios) == pytest.approx(1, abs=0.2)
+
+
+def test_halves_are_halves_of_the_real_examples() -> None:
+    """Two values, as many of each: the halves' means tell how many of them each half got."""
+    real = np.repeat([[0.0], [1.0]], 4, axis=0)
+    for to_other, to_samples in halvings(np.full((4, 1), 9.0), real, draws=20, seed=0):
+        likely = [ones for ones in range(5) if np.isclose((1 - ones / 2) ** 2, to_other, atol=1e-9)]
+        assert likely
+        expected = [(9 - ones / 4) ** 2 + ones * (4 - ones) / 12 for ones in likely]
+        assert np.isclose(to_samples, expected).any()
+
+
+def test_an_interval_covers_the_distance_of_other_samples(save) -> None:
+    """Bootstrap alone would lie above: repeated examples make sets more different."""
+    found = report(save(SAMPLES + 0.5, REAL)).metrics
+    for name in ('frechet_distance', 'kernel_distance'):
+        low, high = found[name].interval
+        middle = (low + high) / 2
+        assert abs(middle - found[name].value) < 0.25 * (high - low)
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_the_first_samples_are_drawn(save, channels: int) -> None:
+    folder = save(np.concatenate([SAMPLES, SAMPLES]), REAL, channels=channels)
+    found = report(folder)
+    figure = found.figures['samples']()
+    assert figure.get_suptitle().startswith('noise test, n = 120, 95 % intervals\nFrechet distance ')
+    drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
+    assert len(drawn) == figures.SAMPLES
+    for image, sample in zip(drawn, found.outputs.arrays['samples'], strict=False):
+        np.testing.assert_array_equal(image.reshape(sample.shape), sample)
+
+
+def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
+    folder = save(SAMPLES, REAL, details={'extractor': 'a network'})
+    found = Evaluator(draws=100).evaluate(folder)
+    assert found['details'] == {'extractor': 'a network'}
+    assert (folder / 'evaluation/figures/samples.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize(
+    ('features', 'reference', 'message'),
+    [
+        (SAMPLES, None, r'no reference_features\.npy, so there is nothing to compare the samples with'),
+        (SAMPLES, REAL[:3], r'reference_features\.npy holds 3 examples, and at least 4 are needed'),
+        (SAMPLES[:1], REAL, r'features\.npy holds 1 examples, and at least 2 are needed'),
+        (np.where(SAMPLES[7] == SAMPLES, np.nan, SAMPLES), REAL, r'for 1 of 60 .* number 7, counted from 0'),
+        (SAMPLES, np.where(REAL[70] == REAL, np.inf, REAL), r'reference_features\.npy .* number 70'),
+    ],
+)
+def test_features_that_cannot_be_judged(save, features: Any, reference: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        report(save(features, reference))
