@@ -22,6 +22,7 @@ BEGINNINGS = {
     'stack.json',
     'requirements.lock',
     'uncommitted.diff',
+    'config.tmp',  # a config.gin half written
 }
 RUNNING, FINISHED, INTERRUPTED, FAILED = 'running', 'finished', 'interrupted', 'failed'
 
@@ -44,9 +45,7 @@ class Run:
         if folder is None:
             home = workspace() / 'runs' / project() / dataset.replace('/', '-')
             folder = _new_folder(home, datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S'))
-        elif folder.exists() and not (
-            folder.is_dir() and {each.name for each in folder.iterdir()} <= BEGINNINGS
-        ):
+        elif folder.exists() and not (folder.is_dir() and all(map(_is_beginning, folder.iterdir()))):
             raise UserError(f'{folder} exists and holds no run: choose another name for --run.')
         elif cls(folder).status().get('config_sha256'):
             raise UserError(f'{folder} has lost its config.gin: restore it, or give --run another name.')
@@ -119,6 +118,11 @@ def _order(folder: Path) -> list[int]:
 def is_run(folder: Path) -> bool:
     """Tells whether a folder holds a run that can be continued."""
     return (folder / 'config.gin').is_file()
+
+
+def _is_beginning(path: Path) -> bool:
+    """Whether a run that was stopped before it had a config may have left this, whole or half written."""
+    return re.sub(r'\.[\d-]+\.tmp$', '', path.name) in BEGINNINGS
 
 
 def _new_folder(home: Path, name: str) -> Path:

@@ -10,8 +10,8 @@ from research.errors import UserError
 class UNet(nnx.Module):
     """A U-Net: down to coarse features and up again, at each resolution with what was seen there before.
 
-    After Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597, with zeros around the image, so
-    that its size stays; group normalisation, Wu and He 2018, https://arxiv.org/abs/1803.08494; and pixels
+    After Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597, with zeros around the image,
+    so that its size stays; group normalisation, Wu and He 2018, https://arxiv.org/abs/1803.08494; and pixels
     repeated on the way up, Odena et al. 2016, https://doi.org/10.23915/distill.00003.
 
     Args:

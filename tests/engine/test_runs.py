@@ -122,3 +122,9 @@ def test_a_run_is_told_by_its_config(tmp_path: Path) -> None:
     (tmp_path / 'config.gin').touch()
     assert runs.is_run(tmp_path)
     assert Run.find(str(tmp_path)).folder == tmp_path.resolve()
+
+
+def test_what_a_kill_left_half_written_is_no_hindrance(tmp_path: Path) -> None:
+    for name in ('config.tmp', 'status.json.3018-139620.tmp', 'requirements.lock', 'lock'):
+        (tmp_path / name).touch()
+    assert Run.begin('digits', tmp_path).folder == tmp_path

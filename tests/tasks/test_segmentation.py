@@ -17,6 +17,7 @@ from research.models.unet import UNet
 from research.tasks import segmentation
 from research.tasks.augmentation import Flip, Shift
 from research.tasks.segmentation import Segmentation
+from research.tasks.supervised import _averages
 
 CLASSES = ('ground', 'cat', 'dog', 'owl')
 SPEC = Spec(
@@ -104,20 +105,14 @@ def test_measures_merge_to_those_of_all_valid_images(without: int, state: Any) -
     found, valid = logits.argmax(-1), np.array([1, 1, 0, 1, 1, 1], bool)
     batches = []
     for rows in (slice(0, 3), slice(3, 6)):
-        batch = {name: array[rows] for name, array in BATCH.items()} | {VALID: valid[rows]}
+        batch: Any = {name: array[rows] for name, array in BATCH.items()} | {VALID: valid[rows]}
         measured = task().measure(jnp.asarray(logits[rows]), batch)
-        batches.append(segmentation_averages(measured, batch))
+        batches.append(_averages(measured, batch[VALID]))
     values = merged(batches)
     masks, found = BATCH['mask'][valid], found[valid]
     assert values.keys() == {'loss', 'pixel_accuracy', 'mean_iou'}
     assert values['mean_iou'] == pytest.approx(slow_mean_iou(masks, found), rel=1e-6)
     assert values['pixel_accuracy'] == pytest.approx((masks == found).mean(), rel=1e-6)
-
-
-def segmentation_averages(measured: Any, batch: Any) -> Any:
-    from research.tasks.supervised import _averages
-
-    return _averages(measured, batch[VALID])
 
 
 def test_training_and_evaluation_measure_the_same_things(state: Any) -> None:
