@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 
 CLASSES = ('background', 'circle', 'square', 'triangle', 'star')
 SPLITS = {'train': 1000, 'val': 150, 'test': 150}  # scenes, numbered in this order
-SIDE = 64  # pixels
-SHAPES = (3, 6)  # in a scene: from, to
-RADIUS = (0.12, 0.24)  # image sides
+SIDE = 48  # pixels
+SHAPES = (1, 3)  # in a scene: from, to
+RADIUS = (0.16, 0.28)  # image sides
 INNER = 0.45  # radius of a star's inner corners, of that of its tips
-NOISE = 10  # gray levels
+NOISE = 6  # gray levels
 FINE = 4  # a shape is drawn so many times larger, and a pixel it covers in part is blended
 
 
@@ -73,7 +73,7 @@ def _cover(corners: np.ndarray, side: int) -> np.ndarray:
 
 def _texture(random: np.random.Generator, side: int) -> np.ndarray:
     """Returns a colour with stripes of another, f64 [side, side, 3], in gray levels."""
-    colour, stripes = random.uniform(30, 225, 3), random.uniform(-30, 30, 3)
+    colour, stripes = random.uniform(30, 225, 3), random.uniform(-20, 20, 3)
     waves, angle, phase = random.uniform(2, 10), *random.uniform(0, 2 * np.pi, 2)
     y, x = np.mgrid[:side, :side] / side
     wave = np.sin(2 * np.pi * waves * (x * np.cos(angle) + y * np.sin(angle)) + phase)

@@ -19,7 +19,8 @@ Loss = Callable[[jax.Array, jax.Array], jax.Array]  # (logits [B, H, W, K], mask
 
 def cross_entropy(logits: jax.Array, masks: jax.Array) -> jax.Array:
     """Returns the mean over the pixels of -ln of the probability of their class, f32 [B]."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits, masks.astype(jnp.int32)).mean((1, 2))
+    # Not with integer labels: the gradient of that is a scatter, which XLA compiles and runs slowly.
+    return optax.softmax_cross_entropy(logits, jax.nn.one_hot(masks, logits.shape[-1])).mean((1, 2))
 
 
 def dice(logits: jax.Array, masks: jax.Array) -> jax.Array:
