@@ -109,7 +109,8 @@ def test_tables_against_scikit_learn(save, case: str):
     flat, labels = (targets.ravel(), masks.ravel()), range(len(NAMES))
     np.testing.assert_array_equal(tables['confusion_matrix'], confusion_matrix(*flat, labels=labels))
     there = np.isin(labels, flat)
-    for column, score in {'iou': jaccard_score, 'dice': f1_score}.items():
+    by_class: dict[str, Any] = {'iou': jaccard_score, 'dice': f1_score}
+    for column, score in by_class.items():
         expected = score(*flat, average=None, labels=labels, zero_division=0)
         values = tables['per_class'][column].to_numpy()
         np.testing.assert_allclose(values[there], expected[there], atol=1e-6)
