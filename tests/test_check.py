@@ -331,7 +331,11 @@ def test_an_exception_needs_a_check_and_a_reason(line: str, message: str, tmp_pa
 
 def test_the_program_writes_a_report(config_file: Any, program: Any, tmp_path: Path) -> None:
     folder = tmp_path / 'found'
-    code, out, _ = program('check', f'--gin_file={config_file()}', f'--output={folder}')
+    shifted = (
+        'from research.tasks import augmentation',
+        'classification.Classification.augment = @augmentation.Shift()',
+    )
+    code, out, _ = program('check', f'--gin_file={config_file(*shifted)}', f'--output={folder}')
     findings = json.loads((folder / 'findings.json').read_text())['checks']
     assert list(findings) == list(catalogue.ALL)
     assert code == any(each['verdict'] == FAIL for each in findings.values())

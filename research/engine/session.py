@@ -14,7 +14,7 @@ from typing import Any
 
 from research.engine import faults, locks, stack
 from research.engine.logs import logger
-from research.engine.runs import FAILED, INTERRUPTED, RUNNING, Run
+from research.engine.runs import FAILED, FINISHED, INTERRUPTED, RUNNING, Run
 from research.engine.signals import Signals
 from research.errors import Interrupted, RunError
 
@@ -110,6 +110,11 @@ class Session:
             if trouble:
                 raise RunError(f'{trouble}. Mend that. {self._how_to_go_on()}') from None
             raise
+
+    def finish(self, step: int) -> None:
+        """Records that the run has finished with this step; a signal can no longer have it otherwise."""
+        self.signals.settle()
+        self.run.write_status(state=FINISHED, step=step)
 
     def fail(self, message: str) -> None:
         """Records that the run has failed; a status that cannot be written is let go."""

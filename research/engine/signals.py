@@ -40,6 +40,7 @@ class Signals:
         self.before_leaving = self.told = _nothing
         self.agreed: Callable[[bool], bool] = bool
         self._requested, self._ends_orderly = threading.Event(), False
+        self._leaving, self._settled = threading.Lock(), False
 
     def __enter__(self) -> Self:
         self._pipe, pipe = os.pipe()
@@ -60,7 +61,7 @@ class Signals:
 
     def _listen(self) -> None:
         while number := os.read(self._pipe, 1):
-            if number[0] not in HEARD:
+            if number[0] not in HEARD or self._settled:
                 continue
             if self._requested.is_set() or not self._ends_orderly:
                 self._leave()
@@ -68,11 +69,19 @@ class Signals:
         os.close(self._pipe)
 
     def _leave(self) -> None:
-        try:
-            self.before_leaving()
-            self.told()
-        finally:
-            os._exit(INTERRUPTED)  # the main thread may be inside XLA, and come back in a minute
+        with self._leaving:
+            if self._settled:
+                return
+            try:
+                self.before_leaving()
+                self.told()
+            finally:
+                os._exit(INTERRUPTED)  # the main thread may be inside XLA, and come back in a minute
+
+    def settle(self) -> None:
+        """Has signals change nothing from here on, for all is saved."""
+        with self._leaving:
+            self._settled = True
 
     def heard(self) -> bool:
         """Whether this process has heard a signal."""

@@ -23,7 +23,7 @@ from research.engine.logs import logger
 from research.engine.metrics import merged
 from research.engine.programs import Compiled, compiled
 from research.engine.progress import progress
-from research.engine.runs import FINISHED, Run
+from research.engine.runs import Run
 from research.engine.session import Session
 from research.engine.signals import Signals
 from research.engine.watchdog import Watchdog
@@ -83,7 +83,7 @@ class Trainer(Experiment):
             raise Interrupted
         predictions.save(self, run.folder, self.predict, 'best' if self.best else 'latest', overwrite=True)
         faults.point('finish')
-        run.write_status(state=FINISHED, step=self.steps)
+        session.finish(self.steps)
 
     def _journal(self, session: Session, start: int) -> Journal:
         shown = progress(start, self.steps, self.order.epoch, self.batch_size)

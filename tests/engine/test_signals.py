@@ -64,6 +64,12 @@ def test_a_second_signal_leaves_at_once() -> None:
     assert seconds < 5
 
 
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_once_all_is_saved_a_signal_changes_nothing(number: signal.Signals) -> None:
+    settled = "signals.settle(); print('ready', flush=True); time.sleep(1)"
+    assert signalled(settled, number)[:2] == (0, 'ended False\n')
+
+
 def test_after_the_end_a_signal_changes_nothing_any_more() -> None:
     """The interpreter takes a moment to leave: exit code and files say that the run has finished."""
     program = """
