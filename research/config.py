@@ -473,7 +473,7 @@ class Config:
 
     def text(self) -> str:
         """Returns the operative config: every parameter of all that was built, defaults too."""
-        return gin.operative_config_str(max_line_length=110)
+        return _EMPTY.sub('', gin.operative_config_str(max_line_length=110))
 
     def save(self, path: Path) -> None:
         """Writes the operative config, and goes on from what was written.
@@ -575,6 +575,10 @@ class Config:
                     found.add(name)
                     waiting += [each.value for each in self._bindings if (each.target or str(each)) == name]
         return found
+
+
+# Gin's heading of a function whose caller gives it every argument, such as a loss: nothing stands under it.
+_EMPTY = re.compile(r'# Parameters for .*:\n# =+\n# None\.\n\n?')
 
 
 def _read_operative(text: str) -> tuple[Binding, ...]:

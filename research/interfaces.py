@@ -95,11 +95,23 @@ class Task(Protocol):
         ...
 
 
-def average(values: jax.Array, valid: jax.Array | None = None) -> clu_metrics.Average:
-    """Returns the sum and the count of per-example values [B], over the valid ones."""
-    valid = jnp.ones_like(values, bool) if valid is None else valid
-    total = jnp.sum(jnp.where(valid, values, 0))  # not a product, for padding may give NaN
-    count = jnp.sum(valid.astype(values.dtype))
+def average(
+    values: jax.Array, valid: jax.Array | None = None, counts: jax.Array | None = None
+) -> clu_metrics.Average:
+    """Returns the sums of values and of counts over the valid examples; their quotient is the metric.
+
+    Args:
+      values: of each example, [B] or [B, K]. The metric of K values is the mean of their K quotients, without
+        those that counted nothing: mean IoU of K classes, say.
+      valid: which examples count, bool [B]; by default all.
+      counts: what each value counts, shaped like `values`; by default 1.
+    """
+    counts = jnp.ones_like(values) if counts is None else counts
+    if valid is not None:
+        valid = jnp.expand_dims(valid, tuple(range(1, values.ndim)))
+        # Not products, for padding may give NaN.
+        values, counts = jnp.where(valid, values, 0), jnp.where(valid, counts, 0)
+    total, count = values.sum(0), counts.sum(0)
     return clu_metrics.Average(total=total, count=count)  # type: ignore[call-arg] (flax.struct hides its fields)
 
 

@@ -49,7 +49,10 @@ KINDS: Mapping[str, Kind] = {
     ),
     'segmentation': Kind(
         needs=(('masks',),),
-        arrays={'masks': Field('uint8', 'n h w'), 'targets': Field('uint8', 'n h w')},
+        arrays={
+            'masks': Field('uint8', 'n h w', below='classes'),
+            'targets': Field('uint8', 'n h w', below='classes'),
+        },
     ),
     'detection': Kind(
         needs=(('boxes',), ('scores',), ('classes',), ('example',)),

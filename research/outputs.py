@@ -1,8 +1,9 @@
 """The outputs format: predictions as plain files, written and read. Imports NumPy alone.
 
 An outputs folder holds `manifest.json`, `ids.txt` (one example id per line), one `.npy` file per array and,
-for people, `predictions.csv`. The manifest states bytes and sha256 of every other file: a folder without it
-is unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is the evaluator's.
+for people, `predictions.csv` or pictures in `images/`. The manifest states bytes and sha256 of every other
+file: a folder without it is unfinished, and one that disagrees with it is damaged. `evaluation/` inside it is
+the evaluator's.
 """
 
 import csv
@@ -69,6 +70,7 @@ def write(
     dataset: str = '',
     split: str = '',
     details: Mapping[str, str] | None = None,
+    files: Iterable[tuple[str, bytes]] = (),
     overwrite: bool = False,
 ) -> None:
     """Writes an outputs folder, whole or not at all.
@@ -86,6 +88,7 @@ def write(
       dataset: what the examples are from.
       split: which split of it.
       details: what else tells these outputs from others, as name and text.
+      files: path inside the folder, such as `images/0001.png`, and content of whatever else it is to hold.
       overwrite: replaces an existing outputs folder, its evaluation too, once the new one is complete.
 
     Raises:
@@ -102,6 +105,7 @@ def write(
             np.save(aside / f'{name}.npy', array, allow_pickle=False)
         if kind == 'classification':
             _write_predictions(aside / PREDICTIONS, arrays, ids, class_names)
+        _write_files(aside, files)
         manifest = {
             'format': FORMAT,
             'version': VERSION,
@@ -115,7 +119,7 @@ def write(
             'class_names': list(class_names),
             'details': dict(details or {}),
             'arrays': {name: _described(name, array, meanings[name]) for name, array in arrays.items()},
-            'files': {path.name: _fingerprint(path) for path in sorted(aside.iterdir())},
+            'files': {path.relative_to(aside).as_posix(): _fingerprint(path) for path in _files(aside)},
         }
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
 
@@ -182,6 +186,19 @@ def _check_meanings(folder: Path, arrays: Iterable[str], meanings: Mapping[str, 
     for name in sorted(set(arrays).symmetric_difference(meanings)):
         problem = 'has no meaning' if name in arrays else 'has a meaning but is no array'
         raise UserError(f'{folder}: {name!r} {problem}. State one for each array, in a few words.')
+
+
+def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    for name, content in files:
+        _check_path(folder, name)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open('xb') as file:  # never over another file
+            file.write(content)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob('*') if path.is_file())
 
 
 def _described(name: str, array: np.ndarray, meaning: str) -> dict[str, Any]:

@@ -21,6 +21,10 @@ IMAGE, CLASSES = (4, 4, 1), ('a', 'b', 'c')
 SPEC = Spec(
     {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'label': jax.ShapeDtypeStruct((), np.int32)}, CLASSES
 )
+MASK_SPEC = Spec(
+    {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'mask': jax.ShapeDtypeStruct(IMAGE[:2], np.uint8)},
+    CLASSES,
+)
 MODELS = {
     'mlp': partial(MLP, width=8, dropout=0.0),
     'convnet': partial(ConvNet, width=2, stages=1, dropout=0.0),
@@ -33,6 +37,14 @@ def examples(n: int) -> Examples:
     images = random.integers(0, 256, (n, *IMAGE), np.uint8)
     labels = random.integers(0, len(CLASSES), n, np.int32)
     return Examples([f'example-{i}' for i in range(n)], {'image': images, 'label': labels})
+
+
+def masked_examples(n: int) -> Examples:
+    """Returns n images of noise, each with a class for each pixel."""
+    random = np.random.default_rng(n)
+    images = random.integers(0, 256, (n, *IMAGE), np.uint8)
+    masks = random.integers(0, len(CLASSES), (n, *IMAGE[:2]), np.uint8)
+    return Examples([f'example-{i}' for i in range(n)], {'image': images, 'mask': masks})
 
 
 def batch(n: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A dataset is a folder `data/<name>/` of the repository; nothing here knows one b
 
 - `BUILDER_CONFIGS` has `full`, meant where none is named, and `toy`. Only the folder they read differs.
 - Its features have fixed shapes, except texts. The text `id` is unique in the dataset, and one line.
+- Classes have names: those of a ClassLabel, or of a LabeledImage, which is a class for each pixel, [H, W].
 - `raw_examples()` returns `{split: [(id, path, label), ...]}`: each original file, and its label or the path
   of its mask. Files lie in the dataset's folder of the workspace, `<data_dir>/..`; a link there may lead
   elsewhere. It fetches those that are missing. `_generate_examples` goes by it, and so do the lists.
@@ -235,7 +236,7 @@ def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
         for index, example in enumerate(examples):
             ids.write(example['id'].decode() + '\n')
             for name, array in arrays.items():
-                array[index] = example[name]
+                array[index] = np.reshape(example[name], array.shape[1:])
 
 
 def _fingerprint(folder: Path) -> str:
@@ -270,7 +271,8 @@ def _spec(builder: Any) -> Spec:
     features = {
         name: each for name, each in builder.info.features.items() if not isinstance(each, tfds.features.Text)
     }
-    classes = [each.names for each in features.values() if isinstance(each, tfds.features.ClassLabel)]
+    labels = tfds.features.ClassLabel, tfds.features.LabeledImage
+    classes = [each.names for each in features.values() if isinstance(each, labels)]
     example = {name: _shape(builder.name, name, each) for name, each in features.items()}
     return Spec(example, tuple(classes[0]) if classes else ())
 
@@ -285,7 +287,10 @@ def _shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:
             f'Give it in data/{dataset}/{dataset}_dataset_builder.py and bring the examples to it there.'
         )
     is_class = isinstance(feature, tfds.features.ClassLabel)
-    return jax.ShapeDtypeStruct(feature.shape, np.dtype(np.int32) if is_class else np.dtype(feature.np_dtype))
+    dtype = np.dtype(np.int32) if is_class else np.dtype(feature.np_dtype)
+    is_map = isinstance(feature, tfds.features.LabeledImage)  # of classes; TFDS gives it one channel
+    shape = tuple(feature.shape)
+    return jax.ShapeDtypeStruct(shape[:-1] if is_map else shape, dtype)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from research import palette
+
 TILE, CAPTION, COLUMNS, MOST = 96, 16, 8, 32
 
 
@@ -16,16 +18,17 @@ def save_first_batch(
 
     Args:
       folder: `debug/` of the run.
-      inputs: arrays [B, ...] as they enter the network.
+      inputs: arrays [B, ...] as they enter the network; uint8 [B, H, W], classes, are drawn beside images.
       labels: int [B], or None where examples have none.
       names: of the classes.
     """
     np.savez_compressed(folder / 'first_batch.npz', **inputs)  # type: ignore[arg-type]
-    for name, array in inputs.items():
-        if array.ndim == 4 and array.shape[-1] in (1, 3):
-            captions = _captions(labels, names, len(array))
-            sheet = contact_sheet(array[:MOST], captions[:MOST])
-            sheet.save(folder / ('first_batch.png' if len(inputs) == 1 else f'first_batch_{name}.png'))
+    images = {name: each for name, each in inputs.items() if each.ndim == 4 and each.shape[-1] in (1, 3)}
+    maps = [each[:MOST] for each in inputs.values() if each.ndim == 3 and each.dtype == np.uint8]
+    for name, array in images.items():
+        captions = _captions(labels, names, len(array))
+        sheet = contact_sheet(array[:MOST], captions[:MOST], maps)
+        sheet.save(folder / ('first_batch.png' if len(images) == 1 else f'first_batch_{name}.png'))
 
 
 def _captions(labels: np.ndarray | None, names: Sequence[str], n: int) -> list[str]:
@@ -36,17 +39,29 @@ def _captions(labels: np.ndarray | None, names: Sequence[str], n: int) -> list[s
     return [names[int(label)] if named else f'{label:g}' for label in labels]
 
 
-def contact_sheet(images: np.ndarray, captions: Sequence[str]) -> Image.Image:
-    """Returns one picture of images [n, H, W, C], captions under them; their range spans black to white."""
+def contact_sheet(
+    images: np.ndarray, captions: Sequence[str], maps: Sequence[np.ndarray] = ()
+) -> Image.Image:
+    """Returns one picture of images [n, H, W, C], captions under them; their range spans black to white.
+
+    Maps, uint8 [n, H, W], have a class for each pixel: each stands to the right of its image, in colours.
+    """
+    pictures = np.concatenate([_gray_levels(images), *(palette.colours(256)[each] for each in maps)], 2)
+    width, columns = TILE * (1 + len(maps)), COLUMNS // (1 + len(maps))
+    rows = -(-len(images) // columns)
+    sheet = Image.new('RGB', (columns * (width + 8) + 8, rows * (TILE + CAPTION + 8) + 8), 'white')
+    draw = ImageDraw.Draw(sheet)
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(index, columns)
+        x, y = 8 + column * (width + 8), 8 + row * (TILE + CAPTION + 8)
+        tile = Image.fromarray(picture).resize((width, TILE), Image.Resampling.NEAREST)
+        sheet.paste(tile, (x, y))
+        draw.text((x + width / 2, y + TILE + 2), caption, fill='black', anchor='ma')
+    return sheet
+
+
+def _gray_levels(images: np.ndarray) -> np.ndarray:
+    """Returns images [n, H, W, 1 or 3] as uint8 [n, H, W, 3], from the lowest value to the highest."""
     low, high = float(images.min()), float(images.max())
     scaled = ((images - low) * (255 / ((high - low) or 1))).astype(np.uint8)
-    rows = -(-len(images) // COLUMNS)
-    sheet = Image.new('RGB', (COLUMNS * (TILE + 8) + 8, rows * (TILE + CAPTION + 8) + 8), 'white')
-    draw = ImageDraw.Draw(sheet)
-    for index, (image, caption) in enumerate(zip(scaled, captions, strict=True)):
-        row, column = divmod(index, COLUMNS)
-        x, y = 8 + column * (TILE + 8), 8 + row * (TILE + CAPTION + 8)
-        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert('RGB')
-        sheet.paste(picture.resize((TILE, TILE), Image.Resampling.NEAREST), (x, y))
-        draw.text((x + TILE / 2, y + TILE + 2), caption, fill='black', anchor='ma')
-    return sheet
+    return np.broadcast_to(scaled, (*images.shape[:3], 3))

@@ -1,6 +1,5 @@
 """Metrics on their way from device to logs: fetched late and in blocks, so that the loop never waits."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -20,13 +19,13 @@ def merged(batches: Iterable[Metrics]) -> dict[str, float]:
 
     A few batches are under way at a time, for each of them takes memory on the device.
     """
-    totals: dict[str, tuple[float, float]] = {}
+    totals: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     waiting: deque[Metrics] = deque()
 
     def add_oldest() -> None:
         for name, average in jax.device_get(waiting.popleft()).items():
-            total, count = totals.get(name, (0.0, 0.0))
-            totals[name] = (total + float(average.total), count + float(average.count))
+            total, count = totals.get(name, (np.float64(0), np.float64(0)))
+            totals[name] = (total + average.total, count + average.count)
 
     for batch in batches:
         waiting.append(batch)
@@ -34,7 +33,15 @@ def merged(batches: Iterable[Metrics]) -> dict[str, float]:
             add_oldest()
     while waiting:
         add_oldest()
-    return {name: total / count if count else math.nan for name, (total, count) in totals.items()}
+    return {name: float(_values(total[None], count[None])[0]) for name, (total, count) in totals.items()}
+
+
+def _values(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the metric of each step, [steps], from its sums [steps] or [steps, K]; NaN if none counted."""
+    rest = tuple(range(1, totals.ndim))
+    with np.errstate(invalid='ignore', divide='ignore'):
+        quotients = np.where(counts != 0, totals / counts, 0)
+        return quotients.sum(rest) / (counts != 0).sum(rest)
 
 
 class Pending:
@@ -64,8 +71,7 @@ class Pending:
         groups, self._waiting = self._waiting[:count], self._waiting[count:]
         lines = []
         for (step, _), metrics in zip(groups, jax.device_get([each for _, each in groups]), strict=True):
-            with np.errstate(invalid='ignore', divide='ignore'):  # a metric that counted nothing is NaN
-                values = {name: each.total / each.count for name, each in metrics.items()}
+            values = {name: _values(each.total, each.count) for name, each in metrics.items()}
             for index in range(max((len(each) for each in values.values()), default=0)):
                 lines.append((step + index + 1, {name: float(each[index]) for name, each in values.items()}))
         return lines

@@ -25,14 +25,14 @@ sys.path.insert(0, {repository!r})
 import jax
 
 from research import config
-from research.engine import nonfinite
+from research.engine import metrics, nonfinite
 from research.engine.trainer import Trainer
 
 jax.config.update('jax_debug_nans', True)
 experiment = config.Config([{config!r}]).build(Trainer)
 state, batch = nonfinite.load(experiment, {folder!r})
-_, metrics = experiment.bound.update(state, batch, nonfinite.step_key(experiment, {step}))
-print({{name: float(each.total / each.count) for name, each in metrics.items()}})
+_, found = experiment.bound.update(state, batch, nonfinite.step_key(experiment, {step}))
+print(metrics.merged([found]))
 '''
 
 

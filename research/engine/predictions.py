@@ -14,6 +14,7 @@ from research.engine.datasets import Examples
 from research.engine.experiment import Experiment
 from research.engine.inputs import evaluation_batches
 from research.engine.logs import logger
+from research.engine.pictures import pictures
 from research.engine.programs import Compiled, compiled
 from research.engine.workspace import project
 from research.interfaces import State
@@ -89,5 +90,6 @@ def _write(
         step=step,
         dataset=experiment.data.name,
         split=split,
+        files=pictures(predicted, examples.ids),
         overwrite=overwrite,
     )

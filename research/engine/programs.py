@@ -139,7 +139,7 @@ def _skipping(update: Update) -> Update:
 
     def guarded(state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         changed, metrics = update(state, batch, key)
-        finite = jnp.all(jnp.stack([jnp.isfinite(each.total) for each in metrics.values()]))
+        finite = jnp.all(jnp.stack([jnp.isfinite(each.total).all() for each in metrics.values()]))
         kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), changed, state)
         return kept, metrics | {'skipped': average(1 - finite.astype(jnp.float32)[None])}
 

@@ -105,7 +105,15 @@ class Classification:
             'calibration': partial(
                 figures.reliability, tables['calibration'], title, measured['calibration_error']
             ),
-            'per_class_f1': partial(figures.class_f1, tables['per_class'], title, measured['macro_f1']),
+            'per_class_f1': partial(
+                figures.class_scores,
+                tables['per_class'],
+                'f1',
+                'F1',
+                'examples',
+                title,
+                measured['macro_f1'],
+            ),
         }
         return Report(found, bootstrap, measured, HEADLINE, tables, drawn)
 

@@ -11,6 +11,7 @@ from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.generation import Generation
 from research.evaluation.report import Report
+from research.evaluation.segmentation import Segmentation
 
 
 class KindEvaluator(Protocol):
@@ -51,6 +52,7 @@ class Evaluator:
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
             'generation': Generation(),
+            'segmentation': Segmentation(),
         }
 
     def report(self, folder: str | Path) -> Report:

@@ -17,16 +17,17 @@ NUMBERED, NAMED, BARS = 20, 40, 30
 SAMPLES = 64  # so many pictures are drawn, the first ones: whoever chose would show the good ones
 
 
-def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric) -> Figure:
-    """Draws how the examples of each label were predicted.
+def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric, in_percent: bool = False) -> Figure:
+    """Draws how the examples, or pixels, of each label were predicted.
 
     Args:
       counts: number of examples, a row per label and a column per predicted class.
       title: what was evaluated.
       accuracy: the headline.
+      in_percent: writes shares of the label into the cells instead of counts, where these are long.
     """
     classes = len(counts)
-    names = [_plain(name) for name in counts.columns]
+    names = [plain(name) for name in counts.columns]
     longest = max(map(len, names))
     side = max(5, 2.6 + 0.32 * min(classes, NUMBERED) + 0.06 * longest)
     figure = Figure(figsize=(side + 1, side), layout='constrained')
@@ -39,15 +40,15 @@ def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric) -> Figu
     bar.set_label('share of the label')
     bar.outline.set_visible(False)
     if classes <= NUMBERED:
-        _write_numbers(axes, numbers, shares)
+        _write_numbers(axes, np.round(100 * shares, 1) if in_percent else numbers, shares)
     if classes <= NAMED:
         axes.set_xticks(range(classes), names, rotation=0 if longest <= 3 else 90)
         axes.set_yticks(range(classes), names)
     axes.set_xlabel('prediction')
-    axes.set_ylabel('label')
+    axes.set_ylabel('label (numbers in %)' if in_percent else 'label')
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    _entitle(figure, title, accuracy)
+    entitle(figure, title, accuracy)
     return figure
 
 
@@ -82,27 +83,32 @@ def reliability(table: pd.DataFrame, title: str, error: Metric) -> Figure:
     figure.legend(loc='outside lower center', ncols=3, frameon=False)
     for axes in (above, below):
         axes.spines[['top', 'right']].set_visible(False)
-    _entitle(figure, title, error)
+    entitle(figure, title, error)
     return figure
 
 
-def class_f1(table: pd.DataFrame, title: str, macro_f1: Metric) -> Figure:
-    """Draws F1 of each class that occurs, the lowest first, with its interval.
+def class_scores(
+    table: pd.DataFrame, score: str, name: str, counted: str, title: str, headline: Metric
+) -> Figure:
+    """Draws a score of each class that has one, the lowest first, with its interval.
 
     Args:
-      table: a row per class with `f1`, `f1_low`, `f1_high` and `support`.
+      table: a row per class with `support` and, named after the score, `f1`, `f1_low` and `f1_high`, say.
+      score: the column to draw.
+      name: the score's name for people.
+      counted: what `support` counts.
       title: what was evaluated.
-      macro_f1: the headline.
+      headline: the mean of the score.
     """
-    present = table.dropna(subset='f1').sort_values('f1', kind='stable')
+    present = table.dropna(subset=score).sort_values(score, kind='stable')
     shown = present.head(BARS)
     figure = Figure(figsize=(6.4, 1.8 + 0.3 * len(shown)), layout='constrained')
     axes = figure.add_subplot()
     places = np.arange(len(shown))
-    axes.barh(places, shown['f1'], color=SKY)
-    axes.hlines(places, shown['f1_low'], shown['f1_high'], color='black', linewidth=2)
+    axes.barh(places, shown[score], color=SKY)
+    axes.hlines(places, shown[f'{score}_low'], shown[f'{score}_high'], color='black', linewidth=2)
     names = [
-        f'{_plain(name)} ({support})' for name, support in zip(shown.index, shown['support'], strict=True)
+        f'{plain(each)} ({support:,})' for each, support in zip(shown.index, shown['support'], strict=True)
     ]
     axes.set_yticks(places, names)
     axes.margins(y=0.01)
@@ -110,10 +116,10 @@ def class_f1(table: pd.DataFrame, title: str, macro_f1: Metric) -> Figure:
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PERCENT)
     which = f'the {BARS} lowest of {len(present)} classes' if len(present) > BARS else 'class'
-    axes.set(xlabel='F1 (bar) and its interval (line)', ylabel=f'{which} (examples)')
+    axes.set(xlabel=f'{name} (bar) and its interval (line)', ylabel=f'{which} ({counted})')
     axes.spines[['top', 'right']].set_visible(False)
     axes.tick_params(axis='y', length=0)
-    _entitle(figure, title, macro_f1)
+    entitle(figure, title, headline)
     return figure
 
 
@@ -134,8 +140,20 @@ def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
         if place < len(shown):
             image = shown[place]
             axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap='gray', vmin=0, vmax=255)
-    _entitle(figure, title, distance)
+    entitle(figure, title, distance)
     return figure
+
+
+def entitle(figure: Figure, title: str, headline: Metric) -> None:
+    """Writes above a figure what was evaluated and its headline."""
+    numbers = f'{headline.definition.title} {headline.shown()} ({headline.shown_interval()})'
+    figure.suptitle(f'{plain(title, 60)}\n{numbers}', x=0.02, ha='left')
+
+
+def plain(name: object, length: int = 20) -> str:
+    """Returns a name short enough for an axis, with no sign that starts a formula."""
+    text = str(name).replace('$', r'\$')
+    return text if len(text) <= length else text[: length - 1] + '…'
 
 
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:
@@ -143,14 +161,3 @@ def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:
     for row, column in zip(*np.nonzero(numbers), strict=True):
         colour = 'white' if shares[row, column] > 0.25 else 'black'
         axes.text(column, row, str(numbers[row, column]), ha='center', va='center', color=colour)
-
-
-def _entitle(figure: Figure, title: str, headline: Metric) -> None:
-    numbers = f'{headline.definition.title} {headline.shown()} ({headline.shown_interval()})'
-    figure.suptitle(f'{_plain(title, 60)}\n{numbers}', x=0.02, ha='left')
-
-
-def _plain(name: object, length: int = 20) -> str:
-    """Returns a name short enough for an axis, with no sign that starts a formula."""
-    text = str(name).replace('$', r'\$')
-    return text if len(text) <= length else text[: length - 1] + '…'

@@ -30,3 +30,27 @@ class Shift:
             return jax.lax.dynamic_slice(jnp.pad(image, margin), (y, x, 0), image.shape)
 
         return jax.vmap(shift)(keys, images)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirrors each image in half of the cases.
+
+    Args:
+      horizontal: left and right may be exchanged.
+      vertical: top and bottom may be exchanged, for scenes that have no up and down.
+    """
+
+    horizontal: bool = True
+    vertical: bool = False
+
+    def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
+        """Returns the images [B, H, W, C], some of them mirrored."""
+        allowed = jnp.array([self.vertical, self.horizontal])
+
+        def flip(key: jax.Array, image: jax.Array) -> jax.Array:
+            top_down, left_right = allowed & jax.random.bernoulli(key, shape=(2,))
+            image = jnp.where(top_down, image[::-1], image)
+            return jnp.where(left_right, image[:, ::-1], image)
+
+        return jax.vmap(flip)(keys, images)

@@ -40,10 +40,13 @@ class Classification(Supervised):
             )
         return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
 
-    def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
+    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch with its images changed."""
+        return {**batch, 'image': self.augment(keys_by_row(key, batch), batch['image'])}
+
+    def inputs(self, batch: Batch) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
-        images = batch['image'] if key is None else self.augment(keys_by_row(key, batch), batch['image'])
-        return jnp.divide(images, 127.5) - 1
+        return jnp.divide(batch['image'], 127.5) - 1
 
     def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""

@@ -46,13 +46,25 @@ class Supervised(ABC):
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset."""
 
-    @abstractmethod
-    def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
-        """Returns what the model sees; a key means training, with augmentation."""
+    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch as training sees it, inputs and targets alike; by default as it is."""
+        del key
+        return batch
 
     @abstractmethod
-    def measure(self, output: Any, batch: Batch) -> dict[str, jax.Array]:
-        """Returns per-example quantities f32 [B]; 'loss', the one whose mean is minimised, among them."""
+    def inputs(self, batch: Batch) -> jax.Array:
+        """Returns what the model sees."""
+
+    def shown(self, batch: Batch) -> dict[str, jax.Array]:
+        """Returns what is looked at before training: by default what the model sees."""
+        return {'inputs': self.inputs(batch)}
+
+    @abstractmethod
+    def measure(self, output: Any, batch: Batch) -> dict[str, Any]:
+        """Returns quantities of each example; 'loss', the one whose mean is minimised, among them.
+
+        Each is f32 [B], or a pair of values and what they count, as `interfaces.average` takes them.
+        """
 
     @abstractmethod
     def predictions(self, output: Any) -> dict[str, jax.Array]:
@@ -94,7 +106,7 @@ class BoundSupervised:
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after one step of the optimizer on the mean loss."""
         augmentation_key, network_key = jax.random.split(key)
-        seen = self.task.inputs(batch, augmentation_key), batch
+        seen = self.task.augmented(batch, augmentation_key)
         found, measures, rest = gradients(
             self._loss, state['params'], state['rest'], seen, network_key, self.task.accumulate
         )
@@ -103,7 +115,7 @@ class BoundSupervised:
             found = jax.tree.map(lambda x: x * jnp.minimum(1, self.task.clip / norm), found)
         updates, optimizer = self.optimizer.update(found, state['optimizer'], state['params'])
         params = optax.apply_updates(state['params'], updates)
-        metrics = {name: average(values) for name, values in measures.items()} | {
+        metrics = _averages(measures) | {
             'learning_rate': average(self._learning_rate(state['steps'])[None]),
             'gradient_norm': average(norm[None]),
         }
@@ -113,21 +125,19 @@ class BoundSupervised:
         return changed, metrics
 
     def _loss(
-        self, params: State, rest: State, seen: tuple[jax.Array, Batch], key: jax.Array
-    ) -> tuple[jax.Array, tuple[dict[str, jax.Array], State]]:
-        inputs, batch = seen
-        output, rest = self.network(params, rest, inputs, key=key)
+        self, params: State, rest: State, batch: Batch, key: jax.Array
+    ) -> tuple[jax.Array, tuple[dict[str, Any], State]]:
+        output, rest = self.network(params, rest, self.task.inputs(batch), key=key)
         measures = self.task.measure(output, batch)
         return measures['loss'].mean(), (measures, rest)
 
     def inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
-        """Returns what enters the network in the training step with this batch and key."""
-        return {'inputs': self.task.inputs(batch, jax.random.split(key)[0])}
+        """Returns what enters the network in the training step with this batch and key, and its targets."""
+        return self.task.shown(self.task.augmented(batch, jax.random.split(key)[0]))
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns the sums of the measures over the valid examples."""
-        measures = self.task.measure(self._output(state, batch), batch)
-        return {name: average(values, batch[VALID]) for name, values in measures.items()}
+        return _averages(self.task.measure(self._output(state, batch), batch), batch[VALID])
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch."""
@@ -146,3 +156,9 @@ class BoundSupervised:
     def _learning_rate(self, steps: jax.Array) -> jax.Array:
         rate = self.task.learning_rate
         return jnp.asarray(rate(steps) if callable(rate) else rate, float)
+
+
+def _averages(measures: dict[str, Any], valid: jax.Array | None = None) -> Metrics:
+    """Returns the sums of measures over examples."""
+    pairs = {name: each if isinstance(each, tuple) else (each, None) for name, each in measures.items()}
+    return {name: average(values, valid, counts) for name, (values, counts) in pairs.items()}

@@ -17,14 +17,16 @@ import optax
 from research.engine.inputs import Order, Streamed
 from research.engine.parallelism import Jit, Parallelism, PMap
 from research.engine.programs import TRAIN, Programs, compiled, key
-from research.interfaces import INDEX, BoundTask
+from research.interfaces import INDEX, BoundTask, Metrics
 from research.models import dcgan, normalization
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
+from research.models.unet import UNet
 from research.tasks.adversarial import Wasserstein
-from research.tasks.augmentation import Shift
+from research.tasks.augmentation import Flip, Shift
 from research.tasks.features import Convolutions
 from research.tasks.gan import GAN
+from research.tasks.segmentation import Segmentation, cross_entropy_and_dice
 from tests import tiny
 
 State = Any
@@ -67,8 +69,19 @@ def gan(optimizer: Optimizer) -> BoundTask:
     return task.bind(tiny.SPEC)
 
 
-TASKS: dict[str, Callable[[Optimizer], BoundTask]] = {'convnet': convnet, 'gan': gan}
-EXAMPLES = {'convnet': tiny.examples(40), 'gan': tiny.examples(40)}
+def unet(optimizer: Optimizer) -> BoundTask:
+    task = Segmentation(
+        model=partial(UNet, width=4, stages=2, group=2),
+        optimizer=optimizer,
+        learning_rate=3e-3,
+        loss=cross_entropy_and_dice,
+        augment=Flip(vertical=True),
+    )
+    return task.bind(tiny.MASK_SPEC)
+
+
+TASKS: dict[str, Callable[[Optimizer], BoundTask]] = {'convnet': convnet, 'gan': gan, 'unet': unet}
+EXAMPLES = {'convnet': tiny.examples(40), 'gan': tiny.examples(40), 'unet': tiny.masked_examples(40)}
 
 
 class Cast:
@@ -108,7 +121,12 @@ class Way:
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         state, metrics = self._update(state, self._source.feed(step, 1), np.int32(step))
-        return state, {name: each.total / each.count for name, each in metrics.items()}
+        return state, quotients(metrics)
+
+
+def quotients(metrics: Metrics) -> dict[str, Any]:
+    """Returns each metric, of each class if it is made of several; 0 for a class that counted nothing."""
+    return {name: each.total / np.where(each.count, each.count, 1) for name, each in metrics.items()}
 
 
 def distance(one: Any, other: Any) -> float:
@@ -175,8 +193,7 @@ def pmap_differs(name: str) -> int:
     state = way.put(way.first)
     for step, expected in enumerate(pmap_steps(name, way.first)):
         state, metrics = way.step(state, step)
-        metrics_expected = {name: each.total / each.count for name, each in expected[1].items()}
-        pairs = jax.device_get((state, metrics)), (expected[0], metrics_expected)
+        pairs = jax.device_get((state, metrics)), (expected[0], jax.device_get(quotients(expected[1])))
         equal = jax.tree.map(lambda a, b: np.array_equal(a.ravel(), b.ravel()), *pairs)
         differing += not all(jax.tree.leaves(equal))
     return differing

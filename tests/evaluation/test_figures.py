@@ -44,7 +44,8 @@ def test_of_many_classes_the_lowest_are_drawn(save):
         outputs.read(save(*random_case(0, examples=900, classes=50))), Bootstrap(100, 0.95, 0)
     )
     table = report.tables['per_class']
-    axes = figures.class_f1(table, 'title', report.metrics['macro_f1']).axes[0]
+    headline = report.metrics['macro_f1']
+    axes = figures.class_scores(table, 'f1', 'F1', 'examples', 'title', headline).axes[0]
     widths = [patch.get_width() for patch in axes.patches]  # pyright: ignore[reportAttributeAccessIssue]
     assert widths == pytest.approx(sorted(table['f1'])[:30])
     assert axes.get_ylabel() == 'the 30 lowest of 50 classes (examples)'

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from research.errors import UserError
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
+from research.models.unet import UNet
 from research.network import Network
 
 IMAGE, CLASSES = (8, 8, 3), 5
@@ -18,6 +20,8 @@ MODELS: dict[str, Any] = {
     'mlp without hidden layers': partial(MLP, depth=0),
     'convnet': partial(ConvNet, width=3, dropout=0.3),
     'convnet of one stage': partial(ConvNet, width=3, stages=1),
+    'unet': partial(UNet, width=4, stages=3, group=2),
+    'unet of one stage': partial(UNet, width=4, stages=1, group=4),
 }
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (4, *IMAGE)).astype(np.float32)
 
@@ -43,9 +47,11 @@ def made(request: pytest.FixtureRequest) -> Made:
 
 
 def test_one_logit_per_class(made: Made) -> None:
+    """Of each image, or of each of its pixels."""
     logits = made.logits(IMAGES)
-    assert (logits.shape, logits.dtype) == ((4, CLASSES), np.float32)
-    assert len(np.unique(logits)) == 4 * CLASSES
+    assert logits.shape in ((4, CLASSES), (4, 8, 8, CLASSES))
+    assert logits.dtype == np.float32
+    assert len(np.unique(logits)) > 0.99 * logits.size
 
 
 def test_an_example_does_not_depend_on_the_others(made: Made) -> None:
@@ -61,7 +67,7 @@ def test_an_example_does_not_depend_on_the_others(made: Made) -> None:
 def test_every_parameter_gets_a_gradient(made: Made) -> None:
     def loss(params: Any) -> jax.Array:
         logits, _ = made.net(params, made.rest, jnp.asarray(IMAGES), key=jax.random.key(0))
-        return jnp.square(logits - jnp.arange(CLASSES)[None]).sum()
+        return jnp.square(logits - jnp.arange(logits.size).reshape(logits.shape) % CLASSES).sum()
 
     gradients = jax.jit(jax.grad(loss))(made.params)
     for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):
@@ -115,3 +121,48 @@ def test_a_convnet_is_convolutions_normalised_with_relu_and_a_mean() -> None:
             x = np.maximum(convolved(x, stage[name]['kernel']) / np.sqrt(1 + 1e-5), 0)
     expected = x.mean((1, 2)) @ params['output']['kernel'] + params['output']['bias']
     np.testing.assert_allclose(made.logits(IMAGES), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_parameters_of_a_unet() -> None:
+    def stage(channels: int, width: int) -> int:
+        return 9 * channels * width + 9 * width * width + 2 * (width + width)
+
+    down = stage(3, 4) + stage(4, 8) + stage(8, 16)
+    up = (16 * 8 + 8) + stage(8 + 8, 8) + (8 * 4 + 4) + stage(4 + 4, 4)
+    assert size(made_of('unet').params) == down + up + (4 * CLASSES + CLASSES)
+    assert size(made_of('unet').rest) == 0
+
+
+def normalised(x: np.ndarray, group: int) -> np.ndarray:
+    """Each group of channels of each image with mean 0 and variance 1."""
+    parts = x.reshape(*x.shape[:3], -1, group)
+    mean, variance = parts.mean((1, 2, 4), keepdims=True), parts.var((1, 2, 4), keepdims=True)
+    return ((parts - mean) / np.sqrt(variance + 1e-6)).reshape(x.shape)
+
+
+def unet_stage(x: np.ndarray, params: Any, group: int) -> np.ndarray:
+    for name in ('first', 'second'):
+        x = np.maximum(normalised(convolved(x, params[name]['kernel']), group), 0)
+    return x
+
+
+def linear(x: np.ndarray, params: Any) -> np.ndarray:
+    return x @ params['kernel'] + params['bias']
+
+
+def test_a_unet_goes_down_and_up_again() -> None:
+    params = jax.device_get(made_of('unet').params)
+    fine = unet_stage(IMAGES, params['down'][0], 2)
+    middle = unet_stage(fine.reshape(4, 4, 2, 4, 2, -1).max((2, 4)), params['down'][1], 2)
+    coarse = unet_stage(middle.reshape(4, 2, 2, 2, 2, -1).max((2, 4)), params['down'][2], 2)
+    x = linear(coarse, params['narrow'][0]).repeat(2, 1).repeat(2, 2)
+    x = unet_stage(np.concatenate([middle, x], -1), params['up'][0], 2)
+    x = linear(x, params['narrow'][1]).repeat(2, 1).repeat(2, 2)
+    x = unet_stage(np.concatenate([fine, x], -1), params['up'][1], 2)
+    expected = linear(x, {'kernel': params['output']['kernel'][0, 0], 'bias': params['output']['bias']})
+    np.testing.assert_allclose(made_of('unet').logits(IMAGES), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_images_that_a_unet_cannot_halve_are_refused() -> None:
+    with pytest.raises(UserError, match=r'stages = 4 halves images 3 times, but 8x12 .* not divisible by 8'):
+        Network(lambda rngs: UNet((8, 12, 3), CLASSES, stages=4, rngs=rngs))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from research.tasks import augmentation
-from research.tasks.augmentation import Shift
+from research.tasks.augmentation import Flip, Shift
 
 IMAGES: Any = np.random.default_rng(0).integers(1, 256, (6, 5, 4, 3), np.uint8)
 
@@ -80,3 +80,25 @@ def test_a_row_moves_whatever_the_others_are() -> None:
 
 def test_none_changes_nothing() -> None:
     assert augmentation.none(keys(0), IMAGES) is IMAGES
+
+
+@pytest.mark.parametrize(('horizontal', 'vertical'), [(True, False), (False, True), (True, True)])
+def test_every_flip_comes_up_and_nothing_else(horizontal: bool, vertical: bool) -> None:
+    images: Any = np.repeat(IMAGES[:1], 400, axis=0)
+    result = np.asarray(Flip(horizontal, vertical)(keys(0, len(images)), images))
+    assert (result.shape, result.dtype) == (images.shape, np.uint8)
+    flipped = [
+        IMAGES[0][:: -1 if down else 1, :: -1 if across else 1].tobytes()
+        for down in {False, vertical}
+        for across in {False, horizontal}
+    ]
+    counts = [[image.tobytes() for image in result].count(each) for each in flipped]
+    assert sum(counts) == 400
+    assert min(counts) > 400 / len(flipped) / 2
+
+
+def test_an_image_is_flipped_whatever_the_others_are() -> None:
+    augment = Flip(vertical=True)
+    together = np.asarray(augment(keys(3), IMAGES))
+    np.testing.assert_array_equal(augment(keys(3)[2:4], IMAGES[2:4]), together[2:4])
+    assert not np.array_equal(augment(keys(4), IMAGES), together)

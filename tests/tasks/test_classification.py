@@ -58,8 +58,9 @@ def test_images_are_augmented_in_training_alone() -> None:
     task, key = tiny.classification(augment=Shift(2)), jax.random.key(0)
     np.testing.assert_array_equal(task.inputs(BATCH), tiny.classification().inputs(BATCH))
     expected = np.asarray(Shift(2)(keys_by_row(key, BATCH), BATCH['image'])).astype(np.float32) / 127.5 - 1
-    np.testing.assert_allclose(task.inputs(BATCH, key), expected, atol=1e-6)
-    assert not np.array_equal(task.inputs(BATCH, key), task.inputs(BATCH))
+    augmented = task.inputs(task.augmented(BATCH, key))
+    np.testing.assert_allclose(augmented, expected, atol=1e-6)
+    assert not np.array_equal(augmented, task.inputs(BATCH))
 
 
 def test_predictions_are_logits_and_known_to_the_outputs_format(state: Any) -> None:
