@@ -88,7 +88,7 @@ def _name(arguments: argparse.Namespace) -> str:
 
 def _folder(arguments: argparse.Namespace) -> Path:
     """Returns where the report goes."""
-    from research.engine.workspace import workspace
+    from research.workspace import workspace
 
     if arguments.output:
         return Path(arguments.output).absolute()

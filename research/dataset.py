@@ -38,18 +38,20 @@ def main(arguments: argparse.Namespace) -> int:
 
 def show() -> None:
     """Prints the name of each dataset and the title of its README."""
-    from research.engine import datasets, workspace
+    from research import workspace
+    from research.datasets import catalogue
 
-    for name in datasets.names():
+    for name in catalogue.names():
         readme = workspace.REPOSITORY / 'data' / name / 'README.md'
         print(f'{name:20} {readme.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")}')
 
 
 def build(name: str) -> None:
     """Builds the dataset `name` unless it is built, and prints what it holds."""
-    from research.engine import datasets, workspace
+    from research import workspace
+    from research.datasets.dataset import load
 
-    dataset = datasets.load(name)
+    dataset = load(name)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')

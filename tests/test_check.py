@@ -21,8 +21,9 @@ from flax import nnx
 from research.checks import catalogue, exceptions
 from research.checks.finding import EXCUSED, FAIL, PASS, Finding
 from research.checks.subject import Subject
-from research.engine import datasets, programs
-from research.engine.datasets import Dataset, Examples
+from research.datasets import dataset as datasets
+from research.datasets.dataset import Dataset, Examples
+from research.engine import programs
 from research.engine.experiment import Experiment
 from research.errors import UserError
 from research.interfaces import VALID, average
@@ -92,36 +93,37 @@ class ForgotOneClass(Classification):
 class LabelsBySomeOtherRow(Classification):
     """Augmentation that shuffles images and forgets their labels."""
 
-    def inputs(self, batch: Any, key: Any = None) -> Any:
-        images = super().inputs(batch, key)
-        return images if key is None else jax.random.permutation(key, images)
+    def augmented(self, batch: Any, key: Any) -> Any:
+        batch = super().augmented(batch, key)
+        return {**batch, 'image': jax.random.permutation(key, batch['image'])}
 
 
 class Bytes(Classification):
-    def inputs(self, batch: Any, key: Any = None) -> Any:
-        return (super().inputs(batch, key) + 1) * 127.5
+    def inputs(self, batch: Any) -> Any:
+        return (super().inputs(batch) + 1) * 127.5
 
 
 class ScaledTwice(Classification):
-    def inputs(self, batch: Any, key: Any = None) -> Any:
-        return (super().inputs(batch, key) + 1) / 127.5
+    def inputs(self, batch: Any) -> Any:
+        return (super().inputs(batch) + 1) / 127.5
 
 
 class ScaledInTrainingAlone(Classification):
-    def inputs(self, batch: Any, key: Any = None) -> Any:
-        images = super().inputs(batch, key)
-        return images if key is not None else (images + 1) * 127.5
+    def augmented(self, batch: Any, key: Any) -> Any:
+        return {**batch, 'image': super().inputs(super().augmented(batch, key))}
+
+    def inputs(self, batch: Any) -> Any:
+        return batch['image'].astype(jnp.float32)
 
 
 class AugmentedEvaluation(Classification):
-    def inputs(self, batch: Any, key: Any = None) -> Any:
-        return super().inputs(batch, jax.random.key(0) if key is None else key)
+    def inputs(self, batch: Any) -> Any:
+        return super().inputs(self.augmented(batch, jax.random.key(0)))
 
 
 class LabelInTheImage(Classification):
-    def inputs(self, batch: Any, key: Any = None) -> Any:
-        images = super().inputs(batch, key)
-        return images.at[:, 0, 0, 0].set(batch['label'] / 5.0 - 1)
+    def inputs(self, batch: Any) -> Any:
+        return super().inputs(batch).at[:, 0, 0, 0].set(batch['label'] / 5.0 - 1)
 
 
 class DropoutInEvaluation(BoundSupervised):

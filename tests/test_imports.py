@@ -31,8 +31,17 @@ ALLOWED = {
     'research.network': {'research.interfaces', 'research.errors'},
     'research.models': {'research.models', 'research.interfaces', 'research.errors'},
     'research.tasks': {'research.tasks', 'research.interfaces', 'research.network', 'research.errors'},
+    'research.workspace': set(),
+    'research.datasets': {
+        'research.datasets',
+        'research.interfaces',
+        'research.workspace',
+        'research.errors',
+    },
     'research.engine': {
         'research.engine',
+        'research.datasets',
+        'research.workspace',
         'research.interfaces',
         'research.outputs',
         'research.palette',
@@ -40,7 +49,9 @@ ALLOWED = {
     },
     'research.checks': {
         'research.checks',
+        'research.datasets',
         'research.engine',
+        'research.workspace',
         'research.interfaces',
         'research.evaluation.text',
         'research.folders',
@@ -57,7 +68,8 @@ ALLOWED = {
     },
 }
 WITH_FRAMEWORKS = {
-    f'research.{name}' for name in ('interfaces', 'network', 'models', 'tasks', 'engine', 'checks')
+    f'research.{name}'
+    for name in ('interfaces', 'network', 'models', 'tasks', 'datasets', 'engine', 'checks')
 }
 WITHOUT_FRAMEWORKS = set(ALLOWED) - WITH_FRAMEWORKS
 

@@ -12,7 +12,7 @@ from research import config, outputs
 from research.engine import logs, trainer
 from research.engine.checkpoints import Checkpoints
 from research.engine.trainer import Trainer
-from research.engine.workspace import project
+from research.workspace import project
 
 
 def state_of(run: Path) -> Any:

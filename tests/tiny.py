@@ -8,8 +8,8 @@ import numpy as np
 import optax
 from flax import nnx
 
+from research.datasets.dataset import Examples
 from research.engine import inputs
-from research.engine.datasets import Examples
 from research.engine.parallelism import Parallelism
 from research.engine.programs import Programs, Traced
 from research.interfaces import BoundTask, Spec

@@ -1,4 +1,4 @@
-"""TFDS builder of `digits`. README.md says what it holds; research/engine/datasets.py what a builder owes."""
+"""TFDS builder of `digits`. README.md says what it holds, research/datasets/catalogue.py what it owes."""
 
 import hashlib
 import shutil

@@ -1,4 +1,4 @@
-"""TFDS builder of `shapes`. README.md says what it holds; research/engine/datasets.py what a builder owes."""
+"""TFDS builder of `shapes`. README.md says what it holds, research/datasets/catalogue.py what it owes."""
 
 import shutil
 from collections.abc import Iterable, Iterator

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from research.engine import datasets, faults, inputs, parallelism
-from research.engine.datasets import Dataset
+from research.datasets import dataset as datasets
+from research.datasets.dataset import Dataset
+from research.engine import faults, inputs, parallelism
 from research.engine.parallelism import Jit, Parallelism
 from research.engine.programs import Programs, Traced
 from research.errors import UserError, did_you_mean

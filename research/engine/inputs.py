@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from research.datasets.dataset import Examples
 from research.engine import parallelism
-from research.engine.datasets import Examples
 from research.engine.parallelism import Parallelism
 from research.interfaces import INDEX, VALID
 

@@ -11,7 +11,7 @@ from research.engine import parallelism, replay
 from research.engine.checkpoints import Checkpoints
 from research.engine.experiment import Experiment
 from research.engine.programs import TRAIN, key
-from research.engine.workspace import REPOSITORY
+from research.workspace import REPOSITORY
 
 SCRIPT = '''"""Does one step again, with JAX looking for the first NaN: prints where it arises.
 

@@ -8,16 +8,16 @@ import numpy as np
 from jax.sharding import Mesh
 
 from research import outputs
+from research.datasets.dataset import Examples
 from research.engine import faults, parallelism
 from research.engine.checkpoints import Checkpoints
-from research.engine.datasets import Examples
 from research.engine.experiment import Experiment
 from research.engine.inputs import evaluation_batches
 from research.engine.logs import logger
 from research.engine.pictures import pictures
 from research.engine.programs import Compiled, compiled
-from research.engine.workspace import project
 from research.interfaces import State
+from research.workspace import project
 
 
 def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, overwrite: bool) -> list[Path]:

@@ -12,8 +12,8 @@ import numpy as np
 from research.engine import faults, parallelism
 from research.engine.inputs import Source
 from research.engine.parallelism import Parallelism
-from research.engine.workspace import workspace
 from research.interfaces import Batch, BoundTask, Metrics, State, average
+from research.workspace import workspace
 
 INIT, TRAIN = 0, 1  # streams of randomness: a key is a function of (seed, stream, step), and none is stored
 

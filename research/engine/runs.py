@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from research.engine import logs
-from research.engine.workspace import project, workspace
 from research.errors import UserError, did_you_mean
+from research.workspace import project, workspace
 
 FORMAT = 1
 PARTS = ('checkpoints', 'logs', 'debug', 'outputs')

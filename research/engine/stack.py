@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from research.engine import logs
-from research.engine.workspace import REPOSITORY
+from research.workspace import REPOSITORY
 
 FORMAT = 1
 LARGEST = 256 * 1024  # bytes of an untracked file that is worth a place in uncommitted.diff

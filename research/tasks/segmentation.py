@@ -100,6 +100,11 @@ class Segmentation(Supervised):
         """Returns the most probable class of each pixel, uint8 [B, H, W]."""
         return {'masks': jnp.argmax(output, -1).astype(jnp.uint8)}
 
+    def first_loss(self, spec: Spec) -> float:
+        """Returns that of the same probability for every class."""
+        logits = jnp.zeros((1, *spec.example['mask'].shape, len(spec.class_names)))
+        return float(self.loss(logits, jnp.zeros(logits.shape[:-1], int))[0])
+
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
         return Description(

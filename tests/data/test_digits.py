@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits
 
 from data.digits import explore, original
 from data.digits.digits_dataset_builder import splits
-from research.engine import datasets
+from research.datasets import building
+from research.datasets import dataset as datasets
 from research.errors import UserError
 
 FOLDER = Path(original.__file__).parent
@@ -110,7 +111,7 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
 
 @pytest.mark.parametrize('name', ['digits', 'digits/toy'])
 def test_records_are_the_originals(workspace: Path, name: str):
-    builder = datasets.prepare(name)
+    builder = building.prepare(name)
     for split, raw in builder.raw_examples().items():
         records = builder.as_data_source(split)
         assert len(records) == len(raw)
@@ -161,7 +162,7 @@ def test_readme_shows_the_toy_images():
 
 
 def test_metadata_reach_tfds(full: datasets.Dataset):
-    info = datasets.prepare('digits').info
+    info = building.prepare('digits').info
     assert 'handwritten digits' in info.description
     assert 'Alpaydin' in info.citation
 

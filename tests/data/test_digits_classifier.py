@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from data.digits import classifier
-from research.engine import datasets
+from research.datasets import dataset as datasets
 from research.models.convnet import ConvNet
 from research.network import Network
 from research.tasks.features import Convolutions

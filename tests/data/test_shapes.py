@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from data.shapes import explore, original
-from research.engine import datasets
+from research.datasets import building
+from research.datasets import dataset as datasets
 from research.errors import UserError
 
 FOLDER = Path(original.__file__).parent
@@ -84,7 +85,7 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
 
 
 def test_lists_name_the_mask_of_each_image(workspace: Path, toy: datasets.Dataset):
-    for rows in datasets.prepare('shapes/toy').raw_examples().values():
+    for rows in building.prepare('shapes/toy').raw_examples().values():
         for identity, image, mask in rows:
             assert image.stem == mask.stem == identity
             assert image.is_file()
@@ -102,7 +103,7 @@ def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    datasets.prepare('shapes/toy')
+    building.prepare('shapes/toy')
     raw = tmp_path / 'data' / 'shapes' / 'toy'
     (raw / 'masks' / '0003.png').unlink()
     for built in ('records', 'arrays'):

@@ -16,10 +16,10 @@ import pytest
 from research.engine import parallelism
 from research.engine.checkpoints import Checkpoints
 from research.engine.parallelism import Jit, replicated, split
-from research.engine.workspace import REPOSITORY
 from research.errors import UserError
 from research.interfaces import State
 from research.network import Network
+from research.workspace import REPOSITORY
 from tests import tiny
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from research.engine import runs
 from research.engine.runs import Run
-from research.engine.workspace import project
 from research.errors import UserError
+from research.workspace import project
 
 
 @pytest.fixture(autouse=True)

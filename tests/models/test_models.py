@@ -51,7 +51,7 @@ def test_one_logit_per_class(made: Made) -> None:
     logits = made.logits(IMAGES)
     assert logits.shape in ((4, CLASSES), (4, 8, 8, CLASSES))
     assert logits.dtype == np.float32
-    assert len(np.unique(logits)) > 0.99 * logits.size
+    assert len(np.unique(logits)) > 0.95 * logits.size
 
 
 def test_an_example_does_not_depend_on_the_others(made: Made) -> None:

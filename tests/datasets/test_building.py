@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from research import dataset
-from research.engine import datasets
-from research.engine.workspace import REPOSITORY
+from research.datasets import building, catalogue
+from research.datasets import dataset as datasets
 from research.errors import UserError
+from research.workspace import REPOSITORY
 
 TOY = {'train': 30, 'val': 10, 'test': 20}
 
@@ -26,7 +27,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('built')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('WORKSPACE', str(folder))
-        datasets.prepare('digits/toy')
+        building.prepare('digits/toy')
     return folder
 
 
@@ -44,7 +45,7 @@ def start(code: str, workspace: Path) -> subprocess.Popen[str]:
     preamble = """
         import logging, os, signal, sys, time
         from pathlib import Path
-        from research.engine import datasets
+        from research.datasets import catalogue, dataset as datasets
         logging.basicConfig(format='%(message)s')
         logging.getLogger('research').setLevel(logging.INFO)
 
@@ -79,12 +80,12 @@ def state(folder: Path) -> dict[Path, tuple[int, int]]:
 
 
 def test_names_are_folders_that_hold_a_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert 'digits' in datasets.names()
+    assert 'digits' in catalogue.names()
     for file in ['one/one_dataset_builder.py', 'two/README.md', 'three/other_dataset_builder.py']:
         (tmp_path / 'data' / file).parent.mkdir(parents=True)
         (tmp_path / 'data' / file).touch()
-    monkeypatch.setattr('research.engine.workspace.REPOSITORY', tmp_path)
-    assert datasets.names() == ['one']
+    monkeypatch.setattr('research.workspace.REPOSITORY', tmp_path)
+    assert catalogue.names() == ['one']
 
 
 def test_lists_name_every_example_in_order(workspace: Path):
@@ -102,21 +103,21 @@ def test_lists_name_every_example_in_order(workspace: Path):
 def test_lists_follow_the_workspace(workspace: Path, built: Path, tmp_path: Path):
     assert listed(workspace, 'test')[0]['path'].startswith(str(built))
     before = state(workspace / 'data/digits/records')
-    datasets.prepare('digits/toy')
+    building.prepare('digits/toy')
     assert listed(workspace, 'test')[0]['path'].startswith(str(workspace))
     assert state(workspace / 'data/digits/records') == before
 
 
 def test_a_lost_list_is_written_again(workspace: Path):
-    datasets.prepare('digits/toy')
+    building.prepare('digits/toy')
     before = listed(workspace, 'val')
     (workspace / 'data/digits/lists/toy/val.csv').unlink()
-    datasets.prepare('digits/toy')
+    building.prepare('digits/toy')
     assert listed(workspace, 'val') == before
 
 
 def test_a_second_call_does_nothing(workspace: Path):
-    datasets.prepare('digits/toy')
+    building.prepare('digits/toy')
     before = state(workspace)
     datasets.load('digits/toy')
     assert state(workspace) == before
@@ -125,11 +126,11 @@ def test_a_second_call_does_nothing(workspace: Path):
 def test_the_fingerprint_is_that_of_the_data(workspace: Path):
     first = datasets.load('digits/toy').fingerprint
     arrays = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
-    assert datasets._fingerprint(arrays) == first
+    assert building._fingerprint(arrays) == first
     image = np.lib.format.open_memmap(arrays / 'val/image.npy', 'r+')
     image[3, 4, 5, 0] ^= 15
     image.flush()
-    assert datasets._fingerprint(arrays) != first
+    assert building._fingerprint(arrays) != first
 
 
 def test_arrays_cannot_be_changed_by_accident(workspace: Path):
@@ -219,7 +220,7 @@ def test_a_field_without_a_fixed_shape_is_named():
     with pytest.raises(
         UserError, match=r"'image' of photos has the shape \(None, None, 3\).*photos_dataset_builder"
     ):
-        datasets._shape('photos', 'image', tfds.features.Image())
+        catalogue._shape('photos', 'image', tfds.features.Image())
 
 
 def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -259,7 +260,7 @@ def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monke
                         yield name, {'id': name, 'row': np.array([ord(name), 0.5], np.float32)}
         """)
     )
-    monkeypatch.setattr('research.engine.workspace.REPOSITORY', tmp_path)
+    monkeypatch.setattr('research.workspace.REPOSITORY', tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     rows = datasets.load('rows')
@@ -270,7 +271,7 @@ def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_build_imports_little_and_says_little(tmp_path: Path):
     code = """
-        datasets.names()
+        catalogue.names()
         assert 'tensorflow_datasets' not in sys.modules  # it takes a second
         build()
         assert not {'tensorflow', 'sklearn', 'pandas'} & set(sys.modules)

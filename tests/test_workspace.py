@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from research.engine import workspace
+from research import workspace
 
 
 def test_the_repository_is_where_pyproject_lies():

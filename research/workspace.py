@@ -4,7 +4,7 @@ import os
 import tomllib
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def workspace() -> Path:
