@@ -145,13 +145,20 @@ def _write_encoded(folder: Path, name: str, examples: Any, originals: Path) -> N
     offsets = np.zeros(len(examples) + 1, np.int64)
     with (folder / f'{name}.bin').open('wb') as file:
         for index, example in enumerate(examples):
-            try:
-                images.check(example[name])
-            except (ValueError, OSError) as error:
-                where = origin(example['id'].decode(), originals)
-                raise UserError(f'{where}: {name} is damaged: {error}. Mend or replace that file.') from None
+            _check(name, example, originals, folder.parents[1])
             offsets[index + 1] = offsets[index] + file.write(example[name])
     np.save(folder / f'{name}.offsets.npy', offsets)
+
+
+def _check(name: str, example: Any, originals: Path, records: Path) -> None:
+    """Raises `UserError` if an image of an example is damaged."""
+    try:
+        images.check(example[name])
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f'{origin(example["id"].decode(), originals)}: {name} is damaged: {error}. Mend or replace that '
+            f'file, and delete {records}, which holds it as it was.'
+        ) from None
 
 
 def origin(example: str, originals: Path) -> str:

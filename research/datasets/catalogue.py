@@ -66,14 +66,14 @@ def spec(builder: Any) -> Spec:
 
 def encoded(builder: Any) -> dict[str, int]:
     """Returns the images of varying size, which are kept as in their files: their channels by field."""
+    return {name: each.shape[-1] or 3 for name, each in builder.info.features.items() if _varies(each)}
+
+
+def _varies(feature: Any) -> bool:
     import tensorflow_datasets as tfds
 
-    features: dict[str, Any] = dict(builder.info.features.items())
-    return {
-        name: each.shape[-1] or 3
-        for name, each in features.items()
-        if type(each) is tfds.features.Image and None in each.shape and each.np_dtype == np.uint8
-    }
+    is_image = type(feature) is tfds.features.Image  # and no LabeledImage: classes do not mix in between
+    return is_image and None in tuple(feature.shape) and np.dtype(feature.np_dtype) == np.uint8
 
 
 def _shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:

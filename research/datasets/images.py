@@ -21,6 +21,7 @@ REDUCED = (8, 4, 2)  # times smaller: what libjpeg-turbo decodes to by fast code
 MODES = {1: 'L', 3: 'RGB', 4: 'RGBA'}
 
 _SPACES = {1: 'GRAY', 3: 'RGB'}
+_REDUCIBLE = {'444', '420', 'Gray'}  # with others libjpeg's colours are a little off their place
 _ROWS = 16  # the most that are coded as one
 
 
@@ -83,19 +84,21 @@ def check(data: bytes) -> None:
     part(data, Box(0, 0, height, width), 3)
 
 
-def _header(data: bytes) -> tuple[int, int, str]:
-    """Returns (H, W, space of colours) of a JPEG; raises `ValueError` if it is none."""
+def _header(data: bytes) -> tuple[int, int, str, str]:
+    """Returns (H, W, space of colours, their sampling) of a JPEG; raises `ValueError` if it is none."""
     found: Any = simplejpeg.decode_jpeg_header(data)
-    return found[:3]
+    return found
 
 
 def _jpeg(data: bytes, box: Box, channels: int, reduced: int) -> np.ndarray | None:
     """Returns a part of a JPEG; None if it is none, or if libjpeg-turbo has doubts."""
     try:
-        height, width, space = _header(data)
+        height, width, space, sampling = _header(data)
     except ValueError:
         return None
     if space not in ('YCbCr', 'RGB', 'Gray') or channels not in _SPACES:
+        return None
+    if reduced > 1 and sampling not in _REDUCIBLE:
         return None
     # A row below, for colours are interpolated between rows.
     needed = min(height, -(-(box.top + box.height + 1) // _ROWS) * _ROWS)

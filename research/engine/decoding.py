@@ -26,8 +26,15 @@ TRIES = 10  # boxes drawn for an image until one lies inside it
 class Decode(Protocol):
     """How encoded images become arrays of one shape. A config may bind yours."""
 
-    size: int  # pixels; H and W of what it makes
-    workers: int | None  # threads that decode; 0: none, the caller does; None: one for each CPU
+    @property
+    def size(self) -> int:
+        """H and W of what it makes, pixels."""
+        ...
+
+    @property
+    def workers(self) -> int | None:
+        """Threads that decode: 0 leaves it to the caller, None takes one for each CPU."""
+        ...
 
     def train(self, data: bytes, channels: int, draws: np.ndarray) -> np.ndarray:
         """Returns uint8 [size, size, channels], as training sees an image.
