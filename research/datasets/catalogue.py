@@ -70,10 +70,12 @@ def encoded(builder: Any) -> dict[str, int]:
 
 
 def _varies(feature: Any) -> bool:
+    """Whether a feature is images of bytes whose height or width is open."""
     import tensorflow_datasets as tfds
 
-    is_image = type(feature) is tfds.features.Image  # and no LabeledImage: classes do not mix in between
-    return is_image and None in tuple(feature.shape) and np.dtype(feature.np_dtype) == np.uint8
+    shape: Any = feature.shape
+    # No LabeledImage: there is no class between two classes.
+    return type(feature) is tfds.features.Image and None in shape and feature.np_dtype == np.uint8
 
 
 def _shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:
