@@ -2,10 +2,11 @@
 
 import json
 from statistics import median
+from typing import Any
 
 
-def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
-    """Prints medians, their ratio to the first one's, and the spread.
+def table(name: str, unit: str, measured: dict[str, list[float]]) -> dict[str, Any]:
+    """Prints medians, their ratio to the first one's, and the spread; returns medians and ratios.
 
     Args:
       name: of the benchmark.
@@ -21,4 +22,9 @@ def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
             f'{candidate:24}{middle:12.4g}{middle / reference:10.3f}{min(numbers):12.4g}{max(numbers):12.4g}'
         )
     ratios = {candidate: round(middle / reference, 4) for candidate, middle in medians.items()}
-    print(json.dumps({'benchmark': name, 'unit': unit, 'medians': medians, 'ratios': ratios}))
+    return {'unit': unit, 'medians': medians, 'ratios': ratios}
+
+
+def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
+    """Prints a table, and the same as JSON."""
+    print(json.dumps({'benchmark': name} | table(name, unit, measured)))

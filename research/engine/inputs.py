@@ -156,6 +156,8 @@ class _Ahead:
         wanted = range(step, step + count + AHEAD)
         self._begun = {each: self._begun.get(each) or self._begin(each) for each in wanted}
         found = [self._begun.pop(each).result() for each in wanted[:count]]
+        if count == 1:
+            return {name: array[None] for name, array in found[0].items()}  # no copy
         return {name: np.stack([each[name] for each in found]) for name in self.shapes}
 
     def _begin(self, step: int) -> Batch:
