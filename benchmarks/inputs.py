@@ -4,7 +4,8 @@ What it compares with is installed into an environment of its own, for training 
 
     python3 -m venv .venv-benchmarks && .venv-benchmarks/bin/pip install -r requirements-benchmarks.txt
 
-Set BENCHMARKS_PYTHON to use another one.
+Set BENCHMARKS_PYTHON to use another one. JPEGs are decoded on one CPU, and counted by the second that it works
+for the process: what else the machine does matters less.
 """
 
 import json
@@ -71,10 +72,10 @@ def one_cpu() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def rate(source: Streamed, steps: Iterator[int], batch: int) -> float:
-    """Returns the images per second of a source."""
-    images, start = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - start) < SECONDS:
+def rate(source: Streamed, steps: Iterator[int], batch: int, clock: Callable[[], float]) -> float:
+    """Returns the images per second, by a clock, of a source."""
+    images, start = 0, clock()
+    while (seconds := clock() - start) < SECONDS:
         source.feed(next(steps), 1)
         images += batch
     return images / seconds
@@ -196,14 +197,18 @@ def main() -> None:
         small = table(
             '32 x 32',
             'images/s',
-            compare(Reference(folder, 'all'), names, lambda: rate(source, steps, BATCH)),
+            compare(Reference(folder, 'all'), names, lambda: rate(source, steps, BATCH, time.perf_counter)),
         )
         with one_cpu():
             source, steps = from_jpegs(files), iter(range(10**9))
             large = table(
                 'JPEG, 1 CPU',
                 'images/s',
-                compare(Reference(folder, 'one'), ['tf.data, JPEG'], lambda: rate(source, steps, 64)),
+                compare(
+                    Reference(folder, 'one'),
+                    ['tf.data, JPEG'],
+                    lambda: rate(source, steps, 64, time.process_time),
+                ),
             )
     ours = small['medians']['ours']
     psnr = {'500 x 375': min(quality(224, 375, 500)), '2000 x 1500': min(quality(224, 1500, 2000))}

@@ -46,12 +46,12 @@ class Order:
 
     def indices(self, step: int) -> np.ndarray:
         """Returns the examples of a step, int64 [B]."""
-        first = step * self.batch_size
-        places = np.arange(first, first + self.batch_size)
-        epochs = places // self.n
-        return np.concatenate(
-            [self._permutation(int(epoch))[places[epochs == epoch] % self.n] for epoch in np.unique(epochs)]
-        )
+        epoch, start = divmod(step * self.batch_size, self.n)
+        parts, left = [], self.batch_size
+        while left:
+            parts.append(self._permutation(epoch)[start : start + left])
+            epoch, start, left = epoch + 1, 0, left - len(parts[-1])
+        return np.concatenate(parts)
 
     def epoch_ends(self, steps: int) -> list[int]:
         """Returns the steps, up to `steps`, that complete an epoch: ceil(epoch * n / batch size)."""
@@ -153,6 +153,8 @@ class _Ahead:
 
     def batches(self, step: int, count: int) -> dict[str, np.ndarray]:
         """Returns this process's rows of the batches of steps, each field [count, rows, ...]."""
+        if not self.shapes:
+            return {}
         wanted = range(step, step + count + AHEAD)
         self._begun = {each: self._begun.get(each) or self._begin(each) for each in wanted}
         found = [self._begun.pop(each).result() for each in wanted[:count]]

@@ -99,7 +99,7 @@ def place_own(arrays: Any, sharding: NamedSharding, axis: int, count: int) -> An
 def gather(array: np.ndarray, indices: np.ndarray, sharding: NamedSharding) -> Any:
     """Returns rows of a host array, indices.shape + [...]; of several processes, each reads its own."""
     if jax.process_count() == 1:
-        return array[indices]
+        return array.take(indices, axis=0)  # quicker than array[indices]
     shape = indices.shape + array.shape[1:]
     return _array(shape, sharding, lambda part: array[indices[part[: indices.ndim]]])
 

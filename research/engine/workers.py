@@ -115,6 +115,7 @@ def _queue(threads: int) -> 'queue.SimpleQueue[tuple[Batch, Job]]':
         while True:
             batch, job = work.get()
             batch.run(job)
+            del batch, job  # or it would keep the arrays while it waits
 
     for index in range(threads):
         threading.Thread(target=go_on, name=f'decode-{index}', daemon=True).start()
