@@ -71,7 +71,7 @@ class Classification(Supervised):
         loss = optax.softmax_cross_entropy(output, optax.smooth_labels(targets, self.label_smoothing))
         return {'loss': loss, 'accuracy': (jnp.argmax(output, -1) == label).astype(jnp.float32)}
 
-    def predictions(self, output: jax.Array) -> dict[str, jax.Array]:
+    def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the logits f32 [B, classes]."""
         return {'logits': output.astype(jnp.float32)}
 
