@@ -4,8 +4,8 @@ What it compares with is installed into an environment of its own, for training 
 
     python3 -m venv .venv-benchmarks && .venv-benchmarks/bin/pip install -r requirements-benchmarks.txt
 
-Set BENCHMARKS_PYTHON to use another one. JPEGs are decoded on one CPU, and counted by the second that it works
-for the process: what else the machine does matters less.
+Set BENCHMARKS_PYTHON to use another one. JPEGs are decoded on one CPU, and counted by the second that it
+works for the process: what else the machine does matters less.
 """
 
 import json
