@@ -2,7 +2,7 @@
 
 A pair is two rows that lie together. Where each device has rows of its own (`parallelism.PMap`), pairs differ
 from those of the whole batch: the same in distribution alone, as `Description.random_per_device` says.
-The header of a config that mixes tells the checks so: `#   exception: augmentation - pairs are mixed on purpose`.
+The header of a config that mixes tells the checks so: `#   exception: augmentation - pairs are mixed`.
 """
 
 from collections.abc import Callable
