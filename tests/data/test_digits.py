@@ -146,7 +146,7 @@ def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = tmp_path / 'data' / 'digits' / 'toy'
     (folder / 'images').mkdir(parents=True)
     (folder / 'labels.csv').write_text('file,label\n0001.png,1\n')
-    with pytest.raises(UserError, match=r'toy is damaged: .*0001.png.*Delete it'):
+    with pytest.raises(UserError, match=r'toy is damaged: .*0001.png is missing.*Delete'):
         datasets.load('digits/toy')
 
 
