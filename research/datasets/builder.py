@@ -92,6 +92,14 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Returns the checksum of each file and folder of the originals."""
         return checksums.measure(self.originals())
 
+    @classmethod
+    def register_checksums(cls, builders: Iterable['FolderBuilder']) -> None:
+        """Has `checksums.tsv` state the originals of these builders, one for each config."""
+        measured = {str(each.builder_config_name): each.checksums() for each in builders}
+        aside = cls.home() / f'{checksums.FILE}.tmp'
+        aside.write_text(checksums.text(measured), encoding='utf-8')
+        aside.replace(cls.home() / checksums.FILE)
+
     def _check(self) -> None:
         """Raises `UserError` if the originals are not those of `checksums.tsv`."""
         paths = (path for rows in self.raw_examples().values() for _, path, _ in rows)
@@ -101,9 +109,9 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             )
         for name, wrong in self.damage().items():
             raise UserError(
-                f'{self.originals() / name} {wrong}, in {self.home()}. Either it was changed or damaged, or '
-                f'{self.ORIGIN}. Set that right, delete {self.originals()} and build again; or, if it is as it '
-                f'should be: scripts/dataset.sh build {self.name} --register_checksums'
+                f'{self.originals() / name} {wrong}, in {self.home()}. Either it was changed or damaged, '
+                f'or {self.ORIGIN}. Set that right, delete {self.originals()} and build again; or, if it is '
+                f'as it should be: scripts/dataset.sh build {self.name} --register_checksums'
             )
 
     def _info(self) -> tfds.core.DatasetInfo:

@@ -122,7 +122,7 @@ def _write_arrays(builder: Any) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     for split in builder.info.splits:
         _write_split(aside / split, builder.as_data_source(split), catalogue.spec(builder))
-    (aside / 'fingerprint.txt').write_text(_fingerprint(aside) + '\n')
+    (aside / 'fingerprint.txt').write_text(fingerprint(aside) + '\n')
     aside.rename(folder)
 
 
@@ -140,7 +140,7 @@ def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
                 array[index] = np.reshape(example[name], array.shape[1:])
 
 
-def _fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path) -> str:
     """Returns the sha256 over name and content of each file in `folder`.
 
     Of arrays, not of records: those differ from build to build, for protobuf orders its maps at random.

@@ -52,7 +52,7 @@ def _content(path: Path) -> bytes:
 
 
 def stated(file: Path, config: str) -> dict[str, Checksum]:
-    """Returns what the `checksums.tsv` in `file` states of the originals of a config; empty if it is missing."""
+    """Returns what a `checksums.tsv` states of the originals of a config; nothing if it is missing."""
     if not file.exists():
         return {}
     with file.open(newline='', encoding='utf-8') as lines:

@@ -126,11 +126,11 @@ def test_a_second_call_does_nothing(workspace: Path):
 def test_the_fingerprint_is_that_of_the_data(workspace: Path):
     first = datasets.load('digits/toy').fingerprint
     arrays = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
-    assert building._fingerprint(arrays) == first
+    assert building.fingerprint(arrays) == first
     image = np.lib.format.open_memmap(arrays / 'val/image.npy', 'r+')
     image[3, 4, 5, 0] ^= 15
     image.flush()
-    assert building._fingerprint(arrays) != first
+    assert building.fingerprint(arrays) != first
 
 
 def test_arrays_cannot_be_changed_by_accident(workspace: Path):
