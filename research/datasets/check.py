@@ -98,7 +98,7 @@ class Subject:
 
 
 def _prepared(name: str) -> Any:
-    """Returns the builder of a dataset that is built, or of one that cannot be: `Subject.dataset` says why."""
+    """Returns the builder of a dataset that is built, or cannot be: `Subject.dataset` says why."""
     builder = catalogue.builder(name)
     try:
         return building.prepare(name)
@@ -316,7 +316,7 @@ def lists(subject: Subject) -> Iterator[str]:
             found = [tuple(row) for row in csv.reader(lines)][1:]
         expected = [tuple(map(str, row)) for row in rows]
         if len(found) != len(expected):
-            yield f'{file} lists {len(found):,} examples, and there are {len(expected):,}. Delete it and build again'
+            yield f'{file} lists {len(found):,} of {len(expected):,} examples. Delete it and build again'
         for row, right in zip(found, expected, strict=False):
             if row != right:
                 yield f'{file} lists {", ".join(row)!r} where {", ".join(right)!r} belongs'
@@ -374,7 +374,8 @@ def _wrong_fields(subject: Subject, table: readme.Table | None) -> Iterator[str]
         row, feature = stated[field], subject.builder.info.features[field]
         is_whole = not feature.shape or None not in feature.shape  # else a reader is told in words
         if row['dtype'] != str(true.dtype) or (is_whole and _shape(row['shape']) != true.shape):
-            yield f'README.md states {field}: {row["dtype"]} {row["shape"]}, and it is {true.dtype} {true.shape}'
+            stated_one = f'{row["dtype"]} {row["shape"]}'
+            yield f'README.md states {field}: {stated_one}, and it is {true.dtype} {true.shape}'
     for field in stated.keys() - subject.builder.info.features.keys():
         yield f'README.md states a field {field!r} that the builder has not'
 
@@ -392,7 +393,7 @@ def _wrong_classes(names: tuple[str, ...], table: readme.Table) -> Iterator[str]
     for row in table if all('class' in row for row in table) else ():
         index = readme.count(row[''])
         if index is None or index >= len(names) or names[index] != row['class']:
-            yield f'README.md states class {row[""]} as {row["class"]!r}, and the classes are {", ".join(names)}'
+            yield f'README.md states class {row[""]} as {row["class"]!r}; they are {", ".join(names)}'
 
 
 def originals(subject: Subject) -> Iterator[str]:

@@ -7,7 +7,7 @@ from research.datasets import building, catalogue, readme
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
-    """Yields name, whether it is built, number of examples by split, and title, of each dataset and config."""
+    """Yields name, whether it is built, counts and title of each dataset and config."""
     for dataset in catalogue.names():
         title = readme.title(readme.read(workspace.REPOSITORY / 'data' / dataset))
         for config in type(catalogue.builder(dataset)).builder_configs:
