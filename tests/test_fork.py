@@ -475,7 +475,7 @@ class OneAgainstRest(Supervised):
         targets = jax.nn.one_hot(batch['label'], output.shape[-1])
         return {'loss': optax.sigmoid_binary_cross_entropy(output, targets).sum(-1)}
 
-    def predictions(self, output: jax.Array) -> dict[str, jax.Array]:
+    def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the logits f32 [B, classes]."""
         return {'logits': output.astype(jnp.float32)}
 

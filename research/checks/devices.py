@@ -35,7 +35,7 @@ class Spread:
     def step(self, state: State, step: int) -> tuple[State, Values]:
         """Returns state and metrics of one training step, on the host."""
         state, metrics = self._update(self._placed(state), self._source.feed(step, 1), np.int32(step))
-        return jax.device_get(state), values(metrics)
+        return jax.device_get(state), values(jax.tree.map(lambda sums: sums[0], metrics))
 
     def evaluate(self, state: State) -> Values:
         """Returns the metrics of a validation batch."""

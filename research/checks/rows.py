@@ -75,8 +75,9 @@ def evaluation(subject: Subject) -> Finding:
     )
 
 
-def _sums(pair: np.ndarray | tuple[float, float]) -> str:
-    return f'{pair[0]:.5g} over {pair[1]:g}'
+def _sums(pair: np.ndarray) -> str:
+    totals, counts = (' + '.join(f'{each:.5g}' for each in np.atleast_1d(sums)) for sums in pair)
+    return f'{totals} over {counts}'
 
 
 def outputs(subject: Subject) -> Finding:

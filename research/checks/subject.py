@@ -11,6 +11,7 @@ import numpy as np
 from research.checks.pace import Paced
 from research.engine import inputs, programs
 from research.engine.experiment import Experiment
+from research.engine.metrics import merged
 from research.engine.programs import Compiled, compiled
 from research.interfaces import INDEX, VALID, Metrics, State
 
@@ -63,7 +64,7 @@ class Subject:
         found = []
         for step in range(start, start + count):
             current, metrics = self._program(current, self.experiment.source.feed(step, 1), np.int32(step))
-            found.append(values(metrics))
+            found.append(values(jax.tree.map(lambda sums: sums[0], metrics)))
         return current, found
 
     # The task's functions on one device.
@@ -88,15 +89,14 @@ class Subject:
         """Returns learning rates for some steps: the highest configured, after a short warm-up."""
         return [(self.paced.rate or 0.0) * min(1, (step + 1) / WARM_UP) for step in range(count)]
 
-    def evaluate(self, state: State, batch: Arrays) -> dict[str, tuple[float, float]]:
-        """Returns (total, count) of each metric of a batch."""
+    def evaluate(self, state: State, batch: Arrays) -> dict[str, np.ndarray]:
+        """Returns totals and counts of each metric of a batch, [2] or [2, K]."""
         found = jax.device_get(self._evaluate(state, batch))
-        return {name: (float(each.total), float(each.count)) for name, each in found.items()}
+        return {name: np.stack([each.total, each.count]) for name, each in found.items()}
 
     def loss(self, state: State, batches: Iterable[Arrays]) -> float:
         """Returns the loss of some evaluation batches."""
-        found = [self.evaluate(state, batch)[LOSS] for batch in batches]
-        return sum(total for total, _ in found) / max(sum(count for _, count in found), 1)
+        return merged(self._evaluate(state, batch) for batch in batches)[LOSS]
 
     def predict(self, state: State, batch: Arrays) -> dict[str, np.ndarray]:
         """Returns the predictions for a batch."""
@@ -121,11 +121,7 @@ class Subject:
 
 def values(metrics: Metrics) -> Values:
     """Returns the values of one batch's metrics."""
-    with np.errstate(invalid='ignore', divide='ignore'):  # a metric that counted nothing is NaN
-        return {
-            name: float(np.sum(each.total) / np.sum(each.count))
-            for name, each in jax.device_get(metrics).items()
-        }
+    return merged([metrics])
 
 
 def all_valid(batch: Mapping[str, Any]) -> Arrays:

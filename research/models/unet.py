@@ -11,15 +11,14 @@ class UNet(nnx.Module):
     """A U-Net: down to coarse features and up again, at each resolution with what was seen there before.
 
     After Ronneberger, Fischer and Brox 2015, https://arxiv.org/abs/1505.04597, with zeros around the image,
-    so that its size stays; group normalisation, Wu and He 2018, https://arxiv.org/abs/1803.08494; and pixels
-    repeated on the way up, Odena et al. 2016, https://doi.org/10.23915/distill.00003.
+    so that its size stays; batch normalisation, Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167; and
+    pixels repeated on the way up, Odena et al. 2016, https://doi.org/10.23915/distill.00003.
 
     Args:
       input_shape: (height, width, channels) of one image; 2^(stages - 1) divides height and width.
       classes: number of outputs for each pixel.
-      width: channels at full resolution; a multiple of `group`.
+      width: channels at full resolution.
       stages: number of resolutions; from one to the next, channels double and the resolution halves.
-      group: channels that are normalised together.
       rngs: random streams for parameters.
     """
 
@@ -29,7 +28,6 @@ class UNet(nnx.Module):
         classes: int,
         width: int = 32,
         stages: int = 4,
-        group: int = 8,
         *,
         rngs: nnx.Rngs,
     ):
@@ -43,11 +41,11 @@ class UNet(nnx.Module):
         widths = [width * 2**stage for stage in range(stages)]
         self.down, self.narrow, self.up = nnx.List(), nnx.List(), nnx.List()
         for each in widths:
-            self.down.append(Stage(channels, each, group, rngs=rngs))
+            self.down.append(Stage(channels, each, rngs=rngs))
             channels = each
         for each in reversed(widths[:-1]):
             self.narrow.append(nnx.Linear(channels, each, rngs=rngs))
-            self.up.append(Stage(2 * each, each, group, rngs=rngs))
+            self.up.append(Stage(2 * each, each, rngs=rngs))
             channels = each
         self.output = nnx.Conv(channels, classes, (1, 1), rngs=rngs)
 
@@ -66,14 +64,14 @@ class UNet(nnx.Module):
 
 
 class Stage(nnx.Module):
-    """Two 3x3 convolutions, each with group normalisation and ReLU."""
+    """Two 3x3 convolutions, each with batch normalisation and ReLU."""
 
-    def __init__(self, channels: int, width: int, group: int, *, rngs: nnx.Rngs):
+    def __init__(self, channels: int, width: int, *, rngs: nnx.Rngs):
         # No bias: the normalisation that follows has one.
         self.first = nnx.Conv(channels, width, (3, 3), use_bias=False, rngs=rngs)
-        self.first_norm = nnx.GroupNorm(width, num_groups=None, group_size=group, rngs=rngs)
+        self.first_norm = nnx.BatchNorm(width, momentum=0.9, rngs=rngs)
         self.second = nnx.Conv(width, width, (3, 3), use_bias=False, rngs=rngs)
-        self.second_norm = nnx.GroupNorm(width, num_groups=None, group_size=group, rngs=rngs)
+        self.second_norm = nnx.BatchNorm(width, momentum=0.9, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns features f32 [B, H, W, width] for x f32 [B, H, W, channels]."""

@@ -55,7 +55,7 @@ class Classification(Supervised):
         loss = optax.softmax_cross_entropy(output, targets)
         return {'loss': loss, 'accuracy': correct.astype(jnp.float32)}
 
-    def predictions(self, output: jax.Array) -> dict[str, jax.Array]:
+    def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the logits f32 [B, classes]."""
         return {'logits': output.astype(jnp.float32)}
 

@@ -96,7 +96,7 @@ class Segmentation(Supervised):
             'mean_iou': (_pixels(is_target & is_found), _pixels(is_target | is_found)),
         }
 
-    def predictions(self, output: jax.Array) -> dict[str, jax.Array]:
+    def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the most probable class of each pixel, uint8 [B, H, W]."""
         return {'masks': jnp.argmax(output, -1).astype(jnp.uint8)}
 

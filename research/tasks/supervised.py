@@ -67,7 +67,7 @@ class Supervised(ABC):
         """
 
     @abstractmethod
-    def predictions(self, output: Any) -> dict[str, jax.Array]:
+    def predictions(self, output: Any, batch: Batch) -> dict[str, jax.Array]:
         """Returns what is saved of the model's output, each array [B, ...]."""
 
     @abstractmethod
@@ -141,7 +141,7 @@ class BoundSupervised:
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch."""
-        return self.task.predictions(self._output(state, batch))
+        return self.task.predictions(self._output(state, batch), batch)
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""

@@ -12,7 +12,7 @@ from research.datasets import dataset as datasets
 from research.errors import UserError
 
 FOLDER = Path(original.__file__).parent
-COUNTS = {'train': 1000, 'val': 150, 'test': 150}
+COUNTS = {'train': 1500, 'val': 150, 'test': 150}
 SIDE = original.SIDE
 
 
@@ -39,6 +39,9 @@ def test_counts_shapes_and_names(full: datasets.Dataset):
     assert {name: (each.shape, each.dtype) for name, each in full.spec.example.items()} == {
         'image': ((SIDE, SIDE, 3), np.uint8),
         'mask': ((SIDE, SIDE), np.uint8),
+        'instances': ((SIDE, SIDE, 1), np.uint8),
+        'boxes': ((original.MOST, 4), np.float32),
+        'classes': ((original.MOST,), np.int32),
     }
     assert full.spec.class_names == original.CLASSES
     for split, count in COUNTS.items():
@@ -47,7 +50,7 @@ def test_counts_shapes_and_names(full: datasets.Dataset):
 
 def test_splits_go_by_number(full: datasets.Dataset):
     listed = [each for split in COUNTS for each in full.split(split).ids]
-    assert listed == [f'{number:04d}' for number in range(1300)]
+    assert listed == [f'{number:04d}' for number in range(1800)]
 
 
 def test_every_class_is_in_every_split_and_no_other(full: datasets.Dataset):
@@ -58,20 +61,59 @@ def test_every_class_is_in_every_split_and_no_other(full: datasets.Dataset):
 
 def test_no_scene_is_there_twice(full: datasets.Dataset):
     images = {image.tobytes() for split in COUNTS for image in full.split(split).arrays['image']}
-    assert len(images) == 1300
+    assert len(images) == 1800
 
 
-@pytest.mark.parametrize('number', [0, 1000, 1299])
+@pytest.mark.parametrize('number', [0, 1500, 1799])
 def test_a_scene_is_a_function_of_its_number(full: datasets.Dataset, number: int):
     identity = f'{number:04d}'
     [examples] = [full.split(split) for split in COUNTS if identity in full.split(split).ids]
-    image, mask = original.scene(number)
-    np.testing.assert_array_equal(examples.arrays['image'][examples.ids.index(identity)], image)
-    np.testing.assert_array_equal(examples.arrays['mask'][examples.ids.index(identity)], mask)
+    found, scene = examples.example(examples.ids.index(identity)), original.scene(number)
+    there = len(scene.classes)
+    np.testing.assert_array_equal(found['image'], scene.image)
+    np.testing.assert_array_equal(found['mask'], scene.mask)
+    np.testing.assert_array_equal(found['instances'][..., 0], scene.instances)
+    np.testing.assert_array_equal(found['classes'], [*scene.classes, *[-1] * (original.MOST - there)])
+    np.testing.assert_array_equal(found['boxes'][:there], scene.boxes)
+    assert not found['boxes'][there:].any()
+
+
+def test_objects_masks_and_boxes_agree():
+    """The slow way: pixel by pixel."""
+    scenes = [original.scene(number) for number in range(40)]
+    assert any(scene.instances.max() == original.MOST for scene in scenes)
+    for scene in scenes:
+        assert np.unique(scene.instances).tolist() == list(range(len(scene.classes) + 1))
+        for index, (kind, box) in enumerate(zip(scene.classes, scene.boxes, strict=True), 1):
+            places = [(x, y) for y, x in np.ndindex(SIDE, SIDE) if scene.instances[y, x] == index]
+            assert {int(scene.mask[y, x]) for x, y in places} == {kind}
+            low, high = np.min(places, 0), np.max(places, 0) + 1
+            np.testing.assert_array_equal(box, [*low, *high])
+        assert not scene.mask[scene.instances == 0].any()
+
+
+def test_an_object_that_is_hidden_is_none():
+    for number in range(400):
+        drawn = np.random.default_rng((original.SEED, number))
+        original._texture(drawn, 8)
+        count = drawn.integers(2, original.MOST, endpoint=True)
+        if len(original.scene(number).classes) < count:
+            return
+    pytest.fail('none of 400 scenes hides an object')
+
+
+@pytest.mark.parametrize(('encoding', 'ending'), [('png', '.png'), ('jpeg', '.jpg')])
+def test_any_number_of_any_size_and_seed(encoding: str, ending: str, tmp_path: Path):
+    original.write(tmp_path / 'some', {'train': 2, 'val': 1, 'test': 0}, 96, encoding, seed=7)
+    path = tmp_path / 'some' / 'images' / f'0002{ending}'
+    drawn = original.scene(2, 96, seed=7).image
+    distance = np.abs(original.pixels(path).astype(int) - drawn).mean()
+    assert distance == 0 if encoding == 'png' else 0 < distance < 10
+    assert np.abs(drawn.astype(int) - original.scene(2, 96).image).mean() > 10
 
 
 def test_a_larger_scene_shows_the_same_shapes():
-    small, large = original.scene(7)[1], original.scene(7, 4 * SIDE)[1]
+    small, large = original.scene(7).mask, original.scene(7, 4 * SIDE).mask
     assert np.mean(small.repeat(4, 0).repeat(4, 1) == large) > 0.97
 
 
@@ -80,7 +122,7 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
     for split in toy.splits:
         few, all_ = toy.split(split), full.split(split)
         assert few.ids == all_.ids[: len(few)]
-        for field in ('image', 'mask'):
+        for field in few.arrays:
             np.testing.assert_array_equal(few.arrays[field], all_.arrays[field][: len(few)])
 
 
@@ -93,9 +135,9 @@ def test_lists_name_the_mask_of_each_image(workspace: Path, toy: datasets.Datase
 
 
 def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As from a Pillow that draws otherwise."""
+    """As from a NumPy that draws otherwise."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    monkeypatch.setattr(original, 'FINE', 2)
+    monkeypatch.setattr(original, 'NOISE', 5)
     with pytest.raises(UserError, match=r'raw/images is not what .*checksums.tsv states.*Pillow'):
         datasets.load('shapes')
     assert not list(tmp_path.rglob('*.npy'))
@@ -130,5 +172,5 @@ def test_readme_shows_the_toy_scenes():
 def test_checksums_state_each_config():
     with (FOLDER / 'checksums.tsv').open() as file:
         stated = [row[0] for row in csv.reader(file, delimiter='\t')]
-    names = ('train.txt', 'val.txt', 'test.txt', 'images', 'masks')
-    assert stated == [f'{config}/{name}' for config in ('full', 'toy') for name in names]
+    names = ('train.txt', 'val.txt', 'test.txt', 'objects.csv', 'images', 'masks', 'instances')
+    assert stated == [f'{config}/{name}' for config in ('full', 'toy', 'large') for name in names]

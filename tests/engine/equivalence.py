@@ -71,7 +71,7 @@ def gan(optimizer: Optimizer) -> BoundTask:
 
 def unet(optimizer: Optimizer) -> BoundTask:
     task = Segmentation(
-        model=partial(UNet, width=4, stages=2, group=2),
+        model=partial(UNet, width=4, stages=2),
         optimizer=optimizer,
         learning_rate=3e-3,
         loss=cross_entropy_and_dice,

@@ -20,8 +20,8 @@ MODELS: dict[str, Any] = {
     'mlp without hidden layers': partial(MLP, depth=0),
     'convnet': partial(ConvNet, width=3, dropout=0.3),
     'convnet of one stage': partial(ConvNet, width=3, stages=1),
-    'unet': partial(UNet, width=4, stages=3, group=2),
-    'unet of one stage': partial(UNet, width=4, stages=1, group=4),
+    'unet': partial(UNet, width=4, stages=3),
+    'unet of one stage': partial(UNet, width=4, stages=1),
 }
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (4, *IMAGE)).astype(np.float32)
 
@@ -110,40 +110,32 @@ def convolved(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return result
 
 
+def stage(x: np.ndarray, params: Any) -> np.ndarray:
+    """Two convolutions; as made, a normalisation divides by sqrt(1 + epsilon) alone."""
+    for name in ('first', 'second'):
+        x = np.maximum(convolved(x, params[name]['kernel']) / np.sqrt(1 + 1e-5), 0)
+    return x
+
+
 def test_a_convnet_is_convolutions_normalised_with_relu_and_a_mean() -> None:
     made = made_of('convnet')
     params, x = jax.device_get(made.params), IMAGES
     for number in (0, 1):
-        stage = params['stages'][number]
         if number:
             x = x.reshape(4, 4, 2, 4, 2, -1).max((2, 4))
-        for name in ('first', 'second'):  # as made, a normalisation divides by sqrt(1 + epsilon) alone
-            x = np.maximum(convolved(x, stage[name]['kernel']) / np.sqrt(1 + 1e-5), 0)
+        x = stage(x, params['stages'][number])
     expected = x.mean((1, 2)) @ params['output']['kernel'] + params['output']['bias']
     np.testing.assert_allclose(made.logits(IMAGES), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_parameters_of_a_unet() -> None:
-    def stage(channels: int, width: int) -> int:
+    def stages(channels: int, width: int) -> int:
         return 9 * channels * width + 9 * width * width + 2 * (width + width)
 
-    down = stage(3, 4) + stage(4, 8) + stage(8, 16)
-    up = (16 * 8 + 8) + stage(8 + 8, 8) + (8 * 4 + 4) + stage(4 + 4, 4)
+    down = stages(3, 4) + stages(4, 8) + stages(8, 16)
+    up = (16 * 8 + 8) + stages(8 + 8, 8) + (8 * 4 + 4) + stages(4 + 4, 4)
     assert size(made_of('unet').params) == down + up + (4 * CLASSES + CLASSES)
-    assert size(made_of('unet').rest) == 0
-
-
-def normalised(x: np.ndarray, group: int) -> np.ndarray:
-    """Each group of channels of each image with mean 0 and variance 1."""
-    parts = x.reshape(*x.shape[:3], -1, group)
-    mean, variance = parts.mean((1, 2, 4), keepdims=True), parts.var((1, 2, 4), keepdims=True)
-    return ((parts - mean) / np.sqrt(variance + 1e-6)).reshape(x.shape)
-
-
-def unet_stage(x: np.ndarray, params: Any, group: int) -> np.ndarray:
-    for name in ('first', 'second'):
-        x = np.maximum(normalised(convolved(x, params[name]['kernel']), group), 0)
-    return x
+    assert size(made_of('unet').rest) == 2 * 2 * (4 + 8 + 16 + 8 + 4)  # means and variances
 
 
 def linear(x: np.ndarray, params: Any) -> np.ndarray:
@@ -152,13 +144,13 @@ def linear(x: np.ndarray, params: Any) -> np.ndarray:
 
 def test_a_unet_goes_down_and_up_again() -> None:
     params = jax.device_get(made_of('unet').params)
-    fine = unet_stage(IMAGES, params['down'][0], 2)
-    middle = unet_stage(fine.reshape(4, 4, 2, 4, 2, -1).max((2, 4)), params['down'][1], 2)
-    coarse = unet_stage(middle.reshape(4, 2, 2, 2, 2, -1).max((2, 4)), params['down'][2], 2)
+    fine = stage(IMAGES, params['down'][0])
+    middle = stage(fine.reshape(4, 4, 2, 4, 2, -1).max((2, 4)), params['down'][1])
+    coarse = stage(middle.reshape(4, 2, 2, 2, 2, -1).max((2, 4)), params['down'][2])
     x = linear(coarse, params['narrow'][0]).repeat(2, 1).repeat(2, 2)
-    x = unet_stage(np.concatenate([middle, x], -1), params['up'][0], 2)
+    x = stage(np.concatenate([middle, x], -1), params['up'][0])
     x = linear(x, params['narrow'][1]).repeat(2, 1).repeat(2, 2)
-    x = unet_stage(np.concatenate([fine, x], -1), params['up'][1], 2)
+    x = stage(np.concatenate([fine, x], -1), params['up'][1])
     expected = linear(x, {'kernel': params['output']['kernel'][0, 0], 'bias': params['output']['bias']})
     np.testing.assert_allclose(made_of('unet').logits(IMAGES), expected, rtol=1e-3, atol=1e-4)
 
