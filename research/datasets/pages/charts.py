@@ -21,21 +21,25 @@ def legend(splits: Sequence[str]) -> str:
     return f'<p class="legend">{chips}</p>'
 
 
-def histogram(samples: Mapping[str, np.ndarray], title: str, bins: int = 40) -> str:
+def histogram(samples: Mapping[str, np.ndarray], title: str) -> str:
     """Draws how the values of each split are spread, each as a share of its own.
 
     Args:
       samples: values of each split, [n]; those that are no numbers are left out.
       title: what the values are.
-      bins: at most so many; whole numbers get no more than there are values.
     """
     finite = {split: values[np.isfinite(values)] for split, values in samples.items()}
     present = np.concatenate([*finite.values()]) if finite else np.empty(0)
     if not present.size:
         return f'<h3>{markup.escaped(title)}</h3><p>no values</p>'
-    edges = _edges(present, bins)
+    edges = _edges(present, _bins(min(each.size for each in finite.values())))
     shares = {split: np.histogram(each, edges)[0] / max(each.size, 1) for split, each in finite.items()}
-    return f'<h3>{markup.escaped(title)}</h3>{_steps(shares, edges[0], edges[-1])}'
+    return f'<h3>{markup.escaped(title)}</h3>{_steps(shares, present.min(), present.max())}'
+
+
+def _bins(count: int) -> int:
+    """Returns how many bins the smallest split fills."""
+    return int(np.clip(2 * np.sqrt(count), 8, 40))
 
 
 def _edges(values: np.ndarray, bins: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from research.datasets.pages.subject import Subject, spread
 SHEET = 60  # images of a split on its contact sheet
 PAIRS = 24  # where each comes with a mask or boxes
 ROWS = 20  # more classes than these share one sheet instead of a row each
+IN_ROW = 6  # images of a class; three lines of them where classes are few
 TEXTS, TEXT = 4, 700  # of a split, and the bytes of each that are shown
 COLUMNS = 16  # of numbers that get a histogram each
 CLASSES = 100  # that get a line in the table
@@ -24,17 +25,22 @@ def contact_sheets(subject: Subject) -> str:
     is_mapped = subject.field('LabeledImage') or 'boxes' in subject.dataset.spec.example
     chips = [(name, pictures.css(place, len(subject.classes))) for place, name in enumerate(subject.classes)]
     legend = f'<p class="legend">{markup.chips(chips)}</p>' if is_mapped and len(chips) <= ROWS else ''
-    sheets = (
+    sheets = [
         f'<h3>{markup.escaped(split)}</h3>{_sheet(subject, examples)}'
         for split, examples in subject.splits.items()
-    )
-    return markup.section('Contact sheets', legend, *sheets)
+    ]
+    body = [markup.cards(sheets)] if _has_rows(subject) else sheets
+    return markup.section('Contact sheets', legend, *body)
+
+
+def _has_rows(subject: Subject) -> bool:
+    """Whether each class gets a row of images."""
+    return subject.field('ClassLabel') is not None and len(subject.classes) <= ROWS
 
 
 def _sheet(subject: Subject, examples: Examples) -> str:
-    label = subject.field('ClassLabel')
-    if label and len(subject.classes) <= ROWS:
-        return _by_class(subject, examples, examples.arrays[label])
+    if _has_rows(subject):
+        return _by_class(subject, examples, examples.arrays[str(subject.field('ClassLabel'))])
     most = PAIRS if subject.field('LabeledImage') or 'boxes' in subject.dataset.spec.example else SHEET
     kind = 'sheet pairs' if subject.field('LabeledImage') else 'sheet'
     figures = (_figure(subject, examples, place, True) for place in spread(len(examples), most))
@@ -43,7 +49,7 @@ def _sheet(subject: Subject, examples: Examples) -> str:
 
 def _by_class(subject: Subject, examples: Examples, labels: np.ndarray) -> str:
     """Returns a row of images for each class."""
-    each = max(SHEET // len(subject.classes), 4)
+    each = IN_ROW if len(subject.classes) > 3 else 3 * IN_ROW
     rows = []
     for index, name in enumerate(subject.classes):
         places = np.flatnonzero(labels == index)
@@ -90,7 +96,8 @@ def classes(subject: Subject) -> str:
     rest = len(subject.classes) - CLASSES
     more = f'<p>and {rest:,} more classes</p>' if rest > 0 else ''
     titles = ['class', *map(markup.escaped, whole)]
-    return markup.section(f'Classes: {what} of each', markup.table(titles, rows), more)
+    bars = f'<div class="bars">{markup.table(titles, rows)}</div>'
+    return markup.section(f'Classes: {what} of each', bars, more)
 
 
 def _class_counts(subject: Subject, split: str) -> np.ndarray | None:
