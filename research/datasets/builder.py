@@ -16,10 +16,13 @@ from research.errors import UserError
 
 Original = tuple[str, Path, Any]  # id, file, label or the file of the mask
 TOY = 'toy'
+ORIGINALS = {'full': 'raw'}  # the folders of configs, where they are not called alike
 
 
 class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Builds `full` from the originals in `raw/` of the workspace, `toy` from the few beside the builder.
+
+    Any other config has its originals in a folder of its name.
 
     A subclass is called `Builder`, has a `VERSION`, to be raised whenever the data change, and owes `fields`,
     `write_originals`, `read_originals` and `example`.
@@ -55,8 +58,8 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def originals(self) -> Path:
         """Returns the folder of the originals, which the first call writes."""
-        is_toy = self.builder_config_name == TOY
-        folder = Path(self.data_dir_root).parent / (TOY if is_toy else 'raw')
+        is_toy = self.config_name == TOY
+        folder = Path(self.data_dir_root).parent / ORIGINALS.get(self.config_name, self.config_name)
         if not folder.exists():
             aside = folder.with_name(f'incomplete.{folder.name}')
             shutil.rmtree(aside, ignore_errors=True)
@@ -67,6 +70,11 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 self.write_originals(aside)
             aside.rename(folder)
         return folder
+
+    @property
+    def config_name(self) -> str:
+        """The name of the config that is built."""
+        return str(self.builder_config_name)
 
     @classmethod
     def home(cls) -> Path:
@@ -84,9 +92,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             found = self.checksums()
         except OSError as error:
             raise UserError(f'{folder} is damaged: {error}. Delete the folder and build again.') from error
-        return checksums.differences(
-            found, checksums.stated(self.home() / checksums.FILE, str(self.builder_config_name))
-        )
+        return checksums.differences(found, checksums.stated(self.home() / checksums.FILE, self.config_name))
 
     def checksums(self) -> Mapping[str, checksums.Checksum]:
         """Returns the checksum of each file and folder of the originals."""
@@ -95,15 +101,16 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     @classmethod
     def register_checksums(cls, builders: Iterable['FolderBuilder']) -> None:
         """Has `checksums.tsv` state the originals of these builders, one for each config."""
-        measured = {str(each.builder_config_name): each.checksums() for each in builders}
+        measured = {each.config_name: each.checksums() for each in builders}
         aside = cls.home() / f'{checksums.FILE}.tmp'
         aside.write_text(checksums.text(measured), encoding='utf-8')
         aside.replace(cls.home() / checksums.FILE)
 
     def _check(self) -> None:
         """Raises `UserError` if the originals are not those of `checksums.tsv`."""
-        paths = (path for rows in self.raw_examples().values() for _, path, _ in rows)
-        if missing := next((path for path in paths if not path.exists()), None):
+        rows = (row for rows in self.raw_examples().values() for row in rows)
+        files = (each for _, *row in rows for each in row if isinstance(each, Path))
+        if missing := next((file for file in files if not file.exists()), None):
             raise UserError(
                 f'{self.originals()} is damaged: {missing} is missing. Delete the folder and build again.'
             )

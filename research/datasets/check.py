@@ -89,7 +89,7 @@ class Subject:
     @property
     def originals(self) -> Path:
         """The folder of its originals."""
-        return self.bytes / ('toy' if self.config == 'toy' else 'raw')
+        return self.bytes / ('raw' if self.config == catalogue.DEFAULT_CONFIG else self.config)
 
     def fields(self, *kinds: str) -> list[str]:
         """Returns the fields whose features are of these kinds: `ClassLabel`, say."""
@@ -367,7 +367,8 @@ def _wrong_fields(subject: Subject, table: readme.Table | None) -> Iterator[str]
         yield 'README.md has no table of fields with the columns: field, dtype, shape'
         return
     stated = {row['field']: row for row in table}
-    for field, true in subject.dataset.spec.example.items():
+    default = catalogue.spec(catalogue.builder(subject.dataset_name))  # other configs may have other shapes
+    for field, true in default.example.items():
         if field not in stated:
             yield f'README.md does not state the field {field!r}: {true.dtype} {true.shape}'
             continue

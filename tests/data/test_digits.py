@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from data.digits import explore, original
 from data.digits.digits_dataset_builder import splits
-from research.datasets import building
+from research.datasets import building, check
 from research.datasets import dataset as datasets
 from research.errors import UserError
 
@@ -175,3 +175,9 @@ def test_checksums_state_each_config():
             'toy/labels.csv',
             'toy/images',
         ]
+
+
+@pytest.mark.parametrize('name', ['digits', 'digits/toy'])
+def test_nothing_is_wrong(workspace: Path, name: str):
+    findings = check.run(check.Subject(name))
+    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []

@@ -290,9 +290,11 @@ def test_the_program_builds(workspace: Path):
     assert last == f'dataset: {workspace / "data/digits"}'
 
 
-def test_the_program_lists(capsys: pytest.CaptureFixture[str]):
+def test_the_program_lists(workspace: Path, capsys: pytest.CaptureFixture[str]):
     dataset.show()
-    assert re.search(r'^digits +1,797 handwritten digits', capsys.readouterr().out, re.MULTILINE)
+    listed = capsys.readouterr().out
+    assert re.search(r'^digits +no +- +1,797 handwritten digits', listed, re.MULTILINE)
+    assert re.search(r'^digits/toy +yes +train 30, val 10, test 20 +1,797 hand', listed, re.MULTILINE)
 
 
 def test_the_program_asks_for_a_name():
