@@ -268,7 +268,7 @@ def a_damaged_record(folder: Path, bytes_: Path) -> None:
 
 
 @fault(
-    'check_images', 'records', r'-val.array_record-00000-of-00001 cannot be read: .*Delete .* and build again'
+    'check_images', 'records', r'record 0 in .*-val.array_record-00000-of-00001 is damaged: .*Delete .* again'
 )
 def a_torn_record_file(folder: Path, bytes_: Path) -> None:
     file = record_file(bytes_, 'val')
