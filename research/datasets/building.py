@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from research.datasets import catalogue
+from research.datasets import catalogue, progress
 from research.interfaces import Spec
 
 # TensorFlow Datasets takes a second to import: only functions that need it do, so that `--help` is quick.
@@ -133,8 +133,9 @@ def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
         name: open_memmap(folder / f'{name}.npy', 'w+', each.dtype, (len(examples), *each.shape))
         for name, each in spec.example.items()
     }
+    shown = progress.bar(examples, len(examples), f'arrays of {folder.name}')
     with (folder / 'ids.txt').open('w', encoding='utf-8') as ids:
-        for index, example in enumerate(examples):
+        for index, example in enumerate(shown):
             ids.write(example['id'].decode() + '\n')
             for name, array in arrays.items():
                 array[index] = np.reshape(example[name], array.shape[1:])

@@ -134,9 +134,9 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     parts = [explore._head(subject, NASTY, [NASTY]), explore._fields(subject), explore._foot(subject)]
     shown = [sections.contact_sheets, sections.classes, sections.images, sections.numbers]
     page = Parser('\n'.join([*parts, *(each(subject) for each in shown)]))
-    assert page.tags['script'] == page.tags['b'] - page.tags['b'] == 0
-    assert NASTY in page.text
-    assert '2' in page.text  # two values are missing
+    assert page.tags['script'] == 0
+    assert page.text.count(NASTY) > 5
+    assert '<b>' in page.text
 
 
 def test_boxes_are_drawn_without_the_padding() -> None:

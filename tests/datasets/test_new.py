@@ -1,4 +1,4 @@
-"""Datasets that are begun: unedited they build, check, explore and train, each kind, in a copy of the repository."""
+"""Datasets that are begun: unedited they build, check, explore and train, each kind."""
 
 import os
 import re
