@@ -13,7 +13,9 @@ from research.engine.parallelism import Jit, Parallelism, PMap
 from research.engine.programs import Programs, compiled
 from research.interfaces import State
 
-TOLERANCE = 1e-5  # of the largest value of an array: some hundred roundings of float32
+# Of the largest value of an array. Adam divides a gradient by its own size: where that is nearly zero,
+# rounding moves the parameter by up to a hundredth of the learning rate. Another function moves many by all.
+TOLERANCE = 5e-5
 BEFORE = 3  # steps before the one compared, so that what begins at zero no longer is
 
 
