@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -172,3 +173,29 @@ def test_places_are_spread_evenly() -> None:
     assert spread(5, 10).tolist() == [0, 1, 2, 3, 4]
     assert spread(101, 3).tolist() == [0, 50, 100]
     assert spread(0, 3).tolist() == []
+
+
+@dataclass(frozen=True)
+class Varying:
+    """Examples whose images differ in size, so that no array holds them."""
+
+    ids: list[str]
+    arrays: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def example(self, index: int) -> dict[str, np.ndarray]:
+        return {'image': np.full((10 + index, 20, 3), 50 * index, np.uint8)}
+
+
+def test_images_of_varying_size_have_a_histogram_of_sides_and_no_mean(tmp_path: Path) -> None:
+    dataset = Dataset('photos', '1.0.0', 'f' * 64, Spec({}), {'train': 3}, tmp_path)
+    subject = Subject(dataset, {'image': 'Image'})
+    vars(subject)['splits'] = {'train': Varying(['a', 'b', 'c'], {})}
+    shown = sections.images(subject)
+    assert 'heights in pixels' in shown
+    assert 'widths in pixels' not in shown  # they agree
+    assert '10 to 12' in shown
+    assert 'mean of' not in shown
+    assert sections.contact_sheets(subject).count('<figure') == 3

@@ -1,6 +1,8 @@
 """The sections of a page: markup made from the dataset, empty where it has nothing to show."""
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -116,30 +118,68 @@ def _class_counts(subject: Subject, split: str) -> np.ndarray | None:
     )
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What statistics keep of the images of a split.
+
+    Attributes:
+      heights, widths: of each image, [n].
+      pixels: some of each image, f32 [m, channels].
+      mean: of all images, uint8 [H, W, channels]; None where they differ in size.
+    """
+
+    heights: np.ndarray
+    widths: np.ndarray
+    pixels: np.ndarray
+    mean: np.ndarray | None
+
+
+def _measure(subject: Subject, split: str, field: str) -> Measured:
+    """Goes through the images of a split, one at a time, for all may be larger than memory."""
+    shapes, pixels, total = [], [], None
+    for example in subject.sampled(split):
+        image = example[field]
+        same = not shapes or image.shape == shapes[0]
+        total = (np.zeros(image.shape) if total is None else total) + image if same else total
+        shapes.append(image.shape)
+        pixels.append(_thinned(image))
+    mean = None
+    if total is not None and len(set(shapes)) == 1:
+        mean = (total / len(shapes)).round().astype(np.uint8)
+    heights, widths = (np.array([shape[axis] for shape in shapes]) for axis in (0, 1))
+    return Measured(heights, widths, np.concatenate(pixels), mean)
+
+
 def images(subject: Subject) -> str:
     """Returns sizes and intensities of the images of each split, and the mean of all where sizes agree."""
     field = subject.field('Image')
     if not field:
         return ''
-    rows, values, sides, means = [], {}, {'height': {}, 'width': {}}, []
-    for split in subject.splits:
-        all_images = [example[field] for example in subject.sampled(split)]
-        heights, widths = (np.array([image.shape[axis] for image in all_images]) for axis in (0, 1))
-        pixels = np.concatenate([_thinned(image) for image in all_images])
-        values[split], sides['height'][split], sides['width'][split] = pixels.mean(1), heights, widths
-        rows.append([markup.escaped(split), _range(heights), _range(widths), *_moments(pixels)])
-        if len({image.shape for image in all_images}) == 1:
-            mean = np.mean([image.astype(np.float32) for image in all_images], 0).round().astype(np.uint8)
-            means.append(
-                f'<h3>mean of {markup.escaped(split)}</h3><div class="mean">{pictures.picture(mean)}</div>'
-            )
+    measured = {split: _measure(subject, split, field) for split in subject.splits}
+    rows = [
+        [markup.escaped(split), _range(each.heights), _range(each.widths), *_moments(each.pixels)]
+        for split, each in measured.items()
+    ]
     table = markup.table(['split', 'height', 'width', 'mean', 'standard deviation', 'range'], rows)
-    shapes = [charts.histogram(each, f'{name} in pixels') for name, each in sides.items() if _varies(each)]
-    charts_ = [charts.histogram(values, 'intensity of a pixel, channels averaged'), *shapes, *means]
-    return markup.section('Images', table, charts.legend(list(subject.splits)), markup.cards(charts_))
+    legend = charts.legend(list(subject.splits))
+    return markup.section('Images', table, legend, markup.cards(_image_cards(measured)))
 
 
-def _thinned(image: np.ndarray, most: int = 4096) -> np.ndarray:
+def _image_cards(measured: dict[str, Measured]) -> Iterator[str]:
+    """Yields histograms of intensities, and of sides where they vary, and the mean image of each split."""
+    intensities = {split: each.pixels.mean(1) for split, each in measured.items()}
+    yield charts.histogram(intensities, 'intensity of a pixel, channels averaged')
+    for name in ('heights', 'widths'):
+        sides = {split: getattr(each, name) for split, each in measured.items()}
+        if _varies(sides):
+            yield charts.histogram(sides, f'{name} in pixels')
+    for split, each in measured.items():
+        if each.mean is not None:
+            shown = pictures.picture(each.mean)
+            yield f'<h3>mean of {markup.escaped(split)}</h3><div class="mean">{shown}</div>'
+
+
+def _thinned(image: np.ndarray, most: int = 1024) -> np.ndarray:
     """Returns pixels of an image, [n, channels], about `most` of them evenly spaced if there are more."""
     pixels = image.reshape(-1, image.shape[-1]).astype(np.float32)
     return pixels[:: max(1, len(pixels) // most)]
