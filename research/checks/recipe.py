@@ -10,6 +10,7 @@ import numpy as np
 from research.checks import figures
 from research.checks.finding import Finding, judged, skipped
 from research.checks.subject import LOSS, Arrays, Subject
+from research.datasets.dataset import Examples
 from research.interfaces import INDEX, VALID
 
 STEPS = 150  # of a short training
@@ -27,9 +28,7 @@ def splits(subject: Subject) -> Finding:
     """No example that training sees is held out as well."""
     data = subject.experiment.data
     fields = [name for name in data.spec.example if name not in subject.truth]
-    train, held_out = (
-        _as_bytes([data.split(split).arrays[name][:SAMPLE] for name in fields]) for split in ('train', 'val')
-    )
+    train, held_out = (_as_bytes(data.split(split), fields) for split in ('train', 'val'))
     known = set(train)
     twice = sum(each in known for each in held_out)
     return judged(
@@ -39,9 +38,15 @@ def splits(subject: Subject) -> Finding:
     )
 
 
-def _as_bytes(fields: Sequence[np.ndarray]) -> list[bytes]:
-    """Returns each example as one string of bytes."""
-    return [b''.join(row.tobytes() for row in example) for example in zip(*fields, strict=True)]
+def _as_bytes(examples: Examples, fields: Sequence[str]) -> list[bytes]:
+    """Returns each of the first examples as one string of bytes."""
+    sources = [{**examples.arrays, **examples.encoded}[name] for name in fields]
+    count = min(SAMPLE, len(examples))
+    return [b''.join(_content(each[index]) for each in sources) for index in range(count)]
+
+
+def _content(value: np.ndarray | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.tobytes()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ In the workspace, `data/<name>/` then has, beside the originals (`raw/`, `toy/`)
     lists/<config>/<split>.csv                  id,path,label
     records/<name>/<config>/<version>/          ArrayRecord, by TFDS
     records/<name>/<config>/<version>/arrays/   fingerprint.txt, <split>/{ids.txt,<field>.npy}
+                                                of images of varying size <field>.bin, <field>.offsets.npy
 
 Decoding costs TFDS 0.3 ms an example, so it is done once; the arrays are mapped into memory at each start.
+Images of varying size stay as in their files, one after another: decoded they would take ten times as much.
 All is written aside and renamed, the arrays last: after a kill the next call makes what is missing.
 """
 
@@ -24,7 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from research.datasets import catalogue, progress
+from research.datasets import catalogue, images, progress
+from research.errors import UserError
 from research.interfaces import Spec
 
 # TensorFlow Datasets takes a second to import: only functions that need it do, so that `--help` is quick.
@@ -67,14 +70,15 @@ def arrays(builder: Any) -> Path:
     return Path(builder.data_dir) / 'arrays'
 
 
-def _lists(builder: Any) -> Path:
+def lists(builder: Any) -> Path:
+    """Returns the folder of a dataset's lists."""
     return _home(builder) / 'lists' / builder.builder_config.name
 
 
 def _is_ready(builder: Any) -> bool:
     """Whether all is built and the lists name the files where they are."""
     return arrays(builder).exists() and all(
-        _is_true(_lists(builder) / f'{split}.csv', _home(builder)) for split in builder.info.splits
+        _is_true(lists(builder) / f'{split}.csv', _home(builder)) for split in builder.info.splits
     )
 
 
@@ -99,7 +103,7 @@ def _build(builder: Any) -> None:
 
 def _write_lists(builder: Any) -> None:
     """Writes the list of each split, whatever was there."""
-    folder = _lists(builder)
+    folder = lists(builder)
     folder.mkdir(parents=True, exist_ok=True)
     for split, examples in builder.raw_examples().items():
         aside = folder / f'{INCOMPLETE}{split}.csv'
@@ -121,9 +125,50 @@ def _write_arrays(builder: Any) -> None:
     aside = folder.with_name(INCOMPLETE + folder.name)
     shutil.rmtree(aside, ignore_errors=True)
     for split in builder.info.splits:
-        _write_split(aside / split, builder.as_data_source(split), catalogue.spec(builder))
+        _write_split(aside / split, _examples(builder, split), catalogue.spec(builder))
+        for name in catalogue.encoded(builder):
+            _write_encoded(aside / split, name, _examples(builder, split), lists(builder) / f'{split}.csv')
     (aside / 'fingerprint.txt').write_text(fingerprint(aside) + '\n')
     aside.rename(folder)
+
+
+def _examples(builder: Any, split: str) -> Any:
+    """Returns the examples of a split, images of varying size as in their files."""
+    import tensorflow_datasets as tfds
+
+    decoders = {name: tfds.decode.SkipDecoding() for name in catalogue.encoded(builder)}
+    return builder.as_data_source(split, decoders=decoders or None)
+
+
+def _write_encoded(folder: Path, name: str, examples: Any, originals: Path) -> None:
+    """Writes the images of a field one after another, and where each begins; each must be one."""
+    offsets = np.zeros(len(examples) + 1, np.int64)
+    with (folder / f'{name}.bin').open('wb') as file:
+        for index, example in enumerate(examples):
+            _check(name, example, originals, folder.parents[1])
+            offsets[index + 1] = offsets[index] + file.write(example[name])
+    np.save(folder / f'{name}.offsets.npy', offsets)
+
+
+def _check(name: str, example: Any, originals: Path, records: Path) -> None:
+    """Raises `UserError` if an image of an example is damaged."""
+    try:
+        images.check(example[name])
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f'{origin(example["id"].decode(), originals)}: {name} is damaged: {error}. Mend or replace that '
+            f'file, and delete {records}, which holds it as it was.'
+        ) from None
+
+
+def origin(example: str, originals: Path) -> str:
+    """Returns words for an example, by its id: with its file, if the list of its split names it."""
+    if originals.exists():
+        with originals.open(newline='', encoding='utf-8') as file:
+            for row in csv.DictReader(file):
+                if row['id'] == example:
+                    return f'example {example!r} ({row["path"]})'
+    return f'example {example!r}'
 
 
 def _write_split(folder: Path, examples: Any, spec: Spec) -> None:

@@ -4,7 +4,8 @@ A dataset is a folder `data/<name>/` of the repository. Its `<name>_dataset_buil
 called `Builder`, which owes this:
 
 - `BUILDER_CONFIGS` has `full`, meant where none is named, and `toy`. Only the folder they read differs.
-- Its features have fixed shapes, except texts. The text `id` is unique in the dataset, and one line.
+- Its features have fixed shapes, except texts and images of varying size, Image(shape=(None, None, 3)).
+  The text `id` is unique in the dataset, and one line.
 - Classes have names: those of a ClassLabel, or of a LabeledImage, which is a class for each pixel, [H, W].
 - `raw_examples()` returns `{split: [(id, path, label), ...]}`: each original file, and its label or the path
   of its mask. Files lie in the dataset's folder of the workspace, `<data_dir>/..`; a link there may lead
@@ -49,16 +50,35 @@ def builder(name: str) -> Any:
 
 
 def spec(builder: Any) -> Spec:
-    """Returns what the builder's features promise. Raises `UserError` if one has no fixed shape."""
+    """Returns what the builder's features promise, images of varying size apart.
+
+    Raises `UserError` if another feature has no fixed shape.
+    """
     import tensorflow_datasets as tfds
 
     features = {
-        name: each for name, each in builder.info.features.items() if not isinstance(each, tfds.features.Text)
+        name: each
+        for name, each in builder.info.features.items()
+        if not isinstance(each, tfds.features.Text) and name not in encoded(builder)
     }
     labels = tfds.features.ClassLabel, tfds.features.LabeledImage
     classes = [each.names for each in features.values() if isinstance(each, labels)]
     example = {name: _shape(builder.name, name, each) for name, each in features.items()}
     return Spec(example, tuple(classes[0]) if classes else ())
+
+
+def encoded(builder: Any) -> dict[str, int]:
+    """Returns the images of varying size, which are kept as in their files: their channels by field."""
+    return {name: each.shape[-1] or 3 for name, each in builder.info.features.items() if _varies(each)}
+
+
+def _varies(feature: Any) -> bool:
+    """Whether a feature is images of bytes whose height or width is open."""
+    import tensorflow_datasets as tfds
+
+    shape: Any = feature.shape
+    # No LabeledImage: there is no class between two classes.
+    return type(feature) is tfds.features.Image and None in shape and feature.np_dtype == np.uint8
 
 
 def _shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:

@@ -9,11 +9,12 @@ import numpy as np
 
 from research.datasets import dataset as datasets
 from research.datasets.dataset import Dataset
-from research.engine import faults, inputs, parallelism
+from research.engine import decoding, faults, inputs, parallelism
+from research.engine.decoding import Decode
 from research.engine.parallelism import Jit, Parallelism
 from research.engine.programs import Programs, Traced
 from research.errors import UserError, did_you_mean
-from research.interfaces import INDEX, BoundTask, Task
+from research.interfaces import BoundTask, Task
 
 
 @dataclass(kw_only=True)
@@ -27,6 +28,7 @@ class Experiment:
       batch_size: examples per step, over all devices.
       seed: of the first parameters, the order of examples and all other randomness.
       save_every: steps between checkpoints to go on from.
+      decode: makes arrays of images that vary in size; None where there are none.
       best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
       steps_per_dispatch: steps that one call of the device runs; more help small models on an accelerator.
       nonfinite: what a step with a metric that is NaN or infinite does: 'stop' ends the run, 'skip' leaves
@@ -41,6 +43,7 @@ class Experiment:
     batch_size: int
     seed: int = 0
     save_every: int = 100
+    decode: Decode | None = None
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
     steps_per_dispatch: int = 1
     nonfinite: Literal['stop', 'skip'] = 'stop'
@@ -55,7 +58,7 @@ class Experiment:
     @cached_property
     def data(self) -> Dataset:
         """The dataset, built on first use."""
-        return datasets.load(self.dataset)
+        return decoding.bound(datasets.load(self.dataset), self.decode)
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -127,6 +130,4 @@ class Experiment:
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""
-        indices = self.order.indices(step)
-        fields = {name: array[indices] for name, array in self.data.split('train').arrays.items()}
-        return fields | {INDEX: np.arange(self.batch_size, dtype=np.int32)}
+        return inputs.training_batch(self.data.split('train'), self.order, step)

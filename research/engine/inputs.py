@@ -4,21 +4,27 @@ Place p = step * batch size + row holds example permutation(seed, epoch)[p % n] 
 stream, without a remainder that is dropped or a short batch.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import Any, Protocol
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from research.datasets.dataset import Examples
 from research.engine import parallelism
+from research.engine.decoding import Decoder
 from research.engine.parallelism import Parallelism
+from research.engine.workers import Batch
 from research.interfaces import INDEX, VALID
 
 Arrays = Mapping[str, Any]
 
 RESIDENT = 2**30  # bytes of training examples that are held on the devices rather than sent batch by batch
+AHEAD = 2  # batches that are decoded before they are asked for
 
 
 class Order:
@@ -102,16 +108,19 @@ class Resident:
 
 
 class Streamed:
-    """Training examples held by the host: each batch is gathered there and sent, [count, B, ...]."""
+    """Training examples held by the host: it gathers or decodes each batch and sends it, [count, B, ...]."""
 
     def __init__(self, examples: Examples, order: Order, devices: Parallelism):
         self._arrays, self._order, self._mesh = examples.arrays, order, devices.mesh
+        self._decoded = _Ahead(examples, order, devices.mesh)
 
     def feed(self, step: int, count: int) -> Any:
         """Returns the batches."""
         indices = _indices(self._order, step, count)
         rows = parallelism.split(self._mesh, axis=1)
-        return {name: parallelism.gather(array, indices, rows) for name, array in self._arrays.items()}
+        gathered = {name: parallelism.gather(array, indices, rows) for name, array in self._arrays.items()}
+        decoded = self._decoded.batches(step, count)
+        return gathered | parallelism.place_own(decoded, rows, 1, self._order.batch_size)
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of the batches."""
@@ -119,6 +128,8 @@ class Streamed:
         shapes = {
             name: jax.ShapeDtypeStruct(lead + array.shape[1:], array.dtype)
             for name, array in self._arrays.items()
+        } | {
+            name: jax.ShapeDtypeStruct(lead + shape, np.uint8) for name, shape in self._decoded.shapes.items()
         }
         return parallelism.placed(shapes, parallelism.split(self._mesh, axis=1))
 
@@ -127,27 +138,83 @@ class Streamed:
         return {name: array[index] for name, array in fed.items()}
 
 
+class _Ahead:
+    """The decoded images of training batches, those of the next steps ahead of time."""
+
+    def __init__(self, examples: Examples, order: Order, mesh: Mesh):
+        self._decoder, self._order = Decoder(examples), order
+        self._rows = parallelism.own_rows(mesh, order.batch_size)
+        self._begun: dict[int, Batch] = {}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """The shape of each field of an example."""
+        return self._decoder.shapes
+
+    def batches(self, step: int, count: int) -> dict[str, np.ndarray]:
+        """Returns this process's rows of the batches of steps, each field [count, rows, ...]."""
+        wanted = range(step, step + count + AHEAD)
+        self._begun = {each: self._begun.get(each) or self._begin(each) for each in wanted}
+        found = [self._begun.pop(each).result() for each in wanted[:count]]
+        return {name: np.stack([each[name] for each in found]) for name in self.shapes}
+
+    def _begin(self, step: int) -> Batch:
+        return self._decoder.training(self._order.indices(step), self._order.seed, step, self._rows)
+
+
 def source(examples: Examples, order: Order, devices: Parallelism) -> Source:
     """Returns the training batches: from the devices if the examples fit there, else from the host."""
     size = sum(array.nbytes for array in examples.arrays.values())
-    return (Resident if size <= RESIDENT else Streamed)(examples, order, devices)
+    fits = size <= RESIDENT and not examples.encoded
+    return (Resident if fits else Streamed)(examples, order, devices)
+
+
+def training_batch(examples: Examples, order: Order, step: int) -> dict[str, np.ndarray]:
+    """Returns the training batch of a step, whole, each array [B, ...]."""
+    indices, rows = order.indices(step), np.arange(order.batch_size)
+    decoded = Decoder(examples).training(indices, order.seed, step, rows).result()
+    gathered = {name: array[indices] for name, array in examples.arrays.items()}
+    return gathered | decoded | {INDEX: rows.astype(np.int32)}
 
 
 def _indices(order: Order, step: int, count: int) -> np.ndarray:
     return np.stack([order.indices(step + each) for each in range(count)]).astype(np.int32)
 
 
-def evaluation_batches(examples: Examples, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+def evaluation_batches(
+    examples: Examples, batch_size: int, mesh: Mesh | None = None
+) -> Iterator[dict[str, np.ndarray]]:
     """Yields all examples once, in stored order; the last batch is padded with its first example.
 
     Each batch has the fields `index`, int32 [B], the place in the split, and `valid`, bool [B], False for
     padding.
+
+    Args:
+      examples: of a split.
+      batch_size: B.
+      mesh: if given, images are decoded for this process's devices alone: those of the other rows are 0.
     """
-    for first in range(0, len(examples.ids), batch_size):
-        places = np.arange(first, first + batch_size)
-        valid = places < len(examples.ids)
-        indices = np.where(valid, places, first)
-        yield {name: array[indices] for name, array in examples.arrays.items()} | {
-            INDEX: indices.astype(np.int32),
-            VALID: valid,
-        }
+    rows = np.arange(batch_size) if mesh is None else parallelism.own_rows(mesh, batch_size)
+    decoder, begun = Decoder(examples), deque[tuple[np.ndarray, np.ndarray, Batch]]()
+    starts = iter(range(0, len(examples.ids), batch_size))
+    while True:
+        for first in islice(starts, 1 + AHEAD - len(begun)):
+            places = np.arange(first, first + batch_size)
+            valid = places < len(examples.ids)
+            indices = np.where(valid, places, first)
+            begun.append((indices, valid, decoder.evaluation(indices[rows])))
+        if not begun:
+            return
+        indices, valid, batch = begun.popleft()
+        gathered = {name: array[indices] for name, array in examples.arrays.items()}
+        decoded = {name: _spread(each, rows, batch_size) for name, each in batch.result().items()}
+        yield gathered | decoded | {INDEX: indices.astype(np.int32), VALID: valid}
+
+
+def _spread(own: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Returns rows of a batch in their places among `count`, the others 0."""
+    if len(rows) == count:
+        return own
+    whole = np.zeros((count, *own.shape[1:]), own.dtype)
+    whole[rows] = own
+    return whole

@@ -78,6 +78,24 @@ def place(arrays: Any, sharding: NamedSharding) -> Any:
     return jax.tree.map(lambda x: _array(x.shape, sharding, lambda part: x[part]), arrays)
 
 
+def own_rows(mesh: Mesh, count: int) -> np.ndarray:
+    """Returns the rows, of so many of a batch, that lie on devices of this process, in order."""
+    parts = split(mesh).addressable_devices_indices_map((count,)).values()
+    return np.unique(np.concatenate([np.arange(count)[part] for part in parts if part is not None]))
+
+
+def place_own(arrays: Any, sharding: NamedSharding, axis: int, count: int) -> Any:
+    """Returns arrays that hold this process's rows, along `axis`, as a program takes all `count` of them."""
+    if jax.process_count() == 1:
+        return arrays
+
+    def place(own: np.ndarray) -> jax.Array:
+        shape = (*own.shape[:axis], count, *own.shape[axis + 1 :])
+        return jax.make_array_from_process_local_data(sharding, own, shape)
+
+    return jax.tree.map(place, arrays)
+
+
 def gather(array: np.ndarray, indices: np.ndarray, sharding: NamedSharding) -> Any:
     """Returns rows of a host array, indices.shape + [...]; of several processes, each reads its own."""
     if jax.process_count() == 1:

@@ -56,7 +56,7 @@ def predict(
     rows = parallelism.split(mesh)
     batches = [
         parallelism.fetch(program(state, parallelism.place(batch, rows)))
-        for batch in evaluation_batches(examples, batch_size)
+        for batch in evaluation_batches(examples, batch_size, mesh)
     ]
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
 

@@ -105,8 +105,9 @@ class Trainer(Experiment):
     def _evaluate(self, program: Compiled, signals: Signals, state: State) -> dict[str, float] | None:
         """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
         faults.point('evaluation')
-        batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size)
-        rows = parallelism.split(self.parallelism.mesh)
+        mesh = self.parallelism.mesh
+        rows = parallelism.split(mesh)
+        batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size, mesh)
         wanted = takewhile(lambda _: not signals.requested(), batches)
         metrics = merged(program(state, parallelism.place(batch, rows)) for batch in wanted)
         return None if signals.requested() else metrics

@@ -10,7 +10,7 @@ from flax import nnx
 
 from research.errors import UserError
 from research.interfaces import Batch, Description, Spec, keys_by_row
-from research.tasks import augmentation
+from research.tasks import augmentation, mixing
 from research.tasks.supervised import Supervised
 
 
@@ -21,11 +21,13 @@ class Classification(Supervised):
     Args:
       model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits [B, classes].
       augment: changes the images in training, (keys [B], images uint8 [B, H, W, C]) -> images.
+      mix: mixes pairs of images and their labels in training, after `augment`, as `mixing.Mixup` does.
       label_smoothing: share of the target that is spread over all classes; Szegedy et al. 2016,
         https://arxiv.org/abs/1512.00567.
     """
 
     augment: augmentation.Augmentation = augmentation.none
+    mix: mixing.Mix | None = None
     label_smoothing: float = 0.0
 
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
@@ -41,19 +43,33 @@ class Classification(Supervised):
         return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
 
     def augmented(self, batch: Batch, key: jax.Array) -> Batch:
-        """Returns the batch with its images changed."""
-        return {**batch, 'image': self.augment(keys_by_row(key, batch), batch['image'])}
+        """Returns the batch with its images changed.
+
+        If they are mixed, it has `other`, the label of each one's partner, and `share`, f32 [B], of its own.
+        """
+        images = self.augment(keys_by_row(key, batch), batch['image'])
+        if self.mix is None:
+            return {**batch, 'image': images}
+        images, share = self.mix(keys_by_row(jax.random.fold_in(key, 1), batch), images)
+        return {**batch, 'image': images, 'share': share, 'other': mixing.partners(batch['label'])}
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
         return jnp.divide(batch['image'], 127.5) - 1
 
     def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """Returns loss and accuracy of each example, f32 [B], for logits [B, classes]."""
-        targets = optax.smooth_labels(jax.nn.one_hot(batch['label'], output.shape[-1]), self.label_smoothing)
-        correct = jnp.argmax(output, -1) == batch['label']
-        loss = optax.softmax_cross_entropy(output, targets)
-        return {'loss': loss, 'accuracy': correct.astype(jnp.float32)}
+        """Returns loss and accuracy of each example, f32 [B], for logits [B, classes].
+
+        Of two labels that are mixed, the one with the larger share is the right one.
+        """
+        label, targets = batch['label'], jax.nn.one_hot(batch['label'], output.shape[-1])
+        if 'share' in batch:
+            share, other = batch['share'], batch['other']
+            others = jax.nn.one_hot(other, output.shape[-1])
+            targets = share[:, None] * targets + (1 - share[:, None]) * others
+            label = jnp.where(share < 0.5, other, label)
+        loss = optax.softmax_cross_entropy(output, optax.smooth_labels(targets, self.label_smoothing))
+        return {'loss': loss, 'accuracy': (jnp.argmax(output, -1) == label).astype(jnp.float32)}
 
     def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the logits f32 [B, classes]."""
@@ -69,4 +85,5 @@ class Classification(Supervised):
             kind='classification',
             predictions={'logits': 'unnormalised log-probabilities of the classes'},
             truth={'labels': 'label'},
+            random_per_device='pairs that are mixed' if self.mix else '',
         )

@@ -145,9 +145,12 @@ class BoundSupervised:
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
-        random = 'masks of Dropout' if self.network.is_random else ''
+        described = self.task.describe()
+        random = [described.random_per_device, 'masks of Dropout' if self.network.is_random else '']
         first_loss = self.task.first_loss(self.spec)
-        return replace(self.task.describe(), first_loss=first_loss, random_per_device=random)
+        return replace(
+            described, first_loss=first_loss, random_per_device=' and '.join(each for each in random if each)
+        )
 
     def _output(self, state: State, batch: Batch) -> Any:
         params = state['average'] if self.task.average else state['params']

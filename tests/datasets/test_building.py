@@ -17,6 +17,7 @@ from research.datasets import building, catalogue
 from research.datasets import dataset as datasets
 from research.errors import UserError
 from research.workspace import REPOSITORY
+from tests import photos
 
 TOY = {'train': 30, 'val': 10, 'test': 20}
 
@@ -218,9 +219,9 @@ def test_a_field_without_a_fixed_shape_is_named():
     import tensorflow_datasets as tfds
 
     with pytest.raises(
-        UserError, match=r"'image' of photos has the shape \(None, None, 3\).*photos_dataset_builder"
+        UserError, match=r"'mask' of photos has the shape \(None, None, 1\).*photos_dataset_builder"
     ):
-        catalogue._shape('photos', 'image', tfds.features.Image())
+        catalogue._shape('photos', 'mask', tfds.features.LabeledImage(shape=(None, None, 1), labels=3))
 
 
 def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -267,6 +268,40 @@ def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monke
     examples = rows.split('train')
     assert (rows.version, rows.spec.class_names, examples.ids) == ('0.1.0', (), ['a', 'b', 'c'])
     np.testing.assert_array_equal(examples.arrays['row'], [[97, 0.5], [98, 0.5], [99, 0.5]])
+
+
+def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    raw = photos.dataset(tmp_path, monkeypatch)
+    data = datasets.load('photos')
+    assert (data.encoded, data.spec.example.keys()) == ({'image': 3}, {'label'})
+    for split, count in data.splits.items():
+        examples = data.split(split)
+        files = sorted((raw / split).iterdir())
+        assert len(examples) == len(examples.encoded['image']) == count == len(files)
+        assert list(examples.encoded['image']) == [path.read_bytes() for path in files]
+        assert [examples.origin(index) for index in range(count)] == [
+            f'example {path.stem!r} ({path})' for path in files
+        ]
+    path = data.folder / 'val/image.bin'
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b'?')
+    assert building._fingerprint(data.folder) != data.fingerprint
+    path.unlink()
+    with pytest.raises(UserError, match=r'promises image: images of varying size, which .*VERSION'):
+        data.split('val')
+
+
+def test_a_damaged_original_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = photos.dataset(tmp_path, monkeypatch) / 'val/val-03.jpg'
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-300])
+    with pytest.raises(
+        UserError, match=rf"example 'val-03' \({path}\): image is damaged: .*truncated"
+    ) as said:
+        datasets.load('photos')
+    path.write_bytes(sound)
+    shutil.rmtree(re.search(r'delete (\S+),', str(said.value))[1])  # type: ignore[index]
+    assert len(datasets.load('photos').split('val').encoded['image']) == 5
 
 
 def test_a_build_imports_little_and_says_little(tmp_path: Path):

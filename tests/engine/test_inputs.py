@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from research.engine import inputs
+from research.engine import parallelism as parallelism_module
+from research.engine.decoding import Crops, Decoder
 from research.engine.inputs import Order, Resident, Streamed, evaluation_batches
 from research.engine.parallelism import Jit
-from research.interfaces import VALID
-from tests import tiny
+from research.interfaces import INDEX, VALID
+from tests import photos, tiny
 
 SIZES = [(7, 3), (8, 4), (3, 8), (1, 2), (5, 5)]  # (examples, batch size)
 
@@ -126,3 +128,72 @@ def test_examples_that_fit_stay_on_the_devices(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(inputs.source(examples, order, Jit()), Resident)
     monkeypatch.setattr(inputs, 'RESIDENT', bytes_of_all - 1)
     assert isinstance(inputs.source(examples, order, Jit()), Streamed)
+
+
+def decoded(workers: int) -> Any:
+    return photos.examples(7, Crops(size=16, workers=workers))
+
+
+@pytest.mark.parametrize('workers', [0, 1, 2])
+@pytest.mark.parametrize('count', [1, 3])
+def test_images_of_varying_size_are_those_of_their_steps(count: int, workers: int, parallelism: Jit) -> None:
+    """Whether the steps come one after another, as in training, or another one is asked for."""
+    order, slow = Order(7, 4, seed=2), decoded(0)
+    source = inputs.source(decoded(workers), order, parallelism)
+    program = jax.jit(lambda fed: [source.batch(fed, index) for index in range(count)])
+    compiled = program.trace(source.shapes(count)).lower().compile()
+    for step in (0, count, 2 * count, 50, 1, 50 + count):
+        for index, batch in enumerate(compiled(source.feed(step, count))):
+            expected = inputs.training_batch(slow, order, step + index)
+            assert batch.keys() | {INDEX} == expected.keys()
+            for name, array in batch.items():
+                np.testing.assert_array_equal(array, expected[name], strict=True)
+
+
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_processes_make_the_same_batches_of_images_together(count: int) -> None:
+    """Each decodes its own rows: put together they are those that one process decodes."""
+    examples, order = decoded(1), Order(7, 8, seed=0)
+    for step in (0, 3):
+        whole = inputs.training_batch(examples, order, step)['image']
+        parts = [
+            Decoder(examples).training(order.indices(step), order.seed, step, rows).result()['image']
+            for rows in np.split(np.arange(8), count)
+        ]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize(('n', 'batch_size'), [(3, 8), (8, 4), (9, 4), (1, 1)])
+def test_evaluation_decodes_every_image_once_in_order(n: int, batch_size: int, workers: int) -> None:
+    examples = photos.examples(n, Crops(size=16, workers=workers))
+    batches = list(evaluation_batches(examples, batch_size))
+    assert all(len(array) == batch_size for batch in batches for array in batch.values())
+    found = np.concatenate([batch['image'][batch[VALID]] for batch in batches])
+    expected = [examples.decode.evaluate(each, 3) for each in examples.encoded['image']]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_evaluation_decodes_for_the_devices_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, mesh = photos.examples(6), Jit().mesh
+    whole = list(evaluation_batches(examples, 4))
+    monkeypatch.setattr(parallelism_module, 'own_rows', lambda mesh, count: np.arange(count // 2, count))
+    for batch, expected in zip(evaluation_batches(examples, 4, mesh), whole, strict=True):
+        np.testing.assert_array_equal(batch['image'][2:], expected['image'][2:])
+        assert not batch['image'][:2].any()
+        np.testing.assert_array_equal(batch['label'], expected['label'])
+
+
+def test_few_batches_are_decoded_ahead() -> None:
+    """Memory stays bounded, however slow the steps are."""
+    seen: list[int] = []
+
+    class Counted(Crops):
+        def train(self, data: bytes, channels: int, draws: np.ndarray) -> np.ndarray:
+            seen.append(1)
+            return super().train(data, channels, draws)
+
+    source = inputs.source(photos.examples(8, Counted(size=16, workers=0)), Order(8, 4, seed=0), Jit())
+    for step in range(5):
+        source.feed(step, 1)
+        assert len(seen) == 4 * (step + 1 + inputs.AHEAD)

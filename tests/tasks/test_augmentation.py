@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from research.tasks import augmentation
-from research.tasks.augmentation import Flip, Shift
+from research.tasks.augmentation import Chain, Crop, Flip, Shift
 
 IMAGES: Any = np.random.default_rng(0).integers(1, 256, (6, 5, 4, 3), np.uint8)
 
@@ -102,3 +102,32 @@ def test_an_image_is_flipped_whatever_the_others_are() -> None:
     together = np.asarray(augment(keys(3), IMAGES))
     np.testing.assert_array_equal(augment(keys(3)[2:4], IMAGES[2:4]), together[2:4])
     assert not np.array_equal(augment(keys(4), IMAGES), together)
+
+
+@pytest.mark.parametrize('border', ['constant', 'edge', 'reflect'])
+def test_every_crop_comes_up_and_nothing_else(border: Any) -> None:
+    images: Any = np.repeat(IMAGES[:1], 500, axis=0)
+    result = np.asarray(Crop(2, border)(keys(0, len(images)), images))
+    assert (result.shape, result.dtype) == (images.shape, np.uint8)
+    padded = np.pad(IMAGES[0], ((2, 2), (2, 2), (0, 0)), border)
+    height, width = IMAGES.shape[1:3]
+    crops = {padded[y : y + height, x : x + width].tobytes() for y in range(5) for x in range(5)}
+    assert {image.tobytes() for image in result} == crops
+
+
+def test_zeros_come_in_by_default() -> None:
+    np.testing.assert_array_equal(Crop(2)(keys(1), IMAGES), Shift(2)(keys(1), IMAGES))
+
+
+def test_a_chain_is_one_after_another_each_with_keys_of_its_own() -> None:
+    chain = Chain((Flip(), Crop(1), Flip(vertical=True)))
+    expected: Any = IMAGES
+    for index, augment in enumerate(chain.augmentations):
+        own = jax.vmap(lambda key, index=index: jax.random.fold_in(key, index))(keys(5))
+        expected = augment(own, expected)
+    np.testing.assert_array_equal(chain(keys(5), IMAGES), expected)
+    many: Any = np.repeat(IMAGES[:1], 200, axis=0)
+    results = {image.tobytes() for image in np.asarray(Chain((Flip(), Flip()))(keys(0, 200), many))}
+    assert len(results) == 2  # were the keys the same, no image would be mirrored in the end
+    np.testing.assert_array_equal(chain(keys(5)[2:4], IMAGES[2:4]), chain(keys(5), IMAGES)[2:4])
+    np.testing.assert_array_equal(Chain(())(keys(5), IMAGES), IMAGES)
