@@ -285,7 +285,7 @@ def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypat
     path = data.folder / 'val/image.bin'
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b'?')
-    assert building._fingerprint(data.folder) != data.fingerprint
+    assert building.fingerprint(data.folder) != data.fingerprint
     path.unlink()
     with pytest.raises(UserError, match=r'promises image: images of varying size, which .*VERSION'):
         data.split('val')
