@@ -1,4 +1,4 @@
-"""Builds a dataset of data/ in the workspace, or lists them all."""
+"""Begins, builds, checks, shows and lists the datasets of data/."""
 
 import argparse
 
@@ -9,44 +9,86 @@ from research.errors import UserError
 EXAMPLES = """\
   scripts/dataset.sh list
   scripts/dataset.sh build digits
-  scripts/dataset.sh build digits --config=toy"""
+  scripts/dataset.sh check digits --config=toy    is all as it should be?
+  scripts/dataset.sh explore digits               a page to look at
+  scripts/dataset.sh new petals --kind=images     a working dataset, to be filled in"""
+NEW, BUILD, CHECK, EXPLORE, LIST = 'new', 'build', 'check', 'explore', 'list'
+KINDS = ('images', 'masks', 'text', 'arrays')
 
 
 def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('dataset.sh', __doc__ or '', EXAMPLES)
-    parser.add_argument('command', choices=['build', 'list'])
-    parser.add_argument('name', nargs='?', metavar='NAME', help='the dataset to build: its folder in data/')
+    parser.add_argument('command', choices=[NEW, BUILD, CHECK, EXPLORE, LIST])
+    parser.add_argument('name', nargs='?', metavar='NAME', help='the dataset: its folder in data/')
     parser.add_argument('--config', help='full (default) or toy')
+    parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
+    parser.add_argument(
+        '--register_checksums', action='store_true', help='for build: states the originals as they are now'
+    )
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Builds or lists. Returns the exit code."""
+    """Does what is asked. Returns the exit code."""
     from research.engine import logs
 
     logs.silence_libraries()
     logs.to_terminal()
-    if arguments.command == 'list':
-        show()
-    elif arguments.name is None:
-        raise UserError('build which dataset? NAME is missing; scripts/dataset.sh list shows what there is.')
-    else:
-        build('/'.join(filter(None, [arguments.name, arguments.config])))
+    _check_arguments(arguments)
+    if arguments.command == LIST:
+        return show()
+    if arguments.command == NEW:
+        return begin(arguments.name, arguments.kind)
+    name = '/'.join(filter(None, [arguments.name, arguments.config]))
+    if arguments.command == CHECK:
+        return check(name)
+    if arguments.command == EXPLORE:
+        return explore(name)
+    if arguments.register_checksums:
+        register(arguments.name)
+    return build(name)
+
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Raises `UserError` unless the arguments fit the command."""
+    command = arguments.command
+    if command != LIST and arguments.name is None:
+        raise UserError(
+            f'{command} which dataset? NAME is missing; scripts/dataset.sh list shows what there is.'
+        )
+    if command == NEW and not arguments.kind:
+        raise UserError(
+            f'new needs --kind, one of {", ".join(KINDS)}: what are the examples of {arguments.name}?'
+        )
+    given = {'kind': {NEW}, 'register_checksums': {BUILD}, 'config': {BUILD, CHECK, EXPLORE}}
+    for flag, commands in given.items():
+        if getattr(arguments, flag) and command not in commands:
+            raise UserError(f'--{flag} belongs to {", ".join(sorted(commands))}, not to {command}.')
+
+
+def show() -> int:
+    """Prints each dataset: its name, its counts if it is built, the title of its README."""
+    from research.datasets import overview
+    from research.evaluation import text
+
+    print(text.aligned([('dataset', 'built', 'examples', 'title'), *overview.rows()]))
     return errors.FINISHED
 
 
-def show() -> None:
-    """Prints the name of each dataset and the title of its README."""
-    from research import workspace
-    from research.datasets import catalogue
+def begin(name: str, kind: str) -> int:
+    """Makes the working folder of a new dataset, and says what to do with it."""
+    from research.datasets import new
 
-    for name in catalogue.names():
-        readme = workspace.REPOSITORY / 'data' / name / 'README.md'
-        print(f'{name:20} {readme.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")}')
+    made = new.make(name, kind)
+    print(f'Try it as it is; then work through the places marked EDIT:\n  grep -rn EDIT {" ".join(made)}')
+    for command in (BUILD, CHECK, EXPLORE):
+        print(f'  scripts/dataset.sh {command} {name}')
+    print(f'  scripts/train.sh --gin_file=configs/{name}.gin\ndataset: data/{name}')
+    return errors.FINISHED
 
 
-def build(name: str) -> None:
+def build(name: str) -> int:
     """Builds the dataset `name` unless it is built, and prints what it holds."""
     from research import workspace
     from research.datasets.dataset import load
@@ -56,6 +98,41 @@ def build(name: str) -> None:
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')
     print(f'dataset: {workspace.workspace() / "data" / name.partition("/")[0]}')
+    return errors.FINISHED
+
+
+def register(name: str) -> None:
+    """Has `checksums.tsv` state the originals of every config as they are now."""
+    from research.datasets import catalogue
+
+    cls = type(catalogue.builder(name))
+    if not hasattr(cls, 'register_checksums'):
+        raise UserError(f'the builder of {name} is no FolderBuilder (research/datasets/builder.py).')
+    cls.register_checksums([catalogue.builder(f'{name}/{config}') for config in cls.builder_configs])
+
+
+def check(name: str) -> int:
+    """Prints what each check finds, and the fingerprint. Returns the exit code: 1 if something is wrong."""
+    from research.datasets import check
+    from research.evaluation import text
+
+    subject = check.Subject(name)
+    findings = list(check.run(subject))
+    rows = [(each.check, each.verdict, each.what) for each in findings]
+    print(text.aligned([('check', 'verdict', 'what'), *rows]))
+    is_wrong = any(each.verdict == check.WRONG for each in findings)
+    print(f'\n{subject.name}: {"something is wrong" if is_wrong else "all is well"}')
+    if not is_wrong:
+        print(f'fingerprint: {subject.dataset.fingerprint}')
+    return errors.FAILED if is_wrong else errors.FINISHED
+
+
+def explore(name: str) -> int:
+    """Writes the page that shows a dataset, and says where it is."""
+    from research.datasets import explore
+
+    print(f'page: {explore.write(name)}')
+    return errors.FINISHED
 
 
 if __name__ == '__main__':

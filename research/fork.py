@@ -45,7 +45,7 @@ The first command makes `.venv` with all that is needed. Research is new files; 
 | an experiment | `configs/<name>.gin`: includes `base.gin` or another, says what differs |
 | a model | `research/models/<name>.py`: plain Flax NNX, `__call__(x)` |
 | a task | `research/tasks/<name>.py`: a loss per example, metrics, what to save |
-| a dataset | `data/<name>/`: a TFDS builder, README, a toy copy |
+| a dataset | `scripts/dataset.sh new <name> --kind=images`; then fill in `data/<name>/` |
 
 | to | |
 |---|---|

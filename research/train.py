@@ -112,6 +112,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
         print(settings.explain())
         print('\n'.join([*(f'note: {note}' for note in notes), 'All is well: nothing was trained.']))
         return errors.FINISHED
+    if run:
+        run.check_data(trainer.data.name, trainer.data.fingerprint)
     changes = config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
     if run and changes:
         _check_changes(changes, arguments.accept_changes, run.folder)
@@ -131,6 +133,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
         group.on_loss = session.fail
         with session.recorded(processes=group.count, **trainer.origin):
             session.adopt_config(settings.save, changes)
+            run.seal_data(trainer.data.fingerprint)
             trainer.run(session)
         print(f'run: {run.folder}')
     return errors.FINISHED

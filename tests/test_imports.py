@@ -34,6 +34,8 @@ ALLOWED = {
     'research.workspace': set(),
     'research.datasets': {
         'research.datasets',
+        'research.folders',
+        'research.palette',
         'research.interfaces',
         'research.workspace',
         'research.errors',

@@ -5,7 +5,6 @@ so that it can be looked at; `pixel // 15` gives the count back.
 """
 
 import csv
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -40,13 +39,3 @@ def pixels(path: Path) -> np.ndarray:
     """Returns the image in `path`, uint8 [8, 8]."""
     with Image.open(path) as image:
         return np.asarray(image)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Returns the sha256 of `labels.csv` and of `images`: their pixels, one file after the other.
-
-    Of pixels, not of files: how a PNG is packed may change with the library that writes it.
-    """
-    images = b''.join(pixels(folder / 'images' / name).tobytes() for name in labels(folder))
-    contents = {'labels.csv': (folder / 'labels.csv').read_bytes(), 'images': images}
-    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}

@@ -8,7 +8,6 @@ size shows shapes of the same proportions.
 
 import argparse
 import csv
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,23 +169,6 @@ def pixels(path: Path) -> np.ndarray:
     """Returns an image, uint8 [side, side, 3], or a mask, uint8 [side, side]."""
     with Image.open(path) as image:
         return np.asarray(image)
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Returns the sha256 of lists and table, and of the pixels of each folder, in the order of the lists.
-
-    Of pixels, not of files: how a PNG is packed may change with the library that writes it.
-    """
-    files = [*(f'{split}.txt' for split in SPLITS), 'objects.csv']
-    found = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
-    listed = [name for split in names(folder).values() for name in split]
-    for kind in ('images', 'masks', 'instances'):
-        digest = hashlib.sha256()
-        for name in listed:
-            path = image_path(folder, name) if kind == 'images' else folder / kind / f'{name}.png'
-            digest.update(pixels(path).tobytes())
-        found[kind] = digest.hexdigest()
-    return found
 
 
 def main() -> None:

@@ -13,9 +13,10 @@ from research.engine.parallelism import Jit, Parallelism, PMap
 from research.engine.programs import Programs, compiled
 from research.interfaces import State
 
-# Of the largest value of an array. Adam divides a gradient by its own size: where that is nearly zero,
-# rounding moves the parameter by up to a hundredth of the learning rate. Another function moves many by all.
-TOLERANCE = 5e-5
+TOLERANCE = 1e-5  # of the largest value of an array: some hundred roundings of float32
+# Adam divides a gradient by its own size: where that is nearly zero, rounding moves the parameter by a part
+# of the learning rate. Another function moves many by all of it.
+SHARE = 0.05  # of the learning rate
 BEFORE = 3  # steps before the one compared, so that what begins at zero no longer is
 
 
@@ -60,14 +61,15 @@ def devices(subject: Subject) -> Finding:
     expected = reference.step(state, BEFORE), reference.evaluate(state)
     ways = {'data': Jit(data=count), 'fsdp': Jit(data=1, fsdp=count), 'pmap': PMap(count)}
     found, wrong = [], []
+    tolerance = max(TOLERANCE, SHARE * (subject.paced.rate or 0))
     for name, way in ways.items():
         spread = Spread(subject, way)
         step = _difference(expected[0], spread.step(state, BEFORE))
         evaluation = _difference(expected[1], spread.evaluate(state))
         excused = name == 'pmap' and subject.description.random_per_device
-        shown = f'{step:.0e}' if step <= TOLERANCE or not excused else f'another step ({excused})'
+        shown = f'{step:.0e}' if step <= tolerance or not excused else f'another step ({excused})'
         found.append(f'{name}: {shown}, evaluation {evaluation:.0e}')
-        if evaluation > TOLERANCE or (step > TOLERANCE and not excused):
+        if evaluation > TOLERANCE or (step > tolerance and not excused):
             wrong.append(name)
     return judged(
         not wrong,

@@ -86,7 +86,7 @@ def by_heart(subject: Subject) -> Finding:
     return judged(
         known.is_known,
         f'loss {start:.3g} to {end:.3g} in {known.last.step} steps{right}',
-        _why_not_known(known.losses, end, start, known.last.right),
+        '' if known.is_known else _why_not_known(known.losses, end, start, known.last.right),
         {'One batch by heart': partial(figures.by_heart, known.losses, known.looks, FALLEN * start)},
     )
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from research.datasets import catalogue, images
+from research.datasets import catalogue, images, progress
 from research.errors import UserError
 from research.interfaces import Spec
 
@@ -128,7 +128,7 @@ def _write_arrays(builder: Any) -> None:
         _write_split(aside / split, _examples(builder, split), catalogue.spec(builder))
         for name in catalogue.encoded(builder):
             _write_encoded(aside / split, name, _examples(builder, split), lists(builder) / f'{split}.csv')
-    (aside / 'fingerprint.txt').write_text(_fingerprint(aside) + '\n')
+    (aside / 'fingerprint.txt').write_text(fingerprint(aside) + '\n')
     aside.rename(folder)
 
 
@@ -178,14 +178,15 @@ def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
         name: open_memmap(folder / f'{name}.npy', 'w+', each.dtype, (len(examples), *each.shape))
         for name, each in spec.example.items()
     }
+    shown = progress.bar(examples, len(examples), f'arrays of {folder.name}')
     with (folder / 'ids.txt').open('w', encoding='utf-8') as ids:
-        for index, example in enumerate(examples):
+        for index, example in enumerate(shown):
             ids.write(example['id'].decode() + '\n')
             for name, array in arrays.items():
                 array[index] = np.reshape(example[name], array.shape[1:])
 
 
-def _fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path) -> str:
     """Returns the sha256 over name and content of each file in `folder`.
 
     Of arrays, not of records: those differ from build to build, for protobuf orders its maps at random.

@@ -11,6 +11,9 @@ called `Builder`, which owes this:
   of its mask. Files lie in the dataset's folder of the workspace, `<data_dir>/..`; a link there may lead
   elsewhere. It fetches those that are missing. `_generate_examples` goes by it, and so do the lists.
 - Images are handed to TFDS as paths or as encoded bytes; arrays it would encode by TensorFlow.
+
+`builder.FolderBuilder` does most of it for originals that are files; `scripts/dataset.sh check` looks whether
+all of it is kept.
 """
 
 import importlib

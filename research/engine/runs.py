@@ -88,6 +88,22 @@ class Run:
                 f'or begin another run with --gin_file={self.config}.'
             )
 
+    def seal_data(self, fingerprint: str) -> None:
+        """Records which data the run is trained on, so that no others take their place."""
+        self.write_status(dataset_fingerprint=fingerprint)
+
+    def check_data(self, name: str, fingerprint: str) -> None:
+        """Raises `UserError` if the dataset `name` holds other data than those the run was begun with."""
+        stack = logs.read_json(self.folder / 'stack.json')  # where status.json was lost
+        begun = self.status().get('dataset_fingerprint') or stack.get('dataset', {}).get('fingerprint')
+        if begun not in (None, fingerprint):
+            raise UserError(
+                f'{self.folder} was begun with other data: their fingerprint was {begun}, and that of {name} '
+                f'is {fingerprint}. A run goes on with the same data alone: bring them back '
+                f'(scripts/dataset.sh check {name.partition("/")[0]} tells what is wrong with these), '
+                'or begin another run with these.'
+            )
+
     def _digest(self) -> str:
         return hashlib.sha256(self.config.read_bytes()).hexdigest()
 

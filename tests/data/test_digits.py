@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from data.digits import explore, original
 from data.digits.digits_dataset_builder import splits
-from research.datasets import building
+from research.datasets import building, check
 from research.datasets import dataset as datasets
 from research.errors import UserError
 
@@ -146,7 +146,7 @@ def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = tmp_path / 'data' / 'digits' / 'toy'
     (folder / 'images').mkdir(parents=True)
     (folder / 'labels.csv').write_text('file,label\n0001.png,1\n')
-    with pytest.raises(UserError, match=r'toy is damaged: .*0001.png.*Delete it'):
+    with pytest.raises(UserError, match=r'toy is damaged: .*0001.png is missing.*Delete'):
         datasets.load('digits/toy')
 
 
@@ -175,3 +175,9 @@ def test_checksums_state_each_config():
             'toy/labels.csv',
             'toy/images',
         ]
+
+
+@pytest.mark.parametrize('name', ['digits', 'digits/toy'])
+def test_nothing_is_wrong(workspace: Path, name: str):
+    findings = check.run(check.Subject(name))
+    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.shapes import explore, original
-from research.datasets import building
+from research.datasets import building, check
 from research.datasets import dataset as datasets
 from research.errors import UserError
 
@@ -151,7 +151,7 @@ def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for built in ('records', 'arrays'):
         for folder in (tmp_path / 'data' / 'shapes').glob(f'{built}*'):
             folder.rename(tmp_path / folder.name)
-    with pytest.raises(UserError, match=r'toy is damaged: .*0003.png.*Delete it'):
+    with pytest.raises(UserError, match=r'toy is damaged: .*0003.png is missing.*Delete'):
         datasets.load('shapes/toy')
 
 
@@ -172,5 +172,11 @@ def test_readme_shows_the_toy_scenes():
 def test_checksums_state_each_config():
     with (FOLDER / 'checksums.tsv').open() as file:
         stated = [row[0] for row in csv.reader(file, delimiter='\t')]
-    names = ('train.txt', 'val.txt', 'test.txt', 'objects.csv', 'images', 'masks', 'instances')
+    names = ('images', 'instances', 'masks', 'objects.csv', 'test.txt', 'train.txt', 'val.txt')
     assert stated == [f'{config}/{name}' for config in ('full', 'toy', 'large') for name in names]
+
+
+@pytest.mark.parametrize('name', ['shapes', 'shapes/toy'])
+def test_nothing_is_wrong(workspace: Path, name: str):
+    findings = check.run(check.Subject(name))
+    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []

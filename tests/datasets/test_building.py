@@ -127,11 +127,11 @@ def test_a_second_call_does_nothing(workspace: Path):
 def test_the_fingerprint_is_that_of_the_data(workspace: Path):
     first = datasets.load('digits/toy').fingerprint
     arrays = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
-    assert building._fingerprint(arrays) == first
+    assert building.fingerprint(arrays) == first
     image = np.lib.format.open_memmap(arrays / 'val/image.npy', 'r+')
     image[3, 4, 5, 0] ^= 15
     image.flush()
-    assert building._fingerprint(arrays) != first
+    assert building.fingerprint(arrays) != first
 
 
 def test_arrays_cannot_be_changed_by_accident(workspace: Path):
@@ -285,7 +285,7 @@ def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypat
     path = data.folder / 'val/image.bin'
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b'?')
-    assert building._fingerprint(data.folder) != data.fingerprint
+    assert building.fingerprint(data.folder) != data.fingerprint
     path.unlink()
     with pytest.raises(UserError, match=r'promises image: images of varying size, which .*VERSION'):
         data.split('val')
@@ -325,9 +325,11 @@ def test_the_program_builds(workspace: Path):
     assert last == f'dataset: {workspace / "data/digits"}'
 
 
-def test_the_program_lists(capsys: pytest.CaptureFixture[str]):
+def test_the_program_lists(workspace: Path, capsys: pytest.CaptureFixture[str]):
     dataset.show()
-    assert re.search(r'^digits +1,797 handwritten digits', capsys.readouterr().out, re.MULTILINE)
+    listed = capsys.readouterr().out
+    assert re.search(r'^digits +no +- +1,797 handwritten digits', listed, re.MULTILINE)
+    assert re.search(r'^digits/toy +yes +train 30, val 10, test 20 +1,797 hand', listed, re.MULTILINE)
 
 
 def test_the_program_asks_for_a_name():
