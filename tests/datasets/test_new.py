@@ -35,7 +35,11 @@ def call(root: Path, program: str, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize('kind', dataset.KINDS)
+QUICK = {'images', 'arrays'}  # the others, half a minute each, by scripts/test.sh --all
+KINDS = [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in dataset.KINDS]
+
+
+@pytest.mark.parametrize('kind', KINDS)
 def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
     name = f'my_{kind}'
     out = call(copy, 'research.dataset', 'new', name, f'--kind={kind}')
