@@ -111,7 +111,7 @@ class Group:
         """Tells the others that this process leaves at once."""
         if self._board is not None:
             self._tell(f'ended/{self.index}', f'{INTERRUPTED}')
-            time.sleep(4 * LOOK if self.is_first else 0)  # the board goes with the first process
+            self._let_others_look()
 
     def watch(self, signals: Signals) -> None:
         """Begins to look at the board: for signals that another process heard, and for its life."""
@@ -170,6 +170,7 @@ class Group:
             self.on_loss(message)
         if message and (self.is_first or code != MISTAKE):
             print(f'error: {message}. The same command goes on.', file=sys.stderr, flush=True)
+        self._let_others_look()
         os._exit(code)
 
     def ended(self, error: BaseException | None) -> None:
@@ -180,14 +181,20 @@ class Group:
             time.sleep(LOST + 4 * LOOK)  # somebody may be missing: then the watch says who
         code = {UserError: MISTAKE, Interrupted: INTERRUPTED}.get(type(error), FAILED) if error else 0
         if code in (0, INTERRUPTED):
-            self.meet('end')
-        elif code == MISTAKE and not self.is_first:
+            self.meet('end')  # nobody leaves before; what follows is JAX's own farewell, at exit
+            self._over.set()
+            return
+        if code == MISTAKE and not self.is_first:
             time.sleep(LOST)  # if the first process says the same, this one ends meanwhile, silently
         self._over.set()
         self._tell(f'ended/{self.index}', str(code))
-        if code not in (0, INTERRUPTED):
-            atexit.register(_exit, code)  # or JAX would wait for the others, which may not come
-            time.sleep(4 * LOOK if self.is_first else 0)
+        atexit.register(_exit, code)  # or JAX would wait for the others, which may not come
+        self._let_others_look()
+
+    def _let_others_look(self) -> None:
+        """Waits a moment in the first process, for the board goes with it."""
+        if self.is_first:
+            time.sleep(4 * LOOK)
 
     def _tell(self, name: str, value: str) -> None:
         self._board.key_value_set(f'research/{name}', value, allow_overwrite=True)
