@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import REPOSITORY
 from tests.engine import equivalence
 
-
 QUICK = 'convnet'  # a minute each: the others by scripts/test.sh --all
 TASKS = [task if task == QUICK else pytest.param(task, marks=pytest.mark.slow) for task in equivalence.TASKS]
 
