@@ -11,6 +11,8 @@ EXAMPLES = """\
   scripts/dataset.sh build digits
   scripts/dataset.sh check digits --config=toy    is all as it should be?
   scripts/dataset.sh explore digits               a page to look at
+  scripts/dataset.sh build tfds:mnist             of TensorFlow Datasets' catalogue
+  scripts/dataset.sh check images:~/flowers       <split>/<class>/*.jpg, or lists: <split>.csv
   scripts/dataset.sh new petals --kind=images     a working dataset, to be filled in"""
 NEW, BUILD, CHECK, EXPLORE, LIST = 'new', 'build', 'check', 'explore', 'list'
 KINDS = ('images', 'masks', 'text', 'arrays')
@@ -20,7 +22,7 @@ def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('dataset.sh', __doc__ or '', EXAMPLES)
     parser.add_argument('command', choices=[NEW, BUILD, CHECK, EXPLORE, LIST])
-    parser.add_argument('name', nargs='?', metavar='NAME', help='the dataset: its folder in data/')
+    parser.add_argument('name', nargs='?', metavar='NAME', help='a folder of data/, images:FOLDER, tfds:NAME')
     parser.add_argument('--config', help='full (default) or toy')
     parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
     parser.add_argument(
@@ -40,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
         return show()
     if arguments.command == NEW:
         return begin(arguments.name, arguments.kind)
-    name = '/'.join(filter(None, [arguments.name, arguments.config]))
+    name = '/'.join(filter(None, [arguments.name, arguments.config]))  # of one of data/
     if arguments.command == CHECK:
         return check(name)
     if arguments.command == EXPLORE:
@@ -90,14 +92,14 @@ def begin(name: str, kind: str) -> int:
 
 def build(name: str) -> int:
     """Builds the dataset `name` unless it is built, and prints what it holds."""
-    from research import workspace
     from research.datasets.dataset import load
+    from research.datasets.names import Name
 
     dataset = load(name)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')
-    print(f'dataset: {workspace.workspace() / "data" / name.partition("/")[0]}')
+    print(f'dataset: {Name.parse(name).home}')
     return errors.FINISHED
 
 

@@ -34,6 +34,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ]
     SUPERVISED_KEYS: tuple[str, str] | None = None  # the fields that enter and are to come out
     HOMEPAGE: str | None = None
+    FETCHED = True  # whether the originals lie in the workspace
     ORIGIN = 'what wrote them is another version now'  # what else than damage changes the originals
 
     def fields(self) -> dict[str, tfds.features.FeatureConnector]:

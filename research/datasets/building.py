@@ -77,18 +77,20 @@ def lists(builder: Any) -> Path:
 
 def _is_ready(builder: Any) -> bool:
     """Whether all is built and the lists name the files where they are."""
-    return arrays(builder).exists() and all(
-        _is_true(lists(builder) / f'{split}.csv', _home(builder)) for split in builder.info.splits
+    return arrays(builder).exists() and (
+        not hasattr(builder, 'raw_examples') or all(_is_true(builder, split) for split in builder.info.splits)
     )
 
 
-def _is_true(path: Path, home: Path) -> bool:
-    """Whether the list in `path` is there and was not written before the workspace moved to where it is."""
+def _is_true(builder: Any, split: str) -> bool:
+    """Whether the list of a split is there and was not written before the workspace moved to where it is."""
+    path = lists(builder) / f'{split}.csv'
     if not path.exists():
         return False
     with path.open(newline='', encoding='utf-8') as file:
         first = next(csv.DictReader(file), None)
-    return first is None or Path(first['path']).is_relative_to(home)
+    stay_elsewhere = not getattr(builder, 'FETCHED', True)
+    return first is None or stay_elsewhere or Path(first['path']).is_relative_to(_home(builder))
 
 
 def _build(builder: Any) -> None:
@@ -96,7 +98,8 @@ def _build(builder: Any) -> None:
     _log.info('Building the dataset %s in %s', builder.info.full_name, _home(builder))
     with _quiet():
         _write_records(builder)
-        _write_lists(builder)
+        if hasattr(builder, 'raw_examples'):
+            _write_lists(builder)
         if not arrays(builder).exists():
             _write_arrays(builder)
 
@@ -125,19 +128,23 @@ def _write_arrays(builder: Any) -> None:
     aside = folder.with_name(INCOMPLETE + folder.name)
     shutil.rmtree(aside, ignore_errors=True)
     for split in builder.info.splits:
-        _write_split(aside / split, _examples(builder, split), catalogue.spec(builder))
+        _write_split(aside / split, records(builder, split), catalogue.spec(builder))
         for name in catalogue.encoded(builder):
-            _write_encoded(aside / split, name, _examples(builder, split), lists(builder) / f'{split}.csv')
+            _write_encoded(aside / split, name, records(builder, split), lists(builder) / f'{split}.csv')
     (aside / 'fingerprint.txt').write_text(fingerprint(aside) + '\n')
     aside.rename(folder)
 
 
-def _examples(builder: Any, split: str) -> Any:
-    """Returns the examples of a split, images of varying size as in their files."""
+def records(builder: Any, split: str) -> Any:
+    """Returns the examples of a split by their records, images of varying size as in their files."""
+    return builder.as_data_source(split, decoders=decoders(builder))
+
+
+def decoders(builder: Any) -> dict[str, Any] | None:
+    """Returns what has TFDS leave images of varying size as they are."""
     import tensorflow_datasets as tfds
 
-    decoders = {name: tfds.decode.SkipDecoding() for name in catalogue.encoded(builder)}
-    return builder.as_data_source(split, decoders=decoders or None)
+    return {name: tfds.decode.SkipDecoding() for name in catalogue.encoded(builder)} or None
 
 
 def _write_encoded(folder: Path, name: str, examples: Any, originals: Path) -> None:

@@ -1,6 +1,6 @@
 """What datasets there are, and the TFDS builder of each.
 
-A dataset is a folder `data/<name>/` of the repository. Its `<name>_dataset_builder.py` holds a TFDS builder
+A dataset of this repository is a folder `data/<name>/`. Its `<name>_dataset_builder.py` holds a TFDS builder
 called `Builder`, which owes this:
 
 - `BUILDER_CONFIGS` has `full`, meant where none is named, and `toy`. Only the folder they read differs.
@@ -13,16 +13,18 @@ called `Builder`, which owes this:
 - Images are handed to TFDS as paths or as encoded bytes; arrays it would encode by TensorFlow.
 
 `builder.FolderBuilder` does most of it for originals that are files; `scripts/dataset.sh check` looks whether
-all of it is kept.
+all of it is kept. A plain builder of TFDS's, without ids and `raw_examples`, serves too: `tfds_catalogue`.
 """
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from research import workspace
+from research.datasets.names import IMAGES, TFDS, Name
 from research.errors import UserError, did_you_mean
 from research.interfaces import Spec
 
@@ -38,15 +40,41 @@ def names() -> list[str]:
 
 
 def builder(name: str) -> Any:
-    """Returns the TFDS builder of `name`, with its records in the workspace."""
-    dataset, _, config = name.partition('/')
+    """Returns the TFDS builder of `name`, with its records in the workspace.
+
+    Args:
+      name: as `names.Name` has it: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+
+    Raises:
+      UserError: there is no such dataset or config.
+    """
+    found = Name.parse(name)
+    data_dir = found.home / 'records'
+    if found.source == IMAGES:
+        from research.datasets import image_folder
+
+        return image_folder.builder(found, data_dir)
+    if found.source == TFDS:
+        from research.datasets import tfds_catalogue
+
+        return tfds_catalogue.builder(found.dataset, data_dir)
+    return _ours(found, data_dir)
+
+
+def _ours(name: Name, data_dir: Path) -> Any:
+    """Returns the builder of a dataset of this repository."""
+    dataset = name.dataset
     if dataset not in names():
         raise UserError(f'There is no dataset {dataset!r} in data/. {did_you_mean(dataset, names())}')
     cls = importlib.import_module(f'data.{dataset}.{dataset}_dataset_builder').Builder
-    config = config or DEFAULT_CONFIG
+    if not hasattr(cls, 'raw_examples'):
+        from research.datasets import tfds_catalogue
+
+        return tfds_catalogue.Catalogued(cls(config=name.config or None, data_dir=data_dir))
+    config = name.config or DEFAULT_CONFIG
     if config not in cls.builder_configs:
         raise UserError(f'{dataset} has no config {config!r}. {did_you_mean(config, cls.builder_configs)}')
-    return cls(config=config, data_dir=workspace.workspace() / 'data' / dataset / 'records')
+    return cls(config=config, data_dir=data_dir)
 
 
 def spec(builder: Any) -> Spec:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from research import workspace
 from research.datasets import building, catalogue, checksums, progress, readme
 from research.datasets.dataset import Dataset, Examples, load
+from research.datasets.names import Name
 from research.errors import UserError
 
 OK, WRONG, SKIPPED = 'ok', 'wrong', 'skipped'
@@ -52,9 +52,10 @@ class Subject:
     def __init__(self, name: str):
         self.builder = _prepared(name)
         self.config = self.builder.builder_config.name
-        self.dataset_name = name.partition('/')[0]
-        default = self.config == catalogue.DEFAULT_CONFIG
-        self.name = self.dataset_name if default else f'{self.dataset_name}/{self.config}'
+        self._name = Name.parse(name)
+        self.dataset_name = self._name.without_config
+        is_plain = self._name.card is None or self.config == catalogue.DEFAULT_CONFIG
+        self.name = self.dataset_name if is_plain else f'{self.dataset_name}/{self.config}'
 
     @functools.cached_property
     def dataset(self) -> Dataset:
@@ -76,10 +77,9 @@ class Subject:
     @functools.cached_property
     def folder(self) -> Path:
         """The dataset's folder in the repository."""
-        folder = workspace.REPOSITORY / 'data' / self.dataset_name
-        if not folder.is_dir():
+        if not self._name.card:
             raise NotApplicable('it has no folder in data/')
-        return folder
+        return self._name.card
 
     @property
     def bytes(self) -> Path:
@@ -286,7 +286,7 @@ def _in_order(split: str, expected: list[str], subject: Subject) -> Iterator[str
 def duplicates(subject: Subject) -> Iterator[str]:
     """No example is in two splits, and none is twice in one, by content."""
     keys = subject.builder.info.supervised_keys
-    inputs = [keys[0]] if keys else [*subject.dataset.spec.example]
+    inputs = [keys[0]] if keys else [*subject.dataset.spec.example, *subject.dataset.encoded]
     seen = defaultdict[int, list[tuple[str, int]]](list)  # by hash, which the content then confirms
     for split, examples in subject.splits.items():
         for place in progress.bar(range(len(examples)), len(examples), f'contents of {split}'):
@@ -300,8 +300,11 @@ def duplicates(subject: Subject) -> Iterator[str]:
 
 
 def _content(examples: Examples, place: int, fields: list[str]) -> bytes:
+    """Returns the content of some fields of an example; images of varying size are those of equal files."""
     example = examples.example(place)
-    return b'|'.join(str(example[field].shape).encode() + example[field].tobytes() for field in fields)
+    arrays = (example[field] for field in fields if field in example)
+    files = (each[place] for field, each in examples.encoded.items() if field in fields)
+    return b'|'.join([*(str(each.shape).encode() + each.tobytes() for each in arrays), *files])
 
 
 def lists(subject: Subject) -> Iterator[str]:
@@ -325,6 +328,7 @@ def lists(subject: Subject) -> Iterator[str]:
 
 def stated_checksums(subject: Subject) -> Iterator[str]:
     """The originals are those that checksums.tsv states."""
+    subject.folder  # noqa: B018 (without it nothing is stated)
     subject.raw  # noqa: B018 (it fetches them)
     if hasattr(subject.builder, 'damage'):
         wrong = subject.builder.damage()
@@ -418,8 +422,9 @@ def originals(subject: Subject) -> Iterator[str]:
 
 
 def _decoder(subject: Subject) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    features = subject.builder.info.features
-    return lambda example: features.decode_example_np(features.encode_example(example))
+    """Returns what decodes an example of the builder's, images of varying size apart."""
+    features, decoders = subject.builder.info.features, building.decoders(subject.builder)
+    return lambda example: features.decode_example_np(features.encode_example(example), decoders=decoders)
 
 
 def _difference(subject: Subject, split: str, place: int, decoded: dict[str, Any], lossy: bool) -> str:
@@ -427,6 +432,9 @@ def _difference(subject: Subject, split: str, place: int, decoded: dict[str, Any
     examples = subject.splits[split]
     if place >= len(examples):
         return 'all'
+    for field, each in examples.encoded.items():
+        if decoded[field] != each[place]:
+            return f'the field {field}'
     for field, array in examples.example(place).items():
         other = np.asarray(decoded[field])
         if other.size != array.size:
@@ -445,7 +453,7 @@ def records(subject: Subject) -> Iterator[str]:
         where = Path(subject.builder.data_dir) / ', '.join(sorted(files[split]))
         rows = subject.raw.get(split, [])
         try:
-            source = subject.builder.as_data_source(split)
+            source = building.records(subject.builder, split)
             count = len(source)
         except Exception as error:  # whatever the reader of a torn file may raise
             yield f'{where} cannot be read: {_said(error)}. {_again(subject)}'

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from research.datasets import building, catalogue
+from research.datasets import building, catalogue, images
 from research.errors import UserError, did_you_mean
 from research.interfaces import Spec
 
@@ -61,6 +61,11 @@ class Examples:
     def example(self, index: int) -> dict[str, np.ndarray]:
         """Returns the fields of one example, without images of varying size."""
         return {name: array[index] for name, array in self.arrays.items()}
+
+    def whole(self, index: int) -> dict[str, np.ndarray]:
+        """Returns the fields of one example, images of varying size decoded, uint8 [H, W, C]."""
+        decoded = {name: images.whole(each[index], each.channels) for name, each in self.encoded.items()}
+        return self.example(index) | decoded
 
     def origin(self, index: int) -> str:
         """Returns words for an example: its id and its file."""

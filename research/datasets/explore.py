@@ -6,9 +6,9 @@ In a notebook: `explore.page('digits/toy')` as the last line of a cell.
 from dataclasses import dataclass
 from pathlib import Path
 
-from research import workspace
 from research.datasets import building, catalogue, readme
 from research.datasets.dataset import load
+from research.datasets.names import Name
 from research.datasets.pages import markup, sections
 from research.datasets.pages.subject import MEASURED, Subject
 
@@ -36,11 +36,11 @@ class Page:
 
 def write(name: str) -> Path:
     """Writes the page of the dataset `name` into the workspace and returns where."""
-    dataset, _, config = name.partition('/')
-    folder = workspace.workspace() / 'data' / dataset / 'explore'
+    found = Name.parse(name)
+    folder = found.home / 'explore'
     made = page(name)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f'{config or catalogue.DEFAULT_CONFIG}.html'
+    file = folder / f'{found.config or catalogue.DEFAULT_CONFIG}.html'
     aside = file.with_suffix('.tmp')
     aside.write_text(made.html, encoding='utf-8')
     aside.replace(file)
@@ -59,7 +59,8 @@ def page(name: str) -> Page:
     builder = building.prepare(name)
     kinds = {field: type(each).__name__ for field, each in builder.info.features.items() if field != 'id'}
     subject = Subject(load(name), kinds)
-    text = readme.read(workspace.REPOSITORY / 'data' / name.partition('/')[0])
+    card = Name.parse(name).card
+    text = readme.read(card) if card else ''
     title = readme.title(text) or name
     parts = [
         _head(subject, title, readme.head(text)),
@@ -100,20 +101,20 @@ def _head(subject: Subject, title: str, paragraphs: list[str]) -> str:
 
 
 def _fields(subject: Subject) -> str:
+    dataset = subject.dataset
+    fields = [(field, each.dtype, each.shape) for field, each in dataset.spec.example.items()]
+    fields += [(field, 'uint8', f'(height, width, {each})') for field, each in dataset.encoded.items()]
     rows = [
-        [
-            f'<code>{markup.escaped(field)}</code>',
-            str(each.dtype),
-            markup.escaped(each.shape),
-            subject.kinds[field],
-        ]
-        for field, each in subject.dataset.spec.example.items()
+        [f'<code>{markup.escaped(field)}</code>', str(dtype), markup.escaped(shape), subject.kinds[field]]
+        for field, dtype, shape in fields
     ]
     return markup.section('Fields', markup.table(['field', 'dtype', 'shape', 'feature'], rows))
 
 
 def _foot(subject: Subject) -> str:
     sampled = f' Statistics of {MEASURED:,} examples of a split, evenly spaced.' if subject.is_sampled else ''
-    name, _, config = subject.dataset.name.partition('/')
-    command = f'scripts/dataset.sh explore {name}' + (f' --config={config}' if config else '')
+    found = Name.parse(subject.dataset.name)
+    command = f'scripts/dataset.sh explore {found.without_config}' + (
+        f' --config={found.config}' if found.config else ''
+    )
     return f'<footer>Made by <code>{markup.escaped(command)}</code>.{sampled}</footer>'

@@ -78,10 +78,14 @@ def part(data: bytes, box: Box, channels: int, reduced: int = 1) -> np.ndarray:
     return _any(data, box, channels, reduced) if found is None else found
 
 
+def whole(data: bytes, channels: int) -> np.ndarray:
+    """Returns an encoded image, uint8 [H, W, C]; raises `ValueError` or `OSError` if that cannot be."""
+    return part(data, Box(0, 0, *dimensions(data)), channels).copy()
+
+
 def check(data: bytes) -> None:
     """Raises `ValueError` or `OSError` if an encoded image cannot be decoded whole."""
-    height, width = dimensions(data)
-    part(data, Box(0, 0, height, width), 3)
+    part(data, Box(0, 0, *dimensions(data)), 3)
 
 
 def _header(data: bytes) -> tuple[int, int, str, str]:

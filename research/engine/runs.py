@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from research.datasets.names import Name
 from research.engine import logs
 from research.errors import UserError, did_you_mean
 from research.workspace import project, workspace
@@ -43,7 +44,7 @@ class Run:
           UserError: if `folder` holds something else than the beginnings of a run.
         """
         if folder is None:
-            home = workspace() / 'runs' / project() / dataset.replace('/', '-')
+            home = workspace() / 'runs' / project() / Name.parse(dataset).slug
             folder = _new_folder(home, datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S'))
         elif folder.exists() and not (folder.is_dir() and all(map(_is_beginning, folder.iterdir()))):
             raise UserError(f'{folder} exists and holds no run: choose another name for --run.')

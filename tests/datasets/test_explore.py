@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from research.datasets.dataset import Dataset, load
 from research.datasets.pages import charts, markup, pictures, sections
 from research.datasets.pages.subject import Subject, spread
 from research.interfaces import Spec
+from tests import photos
 from tests.datasets.begun import Begun, begun
 
 KINDS = {'seen_images': 'images', 'seen_masks': 'masks', 'seen_text': 'text', 'seen_arrays': 'arrays'}
@@ -175,27 +175,14 @@ def test_places_are_spread_evenly() -> None:
     assert spread(0, 3).tolist() == []
 
 
-@dataclass(frozen=True)
-class Varying:
-    """Examples whose images differ in size, so that no array holds them."""
-
-    ids: list[str]
-    arrays: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def example(self, index: int) -> dict[str, np.ndarray]:
-        return {'image': np.full((10 + index, 20, 3), 50 * index, np.uint8)}
-
-
 def test_images_of_varying_size_have_a_histogram_of_sides_and_no_mean(tmp_path: Path) -> None:
     dataset = Dataset('photos', '1.0.0', 'f' * 64, Spec({}), {'train': 3}, tmp_path)
     subject = Subject(dataset, {'image': 'Image'})
-    vars(subject)['splits'] = {'train': Varying(['a', 'b', 'c'], {})}
+    vars(subject)['splits'] = {'train': photos.examples(3)}
     shown = sections.images(subject)
     assert 'heights in pixels' in shown
-    assert 'widths in pixels' not in shown  # they agree
-    assert '10 to 12' in shown
+    assert 'widths in pixels' in shown
+    assert '40 to 54' in shown
+    assert '60 to 82' in shown
     assert 'mean of' not in shown
     assert sections.contact_sheets(subject).count('<figure') == 3

@@ -63,7 +63,7 @@ def _by_class(subject: Subject, examples: Examples, labels: np.ndarray) -> str:
 
 def _figure(subject: Subject, examples: Examples, place: int, captioned: bool) -> str:
     """Returns one example: its image with boxes, its mask beside it."""
-    example, identity = examples.example(int(place)), examples.ids[place]
+    example, identity = examples.whole(int(place)), examples.ids[place]
     image, mask, label = (subject.field(kind) for kind in ('Image', 'LabeledImage', 'ClassLabel'))
     shown = [pictures.picture(example[str(image)], pictures.boxes(example, len(subject.classes)))]
     if mask:
@@ -106,7 +106,8 @@ def _class_counts(subject: Subject, split: str) -> np.ndarray | None:
     """Returns how many examples, pixels or boxes are of each class, [classes]."""
     count = len(subject.classes)
     if label := subject.field('ClassLabel'):
-        return np.bincount(subject.splits[split].arrays[label], minlength=count)[:count]
+        labels = subject.splits[split].arrays[label]
+        return np.bincount(labels[labels >= 0], minlength=count)[:count]
     field = subject.field('LabeledImage') or (
         'classes' if 'classes' in subject.dataset.spec.example else None
     )

@@ -55,7 +55,7 @@ class Subject:
         """Yields the examples of a split that statistics take in."""
         examples = self.splits[split]
         for place in spread(len(examples), MEASURED):
-            yield examples.example(int(place))
+            yield examples.whole(int(place))
 
     @property
     def is_sampled(self) -> bool:
