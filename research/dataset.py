@@ -83,6 +83,12 @@ def begin(name: str, kind: str) -> int:
     from research.datasets import new
 
     made = new.make(name, kind)
+    if missing := new.missing_modules(name):
+        print(
+            f'configs/{name}.gin names {" and ".join(missing)}, which this project left out. Bring it back:\n'
+            f'  git fetch template && git checkout FETCH_HEAD -- {" ".join(missing)}\n'
+            'or name a model of your own there.'
+        )
     print(f'Try it as it is; then work through the places marked EDIT:\n  grep -rn EDIT {" ".join(made)}')
     for command in (BUILD, CHECK, EXPLORE):
         print(f'  scripts/dataset.sh {command} {name}')

@@ -42,6 +42,14 @@ def make(name: str, kind: str) -> list[str]:
     return [path.relative_to(workspace.REPOSITORY).as_posix() for path in paths]
 
 
+def missing_modules(name: str) -> list[str]:
+    """Returns the files that `configs/<name>.gin` names and a project without the examples has not."""
+    config = _paths(name)[1].read_text(encoding='utf-8')
+    modules = re.findall(r'^from (research[.\w]*) import (\w+)$', config, re.MULTILINE)
+    files = (f'{package.replace(".", "/")}/{module}.py' for package, module in modules)
+    return [file for file in files if not (workspace.REPOSITORY / file).exists()]
+
+
 def _check_name(name: str) -> None:
     """Raises `UserError` unless `name` can be that of a Python module and of a TFDS dataset."""
     if re.fullmatch('[a-z][a-z0-9_]*', name) and not keyword.iskeyword(name):

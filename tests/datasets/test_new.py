@@ -77,6 +77,17 @@ def test_it_says_where_to_edit(kind: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert len([line for line in builder.splitlines() if line.strip()]) <= 50
 
 
+def test_it_says_which_model_a_project_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('research.workspace.REPOSITORY', tmp_path)
+    (tmp_path / 'configs').mkdir()
+    (tmp_path / 'configs/petals.gin').write_text(
+        'from research.models import mlp\nfrom research.engine import trainer\nimport optax\n'
+    )
+    (tmp_path / 'research/engine').mkdir(parents=True)
+    (tmp_path / 'research/engine/trainer.py').touch()
+    assert new.missing_modules('petals') == ['research/models/mlp.py']
+
+
 def test_a_name_that_will_not_do_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('research.workspace.REPOSITORY', tmp_path)
     for name, near in {'My set': 'my_set', 'a-b': 'a_b', '3d': 'd', 'a/b': 'a_b', '../x': 'x'}.items():
