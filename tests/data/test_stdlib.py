@@ -1,6 +1,5 @@
 """The standard library as it is built, against the files that are installed."""
 
-import csv
 import sysconfig
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import numpy as np
 import pytest
 
 from data.stdlib import explore, original
-from research.datasets import building, check
+from data.stdlib.stdlib_dataset_builder import Builder
+from research.datasets import building, check, checksums
 from research.datasets import dataset as datasets
 from research.errors import UserError
 
@@ -141,9 +141,15 @@ def test_nothing_is_wrong_with_toy(workspace: Path):
     assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []
 
 
-def test_checksums_state_toy_alone():
-    with (FOLDER / 'checksums.tsv').open() as file:
-        assert [row[0] for row in csv.reader(file, delimiter='\t')] == ['toy/Lib', 'toy/python.txt']
+def test_checksums_that_are_registered_state_toy_alone(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    builders = [building.prepare(name) for name in COUNTS]
+    monkeypatch.setattr(Builder, 'home', classmethod(lambda _: tmp_path))
+    Builder.register_checksums(builders)
+    assert (tmp_path / 'checksums.tsv').read_text() == (FOLDER / 'checksums.tsv').read_text()
+    assert [*checksums.stated(FOLDER / 'checksums.tsv', 'toy')] == ['Lib', 'python.txt']
+    assert not checksums.stated(FOLDER / 'checksums.tsv', 'full')
 
 
 def test_plain_models_against_a_loop():
