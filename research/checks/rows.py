@@ -101,7 +101,7 @@ def outputs(subject: Subject) -> Finding:
 
 
 def _is_field(subject: Subject, array: np.ndarray) -> bool:
-    """Whether an array is a field of the examples as they are: their lengths, say, which may well be equal."""
+    """Whether an array is a field of the examples as it is: their lengths, say, which may well be equal."""
     batch = memory(subject).batch
     return any(np.array_equal(array, batch[field]) for field in subject.experiment.data.spec.example)
 
