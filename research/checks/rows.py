@@ -89,7 +89,7 @@ def outputs(subject: Subject) -> Finding:
     for name, array in predicted.items():
         if not np.all(np.isfinite(array)):
             wrong.append(f'{name} is not finite')
-        elif len(array) > 1 and np.all(array == array[:1]):
+        elif len(array) > 1 and np.all(array == array[:1]) and not _is_field(subject, array):
             wrong.append(f'{name} is the same for all examples')
     shapes = ', '.join(f'{name} {array.dtype} {list(array.shape)}' for name, array in predicted.items())
     return judged(
@@ -98,6 +98,12 @@ def outputs(subject: Subject) -> Finding:
         'If they are all the same, the input is lost on its way: a dead ReLU, weights that are zero, a mean '
         'over the wrong axis. What each kind of outputs holds stands in research/kinds.py.',
     )
+
+
+def _is_field(subject: Subject, array: np.ndarray) -> bool:
+    """Whether an array is a field of the examples as it is: their lengths, say, which may well be equal."""
+    batch = memory(subject).batch
+    return any(np.array_equal(array, batch[field]) for field in subject.experiment.data.spec.example)
 
 
 def _misfits(subject: Subject, predicted: Arrays, truth: Arrays) -> list[str]:

@@ -53,6 +53,13 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Returns the fields of one example, apart from `id`: images as paths or encoded bytes."""
         raise NotImplementedError
 
+    def unstated(self, folder: Path) -> str:
+        """Returns why `checksums.tsv` cannot state the originals in `folder`, '' where it does.
+
+        The workspace then states them as they were when they were fetched: damage is found all the same.
+        """
+        return ''
+
     def raw_examples(self) -> dict[str, list[Original]]:
         """Returns id, file and label of each example by split, all files fetched."""
         return self.read_originals(self.originals())
@@ -69,6 +76,8 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             else:
                 aside.mkdir(parents=True)
                 self.write_originals(aside)
+                if self.unstated(aside):
+                    _state(_beside(folder), {self.config_name: checksums.measure(aside)})
             aside.rename(folder)
         return folder
 
@@ -91,9 +100,10 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         folder = self.originals()
         try:
             found = self.checksums()
+            stated = checksums.stated(self._statement(), self.config_name)
         except OSError as error:
             raise UserError(f'{folder} is damaged: {error}. Delete the folder and build again.') from error
-        return checksums.differences(found, checksums.stated(self.home() / checksums.FILE, self.config_name))
+        return checksums.differences(found, stated)
 
     def checksums(self) -> Mapping[str, checksums.Checksum]:
         """Returns the checksum of each file and folder of the originals."""
@@ -102,10 +112,13 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     @classmethod
     def register_checksums(cls, builders: Iterable['FolderBuilder']) -> None:
         """Has `checksums.tsv` state the originals of these builders, one for each config."""
-        measured = {each.config_name: each.checksums() for each in builders}
-        aside = cls.home() / f'{checksums.FILE}.tmp'
-        aside.write_text(checksums.text(measured), encoding='utf-8')
-        aside.replace(cls.home() / checksums.FILE)
+        stated = (each for each in builders if not each.unstated(each.originals()))
+        _state(cls.home() / checksums.FILE, {each.config_name: each.checksums() for each in stated})
+
+    def _statement(self) -> Path:
+        """Returns the file that states the originals."""
+        folder = self.originals()
+        return _beside(folder) if self.unstated(folder) else self.home() / checksums.FILE
 
     def _check(self) -> None:
         """Raises `UserError` if the originals are not those of `checksums.tsv`."""
@@ -115,10 +128,16 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             raise UserError(
                 f'{self.originals()} is damaged: {missing} is missing. Delete the folder and build again.'
             )
+        folder = self.originals()
         for name, wrong in self.damage().items():
+            if self.unstated(folder):
+                raise UserError(
+                    f'{folder / name} {wrong}: it was changed or damaged since it was fetched. '
+                    f'Delete {folder} and build again.'
+                )
             raise UserError(
-                f'{self.originals() / name} {wrong}, in {self.home()}. Either it was changed or damaged, '
-                f'or {self.ORIGIN}. Set that right, delete {self.originals()} and build again; or, if it is '
+                f'{folder / name} {wrong}, in {self.home()}. Either it was changed or damaged, '
+                f'or {self.ORIGIN}. Set that right, delete {folder} and build again; or, if it is '
                 f'as it should be: scripts/dataset.sh build {self.name} --register_checksums'
             )
 
@@ -138,3 +157,15 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self, examples: Iterable[Original]) -> Iterator[tuple[str, dict[str, Any]]]:
         for identity, path, label in examples:
             yield identity, {'id': identity, **self.example(identity, path, label)}
+
+
+def _beside(folder: Path) -> Path:
+    """Returns the file of the workspace that states the originals in `folder`: `raw.checksums.tsv`."""
+    return folder.with_name(f'{folder.name}.{checksums.FILE}')
+
+
+def _state(file: Path, measured: Mapping[str, Mapping[str, checksums.Checksum]]) -> None:
+    """Writes a `checksums.tsv`, whole or not at all."""
+    aside = file.with_name(f'{file.name}.tmp')
+    aside.write_text(checksums.text(measured), encoding='utf-8')
+    aside.replace(file)

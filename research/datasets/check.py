@@ -332,6 +332,8 @@ def stated_checksums(subject: Subject) -> Iterator[str]:
     subject.raw  # noqa: B018 (it fetches them)
     if hasattr(subject.builder, 'damage'):
         wrong = subject.builder.damage()
+        if not wrong and (reason := subject.builder.unstated(subject.originals)):
+            raise NotApplicable(reason)
     elif subject.originals.is_dir():
         stated = checksums.stated(subject.folder / checksums.FILE, subject.config)
         wrong = checksums.differences(checksums.measure(subject.originals), stated)

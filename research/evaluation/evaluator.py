@@ -10,6 +10,7 @@ from research.errors import UserError, did_you_mean
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.generation import Generation
+from research.evaluation.language import Language
 from research.evaluation.report import Report
 from research.evaluation.segmentation import Segmentation
 
@@ -52,6 +53,7 @@ class Evaluator:
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
             'generation': Generation(),
+            'language': Language(),
             'segmentation': Segmentation(),
         }
 

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from research.evaluation.metric import Metric
 
@@ -14,6 +14,7 @@ SKY, ORANGE, GREY = '#56B4E9', '#D55E00', '#666666'
 PERCENT = PercentFormatter(1, symbol=' %')
 # More classes than these are drawn without their numbers, or without their names, or not all of them.
 NUMBERED, NAMED, BARS = 20, 40, 30
+HARDEST = 12  # texts
 SAMPLES = 64  # so many pictures are drawn, the first ones: whoever chose would show the good ones
 
 
@@ -141,6 +142,34 @@ def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
             image = shown[place]
             axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap='gray', vmin=0, vmax=255)
     entitle(figure, title, distance)
+    return figure
+
+
+def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
+    """Draws how many texts take how many bits per byte, and below it which take the most.
+
+    Args:
+      table: a row per text with `bits_per_byte`, the hardest first.
+      title: what was evaluated.
+      headline: the bits per byte of all texts.
+    """
+    shown = table.head(HARDEST)
+    figure = Figure(figsize=(6.4, 4.2 + 0.25 * len(shown)), layout='constrained')
+    above, below = figure.subplots(2, height_ratios=(3, 1 + 0.25 * len(shown)))
+    above.hist(table['bits_per_byte'], bins=40, color=SKY)
+    above.axvline(headline.value, color=ORANGE, label='all texts together')
+    above.set(xlim=(0, None), xlabel='bits per byte', ylabel='texts')
+    above.yaxis.set_major_locator(MaxNLocator(integer=True))
+    above.legend(frameon=False)
+    places = np.arange(len(shown))
+    below.barh(places, shown['bits_per_byte'], color=SKY)
+    below.set_yticks(places, [plain(name, 40) for name in shown.index])
+    below.invert_yaxis()
+    below.set(xlabel='bits per byte', ylabel='the hardest')
+    below.tick_params(axis='y', length=0)
+    for axes in (above, below):
+        axes.spines[['top', 'right']].set_visible(False)
+    entitle(figure, title, headline)
     return figure
 
 

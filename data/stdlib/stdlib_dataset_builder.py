@@ -1,0 +1,75 @@
+"""TFDS builder of `stdlib`. README.md says what it holds, research/datasets/catalogue.py what it owes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from data.stdlib import original
+from research.datasets.builder import TOY, FolderBuilder, Original
+
+
+@dataclass(kw_only=True)
+class Config(tfds.core.BuilderConfig):
+    """A size of the dataset.
+
+    Attributes:
+      splits: number of windows of each split.
+    """
+
+    splits: Mapping[str, int]
+
+
+class Builder(FolderBuilder):
+    """Builds `full` from the library of the Python that runs, `toy` from a few files kept beside this one."""
+
+    VERSION = tfds.core.Version('1.0.0')
+    BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
+        Config(
+            name='full',
+            description='18,432 windows, of all modules.',
+            splits={'train': 16384, 'val': 1024, 'test': 1024},
+        ),
+        Config(
+            name=TOY, description='48 windows, of a few modules.', splits={'train': 32, 'val': 8, 'test': 8}
+        ),
+    ]
+    HOMEPAGE = 'https://docs.python.org/3/library/'
+
+    @property
+    def config(self) -> Config:
+        """The config that is built."""
+        assert isinstance(self.builder_config, Config)
+        return self.builder_config
+
+    def fields(self) -> dict[str, tfds.features.FeatureConnector]:
+        """Returns the bytes of a window, zeros after their end, and how many there are."""
+        return {
+            'text': tfds.features.Tensor(shape=(original.LENGTH,), dtype=np.uint8),
+            'length': tfds.features.Tensor(shape=(), dtype=np.int32),
+        }
+
+    def write_originals(self, folder: Path) -> None:
+        """Copies the standard library."""
+        original.write(folder)
+
+    def read_originals(self, folder: Path) -> dict[str, list[Original]]:
+        """Returns id, file and place in it of each window by split, ordered by id."""
+        return {**original.chosen(folder, self.config.splits)}
+
+    def unstated(self, folder: Path) -> str:
+        """Returns that each version of Python has its own library."""
+        if self.config_name == TOY:
+            return ''
+        return (
+            f'the originals come with Python {original.version(folder)}, and each version has its own; '
+            'the fingerprint tells them apart'
+        )
+
+    def example(self, identity: str, path: Path, label: Any) -> dict[str, Any]:
+        """Returns the bytes of a window and how many there are."""
+        text = np.frombuffer(original.read(path, label), np.uint8)
+        return {'text': np.pad(text, (0, original.LENGTH - len(text))), 'length': np.int32(len(text))}

@@ -1,0 +1,160 @@
+"""The standard library as it is built, against the files that are installed."""
+
+import sysconfig
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.stdlib import explore, original
+from data.stdlib.stdlib_dataset_builder import Builder
+from research.datasets import building, check, checksums
+from research.datasets import dataset as datasets
+from research.errors import UserError
+
+FOLDER = Path(original.__file__).parent
+COUNTS = {
+    'stdlib': {'train': 16384, 'val': 1024, 'test': 1024},
+    'stdlib/toy': {'train': 32, 'val': 8, 'test': 8},
+}
+
+
+@pytest.fixture(scope='module')
+def workspace(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp('workspace')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('WORKSPACE', str(folder))
+        yield folder
+
+
+@pytest.fixture(scope='module', params=COUNTS)
+def dataset(workspace: Path, request: pytest.FixtureRequest) -> datasets.Dataset:
+    return datasets.load(request.param)
+
+
+def bytes_of(examples: datasets.Examples, place: int) -> bytes:
+    """Returns a window, slowly: what is there of it and no padding."""
+    example = examples.example(place)
+    assert not example['text'][example['length'] :].any()
+    return bytes(example['text'][: example['length']].tolist())
+
+
+def test_counts_and_shapes(dataset: datasets.Dataset):
+    assert dataset.splits == COUNTS[dataset.name]
+    assert {name: (each.shape, each.dtype) for name, each in dataset.spec.example.items()} == {
+        'text': ((256,), np.uint8),
+        'length': ((), np.int32),
+    }
+
+
+def test_each_window_is_in_its_file_and_in_no_other_split(dataset: datasets.Dataset, workspace: Path):
+    installed = Path(sysconfig.get_path('stdlib'))
+    sources = installed if dataset.name == 'stdlib' else FOLDER / 'toy' / 'Lib'
+    seen = set()
+    for split in dataset.splits:
+        examples = dataset.split(split)
+        for place, identity in enumerate(examples.ids):
+            file, _, number = identity.partition(':')
+            text = bytes_of(examples, place)
+            assert text == (sources / file).read_bytes()[256 * int(number) :][:256]
+            assert len(text) >= 128
+            seen.add(text)
+    assert len(seen) == sum(dataset.splits.values())
+
+
+def test_ids_are_sorted_and_a_module_is_in_one_split(dataset: datasets.Dataset):
+    modules = {}
+    for split in dataset.splits:
+        ids = dataset.split(split).ids
+        assert ids == sorted(set(ids))
+        modules[split] = {each.split(':')[0].split('/')[0].removesuffix('.py') for each in ids}
+        assert {original.split(each) for each in ids} == {split}
+    assert sum(map(len, modules.values())) == len(set().union(*modules.values()))
+    if dataset.name == 'stdlib':
+        assert min(map(len, modules.values())) > 15
+
+
+def test_splits_never_change():
+    names = {'json/decoder.py:0003': 'train', 'functools.py:0000': 'val', 'inspect.py:0101': 'test'}
+    assert {each: original.split(each) for each in names} == names
+
+
+def test_what_is_left_out(workspace: Path):
+    building.prepare('stdlib')
+    there = {path.name for path in (workspace / 'data/stdlib/raw/Lib').rglob('*')}
+    assert not there & {'test', 'tests', '__pycache__', 'site-packages', 'encodings', 'idlelib', 'tkinter'}
+    assert {'json', 'asyncio', 'typing.py'} <= there
+
+
+def library(folder: Path, **files: bytes) -> Path:
+    """Writes a library of a few modules."""
+    (folder / 'Lib').mkdir(parents=True)
+    (folder / 'python.txt').write_text('3.99.1\n')
+    for name, content in files.items():
+        (folder / 'Lib' / f'{name}.py').write_bytes(content)
+    return folder
+
+
+def test_windows_of_a_file_are_whole_or_half_at_least(tmp_path: Path):
+    lengths = {'a': 127, 'b': 128, 'c': 256 + 127, 'd': 2 * 256 + 128}
+    files = {name: np.random.default_rng(length).bytes(length) for name, length in lengths.items()}
+    found = list(original.windows(library(tmp_path, **files)))
+    assert [identity for identity, _, _ in found] == [
+        'b.py:0000',
+        'c.py:0000',
+        'd.py:0000',
+        'd.py:0001',
+        'd.py:0002',
+    ]
+    assert [len(original.read(file, place)) for _, file, place in found] == [128, 256, 256, 256, 128]
+
+
+def test_of_equal_windows_the_first_stays(tmp_path: Path):
+    folder = library(tmp_path, a=b'x' * 512, b=b'x' * 256 + b'y' * 256)
+    assert [identity for identity, _, _ in original.windows(folder)] == ['a.py:0000', 'b.py:0001']
+
+
+def test_a_library_that_is_not_whole_is_named(tmp_path: Path):
+    folder = library(tmp_path, json=b'x' * 256)
+    with pytest.raises(UserError, match=r'has 1 windows for train, and 2 are needed.* Python 3\.99\.1'):
+        original.chosen(folder, {'train': 2, 'val': 0, 'test': 0})
+
+
+def test_damage_is_found_though_no_checksums_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv('WORKSPACE', str(tmp_path))
+    raw = building.catalogue.builder('stdlib').originals()
+    (raw / 'Lib/json/decoder.py').write_text('changed')
+    with pytest.raises(UserError, match=r'raw/Lib is not what .*changed or damaged since it was fetched'):
+        datasets.load('stdlib')
+
+
+def test_the_check_of_checksums_says_why_there_are_none(workspace: Path):
+    findings = {each.check: each for each in check.run(check.Subject('stdlib'))}
+    version = original.version(workspace / 'data/stdlib/raw')
+    assert {name for name, each in findings.items() if each.verdict != check.OK} == {'checksums', 'labels'}
+    assert findings['checksums'].verdict == findings['labels'].verdict == check.SKIPPED
+    assert f'come with Python {version},' in findings['checksums'].what
+
+
+def test_nothing_is_wrong_with_toy(workspace: Path):
+    findings = check.run(check.Subject('stdlib/toy'))
+    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []
+
+
+def test_checksums_that_are_registered_state_toy_alone(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    builders = [building.prepare(name) for name in COUNTS]
+    monkeypatch.setattr(Builder, 'home', classmethod(lambda _: tmp_path))
+    Builder.register_checksums(builders)
+    assert (tmp_path / 'checksums.tsv').read_text() == (FOLDER / 'checksums.tsv').read_text()
+    assert [*checksums.stated(FOLDER / 'checksums.tsv', 'toy')] == ['Lib', 'python.txt']
+    assert not checksums.stated(FOLDER / 'checksums.tsv', 'full')
+
+
+def test_plain_models_against_a_loop():
+    train, test, trust = [b'abab', b'b'], [b'ab', b'c'], explore.TRUST
+    a, b, c = ((count + trust / 256) / (5 + trust) for count in (2, 3, 0))
+    b_after_a = (2 + trust * b) / (2 + trust)
+    for order, expected in {0: [a, b, c], 1: [a, b_after_a, c]}.items():
+        assert explore.bits_per_byte(train, test, order) == pytest.approx(-np.log2(expected).mean())
