@@ -35,6 +35,7 @@ def main(arguments: argparse.Namespace) -> int:
     trainer = config.Config([run.config]).build(Trainer)
     with config.explained():
         trainer.check()
+    run.check_data(trainer.data.name, trainer.data.fingerprint)
     splits = arguments.split.split(',')
     for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):
         print(f'outputs: {folder}')

@@ -261,7 +261,7 @@ def test_predict_any_split_from_any_checkpoint(trained: Path, program: Any) -> N
     assert (code, "there is no checkpoint '11'. Saved steps: latest: [10, 14]" in err) == (2, True)
 
 
-def test_a_run_does_not_go_on_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
+def test_a_run_does_not_go_on_nor_predict_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
     """Not even if changes are accepted; and it does once its data are back."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
@@ -276,6 +276,8 @@ def test_a_run_does_not_go_on_with_other_data(program, config_file, tmp_path: Pa
         assert (code, err.count('error: ')) == (2, 1)
         assert f'their fingerprint was {begun}, and that of digits/toy is {"0" * 64}.' in err
         assert 'scripts/dataset.sh check digits tells what is wrong with these' in err
+    code, _, err = program('predict', str(run), '--split=train')
+    assert (code, begun in err) == (2, True)
     (run / 'status.json').unlink()  # then the stack tells
     assert begun in program('train', '--resume', str(run))[2]
     (arrays / 'fingerprint.txt').write_text(f'{begun}\n')

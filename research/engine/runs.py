@@ -100,8 +100,9 @@ class Run:
         if begun not in (None, fingerprint):
             raise UserError(
                 f'{self.folder} was begun with other data: their fingerprint was {begun}, and that of {name} '
-                f'is {fingerprint}. A run goes on with the same data alone: bring them back '
-                f'(scripts/dataset.sh check {name.partition("/")[0]} tells what is wrong with these), '
+                f'is {fingerprint}. A run goes on and predicts with its own data alone: '
+                f'bring them back (scripts/dataset.sh check {Name.parse(name).without_config} tells what is '
+                'wrong with these), '
                 'or begin another run with these.'
             )
 

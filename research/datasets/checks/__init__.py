@@ -1,0 +1,1 @@
+"""What `scripts/dataset.sh check` looks at, by subject; `research/datasets/check.py` runs it all."""
