@@ -261,8 +261,8 @@ def test_predict_any_split_from_any_checkpoint(trained: Path, program: Any) -> N
     assert (code, "there is no checkpoint '11'. Saved steps: latest: [10, 14]" in err) == (2, True)
 
 
-def test_a_run_does_not_go_on_nor_predict_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
-    """Not even if changes are accepted; and it does once its data are back."""
+def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
+    """It does not go on, even if changes are accepted, nor predict; and it does once its data are back."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
     assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0

@@ -196,3 +196,44 @@ def test_files_are_opened_as_tensorflow_does(tmp_path: Path) -> None:
     assert sorted(tf.io.gfile.listdir(tmp_path)) == ['a.txt', 'b.txt']
     assert tf.io.gfile.glob(str(tmp_path / '*')) == [str(tmp_path / 'a.txt'), str(tmp_path / 'b.txt')]
     assert tf.compat.as_text(b'gr\xc3\xbcn') == 'grün'
+
+
+BUILDER = """
+import numpy as np
+import tensorflow_datasets as tfds
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    VERSION = tfds.core.Version('1.0.0')
+
+    def _info(self):
+        features = {
+            'image': tfds.features.Image(shape=(4, 4, 3)),
+            'label': tfds.features.ClassLabel(names=['dark', 'light']),
+            'notes': tfds.features.Sequence(tfds.features.Text()),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {'train': self._generate_examples(20), 'validation': self._generate_examples(6)}
+
+    def _generate_examples(self, n):
+        for index in range(n):
+            image = np.full((4, 4, 3), index, np.uint8)
+            yield index, {'image': image, 'label': index % 2, 'notes': ['a', 'b'][: index % 3]}
+"""
+
+
+def test_a_builder_written_for_tfds_serves_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ids, a toy or a list of its originals; what no batch can hold is left out."""
+    (tmp_path / 'data/plain').mkdir(parents=True)
+    (tmp_path / 'data/plain/plain_dataset_builder.py').write_text(BUILDER)
+    monkeypatch.setattr('research.workspace.REPOSITORY', tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    data = datasets.load('plain')
+    assert data.splits == {'train': 20, 'val': 6}
+    assert data.spec.example.keys() == {'image', 'label'}
+    train = data.split('train')
+    assert sorted(train.arrays['image'][:, 0, 0, 0]) == list(range(20))
+    assert train.ids[:2] == ['train-0000000', 'train-0000001']
