@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / 'research').rglob('*.py'))
 PROGRAMS = {
     f'research.{name}'
-    for name in ('train', 'predict', 'evaluate', 'check', 'dataset', 'verify', 'fork', 'update')
+    for name in ('train', 'predict', 'evaluate', 'compare', 'check', 'dataset', 'verify', 'fork', 'update')
 }
 FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets', 'clu'}
 
@@ -171,4 +171,5 @@ def test_no_tensorflow_in_training_and_prediction_and_no_jax_in_evaluation(
     predict = start.format(['predict', str(run), '--split=train'], 'predict')
     evaluate = start.format(['evaluate', str(run / 'outputs' / 'test')], 'evaluate')
     assert 'tensorflow' not in loaded(train) | loaded(predict)
-    assert not {'jax', 'flax', 'orbax', 'tensorflow', 'gin'} & loaded(evaluate)
+    compare = start.format(['compare', str(run)], 'compare')
+    assert not {'jax', 'flax', 'orbax', 'tensorflow', 'gin'} & (loaded(evaluate) | loaded(compare))

@@ -20,6 +20,7 @@ PROGRAMS = {
     'train': 'train',
     'predict': 'predict',
     'eval': 'evaluate',
+    'compare': 'compare',
     'check': 'check',
     'dataset': 'dataset',
 }

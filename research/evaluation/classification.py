@@ -115,7 +115,9 @@ class Classification:
                 measured['macro_f1'],
             ),
         }
-        return Report(found, bootstrap, measured, HEADLINE, tables, drawn)
+        right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
+        draws = {name: draws[name] for name in measured}
+        return Report(found, bootstrap, measured, HEADLINE, tables, drawn, draws, right)
 
 
 def measure(predicted: Predicted, tops: Sequence[int], bins: int) -> dict[str, float]:

@@ -63,11 +63,18 @@ class Evaluator:
         Raises:
           UserError: the outputs are unfinished, damaged or not to be evaluated; says which and why.
         """
-        found = outputs.read(folder)
+        return self.report_on(outputs.read(folder))
+
+    def report_on(self, found: outputs.Outputs) -> Report:
+        """Evaluates outputs that were read; writes nothing.
+
+        Raises:
+          UserError: the outputs are not to be evaluated; says why.
+        """
         kinds = self.kinds()
         if found.kind not in kinds:
             raise UserError(
-                f'{folder}: no evaluation for outputs of kind {found.kind!r} yet. '
+                f'{found.folder}: no evaluation for outputs of kind {found.kind!r} yet. '
                 f'{did_you_mean(found.kind, kinds)} Add one in research/evaluation/evaluator.py.'
             )
         return kinds[found.kind].report(found, Bootstrap(self.draws, self.confidence, self.seed))

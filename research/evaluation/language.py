@@ -46,14 +46,16 @@ class Language:
           UserError: there are no bytes, or the log-probabilities are none.
         """
         texts = read_texts(found)
-        draws = resample(texts, bootstrap)
+        # In the order of the ids, so that the same resamples of other outputs are of the same texts.
+        draws = resample(texts.reindex(list(found.ids)).dropna(), bootstrap)
         measured = {
             name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(texts).items()
         }
         title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
         drawn = {'per_text': partial(figures.texts, texts, title, measured['bits_per_byte'])}
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), {'per_text': texts}, drawn)
+        tables = {'per_text': texts}
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)
 
 
 def read_texts(found: Outputs) -> pd.DataFrame:

@@ -41,6 +41,10 @@ class Metric:
         low, high = map(self._digits, self.interval)
         return f'{low} to {high}{self._unit}'
 
+    def shown_with(self, deviation: float) -> str:
+        """Returns the value, a mean, and the standard deviation around it as people read them."""
+        return f'{self._digits(self.value)} ± {self._digits(deviation)}{self._unit}'
+
     def as_json(self) -> dict[str, Any]:
         """Returns what metrics.json says of it."""
         return {

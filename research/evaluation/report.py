@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -30,6 +31,9 @@ class Report:
       headline: names of the few metrics by which outputs are compared.
       tables: name to table, written as `<name>.csv`.
       figures: name to what draws it, written as `figures/<name>.png`.
+      draws: name to metric on each resample, f64 [draws]: the same resamples in each report on as many
+        examples with the same bootstrap. Of those metrics alone that compare methods example by example.
+      right: name to whether each example counts as right, bool [n], of the metrics that are shares of these.
     """
 
     outputs: Outputs
@@ -38,6 +42,8 @@ class Report:
     headline: Sequence[str]
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, Callable[[], Figure]]
+    draws: Mapping[str, np.ndarray] = field(default_factory=dict)
+    right: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of metrics.json."""

@@ -81,7 +81,8 @@ class Segmentation:
                 mask_sheet.draw, found, pixels.class_names, image_scores(pixels), title, headline
             ),
         }
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn)
+        draws = {name: draws[name] for name in measured}
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)
 
 
 def measure(pixels: Pixels) -> dict[str, float]:

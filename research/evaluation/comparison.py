@@ -1,0 +1,108 @@
+"""Methods beside each other: the best first, with what differs between them."""
+
+import math
+import os
+from collections.abc import Sequence
+
+from research.evaluation import settings
+from research.evaluation.groups import Group
+from research.evaluation.notes import note
+from research.evaluation.standings import Standing, ordered, standings
+from research.evaluation.tables import Table
+
+
+def table(groups: Sequence[Group], name: str, in_numbers: bool) -> Table:
+    """Returns the comparison as a table.
+
+    Args:
+      groups: about the same examples, in any order.
+      name: of the metric by which they are compared.
+      in_numbers: whether cells are for programs, a number each, and not for people.
+    """
+    groups = ordered(groups, name)
+    found = standings(groups, name)
+    metrics = [*dict.fromkeys((*groups[0].reports[0].headline, name))]
+    columns = {'outputs': names(groups)} | _differing(groups)
+    for each in metrics:
+        columns |= (_numbers if in_numbers else _shown)(groups, each)
+    if any(each.difference for each in found):
+        columns |= (_tests_in_numbers if in_numbers else _tests)(found)
+    marks = {(_title(groups, name), row): each.mark for row, each in enumerate(found)}
+    return Table(columns, note(groups, found, name), {} if in_numbers else marks)
+
+
+def names(groups: Sequence[Group]) -> list[str]:
+    """Returns for each group the folder of its first outputs, below what all have in common."""
+    folders = [group.folder for group in groups]
+    if len(set(folders)) < len(folders):
+        folders = [group.sources[0].outputs.folder.resolve() for group in groups]
+    if len(folders) == 1:
+        return [folders[0].name]
+    common = os.path.commonpath(folders)
+    return [str(folder.relative_to(common)) for folder in folders]
+
+
+def _differing(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Returns the columns that tell methods apart: parameters, seeds and commits where they differ."""
+    found = settings.differences([group.sources[0].settings for group in groups])
+    columns = {_parameter(name): values for name, values in found.items()}
+    seeds = [group.seeds for group in groups]
+    if len(set(seeds)) > 1 or any(len(group.sources) > 1 for group in groups):
+        columns['seeds'] = seeds
+    commits = [group.sources[0].commit for group in groups]
+    return columns | ({'commit': commits} if len(set(commits)) > 1 else {})
+
+
+def _parameter(name: str) -> str:
+    """Returns the title of a parameter or macro, which no other column has."""
+    return name if '.' in name or name.isupper() else f'%{name}'
+
+
+def _title(groups: Sequence[Group], name: str) -> str:
+    definition = groups[0].reports[0].metrics[name].definition
+    unit = '%' if definition.unit == 'fraction' else definition.unit
+    better = f', {definition.direction} is better' if definition.direction else ''
+    return f'{definition.title} ({unit}{better})'
+
+
+def _shown(groups: Sequence[Group], name: str) -> dict[str, list[str]]:
+    return {_title(groups, name): [group.shown(name) for group in groups]}
+
+
+def _numbers(groups: Sequence[Group], name: str) -> dict[str, list[str]]:
+    metrics = [group.metric(name) for group in groups]
+    return {
+        name: [_number(each.value) for each in metrics],
+        f'{name}_low': [_number(each.interval[0]) for each in metrics],
+        f'{name}_high': [_number(each.interval[1]) for each in metrics],
+        f'{name}_deviation': [_number(group.deviation(name)) for group in groups],
+    }
+
+
+def _number(value: float | None) -> str:
+    return '' if value is None or math.isnan(value) else f'{value:.6g}'
+
+
+def _tests(found: Sequence[Standing]) -> dict[str, list[str]]:
+    minus = [f'{d.shown()} ({d.shown_interval()})' if (d := each.difference) else '' for each in found]
+    columns = {'minus the best': minus, 'p': [_p(each.p) for each in found]}
+    exact = [_p(each.mcnemar) for each in found]
+    return columns | ({"p by McNemar's test": exact} if any(exact) else {})
+
+
+def _tests_in_numbers(found: Sequence[Standing]) -> dict[str, list[str]]:
+    ends = [each.difference.interval if each.difference else (None, None) for each in found]
+    return {
+        'minus_best': [_number(each.difference.value if each.difference else None) for each in found],
+        'minus_best_low': [_number(low) for low, _ in ends],
+        'minus_best_high': [_number(high) for _, high in ends],
+        'p': [_number(each.p) for each in found],
+        'p_mcnemar': [_number(each.mcnemar) for each in found],
+        'mark': [each.mark for each in found],
+    }
+
+
+def _p(p: float | None) -> str:
+    if p is None or math.isnan(p):
+        return ''
+    return f'{p:.3f}' if p >= 0.001 else 'below 0.001'

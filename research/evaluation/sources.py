@@ -1,0 +1,209 @@
+"""Saved outputs and the runs that they are from: found, read and brought to the same examples."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from research import kinds, outputs
+from research.errors import UserError, did_you_mean
+from research.evaluation import settings
+from research.evaluation.settings import Settings
+from research.outputs import Outputs
+
+CONFIG, STACK, UNCOMMITTED = 'config.gin', 'stack.json', 'uncommitted.diff'
+# Of each kind, what the data tell and no method may change.
+_TRUTHS = ('labels', 'targets', 'lengths', 'reference_features')
+
+
+@dataclass(frozen=True)
+class Source:
+    """Outputs and what is known of their making.
+
+    Attributes:
+      folder: the run's, or the outputs' where they are no run's.
+      outputs: what was predicted.
+      settings: what the run's config says; None where there is no run.
+      commit: first letters of the run's commit; with changes that were not committed, '+' and the first
+        letters of their digest. '' if unknown.
+    """
+
+    folder: Path
+    outputs: Outputs
+    settings: Settings | None
+    commit: str
+
+
+def find(paths: Iterable[str | Path], split: str) -> list[Source]:
+    """Finds and reads outputs.
+
+    Args:
+      paths: runs, outputs folders, or folders that hold some of either at any depth.
+      split: which outputs of a run to take. Others, unless given by themselves, are left out if they state
+        another split.
+
+    Raises:
+      UserError: a path does not exist or holds no such outputs, or outputs are damaged.
+    """
+    found: dict[Path, Source] = {}
+    for path in map(Path, paths):
+        for each in [read(path)] if (path / outputs.MANIFEST).is_file() else _below(path, split):
+            found.setdefault(each.outputs.folder.resolve(), each)
+    return list(found.values())
+
+
+def read(folder: Path) -> Source:
+    """Reads an outputs folder and, where it stands in one, what is known of the run."""
+    run = folder.resolve().parent.parent
+    if not (run / CONFIG).is_file():
+        return Source(folder.resolve(), outputs.read(folder), None, '')
+    return Source(run, outputs.read(folder), settings.parse(_text(run / CONFIG)), _commit(run))
+
+
+def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
+    """Brings outputs to the same examples in the order of the first.
+
+    Args:
+      sources: at least one.
+      intersect: whether to cut them to the examples that all have, where these differ.
+
+    Raises:
+      UserError: kinds, examples or what is known of the examples differ, or no example is common to all.
+    """
+    first = sources[0].outputs
+    for each in sources[1:]:
+        _check_kind(first, each.outputs)
+        if not intersect:
+            _check_ids(first, each.outputs)
+    there = set(first.ids).intersection(*(each.outputs.ids for each in sources))
+    if not there:
+        raise UserError(f'{first.folder} and the other outputs have no example in common.')
+    ids = tuple(each for each in first.ids if each in there)
+    cut = [replace(each, outputs=_taken(each.outputs, ids)) for each in sources]
+    for each in cut[1:]:
+        _check_truth(cut[0].outputs, each.outputs)
+    return cut
+
+
+# Finding.
+
+
+def _below(path: Path, split: str) -> list[Source]:
+    if not path.is_dir():
+        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f'{path} is no folder that exists. {did_you_mean(path.name, siblings)}')
+    found = sorted(_walk(path, split), key=lambda source: source.outputs.folder)
+    if not found:
+        raise UserError(f'{path}: neither runs nor outputs of the split {split!r} in it or below it.')
+    return found
+
+
+def _walk(path: Path, split: str) -> Iterator[Source]:
+    """Yields outputs folders; hidden folders are writes that never ended."""
+    for name, children, files in os.walk(path):
+        folder = Path(name)
+        if CONFIG in files:
+            yield read(_of_run(folder, split))
+        elif outputs.MANIFEST in files and (source := read(folder)).outputs.split in ('', split):
+            yield source
+        if CONFIG in files or outputs.MANIFEST in files:
+            children.clear()
+        children[:] = [child for child in children if not child.startswith('.')]
+
+
+def _of_run(run: Path, split: str) -> Path:
+    folder = run / 'outputs' / split
+    if not (folder / outputs.MANIFEST).is_file():
+        there = [each.parent.name for each in (run / 'outputs').glob(f'*/{outputs.MANIFEST}')]
+        raise UserError(
+            f'{run} has no outputs of {split!r}. {did_you_mean(split, there)} Write them with '
+            f'scripts/predict.sh {run} --split={split}, choose others with --split, or leave the run out.'
+        )
+    return folder
+
+
+# Reading.
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding='utf-8')
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'{path} cannot be read: {error}. Restore it, or give the outputs alone.') from error
+
+
+def _commit(run: Path) -> str:
+    if not (run / STACK).is_file():
+        return ''
+    try:
+        stack = json.loads(_text(run / STACK))
+        commit, dirty = stack.get('commit'), stack.get('dirty')
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise UserError(f'{run / STACK} is damaged: {error}. Restore or delete it.') from error
+    if not isinstance(commit, str):
+        return ''
+    changes = run / UNCOMMITTED
+    if not dirty or not changes.is_file():
+        return commit[:7] + '+' * bool(dirty)
+    return f'{commit[:7]}+{hashlib.sha256(changes.read_bytes()).hexdigest()[:4]}'
+
+
+# The same examples.
+
+
+def _check_kind(first: Outputs, other: Outputs) -> None:
+    if first.kind != other.kind:
+        raise UserError(
+            f'{first.folder} holds outputs of kind {first.kind!r} and {other.folder} of kind {other.kind!r}: '
+            'these cannot be compared. Give outputs of one kind.'
+        )
+
+
+def _check_ids(first: Outputs, other: Outputs) -> None:
+    here, there = set(first.ids), set(other.ids)
+    if here == there:
+        return
+    example = min(here ^ there)
+    owner = first if example in here else other
+    raise UserError(
+        f'{first.folder} has {len(here)} examples and {other.folder} {len(there)}, of which '
+        f'{len(here & there)} are the same: {example!r} is only in {owner.folder}. '
+        'Compare outputs of the same split, or pass --intersect to compare on the examples that all have.'
+    )
+
+
+def _taken(found: Outputs, ids: tuple[str, ...]) -> Outputs:
+    """Returns the outputs of these ids, in this order."""
+    if found.ids == ids:
+        return found
+    places = {each: index for index, each in enumerate(found.ids)}
+    rows = np.array([places[each] for each in ids])
+    fields = kinds.KINDS[found.kind].arrays
+    arrays = {
+        name: array[rows] if fields[name].axes.split()[0] == 'n' else array
+        for name, array in found.arrays.items()
+    }
+    return replace(found, ids=ids, arrays=arrays)
+
+
+def _check_truth(first: Outputs, other: Outputs) -> None:
+    if first.class_names and other.class_names and first.class_names != other.class_names:
+        raise UserError(f'{first.folder} and {other.folder} have other classes: compare what has the same.')
+    for name in _TRUTHS:
+        if name in first.arrays and name in other.arrays:
+            _check_same(name, first, other)
+
+
+def _check_same(name: str, first: Outputs, other: Outputs) -> None:
+    one, two = first.arrays[name], other.arrays[name]
+    # The features of the same real examples are rounded otherwise on another machine.
+    near = np.allclose if one.dtype.kind == 'f' else np.array_equal
+    if one.shape != two.shape or not near(one, two):
+        raise UserError(
+            f'{name}.npy of {first.folder} and {other.folder} differ, though the ids are the same: they are '
+            'not about the same data. Compare outputs of the same version of a dataset.'
+        )
