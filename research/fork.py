@@ -51,6 +51,7 @@ The first command makes `.venv` with all that is needed. Research is new files; 
 |---|---|
 | train | `scripts/train.sh --gin_file=configs/<name>.gin` |
 | evaluate | `scripts/eval.sh <run>/outputs/test` |
+| compare | `scripts/compare.sh <run> <run>` |
 | check style, types, configs | `scripts/test.sh` |
 | take the template's later versions | `scripts/update.sh` |
 
