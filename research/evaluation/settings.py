@@ -68,8 +68,8 @@ def _differ(values: Sequence[str], found: Sequence[Settings | None]) -> bool:
 
 def _statements(text: str) -> list[tuple[str, str]]:
     """Returns names and values. What is indented goes on with the line before."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith('#')]
-    joined = re.sub(r'(\s*\\)?\n\s+', ' ', '\n'.join(lines))
+    lines = [line.rstrip('\\ ') for line in text.splitlines() if not line.startswith('#')]
+    joined = re.sub(r'\n\s+', ' ', '\n'.join(filter(None, lines)))
     found = filter(None, map(_STATEMENT.fullmatch, joined.split('\n')))
     return [(each[1], each[2].strip()) for each in found]
 

@@ -37,8 +37,11 @@ def ordered(groups: Sequence[Group], name: str) -> list[Group]:
       UserError: there is no such metric, or neither direction of it is better.
     """
     metrics = groups[0].reports[0].metrics
-    if name not in metrics:
-        raise UserError(f'--metric={name}: no such metric. {did_you_mean(name, metrics)}')
+    # Outputs without class names may know other classes, and then fewer have a top-5 accuracy.
+    if not all(name in report.metrics for group in groups for report in group.reports):
+        raise UserError(
+            f'--metric={name}: not all of these outputs have such a metric. {did_you_mean(name, metrics)}'
+        )
     direction = metrics[name].definition.direction
     if not direction:
         raise UserError(f'--metric={name}: neither high nor low is better; choose another one.')
