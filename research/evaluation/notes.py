@@ -60,4 +60,6 @@ def _of_marks(found: Sequence[Standing]) -> str:
     if found[0].mark == BEST:
         return f'Bold: the best, significantly better than every other ({test}).'
     ties = sum(each.mark == TIED for each in found)
+    if ties == len(found):
+        return f'Italic: all are tied; none is significantly worse than the first ({test}).'
     return f'Italic: the {ties} best are tied; only the rest are significantly worse than the first ({test}).'
