@@ -11,6 +11,7 @@ from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.generation import Generation
 from research.evaluation.language import Language
+from research.evaluation.regression import Regression
 from research.evaluation.report import Report
 from research.evaluation.segmentation import Segmentation
 
@@ -54,6 +55,7 @@ class Evaluator:
             'classification': Classification(self.top_k, self.calibration_bins),
             'generation': Generation(),
             'language': Language(),
+            'regression': Regression(),
             'segmentation': Segmentation(),
         }
 
