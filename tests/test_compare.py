@@ -236,6 +236,28 @@ def test_masks_are_compared_by_what_the_evaluator_says(program, tmp_path: Path):
     assert float(bad['minus_best_low']) < difference < float(bad['minus_best_high'])
 
 
+@pytest.mark.parametrize(
+    ('kind', 'predicted', 'shape', 'dtype'),
+    [('regression', 'values', (30, 2), np.float32), ('image', 'images', (30, 8, 8, 1), np.uint8)],
+)
+def test_numbers_and_images_are_compared(program, tmp_path: Path, kind: str, predicted: str, shape, dtype):
+    random = np.random.default_rng(0)
+    targets = random.uniform(50, 200, shape)
+    for name, noise in (('near', 2), ('far', 20)):
+        arrays = {predicted: targets + random.normal(size=shape) * noise, 'targets': targets}
+        outputs.write(
+            tmp_path / 'it' / name,
+            kind=kind,
+            arrays={key: array.astype(dtype) for key, array in arrays.items()},
+            ids=[str(index) for index in range(30)],
+            meanings=dict.fromkeys(arrays, 'of the test'),
+        )
+    _, out, _ = program('compare', str(tmp_path / 'it'), '--draws=1000', '--format=csv')
+    near, far = csv.DictReader(io.StringIO(out))
+    assert (near['outputs'], near['mark'], far['mark']) == ('near', 'best', '')
+    assert float(far['p']) == pytest.approx(2 / 1001, rel=1e-5)
+
+
 def test_samples_are_sorted_and_not_tested(program, tmp_path: Path):
     random = np.random.default_rng(0)
     reference = random.normal(size=(30, 2)).astype(np.float32)

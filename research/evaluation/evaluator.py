@@ -10,7 +10,9 @@ from research.errors import UserError, did_you_mean
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.generation import Generation
+from research.evaluation.image import Image
 from research.evaluation.language import Language
+from research.evaluation.regression import Regression
 from research.evaluation.report import Report
 from research.evaluation.segmentation import Segmentation
 
@@ -53,7 +55,9 @@ class Evaluator:
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
             'generation': Generation(),
+            'image': Image(),
             'language': Language(),
+            'regression': Regression(),
             'segmentation': Segmentation(),
         }
 

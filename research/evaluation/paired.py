@@ -13,7 +13,8 @@ def bootstrap_p(differences: np.ndarray, examples: int) -> float:
     of n pairs, which flips the sign of each difference, cannot come below 2^(1 - n): neither does this one.
 
     Args:
-      differences: of a metric between two methods, each on the same resamples, f64 [draws].
+      differences: of a metric between two methods, each on the same resamples, f64 [draws]; NaN is
+        left out.
       examples: number of examples that were resampled.
 
     Returns:
@@ -22,8 +23,9 @@ def bootstrap_p(differences: np.ndarray, examples: int) -> float:
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 15.4; the 1 that is added is
     Davison and Hinkley's, Bootstrap Methods and their Application, 1997, section 4.2.
     """
-    beyond = min((differences <= 0).sum(), (differences >= 0).sum())
-    p = 2 * (1 + beyond) / (1 + len(differences))
+    told = differences[~np.isnan(differences)]
+    beyond = min((told <= 0).sum(), (told >= 0).sum())
+    p = 2 * (1 + beyond) / (1 + len(told))
     return float(min(1, max(p, 2.0 ** (1 - examples))))
 
 

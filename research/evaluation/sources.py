@@ -200,7 +200,7 @@ def _check_truth(first: Outputs, other: Outputs) -> None:
 
 def _check_same(name: str, first: Outputs, other: Outputs) -> None:
     one, two = first.arrays[name], other.arrays[name]
-    # The features of the same real examples are rounded otherwise on another machine.
+    # Numbers that were computed, such as features, are rounded otherwise on another machine.
     near = np.allclose if one.dtype.kind == 'f' else np.array_equal
     if one.shape != two.shape or not near(one, two):
         raise UserError(

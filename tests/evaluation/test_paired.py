@@ -52,6 +52,12 @@ def test_bootstrap_of_equal_methods():
     assert paired.bootstrap_p(np.zeros(1000), 50) == 1
 
 
+def test_bootstrap_leaves_out_what_has_no_value():
+    draws = np.array([1.0] * 9 + [-1.0] + [math.nan] * 90)
+    assert paired.bootstrap_p(draws, 50) == pytest.approx(4 / 11)
+    assert paired.bootstrap_p(np.full(10, math.nan), 50) == 1
+
+
 @pytest.mark.parametrize(('examples', 'p'), [(1, 1), (2, 0.5), (5, 0.0625), (30, 2 / 1001)])
 def test_bootstrap_is_never_surer_than_so_few_examples_allow(examples: int, p: float):
     assert paired.bootstrap_p(np.ones(1000), examples) == pytest.approx(p)
