@@ -329,8 +329,19 @@ def test_the_same_run_twice_is_no_second_seed(program, runs: Path, tmp_path: Pat
     assert (code, len(table(out))) == (0, 1)
 
 
-@pytest.mark.parametrize('damage', ['{', '[]', '\xff'])
-def test_damaged_stack(program, runs: Path, damage: str):
-    (runs / 'narrow/stack.json').write_bytes(damage.encode('latin-1'))
+@pytest.mark.parametrize(
+    ('name', 'damage'),
+    [('stack.json', b'{'), ('stack.json', b'[]'), ('stack.json', b'\xff'), ('config.gin', b'\xff')],
+)
+def test_damaged_runs(program, runs: Path, name: str, damage: bytes):
+    (runs / 'narrow' / name).write_bytes(damage)
     code, _, err = program('compare', str(runs))
-    assert (code, 'stack.json' in err, 'Traceback' in err) == (2, True, False)
+    assert (code, name in err, 'Traceback' in err) == (2, True, False)
+
+
+def test_nothing_that_a_config_names_is_imported(program, runs: Path, tmp_path: Path):
+    (tmp_path / 'trap.py').write_text(f'open({str(tmp_path / "sprung")!r}, "w")')
+    with (runs / 'narrow/config.gin').open('a') as file:
+        file.write(f'import sys\nfrom {tmp_path.name} import trap\ntrap.Trap.a = @trap.Trap()\n')
+    assert program('compare', str(runs), '--draws=100')[0] == 0
+    assert not (tmp_path / 'sprung').exists()

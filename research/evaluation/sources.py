@@ -17,7 +17,15 @@ from research.outputs import Outputs
 
 CONFIG, STACK, UNCOMMITTED = 'config.gin', 'stack.json', 'uncommitted.diff'
 # Of each kind, what the data tell and no method may change.
-_TRUTHS = ('labels', 'targets', 'lengths', 'reference_features')
+_TRUTHS = (
+    'labels',
+    'targets',
+    'lengths',
+    'reference_features',
+    'target_boxes',
+    'target_classes',
+    'target_example',
+)
 
 
 @dataclass(frozen=True)
@@ -177,17 +185,27 @@ def _check_ids(first: Outputs, other: Outputs) -> None:
 
 
 def _taken(found: Outputs, ids: tuple[str, ...]) -> Outputs:
-    """Returns the outputs of these ids, in this order."""
-    if found.ids == ids:
-        return found
-    places = {each: index for index, each in enumerate(found.ids)}
-    rows = np.array([places[each] for each in ids])
+    """Returns the outputs of these ids, in this order; boxes and the like in the order of their examples."""
     fields = kinds.KINDS[found.kind].arrays
-    arrays = {
-        name: array[rows] if fields[name].axes.split()[0] == 'n' else array
-        for name, array in found.arrays.items()
-    }
+    owners = {name for name in found.arrays if fields[name].below == 'n'}
+    if found.ids == ids and not owners:
+        return found
+    places = {each: index for index, each in enumerate(ids)}
+    place = np.array([places.get(each, -1) for each in found.ids])
+    rows = {'n': _order(place)} | {fields[name].axes: _order(place[found.arrays[name]]) for name in owners}
+    arrays = dict(found.arrays)
+    for name, array in found.arrays.items():
+        axis = fields[name].axes.split()[0]
+        if axis in rows:
+            taken = array[rows[axis]]
+            arrays[name] = place[taken].astype(array.dtype) if name in owners else taken
     return replace(found, ids=ids, arrays=arrays)
+
+
+def _order(place: np.ndarray) -> np.ndarray:
+    """Returns the rows to take from the place of each, int [rows]; those with place -1 are left out."""
+    order = np.argsort(place, kind='stable')
+    return order[place[order] >= 0]
 
 
 def _check_truth(first: Outputs, other: Outputs) -> None:

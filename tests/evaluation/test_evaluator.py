@@ -102,7 +102,8 @@ def test_a_failure_while_writing_leaves_the_old_evaluation(folder: Path, monkeyp
     assert not [path for path in folder.iterdir() if path.name.startswith('.')]
 
 
-def test_a_kind_without_evaluation(tmp_path: Path):
+def test_a_kind_without_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Evaluator, 'kinds', lambda _: {})
     arrays = {'values': np.zeros((2, 1), np.float32)}
     outputs.write(
         tmp_path / 'it', kind='regression', arrays=arrays, ids=['a', 'b'], meanings={'values': 'zeros'}
