@@ -9,6 +9,7 @@ from research import outputs
 from research.errors import UserError, did_you_mean
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
+from research.evaluation.detection import Detection
 from research.evaluation.generation import Generation
 from research.evaluation.image import Image
 from research.evaluation.language import Language
@@ -54,6 +55,7 @@ class Evaluator:
         """Returns what evaluates each kind of outputs. A new kind is a new module and a line here."""
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
+            'detection': Detection(),
             'generation': Generation(),
             'image': Image(),
             'language': Language(),
