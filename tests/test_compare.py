@@ -258,6 +258,35 @@ def test_numbers_and_images_are_compared(program, tmp_path: Path, kind: str, pre
     assert float(far['p']) == pytest.approx(2 / 1001, rel=1e-5)
 
 
+def test_boxes_are_compared(program, tmp_path: Path):
+    random = np.random.default_rng(0)
+    corners = random.uniform(0, 50, (30, 2))
+    targets = np.concatenate([corners, corners + 20], axis=1).astype(np.float32)
+    example = np.arange(30, dtype=np.int32)
+    for name, noise in (('near', 1), ('far', 8)):
+        arrays = {
+            'boxes': (targets + random.uniform(-noise, noise, targets.shape)).astype(np.float32),
+            'scores': random.random(30).astype(np.float32),
+            'classes': np.zeros(30, np.int32),
+            'example': example,
+            'target_boxes': targets,
+            'target_classes': np.zeros(30, np.int32),
+            'target_example': example,
+        }
+        outputs.write(
+            tmp_path / 'it' / name,
+            kind='detection',
+            arrays=arrays,
+            ids=[str(index) for index in example],
+            meanings=dict.fromkeys(arrays, 'of the test'),
+            class_names=['cat'],
+        )
+    _, out, _ = program('compare', str(tmp_path / 'it'), '--draws=200', '--format=csv')
+    near, far = csv.DictReader(io.StringIO(out))
+    assert (near['outputs'], near['mark'], far['mark']) == ('near', 'best', '')
+    assert float(far['p']) == pytest.approx(2 / 201, rel=1e-5)
+
+
 def test_samples_are_sorted_and_not_tested(program, tmp_path: Path):
     random = np.random.default_rng(0)
     reference = random.normal(size=(30, 2)).astype(np.float32)

@@ -58,11 +58,12 @@ class Detection:
         n = len(found.ids)
         draws = [class_scores(classes, counts) for counts in bootstrap.counts(n)]
         of_classes = {name: np.stack([draw[name] for draw in draws]) for name in DEFINITIONS}
+        means = {name: _means(values) for name, values in of_classes.items()}
         once = class_scores(classes, np.ones(n))
         measured = {
             name: Metric(
                 float(np.nanmean(once[name])),
-                bootstrap.interval(_means(of_classes[name])).tolist(),
+                bootstrap.interval(means[name]).tolist(),
                 definition,
             )
             for name, definition in DEFINITIONS.items()
@@ -72,7 +73,7 @@ class Detection:
         drawn = {
             'per_class_ap': partial(figures.class_scores, table, 'ap', 'AP', 'boxes', title, measured['ap'])
         }
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), {'per_class': table}, drawn)
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), {'per_class': table}, drawn, means)
 
 
 def class_scores(classes: list[Class], counts: np.ndarray) -> dict[str, np.ndarray]:
