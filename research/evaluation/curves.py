@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from research.evaluation.figures import GREY, PERCENT, plain
-from research.evaluation.training_logs import KINDS, TrainingLogs
+from research.evaluation.training_logs import KINDS, REST, TrainingLogs
 from research.evaluation.training_summary import Runs, duration
 from research.palette import OKABE_ITO
 
@@ -22,11 +22,19 @@ COLOURS = tuple(OKABE_ITO[index] for index in (5, 6, 3, 7, 1, 2, 0))
 ALONE = COLOURS[1]  # of the evaluations, where there is one run
 DASHES = ('-', '--', ':', '-.')  # the next one when the colours are used up
 KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[1], OKABE_ITO[5], OKABE_ITO[3], OKABE_ITO[7]), strict=True))
-STEP: Style = {'linewidth': 0.7, 'alpha': 0.35}
+WIDTH, HEIGHT = 7.2, 4.4  # inches
+STEP: Style = {'linewidth': 0.7, 'alpha': 0.35, 'zorder': 1.5}
 MEAN: Style = {'linewidth': 1.8}
-EVALUATION: Style = {'linewidth': 0.9, 'marker': 'o', 'markersize': 4, 'markerfacecolor': 'white'}
+EVALUATION: Style = {
+    'linewidth': 0.9,
+    'marker': 'o',
+    'markersize': 4,
+    'markerfacecolor': 'white',
+    'zorder': 3,
+}
 RATE: Style = {'linewidth': 1.4, 'marker': 'o', 'markersize': 3}
 MEDIAN: Style = {'linewidth': 0.9, 'linestyle': (0, (6, 4))}
+FEW = 4  # of more runs the single steps and the medians are left out: they would hide each other
 POINTS = 2000  # what a line is drawn with at most: no screen shows more, and an SVG would be huge
 MARKERS = 60  # of a line of evaluations
 WINDOW = 0.02  # the running mean is over this share of the longest run
@@ -56,10 +64,10 @@ def metric(name: str, runs: Runs) -> Figure:
     keys: dict[str, Style] = {}
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         if name in run.train:
-            keys |= _draw_steps(axes, pd.Series(run.train[name]), window, style)
+            keys |= _draw_steps(axes, pd.Series(run.train[name]), window, style, faint=len(runs) <= FEW)
         if name in run.val:
-            colour = style['color'] if len(runs) > 1 else ALONE
-            keys |= _draw_evaluations(axes, pd.Series(run.val[name]).dropna(), colour)
+            alone = {'color': ALONE} if len(runs) == 1 else {}
+            keys |= _draw_evaluations(axes, pd.Series(run.val[name]).dropna(), style | alone)
     axes.set(xlabel='step', ylabel=_words(name))
     if name != 'learning_rate':
         _scale(axes)
@@ -70,13 +78,14 @@ def metric(name: str, runs: Runs) -> Figure:
 def throughput(runs: Runs) -> Figure:
     """Draws the examples per second between evaluations, and the median of each run."""
     figure, axes = _canvas('throughput', runs)
+    few = len(runs) <= FEW
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         rates = run.time['examples_per_second'].dropna()
-        axes.plot(rates.index, rates, **style | RATE)
-        axes.hlines([rates.median()], 0, run.done, color=style['color'], **MEDIAN)
+        axes.plot(rates.index, rates, **style, **RATE)
+        axes.hlines([rates.median()] if few else [], 0, run.done, color=style['color'], **MEDIAN)
     axes.set(xlabel='step', ylabel='examples per second', ylim=(0, None))
     axes.yaxis.set_major_formatter('{x:,.6g}')
-    _finish(figure, axes, runs, {'between evaluations': RATE, 'median': MEDIAN})
+    _finish(figure, axes, runs, {'between evaluations': RATE} | ({'median': MEDIAN} if few else {}))
     return figure
 
 
@@ -85,18 +94,20 @@ def times(runs: Runs) -> Figure:
     seconds = pd.DataFrame({name: run.time[list(KINDS)].sum() for name, run in runs.items()}).T
     whole = seconds.sum(axis=1)
     shares = seconds.div(whole.where(whole > 0), axis=0).fillna(0.0)
-    figure = Figure(figsize=(7.2, 1.9 + 0.5 * len(runs)), layout='constrained')
+    figure = Figure(figsize=(WIDTH, 1.9 + 0.5 * len(runs)), layout='constrained')
     axes = figure.add_subplot()
     left = np.zeros(len(runs))
     for kind in KINDS:
         bars = axes.barh(range(len(runs)), shares[kind], left=left, color=KIND_COLOURS[kind], label=kind)
-        axes.bar_label(bars, [_percent(share) for share in shares[kind]], label_type='center', color='white')
+        labels = [_percent(share) for share in shares[kind]]
+        axes.bar_label(bars, labels, label_type='center', color='white' if kind == REST else 'black')
         left += shares[kind].to_numpy()
     for place, total in enumerate(whole):
         axes.text(1.01, place, duration(total) if total else 'no times', va='center')
-    axes.set_yticks(range(len(runs)), [plain(name, 32) for name in runs])
+    axes.set_yticks(range(len(runs)), [_short(name, 32) for name in runs])
     axes.set(xlim=(0, 1), xlabel='share of the time of training')
     axes.xaxis.set_major_formatter(PERCENT)
+    axes.margins(y=0.02)
     axes.invert_yaxis()
     axes.tick_params(axis='y', length=0)
     axes.spines[['top', 'right', 'left']].set_visible(False)
@@ -134,13 +145,13 @@ def _window(name: str, runs: Runs) -> int:
 
 
 def _canvas(title: str, runs: Runs) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.2, 4.6 + 0.12 * len(runs)), layout='constrained')
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout='constrained')
     axes = figure.add_subplot()
     axes.spines[['top', 'right']].set_visible(False)
     axes.grid(axis='y', color=GREY, alpha=0.2, linewidth=0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter('{x:,.0f}')
-    alone = f', {plain(next(iter(runs)), 48)}' if len(runs) == 1 else ''
+    alone = f', {_short(next(iter(runs)), 48)}' if len(runs) == 1 else ''
     figure.suptitle(_words(title) + alone, x=0.02, ha='left')
     return figure, axes
 
@@ -151,22 +162,27 @@ def _styles(runs: Runs) -> list[Style]:
     return [{'color': COLOURS[place], 'linestyle': DASHES[turn % len(DASHES)]} for turn, place in turns]
 
 
-def _draw_steps(axes: Axes, values: pd.Series, window: int, style: Style) -> dict[str, Style]:
-    """Draws a metric of all steps, and its mean over a window; returns what the legend says of it."""
+def _draw_steps(axes: Axes, values: pd.Series, window: int, style: Style, faint: bool) -> dict[str, Style]:
+    """Draws a metric of all steps: the mean over a window and, if there is one, the steps faint behind it.
+
+    Returns:
+      What the legend says of it.
+    """
     raw = thinned(values)
     if window <= 1:
         axes.plot(raw.index, raw, **style, **MEAN)
-        return {'each step': MEAN}
+        return {}
+    if faint:
+        axes.plot(raw.index, raw, color=style['color'], **STEP)
     mean = running_mean(values, window).iloc[:: -(-len(values) // POINTS)]
-    axes.plot(raw.index, raw, color=style['color'], **STEP)
     axes.plot(mean.index, mean, **style, **MEAN)
-    return {'each step': STEP, f'mean of {window:,} steps': MEAN}
+    return ({'each step': STEP} if faint else {}) | {f'mean of {window:,} steps': MEAN}
 
 
-def _draw_evaluations(axes: Axes, values: pd.Series, colour: str) -> dict[str, Style]:
+def _draw_evaluations(axes: Axes, values: pd.Series, style: Style) -> dict[str, Style]:
     """Draws evaluations as points; returns what the legend says of them."""
     every = -(-max(len(values), 1) // MARKERS)
-    axes.plot(values.index, values, color=colour, markevery=every, zorder=3, **EVALUATION)
+    axes.plot(values.index, values, markevery=every, **style, **EVALUATION)
     return {'validation': EVALUATION}
 
 
@@ -177,6 +193,7 @@ def _scale(axes: Axes) -> None:
     if len(drawn) and drawn.min() > 0 and drawn.max() > LOGARITHMIC * drawn.min():
         axes.set_yscale('log')
         axes.yaxis.set_major_formatter('{x:g}')
+        axes.set_ylabel(f'{axes.get_ylabel()} (logarithmic)')
 
 
 def _finish(figure: Figure, axes: Axes, runs: Runs, keys: Mapping[str, Style]) -> None:
@@ -212,16 +229,16 @@ def _epochs_per_step(run: TrainingLogs) -> list[float]:
 
 def _add_legend(figure: Figure, runs: Runs, keys: Mapping[str, Style]) -> None:
     """Adds the runs' colours, if there are several, and what the kinds of lines mean."""
-    lines: dict[str, Style] = {}
-    if len(runs) > 1:
-        lines |= {
-            plain(name, 40): {**style, 'linewidth': 3}
-            for name, style in zip(runs, _styles(runs), strict=True)
-        }
-    lines |= {name: {'color': _key_colour(key, runs), **key} for name, key in keys.items()}
-    columns = min(len(lines), max(1, 84 // (8 + max(map(len, lines)))))
-    handles = [Line2D([], [], **line) for line in lines.values()]
-    figure.legend(handles, list(lines), loc='outside lower center', ncols=columns, frameon=False)
+    named = runs if len(runs) > 1 else {}
+    styles: list[Style] = [{**style, 'linewidth': 3} for style in _styles(named)]
+    styles += [{'color': _key_colour(key, runs), **key} for key in keys.values()]
+    labels = [*(_short(name, 40) for name in named), *keys]
+    if not labels:
+        return
+    columns = min(len(labels), max(1, 84 // (8 + max(map(len, labels)))))
+    figure.set_figheight(HEIGHT + 0.22 * -(-len(labels) // columns))
+    handles = [Line2D([], [], **style) for style in styles]
+    figure.legend(handles, labels, loc='outside lower center', ncols=columns, frameon=False)
 
 
 def _key_colour(key: Style, runs: Runs) -> str:
@@ -235,5 +252,11 @@ def _words(name: str) -> str:
     return plain(name.replace('_', ' '), 40)
 
 
+def _short(name: str, length: int) -> str:
+    """Returns the beginning and the end of a long name: there is what tells runs apart."""
+    end = length // 2
+    return plain(name if len(name) <= length else f'{name[: length - end - 1]}…{name[-end:]}', length)
+
+
 def _percent(share: float) -> str:
-    return f'{100 * share:.0f} %' if share >= 0.06 else ''
+    return f'{100 * share:.0f} %' if share >= 0.08 else ''
