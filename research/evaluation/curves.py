@@ -127,9 +127,14 @@ def thinned(values: pd.Series) -> pd.Series:
 
 
 def running_mean(values: pd.Series, window: int) -> pd.Series:
-    """Returns the mean of `window` steps around each one that has a value."""
-    mean = pd.Series(values.rolling(window, center=True, min_periods=1).mean())
-    return mean.where(values.notna())
+    """Returns the mean of the `window` values around each step that has one, at most `POINTS` of them.
+
+    Each mean is taken anew: a running sum would never forget a loss that was huge for a moment.
+    """
+    numbers = values.to_numpy(float)
+    places = list(range(0, len(numbers), max(1, -(-len(numbers) // POINTS))))
+    means = [_mean_around(numbers, place, window) for place in places]
+    return pd.Series(means, values.index[places], dtype=float)
 
 
 def _metrics(runs: Runs) -> list[str]:
@@ -137,6 +142,12 @@ def _metrics(runs: Runs) -> list[str]:
     tables = [table for run in runs.values() for table in (run.train, run.val)]
     names = {str(name) for table in tables for name, numbers in table.count().items() if numbers}
     return sorted(names - {'epoch'}, key=lambda name: (name != 'loss', name))
+
+
+def _mean_around(numbers: np.ndarray, place: int, window: int) -> float:
+    if np.isnan(numbers[place]):
+        return np.nan
+    return float(np.nanmean(numbers[max(0, place - window // 2) : place + (window + 1) // 2]))
 
 
 def _window(name: str, runs: Runs) -> int:
@@ -174,7 +185,7 @@ def _draw_steps(axes: Axes, values: pd.Series, window: int, style: Style, faint:
         return {}
     if faint:
         axes.plot(raw.index, raw, color=style['color'], **STEP)
-    mean = running_mean(values, window).iloc[:: -(-len(values) // POINTS)]
+    mean = running_mean(values, window)
     axes.plot(mean.index, mean, **style, **MEAN)
     return ({'each step': STEP} if faint else {}) | {f'mean of {window:,} steps': MEAN}
 

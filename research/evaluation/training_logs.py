@@ -4,7 +4,6 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ REST = 'steps'  # the time that no other kind of work accounts for: the device i
 KINDS = ('data', REST, 'evaluation', 'checkpoint')
 SILENT = 60.0  # seconds without a heart-beat after which a run is taken for dead; there is one every 5
 LONGEST = 2**53  # no step is beyond it: floats count no further
+LARGEST = 3.5e38  # no metric is beyond it: they are float32
 
 Lines = list[dict[str, Any]]
 
@@ -150,8 +150,7 @@ def _config(folder: Path, notes: list[str]) -> dict[str, str]:
 
 def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
     lines = _lines(path, notes)
-    table = _table([{name: _finite(value) for name, value in line.items()} for line in lines])
-    table = table.rename(columns=_printable)
+    table = _table([{_printable(name): _finite(value) for name, value in line.items()} for line in lines])
     for name, numbers in table.count().items():
         if numbers < len(table):
             first = table[name].isna().idxmax()
@@ -186,8 +185,7 @@ def _table(lines: Lines) -> pd.DataFrame:
 
 def _finite(value: Any) -> float:
     """Returns a number of a log, NaN for whatever is no finite number."""
-    is_number = isinstance(value, int | float) and abs(value) < float('inf')
-    return float(value) if is_number and abs(value) <= sys.float_info.max else math.nan
+    return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else math.nan
 
 
 def _lines(path: Path, notes: list[str]) -> Lines:

@@ -110,7 +110,7 @@ def test_of_a_step_written_twice_the_later_line_counts(run: Path):
     assert found.notes == ('train.jsonl: 1 line written anew, the later one counts',)
 
 
-@pytest.mark.parametrize('value', ['null', 'NaN', '-Infinity', '"a"', '[1]', '1' + '0' * 400])
+@pytest.mark.parametrize('value', ['null', 'NaN', '-Infinity', '"a"', '[1]', '1e308', '1' + '0' * 400])
 def test_what_is_no_finite_number_is_a_gap_and_said(run: Path, value: str):
     append(run, 'train', f'{{"step": 21, "epoch": 5.25, "loss": {value}}}\n')
     found = training_logs.read(run)
@@ -142,6 +142,15 @@ def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
     assert len(found.notes) == 5
     assert drawn(tmp_path) == set()
     assert training_summary.shown({'a': found}, text.aligned).startswith('run')
+
+
+def test_names_that_would_do_harm_are_escaped(run: Path):
+    append(run, 'val', '{"step": 21, "epoch": 5.25, "loss": 1.0, "score": 1.0, "\\ud800\\u001b": 1.0}\n')
+    found = training_logs.read(run)
+    said = training_summary.shown({'a': found}, text.aligned)
+    assert r"'\ud800\x1b'" in said
+    assert said.replace('\n', '').isprintable()
+    assert r"'\ud800\x1b'" in drawn(run)
 
 
 def test_how_a_run_ended_is_said(tmp_path: Path):
@@ -182,10 +191,19 @@ def test_a_long_line_is_thinned_and_keeps_its_extremes_and_gaps():
     assert curves.thinned(values.head(10)).equals(values.head(10))
 
 
-def test_the_running_mean_equals_the_obvious_loop():
-    values = pd.Series([4.0, 8.0, math.nan, 1.0, 3.0, 5.0], index=range(1, 7))
-    expected = [6.0, 6.0, math.nan, 2.0, 3.0, 4.0]
-    assert curves.running_mean(values, 3).equals(pd.Series(expected, index=values.index))
+def test_the_running_mean_equals_the_obvious_one_and_forgets_a_spike():
+    values = pd.Series([4.0, 8.0, math.nan, 1.0, 1e30, 5.0, 3.0, 4.0], index=range(1, 9))
+    expected = [6.0, 6.0, math.nan, (1 + 1e30) / 2, (6 + 1e30) / 3, (8 + 1e30) / 3, 4.0, 3.5]
+    pd.testing.assert_series_equal(
+        curves.running_mean(values, 3), pd.Series(expected, values.index), rtol=1e-12
+    )
+
+
+def test_the_running_mean_of_a_long_line_is_thinned():
+    values = pd.Series(range(10_001), dtype=float)
+    mean = curves.running_mean(values, 100)
+    assert len(mean) <= curves.POINTS
+    assert mean.loc[6000] == values[5950:6050].mean()
 
 
 def test_runs_are_found_below_a_folder_and_once(tmp_path: Path):
