@@ -14,6 +14,7 @@ EXAMPLES = """\
   scripts/eval.sh <run>/outputs/test                 one split
   scripts/eval.sh <run>                              all outputs of a run, compared
   scripts/eval.sh <run> --output=results             written there, not into the run
+  scripts/eval.sh --check <outputs>                  only: are they as docs/outputs.md says?
   scripts/eval.sh <run>/outputs/test --overwrite \\
       --gin_bindings='research.evaluation.evaluator.Evaluator.draws = 10000'
 """
@@ -28,6 +29,7 @@ def parser() -> command_line.Parser:
     made.add_argument(
         '--output', metavar='DIR', help='where to write; by default evaluation/ in each outputs folder'
     )
+    made.add_argument('--check', action='store_true', help='verify the outputs and write nothing')
     made.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation')
     made.add_gin_arguments()
     return made
@@ -37,6 +39,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
     evaluator = build_evaluator(arguments.gin_file, arguments.gin_bindings)
     found = outputs.find(arguments.outputs)
+    if arguments.check:
+        return check(found)
     names = short_names(found)
     targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
     for each in targets:
@@ -46,6 +50,18 @@ def main(arguments: argparse.Namespace) -> int:
         each.write(where, arguments.overwrite)
     show(names, reports)
     print(*(f'evaluation: {where}' for where in targets), sep='\n')
+    return errors.FINISHED
+
+
+def check(found: Sequence[Path]) -> int:
+    """Verifies outputs folders; raises `UserError` at the first that is not sound. Returns the exit code."""
+    for folder in found:
+        sound = outputs.read(folder)
+        print(
+            f'{sound.kind}, {len(sound.ids)} examples: {", ".join(sound.arrays)}',
+            f'sound: {folder}',
+            sep='\n',
+        )
     return errors.FINISHED
 
 

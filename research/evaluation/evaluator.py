@@ -9,8 +9,11 @@ from research import outputs
 from research.errors import UserError, did_you_mean
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
+from research.evaluation.detection import Detection
 from research.evaluation.generation import Generation
+from research.evaluation.image import Image
 from research.evaluation.language import Language
+from research.evaluation.regression import Regression
 from research.evaluation.report import Report
 from research.evaluation.segmentation import Segmentation
 
@@ -52,8 +55,11 @@ class Evaluator:
         """Returns what evaluates each kind of outputs. A new kind is a new module and a line here."""
         return {
             'classification': Classification(self.top_k, self.calibration_bins),
+            'detection': Detection(),
             'generation': Generation(),
+            'image': Image(),
             'language': Language(),
+            'regression': Regression(),
             'segmentation': Segmentation(),
         }
 

@@ -11,9 +11,9 @@ from research import outputs
 from research.errors import UserError
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.evaluator import Evaluator
-from research.evaluation.mask_sheet import chosen
 from research.evaluation.pixels import count_pixels
 from research.evaluation.segmentation import Segmentation, image_scores
+from research.evaluation.sheet import chosen
 
 NAMES = ('ground', 'cat', 'dog', 'owl')
 BOOTSTRAP = Bootstrap(200, 0.95, 0)
