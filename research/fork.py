@@ -50,6 +50,7 @@ The first command makes `.venv` with all that is needed. Research is new files; 
 | to | |
 |---|---|
 | train | `scripts/train.sh --gin_file=configs/<name>.gin` |
+| see a training | `scripts/logs.sh <run>` |
 | evaluate | `scripts/eval.sh <run>/outputs/test` |
 | compare | `scripts/compare.sh <run> <run>` |
 | check style, types, configs | `scripts/test.sh` |

@@ -12,7 +12,18 @@ REPOSITORY = Path(__file__).parents[1]
 SOURCES = sorted((REPOSITORY / 'research').rglob('*.py'))
 PROGRAMS = {
     f'research.{name}'
-    for name in ('train', 'predict', 'evaluate', 'compare', 'check', 'dataset', 'verify', 'fork', 'update')
+    for name in (
+        'train',
+        'predict',
+        'evaluate',
+        'compare',
+        'show_logs',
+        'check',
+        'dataset',
+        'verify',
+        'fork',
+        'update',
+    )
 }
 FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets', 'clu'}
 

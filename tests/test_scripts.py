@@ -23,6 +23,7 @@ PROGRAMS = {
     'compare': 'compare',
     'check': 'check',
     'dataset': 'dataset',
+    'logs': 'show_logs',
 }
 PYTHON = getattr(sys, '_base_executable', sys.executable)
 PROGRAM = 'import os, sys, tiny; print(sys.prefix, tiny.VERSION, os.getcwd(), *sys.argv[1:])'
