@@ -1,7 +1,6 @@
 """Evaluates saved outputs: `scripts/eval.sh <outputs>...`. Needs neither JAX nor the model."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     found = outputs.find(arguments.outputs)
     if arguments.check:
         return check(found)
-    names = short_names(found)
+    names = folders.short_names(found)
     targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
     for each in targets:
         folders.check_replaceable(each, report.METRICS, arguments.overwrite)
@@ -75,13 +74,6 @@ def build_evaluator(gin_file: Sequence[str], gin_bindings: Sequence[str]) -> Eva
     evaluator = bound.build(Evaluator)
     bound.check()
     return evaluator
-
-
-def short_names(found: Sequence[Path]) -> list[str]:
-    """Returns for each outputs folder its path below what they have in common; '.' for a single one."""
-    absolute = [folder.resolve() for folder in found]
-    common = os.path.commonpath(absolute)
-    return [str(folder.relative_to(common)) for folder in absolute]
 
 
 def target(folder: Path, name: str, output: str | None) -> Path:

@@ -1,10 +1,10 @@
-"""Folders that appear whole or not at all. Imports the standard library alone."""
+"""Folders that appear whole or not at all; short names for several. Imports the standard library alone."""
 
 import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from research.errors import UserError
@@ -47,6 +47,13 @@ def check_replaceable(folder: Path, mark: str, overwrite: bool) -> None:
         raise UserError(f'{folder} exists and holds something else: it has no {mark}. Choose another folder.')
     if not overwrite:
         raise UserError(f'{folder} exists already. Pass --overwrite to replace it, or choose another folder.')
+
+
+def short_names(found: Sequence[Path]) -> list[str]:
+    """Returns for each folder its path below what they have in common; '.' for a single one."""
+    absolute = [folder.resolve() for folder in found]
+    common = os.path.commonpath(absolute)
+    return [str(folder.relative_to(common)) for folder in absolute]
 
 
 def _rename_into_place(aside: Path, folder: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
@@ -139,8 +140,6 @@ def _splits(available: Mapping[str, Any]) -> dict[str, str]:
 
 def _is_kept(feature: Any) -> bool:
     """Whether batches can hold a field: it has one shape, or is images of bytes."""
-    import numpy as np
-
     if isinstance(feature, tfds.features.Image):
         return True
     is_plain = isinstance(feature.shape, tuple) and None not in feature.shape

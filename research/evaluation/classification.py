@@ -97,7 +97,7 @@ class Classification:
             'confusion_matrix': class_scores.confusion(predicted),
             'calibration': calibration.reliability(predicted.confidences, predicted.correct, self.bins),
         }
-        title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         drawn = {
             'confusion_matrix': partial(
                 figures.confusion_matrix, tables['confusion_matrix'], title, measured['accuracy']

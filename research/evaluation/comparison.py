@@ -1,9 +1,9 @@
 """Methods beside each other: the best first, with what differs between them."""
 
 import math
-import os
 from collections.abc import Sequence
 
+from research import folders
 from research.evaluation import settings
 from research.evaluation.groups import Group
 from research.evaluation.notes import note
@@ -33,13 +33,10 @@ def table(groups: Sequence[Group], name: str, in_numbers: bool) -> Table:
 
 def names(groups: Sequence[Group]) -> list[str]:
     """Returns for each group the folder of its first outputs, below what all have in common."""
-    folders = [group.folder for group in groups]
-    if len(set(folders)) < len(folders):
-        folders = [group.sources[0].outputs.folder.resolve() for group in groups]
-    if len(folders) == 1:
-        return [folders[0].name]
-    common = os.path.commonpath(folders)
-    return [str(folder.relative_to(common)) for folder in folders]
+    found = [group.folder for group in groups]
+    if len(set(found)) < len(found):
+        found = [group.sources[0].outputs.folder.resolve() for group in groups]
+    return folders.short_names(found) if len(found) > 1 else [found[0].name]
 
 
 def _differing(groups: Sequence[Group]) -> dict[str, list[str]]:

@@ -69,7 +69,7 @@ class Detection:
             for name, definition in DEFINITIONS.items()
         }
         table = _per_class(classes, names, once, of_classes, bootstrap)
-        title = f'{found.dataset} {found.split}, n = {n}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         drawn = {
             'per_class_ap': partial(figures.class_scores, table, 'ap', 'AP', 'boxes', title, measured['ap'])
         }

@@ -7,7 +7,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Metric
+from research.outputs import Outputs
 
 # Of Okabe and Ito's palette: told apart with any colour vision.
 SKY, ORANGE, GREY = '#56B4E9', '#D55E00', '#666666'
@@ -171,6 +173,11 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
         axes.spines[['top', 'right']].set_visible(False)
     entitle(figure, title, headline)
     return figure
+
+
+def subject(found: Outputs, bootstrap: Bootstrap) -> str:
+    """Returns what a figure shows: dataset, split, number of examples, and how sure the intervals are."""
+    return f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
 
 
 def entitle(figure: Figure, title: str, headline: Metric) -> None:

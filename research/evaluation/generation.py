@@ -70,7 +70,7 @@ class Generation:
         """
         samples, reference = _features(found, 'features', 2), _features(found, 'reference_features', 4)
         measured = measure(samples, reference, bootstrap)
-        title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         drawn = {
             'samples': partial(figures.samples, found.arrays['samples'], title, measured['frechet_distance'])
         }

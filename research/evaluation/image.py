@@ -10,7 +10,7 @@ from scipy import sparse
 from skimage.metrics import structural_similarity
 
 from research.errors import UserError
-from research.evaluation import image_sheet
+from research.evaluation import figures, image_sheet
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
@@ -67,7 +67,7 @@ class Image:
                 map(str, scores.columns), values.mean(0), bootstrap.interval(draws).T, strict=True
             )
         }
-        title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         drawn = {
             'examples': partial(image_sheet.draw, found, scores['psnr'].to_numpy(), title, measured['psnr'])
         }

@@ -52,7 +52,7 @@ class Language:
             name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(texts).items()
         }
-        title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         drawn = {'per_text': partial(figures.texts, texts, title, measured['bits_per_byte'])}
         tables = {'per_text': texts}
         return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from research.errors import UserError
-from research.evaluation import scatter
+from research.evaluation import figures, scatter
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
@@ -56,7 +56,7 @@ class Regression:
             name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(values, targets).items()
         }
-        title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         tables = {
             'per_target': per_target(values, targets),
             'per_example': per_example(found, values, targets),

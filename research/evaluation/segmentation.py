@@ -64,7 +64,7 @@ class Segmentation:
             'per_class': _per_class(pixels, bootstrap, draws),
             'confusion_matrix': pd.DataFrame(pixels.confusion, classes, list(pixels.class_names)),
         }
-        title = f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+        title = figures.subject(found, bootstrap)
         headline = measured['mean_iou']
         drawn = {
             'per_class_iou': partial(

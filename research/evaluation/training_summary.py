@@ -1,9 +1,7 @@
 """Trainings in numbers, for a terminal and for Markdown: how far they are, how fast, and how good."""
 
-import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -17,15 +15,6 @@ LOWER, HIGHER = (
     {'loss', 'error', 'perplexity', 'bits', 'distance'},
     {'accuracy', 'precision', 'recall', 'f1', 'iou', 'dice', 'auc', 'psnr', 'ssim'},
 )
-
-
-def short_names(folders: Sequence[Path]) -> list[str]:
-    """Returns for each run its path below what all have in common; the folder's name for a single one."""
-    absolute = [folder.resolve() for folder in folders]
-    if len(absolute) == 1:
-        return [absolute[0].name]
-    common = os.path.commonpath(absolute)
-    return [str(folder.relative_to(common)) for folder in absolute]
 
 
 def shown(runs: Runs, table: Callable[[Rows], str]) -> str:

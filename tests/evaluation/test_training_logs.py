@@ -7,6 +7,7 @@ import pytest
 
 from research.errors import UserError
 from research.evaluation import curves, text, training_logs, training_summary
+from research.folders import short_names
 from tests.written_runs import append, write_run
 
 
@@ -212,7 +213,7 @@ def test_runs_are_found_below_a_folder_and_once(tmp_path: Path):
     write_run(folders[0] / 'outputs' / 'inner')
     found = training_logs.find([folders[1], tmp_path])
     assert found == [folders[1], folders[0]]
-    assert training_summary.short_names(found) == ['b', 'a']
+    assert short_names(found) == ['b', 'a']
 
 
 @pytest.mark.parametrize(('name', 'message'), [('rum', "Did you mean 'run'?"), ('empty', 'holds no run')])
