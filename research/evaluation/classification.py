@@ -96,6 +96,7 @@ class Classification:
             'per_class': _per_class(predicted, bootstrap, draws['f1']),
             'confusion_matrix': class_scores.confusion(predicted),
             'calibration': calibration.reliability(predicted.confidences, predicted.correct, self.bins),
+            'per_example': per_example(found.ids, predicted),
         }
         title = figures.subject(found, bootstrap)
         drawn = {
@@ -159,6 +160,20 @@ def resample(
         'calibration_error': calibration.expected_calibration_error(sums['gaps'], examples),
         'f1': scores['f1'],
     }
+
+
+def per_example(ids: Sequence[str], predicted: Predicted) -> pd.DataFrame:
+    """Returns a row per example, the worst first: label, prediction, its confidence, log loss, rank."""
+    names = np.array(predicted.class_names, object)
+    columns = {
+        'label': names[predicted.labels],
+        'prediction': names[predicted.predictions],
+        'confidence': predicted.confidences,
+        'log_loss': predicted.log_losses,
+        'rank': predicted.ranks,
+    }
+    table = pd.DataFrame(columns, pd.Index(ids, name='id'))
+    return table.sort_values('log_loss', ascending=False, kind='stable')
 
 
 def _gaps(predicted: Predicted, bins: int) -> sparse.csr_array:

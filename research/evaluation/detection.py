@@ -1,5 +1,6 @@
 """How well objects were found: average precision and recall of their boxes, as COCO defines them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -69,11 +70,12 @@ class Detection:
             for name, definition in DEFINITIONS.items()
         }
         table = _per_class(classes, names, once, of_classes, bootstrap)
+        tables = {'per_class': table, 'per_example': per_example(found.ids, classes)}
         title = figures.subject(found, bootstrap)
         drawn = {
             'per_class_ap': partial(figures.class_scores, table, 'ap', 'AP', 'boxes', title, measured['ap'])
         }
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), {'per_class': table}, drawn, means)
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, means)
 
 
 def class_scores(classes: list[Class], counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -86,6 +88,21 @@ def class_scores(classes: list[Class], counts: np.ndarray) -> dict[str, np.ndarr
         'ap75': precisions[:, at[0.75]],
         'ar': np.stack([recall(each, counts).mean() for each in classes]),
     }
+
+
+def per_example(ids: Sequence[str], classes: list[Class]) -> pd.DataFrame:
+    """Returns a row per image, the worst first: its targets, how many were found, its boxes.
+
+    A target is found by a box of its class that covers half of both together.
+    """
+    n = len(ids)
+    targets = np.sum([each.targets for each in classes], 0)
+    found = np.sum([np.bincount(each.images[each.hits[0]], minlength=n) for each in classes], 0)
+    boxes = np.sum([np.bincount(each.images, minlength=n) for each in classes], 0)
+    share = np.where(targets > 0, found / np.maximum(targets, 1), np.nan)
+    columns = {'found_share': share, 'targets': targets, 'found': found, 'boxes': boxes}
+    table = pd.DataFrame(columns, pd.Index(ids, name='id'))
+    return table.sort_values(['found_share', 'boxes'], ascending=[True, False], kind='stable')
 
 
 def _means(values: np.ndarray) -> np.ndarray:

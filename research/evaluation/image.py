@@ -71,7 +71,7 @@ class Image:
         drawn = {
             'examples': partial(image_sheet.draw, found, scores['psnr'].to_numpy(), title, measured['psnr'])
         }
-        tables = {'per_image': scores.sort_values('psnr', kind='stable')}
+        tables = {'per_example': scores.sort_values('psnr', kind='stable')}
         return Report(
             found,
             bootstrap,

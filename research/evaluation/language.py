@@ -54,7 +54,7 @@ class Language:
         }
         title = figures.subject(found, bootstrap)
         drawn = {'per_text': partial(figures.texts, texts, title, measured['bits_per_byte'])}
-        tables = {'per_text': texts}
+        tables = {'per_example': texts}
         return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)
 
 

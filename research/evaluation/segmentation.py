@@ -63,6 +63,7 @@ class Segmentation:
         tables = {
             'per_class': _per_class(pixels, bootstrap, draws),
             'confusion_matrix': pd.DataFrame(pixels.confusion, classes, list(pixels.class_names)),
+            'per_example': per_example(found, pixels),
         }
         title = figures.subject(found, bootstrap)
         headline = measured['mean_iou']
@@ -102,6 +103,12 @@ def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
 def image_scores(pixels: Pixels) -> np.ndarray:
     """Returns the mean IoU of each image by itself, over the classes in either of its masks, f64 [n]."""
     return np.nanmean(scores(pixels.hits, pixels.targets, pixels.predicted)['iou'], axis=1)
+
+
+def per_example(found: Outputs, pixels: Pixels) -> pd.DataFrame:
+    """Returns a row per image, the worst first: its mean IoU and Dice and its pixel accuracy."""
+    scores = _means(pixels.hits, pixels.targets, pixels.predicted)
+    return pd.DataFrame(scores, pd.Index(found.ids, name='id')).sort_values('mean_iou', kind='stable')
 
 
 def _means(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:

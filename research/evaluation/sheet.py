@@ -20,7 +20,7 @@ def draw(scores: np.ndarray, height: float, draw_group: Draw) -> Figure:
     """
     figure = Figure(figsize=(9, height), layout='constrained')
     groups = {name: each for name, each in chosen(scores).items() if len(each)}
-    parts = np.atleast_1d(figure.subfigures(len(groups), 1))
+    parts = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
     for part, (name, places) in zip(parts, groups.items(), strict=True):
         part.suptitle(name, x=0.02, ha='left')
         draw_group(part, places)

@@ -103,3 +103,14 @@ def test_every_metric_says_what_it_is(save):
         assert metric.definition.definition.endswith('.')
         assert metric.definition.source
     assert set(report.headline) <= set(report.metrics)
+
+
+def test_scores_of_each_example(save):
+    logits, labels = random_case(3)
+    found = outputs.read(save(logits, labels))
+    table = Classification((), 5).report(found, BOOTSTRAP).tables['per_example']
+    assert table['log_loss'].is_monotonic_decreasing
+    by_id = table.loc[[f'example {index}' for index in range(len(labels))]]
+    assert by_id['label'].tolist() == [str(label) for label in labels]
+    assert by_id['prediction'].tolist() == [str(each) for each in logits.argmax(1)]
+    np.testing.assert_array_equal(by_id['rank'] == 0, logits.argmax(1) == labels)

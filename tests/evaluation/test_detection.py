@@ -247,3 +247,15 @@ def test_all_is_written(save) -> None:
     Evaluator(draws=100).evaluate(folder)
     for name in ('metrics.json', 'per_class.csv', 'figures/per_class_ap.png'):
         assert (folder / 'evaluation' / name).stat().st_size > 100
+
+
+def test_scores_of_each_image(save):
+    arrays = CASES['many']
+    found = save(arrays)
+    table = Detection().report(found, BOOTSTRAP).tables['per_example']
+    assert table['found_share'].is_monotonic_increasing
+    assert table['found'].to_numpy().sum() == sum(each.hits[0].sum() for each in match(found)[0])
+    for index in range(len(table)):
+        row = table.loc[f'scene {index}'].to_dict()
+        assert row['targets'] == (arrays['target_example'] == index).sum()
+        assert row['boxes'] == (arrays['example'] == index).sum()

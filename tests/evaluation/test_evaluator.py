@@ -31,6 +31,7 @@ def test_all_is_written(folder: Path):
         'metrics.json',
         'metrics.md',
         'per_class.csv',
+        'per_example.csv',
     ]
     assert json.loads((written / 'metrics.json').read_text()) == returned
     assert outputs.read(folder).step == 7

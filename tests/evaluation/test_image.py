@@ -97,7 +97,7 @@ def test_means_and_intervals(save) -> None:
         drawn = BOOTSTRAP.counts(30) @ scores[name].to_numpy() / 30
         assert metric.value == pytest.approx(scores[name].mean())
         assert metric.interval == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
-    assert report.tables['per_image']['psnr'].is_monotonic_increasing
+    assert report.tables['per_example']['psnr'].is_monotonic_increasing
 
 
 def test_equal_images(save) -> None:
@@ -125,5 +125,5 @@ def test_what_cannot_be_evaluated_is_refused(save, images: Any, targets: Any, me
 def test_all_is_written(save) -> None:
     folder = save(*pictures(6, n=12)).folder
     Evaluator(draws=100).evaluate(folder)
-    for name in ('metrics.json', 'per_image.csv', 'figures/examples.png'):
+    for name in ('metrics.json', 'per_example.csv', 'figures/examples.png'):
         assert (folder / 'evaluation' / name).stat().st_size > 100

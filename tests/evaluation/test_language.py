@@ -89,7 +89,7 @@ def test_intervals_against_a_loop(save):
 
 
 def test_each_text_is_told_the_hardest_first(save):
-    table = report(save([-3.0, 0.0, -8.0, -1.0], [2, 0, 4, 1])).tables['per_text']
+    table = report(save([-3.0, 0.0, -8.0, -1.0], [2, 0, 4, 1])).tables['per_example']
     assert table.index.tolist() == ['text 2', 'text 0', 'text 3']
     np.testing.assert_allclose(table['bits_per_byte'], np.array([2, 1.5, 1]) / math.log(2))
     np.testing.assert_allclose(table['bits'], np.array([8, 3, 1]) / math.log(2))
@@ -138,7 +138,7 @@ def test_the_evaluator_knows_the_kind(save):
     expected = slow_metrics(*CASES['many'])
     assert found['metrics']['bits_per_byte']['value'] == pytest.approx(expected['bits_per_byte'])
     assert (folder / 'evaluation/figures/per_text.png').read_bytes().startswith(b'\x89PNG')
-    assert (folder / 'evaluation/per_text.csv').read_text().startswith('id,bits_per_byte,bits,bytes\n')
+    assert (folder / 'evaluation/per_example.csv').read_text().startswith('id,bits_per_byte,bits,bytes\n')
 
 
 def test_it_says_what_training_says(save):

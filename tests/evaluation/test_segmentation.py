@@ -169,3 +169,12 @@ def test_without_targets_there_is_nothing_to_say(save):
 def test_masks_without_pixels_are_refused(save):
     with pytest.raises(UserError, match='images of 0x5 pixels'):
         report(save(*(each[:, :0] for each in CASES['all classes'])))
+
+
+def test_scores_of_each_image(save):
+    targets, masks = CASES['all classes']
+    table = report(save(targets, masks)).tables['per_example']
+    assert table['mean_iou'].is_monotonic_increasing
+    for index, (target, mask) in enumerate(zip(targets, masks, strict=True)):
+        alone = slow_scores(target[np.newaxis], mask[np.newaxis])
+        assert table.loc[str(index)].to_dict() == pytest.approx(alone)
