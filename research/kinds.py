@@ -38,6 +38,9 @@ class Kind:
     arrays: Mapping[str, Field]
 
 
+# Of any kind that is predicted from pictures, these, small: for people, who look for what went wrong.
+INPUTS = {'inputs': Field('uint8', 'n ih iw ic')}
+
 KINDS: Mapping[str, Kind] = {
     'classification': Kind(
         needs=(('logits', 'probabilities'),),
@@ -45,6 +48,7 @@ KINDS: Mapping[str, Kind] = {
             'logits': Field('float32', 'n classes'),
             'probabilities': Field('float32', 'n classes'),
             'labels': Field('int32', 'n', below='classes'),
+            **INPUTS,
         },
     ),
     'segmentation': Kind(
@@ -52,6 +56,7 @@ KINDS: Mapping[str, Kind] = {
         arrays={
             'masks': Field('uint8', 'n h w', below='classes'),
             'targets': Field('uint8', 'n h w', below='classes'),
+            **INPUTS,
         },
     ),
     'detection': Kind(
@@ -64,11 +69,12 @@ KINDS: Mapping[str, Kind] = {
             'target_boxes': Field('float32', 't 4'),
             'target_classes': Field('int32', 't', below='classes'),
             'target_example': Field('int32', 't', below='n'),
+            **INPUTS,
         },
     ),
     'image': Kind(
         needs=(('images',),),
-        arrays={'images': Field('uint8', 'n h w c'), 'targets': Field('uint8', 'n h w c')},
+        arrays={'images': Field('uint8', 'n h w c'), 'targets': Field('uint8', 'n h w c'), **INPUTS},
     ),
     'generation': Kind(
         needs=(('samples',), ('features',)),
@@ -84,7 +90,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     'regression': Kind(
         needs=(('values',),),
-        arrays={'values': Field('float32', 'n d'), 'targets': Field('float32', 'n d')},
+        arrays={'values': Field('float32', 'n d'), 'targets': Field('float32', 'n d'), **INPUTS},
     ),
 }
 

@@ -43,8 +43,10 @@ ALLOWED = {
     'research.models': {'research.models', 'research.interfaces', 'research.errors'},
     'research.tasks': {'research.tasks', 'research.interfaces', 'research.network', 'research.errors'},
     'research.workspace': set(),
+    'research.pages': {'research.pages', 'research.palette'},
     'research.datasets': {
         'research.datasets',
+        'research.pages',
         'research.folders',
         'research.palette',
         'research.interfaces',
@@ -56,6 +58,7 @@ ALLOWED = {
         'research.datasets',
         'research.workspace',
         'research.interfaces',
+        'research.kinds',
         'research.outputs',
         'research.palette',
         'research.errors',
@@ -73,6 +76,7 @@ ALLOWED = {
     },
     'research.evaluation': {
         'research.evaluation',
+        'research.pages',
         'research.outputs',
         'research.folders',
         'research.kinds',

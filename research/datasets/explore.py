@@ -9,10 +9,10 @@ from pathlib import Path
 from research.datasets import building, catalogue, readme
 from research.datasets.dataset import load
 from research.datasets.names import Name
-from research.datasets.pages import markup, sections
+from research.datasets.pages import sections
 from research.datasets.pages.subject import MEASURED, Subject
-
-STYLE = Path(__file__).parent / 'pages' / 'style.css'
+from research.pages import markup
+from research.pages.document import document
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,7 @@ def page(name: str) -> Page:
         sections.numbers(subject),
         _foot(subject),
     ]
-    return Page(title, _document(title, '\n'.join(filter(None, parts))))
-
-
-def _document(title: str, body: str) -> str:
-    style = STYLE.read_text(encoding='utf-8')
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{markup.escaped(title)}</title><style>{style}</style></head>\n'
-        f'<body><main>\n{body}\n</main></body></html>\n'
-    )
+    return Page(title, document(title, '\n'.join(filter(None, parts))))
 
 
 def _head(subject: Subject, title: str, paragraphs: list[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jax.sharding import Mesh
 
-from research import outputs
+from research import kinds, outputs
 from research.datasets.dataset import Examples
 from research.engine import faults, parallelism
 from research.engine.checkpoints import Checkpoints
@@ -16,6 +16,7 @@ from research.engine.inputs import evaluation_batches
 from research.engine.logs import logger
 from research.engine.pictures import pictures
 from research.engine.programs import Compiled, compiled
+from research.engine.thumbnails import MEANING, NAME, Thumbnails
 from research.interfaces import State
 from research.workspace import project
 
@@ -43,22 +44,34 @@ def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, o
     program, folders = compiled(experiment.traced.predict), []
     for split in splits:
         examples, mesh = experiment.data.split(split), experiment.parallelism.mesh
-        predicted = predict(program, state, examples, experiment.batch_size, mesh)
+        small = _thumbnails(experiment, len(examples))
+        predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
         folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
         _write(folders[-1], predicted, experiment, split, overwrite, run=run.name, step=step)
     return folders
 
 
 def predict(
-    program: Compiled, state: State, examples: Examples, batch_size: int, mesh: Mesh
+    program: Compiled,
+    state: State,
+    examples: Examples,
+    batch_size: int,
+    mesh: Mesh,
+    thumbnails: Thumbnails = Thumbnails(),  # noqa: B008 (immutable)
 ) -> dict[str, np.ndarray]:
-    """Returns the predictions for all examples in their order, each array [n, ...]."""
-    rows = parallelism.split(mesh)
-    batches = [
-        parallelism.fetch(program(state, parallelism.place(batch, rows)))
-        for batch in evaluation_batches(examples, batch_size, mesh)
-    ]
+    """Returns predictions and thumbnails of all examples in their order, each array [n, ...]."""
+    rows, batches = parallelism.split(mesh), []
+    for batch in evaluation_batches(examples, batch_size, mesh):
+        placed = parallelism.place(batch, rows)
+        batches.append(parallelism.fetch({**program(state, placed), **thumbnails(placed)}))
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
+
+
+def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
+    description = experiment.bound.describe()
+    if NAME not in kinds.KINDS[description.kind].arrays:
+        return Thumbnails()
+    return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
 
 
 def _write(
@@ -76,13 +89,15 @@ def _write(
         shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
     examples, description = experiment.data.split(split), experiment.bound.describe()
     truth = {name: examples.arrays[field] for name, field in description.truth.items()}
+    pictured = {name: array for name, array in predicted.items() if name != NAME}
+    meanings = dict(description.predictions) | ({NAME: MEANING} if NAME in predicted else {})
     truth_meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
     outputs.write(
         folder,
         kind=description.kind,
         arrays=predicted | truth,
         ids=examples.ids,
-        meanings=dict(description.predictions) | truth_meanings,
+        meanings=meanings | truth_meanings,
         class_names=experiment.data.spec.class_names,
         details=description.details,
         project=project(),
@@ -90,6 +105,6 @@ def _write(
         step=step,
         dataset=experiment.data.name,
         split=split,
-        files=pictures(predicted, examples.ids),
+        files=pictures(pictured, examples.ids),
         overwrite=overwrite,
     )

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import re
+import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ PARTS = ('checkpoints', 'logs', 'debug', 'outputs')
 BEGINNINGS = {
     *PARTS,
     'notes.md',
+    'dataset.md',
     'lock',
     'status.json',
     'stack.json',
@@ -53,6 +55,7 @@ class Run:
         for part in PARTS:
             (folder / part).mkdir(parents=True, exist_ok=True)
         (folder / 'notes.md').touch()
+        _keep_card(dataset, folder / 'dataset.md')
         return cls(folder.resolve())
 
     @classmethod
@@ -119,6 +122,13 @@ class Run:
         with _WRITING:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
             logs.write_json(self.folder / 'status.json', status)
+
+
+def _keep_card(dataset: str, path: Path) -> None:
+    """Copies what the dataset's README.md says, if it has one: the run tells what it learnt from."""
+    card = Name.parse(dataset).card
+    if card and (card / 'README.md').is_file():
+        shutil.copyfile(card / 'README.md', path)
 
 
 def _folders() -> list[Path]:

@@ -12,9 +12,10 @@ import pytest
 
 from research.datasets import explore
 from research.datasets.dataset import Dataset, load
-from research.datasets.pages import charts, markup, pictures, sections
+from research.datasets.pages import sections
 from research.datasets.pages.subject import Subject, spread
 from research.interfaces import Spec
+from research.pages import charts, markup, pictures
 from tests import photos
 from tests.datasets.begun import Begun, begun
 

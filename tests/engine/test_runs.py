@@ -42,7 +42,7 @@ def test_a_run_is_named_by_project_dataset_and_time(same_second: None, workspace
     run = Run.begin('digits/toy')
     assert run.folder == workspace / 'runs' / project() / 'digits-toy' / '2026-11-22T17-30-05'
     names = {path.name for path in run.folder.iterdir()}
-    assert names == {'checkpoints', 'logs', 'debug', 'outputs', 'notes.md'}
+    assert names == {'checkpoints', 'logs', 'debug', 'outputs', 'notes.md', 'dataset.md'}
 
 
 def test_runs_of_one_second_get_folders_of_their_own(same_second: None) -> None:

@@ -1,1 +1,1 @@
-"""Parts of the page that shows a dataset: markup, charts, pictures, and a section for each kind of field."""
+"""The page that shows a dataset: a section for each kind of field."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.datasets.dataset import Examples
-from research.datasets.pages import charts, markup, pictures
 from research.datasets.pages.subject import Subject, spread
+from research.pages import charts, markup, pictures
 
 SHEET = 60  # images of a split on its contact sheet
 PAIRS = 24  # where each comes with a mask or boxes

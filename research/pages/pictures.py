@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from research import palette
-from research.datasets.pages import markup
+from research.pages import markup
 
 LARGEST = 192  # pixels of the longer side; larger images are shown smaller
 SMALL = 64  # pixels; up to here every pixel is shown as a square

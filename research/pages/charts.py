@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from research.datasets.pages import markup
+from research.pages import markup
 
 WIDTH, HEIGHT = 320, 130  # of a chart, in units of its own
 LEFT, RIGHT, TOP, BOTTOM = 4, 4, 8, 20

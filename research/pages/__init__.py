@@ -1,0 +1,1 @@
+"""Parts of pages that need nothing but themselves: markup, charts, pictures, the document around them."""
