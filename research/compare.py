@@ -8,12 +8,14 @@ from research import command_line, errors
 from research.errors import UserError
 from research.evaluation import comparison, groups, sources, tables
 from research.evaluation.evaluator import Evaluator
+from research.evaluation.pages import comparison_page
 
 EXAMPLES = """\
   scripts/compare.sh workspace/runs/wide workspace/runs/narrow      two runs
   scripts/compare.sh workspace/runs/sweep --split=val               all runs below a folder
   scripts/compare.sh <run> <outputs of scikit-learn> --intersect    on the examples that both have
   scripts/compare.sh <runs> --format=latex --output=table.tex       for a paper
+  scripts/compare.sh <runs> --format=html --output=report.html      a page: curves, classes, examples
 """
 
 
@@ -29,7 +31,9 @@ def parser() -> command_line.Parser:
         '--intersect', action='store_true', help='cut outputs to the examples that all of them have'
     )
     made.add_argument('--draws', type=int, default=10000, help='bootstrap resamples; 10000 by default')
-    made.add_argument('--format', choices=tables.FORMATS, default='markdown', help='markdown by default')
+    made.add_argument(
+        '--format', choices=(*tables.FORMATS, 'html'), default='markdown', help='markdown by default'
+    )
     made.add_argument('--output', metavar='FILE', help='where to write; printed by default')
     made.add_argument('--overwrite', action='store_true', help='replace an earlier file')
     return made
@@ -45,7 +49,11 @@ def main(arguments: argparse.Namespace) -> int:
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]
     methods = groups.by_method(cut, reports)
-    made = comparison.table(methods, arguments.metric or reports[0].headline[0], arguments.format == 'csv')
+    by = arguments.metric or reports[0].headline[0]
+    if arguments.format == 'html':
+        show(comparison_page.page(methods, by), target)
+        return errors.FINISHED
+    made = comparison.table(methods, by, arguments.format == 'csv')
     show(tables.FORMATS[arguments.format](made), target)
     if arguments.format == 'csv':
         print(made.note, file=sys.stderr)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from research import command_line, errors, folders, outputs
-from research.evaluation import report, text
+from research.evaluation import report, text, written
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
 
@@ -43,10 +43,10 @@ def main(arguments: argparse.Namespace) -> int:
     names = folders.short_names(found)
     targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
     for each in targets:
-        folders.check_replaceable(each, report.METRICS, arguments.overwrite)
+        folders.check_replaceable(each, written.METRICS, arguments.overwrite)
     reports = [evaluator.report(folder) for folder in found]
     for each, where in zip(reports, targets, strict=True):
-        each.write(where, arguments.overwrite)
+        written.write(each, where, arguments.overwrite)
     show(names, reports)
     print(*(f'evaluation: {where}' for where in targets), sep='\n')
     return errors.FINISHED

@@ -105,5 +105,5 @@ def _figure(title: str, across: str, up: str, height: float = 4.2) -> 'tuple[Fig
 
 
 def _save(figure: 'Figure', axes: 'Axes', path: Path) -> None:
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc='upper right')
     figure.savefig(path, dpi=DPI)

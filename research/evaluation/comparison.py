@@ -22,7 +22,7 @@ def table(groups: Sequence[Group], name: str, in_numbers: bool) -> Table:
     groups = ordered(groups, name)
     found = standings(groups, name)
     metrics = [*dict.fromkeys((*groups[0].reports[0].headline, name))]
-    columns = {'outputs': names(groups)} | _differing(groups)
+    columns = {'outputs': names(groups)} | differing(groups)
     for each in metrics:
         columns |= (_numbers if in_numbers else _shown)(groups, each)
     if any(each.difference for each in found):
@@ -39,7 +39,7 @@ def names(groups: Sequence[Group]) -> list[str]:
     return folders.short_names(found) if len(found) > 1 else [found[0].name]
 
 
-def _differing(groups: Sequence[Group]) -> dict[str, list[str]]:
+def differing(groups: Sequence[Group]) -> dict[str, list[str]]:
     """Returns the columns that tell methods apart: parameters, seeds and commits where they differ."""
     found = settings.differences([group.sources[0].settings for group in groups])
     columns = {_parameter(name): values for name, values in found.items()}

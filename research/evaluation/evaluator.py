@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from research import outputs
 from research.errors import UserError, did_you_mean
+from research.evaluation import written
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.detection import Detection
@@ -102,7 +103,7 @@ class Evaluator:
           UserError: as `report`, or an evaluation exists and may not be replaced.
         """
         report = self.report(folder)
-        report.write(Path(output) if output else Path(folder) / 'evaluation', overwrite)
+        written.write(report, Path(output) if output else Path(folder) / 'evaluation', overwrite)
         return report.as_json()
 
 

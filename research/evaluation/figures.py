@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -14,6 +15,8 @@ from research.outputs import Outputs
 # Of Okabe and Ito's palette: told apart with any colour vision.
 SKY, ORANGE, GREY = '#56B4E9', '#D55E00', '#666666'
 PERCENT = PercentFormatter(1, symbol=' %')
+# From nothing to blue: right on any background.
+SHARES = LinearSegmentedColormap.from_list('shares', [(0, 0.45, 0.7, 0), (0, 0.45, 0.7, 1)])
 # More classes than these are drawn without their numbers, or without their names, or not all of them.
 NUMBERED, NAMED, BARS = 20, 40, 30
 HARDEST = 12  # texts
@@ -38,7 +41,7 @@ def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric, in_perc
     numbers = counts.to_numpy()
     shares = numbers / np.maximum(numbers.sum(axis=1, keepdims=True), 1)
     # Not linear: mistakes are rare, and they are what one looks for.
-    image = axes.imshow(shares, cmap='Blues', norm=PowerNorm(0.5, vmin=0, vmax=1))
+    image = axes.imshow(shares, cmap=SHARES, norm=PowerNorm(0.5, vmin=0, vmax=1))
     bar = figure.colorbar(image, ax=axes, format=PERCENT, ticks=[0, 0.01, 0.1, 0.25, 0.5, 1], shrink=0.8)
     bar.set_label('share of the label')
     bar.outline.set_visible(False)
@@ -109,7 +112,9 @@ def class_scores(
     axes = figure.add_subplot()
     places = np.arange(len(shown))
     axes.barh(places, shown[score], color=SKY)
-    axes.hlines(places, shown[f'{score}_low'], shown[f'{score}_high'], color='black', linewidth=2)
+    axes.hlines(
+        places, shown[f'{score}_low'], shown[f'{score}_high'], color=rcParams['text.color'], linewidth=2
+    )
     names = [
         f'{plain(each)} ({support:,})' for each, support in zip(shown.index, shown['support'], strict=True)
     ]
@@ -162,7 +167,7 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
     above.axvline(headline.value, color=ORANGE, label='all texts together')
     above.set(xlim=(0, None), xlabel='bits per byte', ylabel='texts')
     above.yaxis.set_major_locator(MaxNLocator(integer=True))
-    above.legend(frameon=False)
+    above.legend(frameon=False, loc='upper right')
     places = np.arange(len(shown))
     below.barh(places, shown['bits_per_byte'], color=SKY)
     below.set_yticks(places, [plain(name, 40) for name in shown.index])
@@ -195,5 +200,5 @@ def plain(name: object, length: int = 20) -> str:
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:
     """Writes the counts into the cells; zeros would hide them."""
     for row, column in zip(*np.nonzero(numbers), strict=True):
-        colour = 'white' if shares[row, column] > 0.25 else 'black'
+        colour = 'white' if shares[row, column] > 0.5 else rcParams['text.color']
         axes.text(column, row, str(numbers[row, column]), ha='center', va='center', color=colour)

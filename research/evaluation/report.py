@@ -1,23 +1,18 @@
-"""What an evaluation found, written as JSON for programs and as Markdown, CSV and figures for people."""
+"""What an evaluation found."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from research import folders
-from research.evaluation import text
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Metric
 from research.outputs import Outputs
 
 FORMAT, VERSION = 'evaluation', 1
-METRICS = 'metrics.json'
 
 
 @dataclass(frozen=True)
@@ -64,17 +59,6 @@ class Report:
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},
         }
 
-    def write(self, folder: Path, overwrite: bool) -> None:
-        """Writes all of it into `folder`, or nothing; an earlier evaluation is replaced if `overwrite`."""
-        with folders.replacing(folder, METRICS, overwrite) as aside:
-            (aside / METRICS).write_text(json.dumps(self.as_json(), indent=2) + '\n', encoding='utf-8')
-            (aside / 'metrics.md').write_text(self._markdown(), encoding='utf-8')
-            for name, table in self.tables.items():
-                table.to_csv(aside / f'{name}.csv', float_format='%.6g')
-            (aside / 'figures').mkdir()
-            for name, draw in self.figures.items():
-                draw().savefig(aside / 'figures' / f'{name}.png', dpi=160)
-
     def title(self) -> str:
         """Returns what was evaluated, in one line."""
         found = self.outputs
@@ -96,19 +80,6 @@ class Report:
                 for metric in self.metrics.values()
             ),
         ]
-
-    def _markdown(self) -> str:
-        figures = [f'![{name.replace("_", " ")}](figures/{name}.png)' for name in self.figures]
-        meanings = [
-            f'- **{metric.definition.title}**: {metric.definition.definition} ({metric.definition.source})'
-            for metric in self.metrics.values()
-        ]
-        intervals = (
-            f'Intervals: percentiles over {self.bootstrap.draws} bootstrap resamples of the examples, '
-            f'seed {self.bootstrap.seed}.'
-        )
-        parts = [f'# {self.title()}', text.markdown(self.rows()), intervals, '\n'.join(meanings), *figures]
-        return '\n\n'.join(parts) + '\n'
 
 
 def comparison(names: Sequence[str], reports: Sequence[Report]) -> list[list[str]]:

@@ -48,5 +48,5 @@ def _errors(axes: Axes, errors: np.ndarray) -> None:
     axes.axvline(0, color=GREY, linestyle='--', linewidth=1)
     axes.axvline(errors.mean(), color=ORANGE, label=f'mean {errors.mean():.3g}')
     axes.set(xlabel='prediction minus target', ylabel='examples')
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc='upper right')
     axes.spines[['top', 'right']].set_visible(False)

@@ -24,9 +24,28 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def section(title: str, *parts: str) -> str:
-    """Returns a section under a heading; '' if it would be empty."""
+    """Returns a section under a heading, by whose words it is linked to; '' if it would be empty."""
     body = '\n'.join(filter(None, parts))
-    return f'<section><h2>{escaped(title)}</h2>\n{body}\n</section>' if body else ''
+    if not body:
+        return ''
+    return f'<section id="{_anchor(title)}"><h2>{escaped(title)}</h2>\n{body}\n</section>'
+
+
+def contents(sections: Iterable[str]) -> str:
+    """Returns links to sections."""
+    titles = [found[1] for each in sections if (found := re.match(r'<section[^>]*><h2>(.*?)</h2>', each))]
+    links = ''.join(f'<a href="#{_anchor(html.unescape(title))}">{title}</a>' for title in titles)
+    return f'<nav>{links}</nav>'
+
+
+def folded(summary: str, *parts: str) -> str:
+    """Returns parts that show when their summary, a text, is clicked; '' if there are none."""
+    body = '\n'.join(filter(None, parts))
+    return f'<details><summary>{escaped(summary)}</summary>{body}</details>' if body else ''
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r'\W+', '-', title.lower())
 
 
 def cards(each: Iterable[str]) -> str:

@@ -19,19 +19,24 @@ def css(label: int, count: int) -> str:
     return '#' + bytes(palette.colours(max(count, label + 1))[label]).hex()
 
 
-def picture(image: np.ndarray, overlay: str = '') -> str:
+def picture(image: np.ndarray, overlay: str = '', scale: int = 1) -> str:
     """Returns an image as SVG.
 
     Args:
       image: uint8 [H, W, C] of 1, 3 or 4 channels, or [H, W].
-      overlay: markup drawn over it, in its pixels.
+      overlay: markup drawn over it.
+      scale: how many units of the overlay a pixel of the image is wide.
     """
-    height, width = image.shape[:2]
-    kind = ' class="pixels"' if max(height, width) <= SMALL else ''
-    return (
-        f'<svg viewBox="0 0 {width} {height}"{kind}>'
-        f'<image href="{_data(image)}" width="{width}" height="{height}"/>{overlay}</svg>'
-    )
+    height, width = (scale * side for side in image.shape[:2])
+    kind = ' class="pixels"' if max(image.shape[:2]) <= SMALL else ''
+    return f'<svg viewBox="0 0 {width} {height}"{kind}>{_placed(image, width, height)}{overlay}</svg>'
+
+
+def overlay(labels: np.ndarray, width: int, height: int) -> str:
+    """Returns classes as an overlay: uint8 [H, W], in the classes' colours, the first class see-through."""
+    opaque = np.where(labels > 0, 255, 0).astype(np.uint8)
+    image = np.concatenate([palette.colours(256)[labels], opaque[..., np.newaxis]], -1)
+    return _placed(image, width, height, ' class="overlay" preserveAspectRatio="none"')
 
 
 def mask(labels: np.ndarray, classes: int) -> str:
@@ -58,10 +63,15 @@ def _visible(label: int, classes: int) -> str:
     return css(label, classes) if label else '#ffffff'
 
 
+def _placed(image: np.ndarray, width: int, height: int, more: str = '') -> str:
+    return f'<image href="{_data(image)}" width="{width}" height="{height}"{more}/>'
+
+
 def figure(pictures: list[str], caption: str, hint: str) -> str:
-    """Returns pictures of one example side by side, a caption under them, a hint on touch."""
+    """Returns pictures of one example side by side, a caption of some lines under them, a hint on touch."""
     inner = ''.join(pictures)
-    below = f'<figcaption>{markup.escaped(caption)}</figcaption>' if caption else ''
+    lines = '<br>'.join(map(markup.escaped, caption.splitlines()))
+    below = f'<figcaption>{lines}</figcaption>' if caption else ''
     return f'<figure title="{markup.escaped(hint)}"><div class="pair">{inner}</div>{below}</figure>'
 
 

@@ -32,6 +32,7 @@ def test_all_is_written(folder: Path):
         'metrics.md',
         'per_class.csv',
         'per_example.csv',
+        'report.html',
     ]
     assert json.loads((written / 'metrics.json').read_text()) == returned
     assert outputs.read(folder).step == 7

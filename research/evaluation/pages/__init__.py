@@ -1,0 +1,1 @@
+"""Reports as pages: one outputs folder, or several methods beside each other."""

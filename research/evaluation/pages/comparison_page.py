@@ -1,0 +1,207 @@
+"""Several methods beside each other, as one file that needs nothing else."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from research import folders
+from research.evaluation import comparison, training_logs
+from research.evaluation.groups import Group
+from research.evaluation.metric import Metric
+from research.evaluation.pages import gallery, parts
+from research.evaluation.pages.forest import Line, forest
+from research.evaluation.report import Report
+from research.evaluation.standings import Standing, ordered, standings
+from research.evaluation.tables import BEST, TIED, Table
+from research.evaluation.training_summary import Runs
+from research.pages import markup, pictures, tables
+from research.pages.document import document
+from research.pages.tables import Cell, number, text
+
+# By which column of `per_example` examples are compared, and whether more of it is better.
+SCORES = {
+    'classification': ('log_loss', False),
+    'segmentation': ('mean_iou', True),
+    'detection': ('found_share', True),
+    'image': ('psnr', True),
+    'language': ('bits_per_byte', False),
+    'regression': ('squared_error', False),
+}
+CLASS_SCORES = {'classification': 'f1', 'segmentation': 'iou', 'detection': 'ap'}
+SHOWN = 12  # examples that one method is better on
+
+_NUMBER = re.compile(r'(?:below )?(-?\d+(?:\.\d+)?)(?: |$)')
+_EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
+
+
+def page(groups: Sequence[Group], name: str) -> str:
+    """Returns the page.
+
+    Args:
+      groups: the methods, about the same examples.
+      name: of the metric by which they are compared.
+    """
+    groups = ordered(groups, name)
+    names, found = comparison.names(groups), standings(groups, name)
+    table, differing = comparison.table(groups, name, in_numbers=False), comparison.differing(groups)
+    sections = [
+        markup.section('Comparison', _table(table, set(differing)), f'<p>{markup.escaped(table.note)}</p>'),
+        markup.section('What differs between them', _transposed(differing, names)),
+        markup.section('Intervals', markup.cards(_forests(groups, names, found, name))),
+        markup.section('Per class', _per_class(groups, names)),
+        markup.section('Where the first two differ most', *_disagreements(groups, names)),
+        parts.training(_runs(groups)),
+        markup.section('Outputs', _sources(groups)),
+    ]
+    sections = list(filter(None, sections))
+    title = _title(groups)
+    body = [_head(groups, title), markup.contents(sections), *sections, _FOOT]
+    return document(title, '\n'.join(body), tables.SCRIPT)
+
+
+_FOOT = '<footer>Made by <code>scripts/compare.sh --format=html</code> from saved outputs alone.</footer>'
+
+
+def _title(groups: Sequence[Group]) -> str:
+    found = groups[0].sources[0].outputs
+    return f'{len(groups)} methods, {found.dataset or found.kind} {found.split}'.strip()
+
+
+def _head(groups: Sequence[Group], title: str) -> str:
+    first = groups[0].reports[0]
+    count = sum(len(group.reports) for group in groups)
+    about = f'{len(first.outputs.ids):,} examples · {first.outputs.kind} · {count} outputs'
+    return f'<header><h1>{markup.escaped(title)}</h1><p class="soft">{markup.escaped(about)}</p></header>'
+
+
+def _table(table: Table, without: set[str]) -> str:
+    """Returns the comparison to sort and filter, its marks as they are in print, without some columns."""
+    shown = {title: cells for title, cells in table.columns.items() if title not in without}
+    columns = [
+        [
+            _marked(cell, table.marks.get((title, row), ''), _is_numeric(cells))
+            for row, cell in enumerate(cells)
+        ]
+        for title, cells in shown.items()
+    ]
+    return tables.table(list(shown), zip(*columns, strict=True))
+
+
+def _transposed(differing: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:
+    """Returns a row for each parameter that differs, and a column for each method."""
+    rows = [[text(title), *map(text, cells)] for title, cells in differing.items()]
+    return tables.table(['what', *names], rows, 'long') if rows else ''
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    return any(cells) and all(_NUMBER.match(cell) for cell in cells if cell)
+
+
+def _marked(cell: str, mark: str, numeric: bool) -> Cell:
+    shown = _EMPHASIS[mark].format(markup.escaped(cell))
+    found = _NUMBER.match(cell)
+    return Cell(shown, (float(found[1]) if found else float('inf')) if numeric else None)
+
+
+def _forests(groups: Sequence[Group], names: Sequence[str], found: Sequence[Standing], by: str) -> list[str]:
+    """Returns each headline metric of all methods, and how far they are from the best."""
+    metrics = groups[0].reports[0].metrics
+    cards = [
+        forest(metrics[each].definition.title, _lines(groups, names, each), partial(_shown, metrics[each]))
+        for each in dict.fromkeys((by, *groups[0].reports[0].headline))
+        if all(each in report.metrics for group in groups for report in group.reports)
+    ]
+    title = f'{metrics[by].definition.title}, minus the best'
+    minus = [
+        Line(name, each.difference.value, *each.difference.interval, shown=each.difference.shown())
+        for name, each in zip(names, found, strict=True)
+        if each.difference
+    ]
+    return [*cards, *([forest(title, minus, partial(_shown, metrics[by]), zero=True)] if minus else [])]
+
+
+def _shown(like: Metric, value: float) -> str:
+    return replace(like, value=value).shown()
+
+
+def _lines(groups: Sequence[Group], names: Sequence[str], metric: str) -> list[Line]:
+    lines = []
+    for group, name in zip(groups, names, strict=True):
+        found = group.metric(metric)
+        seeds = [each.metrics[metric].value for each in group.reports] if len(group.reports) > 1 else []
+        lines.append(Line(name, found.value, *found.interval, shown=group.shown(metric), dots=seeds))
+    return lines
+
+
+def _per_class(groups: Sequence[Group], names: Sequence[str]) -> str:
+    """Returns the score of each class by each method, the mean over its seeds."""
+    score = CLASS_SCORES.get(groups[0].reports[0].outputs.kind, '')
+    found = [[each.tables.get('per_class') for each in group.reports] for group in groups]
+    if not score or not all(_has_same_classes(each, found[0][0]) for group in found for each in group):
+        return ''
+    means = {
+        name: pd.concat([each[score] for each in group if each is not None], axis=1).mean(axis=1)
+        for name, group in zip(names, found, strict=True)
+    }
+    return f'<p class="soft">{score.replace("f1", "F1").upper()} of each class.</p>' + parts.frame(
+        pd.DataFrame(means)
+    )
+
+
+def _has_same_classes(table: pd.DataFrame | None, first: pd.DataFrame | None) -> bool:
+    return table is not None and first is not None and table.index.equals(first.index)
+
+
+def _disagreements(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+    """Returns the examples that one of the first two methods is better on, by how much it is."""
+    kind = groups[0].reports[0].outputs.kind
+    if len(groups) < 2 or kind not in SCORES:
+        return []
+    column, more_is_better = SCORES[kind]
+    reports = [group.reports[0] for group in groups[:2]]
+    first, second = (pd.Series(each.tables['per_example'][column]) for each in reports)
+    gain = first - second if more_is_better else second - first
+    shown = []
+    for name, gains in ((names[0], gain), (names[1], -gain)):
+        best = gains.loc[gains > 0].nlargest(SHOWN).index
+        cards = ''.join(_card(reports, names, str(identity), column) for identity in best)
+        heading = f'<h3>Better by {markup.escaped(name)}</h3>'
+        shown += [f'{heading}<div class="sheet examples">{cards}</div>'] if cards else []
+    return shown
+
+
+def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> str:
+    """Returns one example with what both methods say of it."""
+    lines, shown = [identity], []
+    for report, name in zip(reports, names, strict=False):
+        found, row = report.outputs, report.tables['per_example'].loc[identity]
+        drawn = gallery.example(found, found.ids.index(identity))
+        shown += [each for each in drawn if each not in shown]  # the truth once
+        said = f'{row["prediction"]}, ' if 'prediction' in row else ''
+        lines.append(f'{name}: {said}{column.replace("_", " ")} {row[column]:.4g}')
+    label = reports[0].tables['per_example'].loc[identity].get('label', '')
+    lines[0] += f' ({label})' if label != '' else ''
+    return pictures.figure(shown, '\n'.join(lines), identity)
+
+
+def _runs(groups: Sequence[Group]) -> Runs:
+    """Returns the logs of all runs, by the shortest names that tell them apart."""
+    found = [each.folder for group in groups for each in group.sources if each.settings]
+    names = folders.short_names(found) if len(found) > 1 else [each.name for each in found]
+    return {name: training_logs.read(folder) for name, folder in zip(names, found, strict=True)}
+
+
+def _sources(groups: Sequence[Group]) -> str:
+    """Returns where each number is from."""
+    rows = []
+    for group in groups:
+        for source in group.sources:
+            found = source.outputs
+            seed = source.settings.seed if source.settings else ''
+            step = float('nan') if found.step is None else found.step
+            cells = [found.folder, source.commit, seed]
+            rows.append([*map(text, cells), number(step), number(len(found.ids))])
+    return tables.table(['outputs', 'commit', 'seed', 'step', 'examples'], rows, 'long')

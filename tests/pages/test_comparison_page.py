@@ -1,0 +1,45 @@
+"""Methods beside each other, in a browser."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from research import kinds
+from tests.pages.written_outputs import EVIL, write, write_in_run
+
+
+@pytest.mark.parametrize('kind', kinds.KINDS)
+def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, program: Any) -> None:
+    for seed in range(2):
+        write_in_run(tmp_path / f'runs/{seed}', kind, seed)
+    page = tmp_path / 'comparison.html'
+    given = ('--draws=100', '--format=html', f'--output={page}')
+    code, _, err = program('compare', str(tmp_path / 'runs'), *given)
+    assert (code, err) == (0, '')
+    opened = show(page)
+    opened.check()
+    assert {'Comparison', 'What differs between them', 'Intervals', 'Training', 'Outputs'} <= {
+        *opened.texts('h2')
+    }
+    assert sorted(opened.texts('#comparison td:first-child')) == ['0', '1']
+    assert opened.texts('#what-differs-between-them td:first-child') == ['mlp.MLP.width']
+    compared = kind != 'generation'
+    assert (opened.page.locator('#where-the-first-two-differ-most figure').count() > 0) == compared
+    assert all(EVIL in each for each in opened.texts('#where-the-first-two-differ-most figcaption'))
+
+
+def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> None:
+    for seed in range(3):
+        write(tmp_path / f'outputs/{seed}', 'classification', seed)
+    page = tmp_path / 'comparison.html'
+    program('compare', str(tmp_path / 'outputs'), '--draws=100', '--format=html', f'--output={page}')
+    opened = show(page)
+    place = next(
+        place for place, title in enumerate(opened.texts('#comparison th'), 1) if title.startswith('log loss')
+    )
+    opened.page.click(f'#comparison th:nth-child({place}) button')
+    found = [float(each.split()[0]) for each in opened.texts(f'#comparison td:nth-child({place})')]
+    assert found == sorted(found)
+    assert opened.page.locator('#comparison td strong, #comparison td em').count() > 0
+    opened.check()
