@@ -1,7 +1,7 @@
 """Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,8 @@ def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, o
         small = _thumbnails(experiment, len(examples))
         predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
         folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
-        _write(folders[-1], predicted, experiment, split, overwrite, run=run.name, step=step)
+        more = {'run': run.name, 'step': step, 'details': small.details}
+        _write(folders[-1], predicted, experiment, split, overwrite, **more)
     return folders
 
 
@@ -82,6 +83,7 @@ def _write(
     overwrite: bool,
     run: str,
     step: int,
+    details: Mapping[str, str],
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
     faults.point('outputs')
@@ -99,7 +101,7 @@ def _write(
         ids=examples.ids,
         meanings=meanings | truth_meanings,
         class_names=experiment.data.spec.class_names,
-        details=description.details,
+        details={**description.details, **details},
         project=project(),
         run=run,
         step=step,

@@ -41,6 +41,11 @@ class Thumbnails:
                 return cls(field, factor) if min(each.shape[:2]) >= factor * SHORTEST else cls()
         return cls()
 
+    @property
+    def details(self) -> dict[str, str]:
+        """What the outputs manifest says of them: by how much they are smaller, for boxes drawn over them."""
+        return {'inputs_shrunk': str(self.factor)} if self.factor > 1 else {}
+
     def __call__(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         """Returns the thumbnails of a batch by their name, uint8 [B, H / factor, W / factor, C], if any."""
         return {NAME: _shrunk(batch[self.field], self.factor)} if self.field else {}

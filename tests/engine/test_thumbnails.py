@@ -21,6 +21,7 @@ def test_each_pixel_is_the_mean_of_a_square(shape: tuple[int, ...]) -> None:
     assert small.dtype == np.uint8
     assert max(small.shape[1:3]) <= LONGEST
     f = made.factor
+    assert made.details == ({'inputs_shrunk': str(f)} if f > 1 else {})
     for n, y, x, c in np.ndindex(*small.shape):
         square = images[n, y * f : (y + 1) * f, x * f : (x + 1) * f, c]
         assert abs(float(small[n, y, x, c]) - square.mean()) <= 0.5

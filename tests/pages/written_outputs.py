@@ -75,7 +75,7 @@ def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
         'dataset': f'animals {EVIL}',
         'split': 'test',
         'project': 'zoo',
-        'details': {'extractor': EVIL},
+        'details': {'extractor': EVIL, 'inputs_shrunk': '8'},
     }
     ids = [f'{EVIL} {index}' for index in range(N)]
     meanings = dict.fromkeys(found, EVIL)
