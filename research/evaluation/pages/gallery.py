@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ _LEGENDS = {
     'image': 'From left to right: the input, if it was saved, the prediction, the target.',
 }
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 
 def galleries(report: Report) -> list[str]:
@@ -72,7 +73,7 @@ def _classified(report: Report) -> dict[str, list[str]]:
 def _of_class(row: Row) -> str:
     right = row['label'] == row['prediction']
     said = f'✓ {row["label"]}' if right else f'{row["label"]} → {row["prediction"]}'
-    return f'{said}\n{100 * _float(row["confidence"]):.1f} %'
+    return f'{said}\n{100 * row["confidence"]:.1f} %'
 
 
 def _worst_and_typical(report: Report, column: str, caption: Callable[[Row], str]) -> dict[str, list[str]]:
@@ -123,11 +124,11 @@ def _numbers(values: Sequence[float]) -> str:
 
 
 def _percent(column: str, row: Row) -> str:
-    return f'{100 * _float(row[column]):.1f} %'
+    return f'{100 * row[column]:.1f} %'
 
 
 def _decibels(row: Row) -> str:
-    return f'{_float(row["psnr"]):.1f} dB'
+    return f'{row["psnr"]:.1f} dB'
 
 
 def _of_boxes(row: Row) -> str:
@@ -183,7 +184,3 @@ def _boxes(boxes: np.ndarray, classes: np.ndarray, kind: str) -> Iterator[str]:
 def _opaque(image: np.ndarray) -> np.ndarray:
     """Returns an image of any number of channels as one that can be shown: gray, or the first three."""
     return image[..., :1] if image.shape[-1] < 3 else image[..., :3]
-
-
-def _float(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]
