@@ -97,8 +97,14 @@ def test_the_table_of_kinds_is_true(kind: str) -> None:
     (row,) = re.findall(rf'^\| `{kind}` \|.*$', DOCUMENT, re.MULTILINE)
     assert set(re.findall(r'`(\w+)`', row)) >= kinds.KINDS[kind].arrays.keys()
     for name, field in kinds.KINDS[kind].arrays.items():
-        assert f'{field.dtype} [{", ".join(field.axes.split())}]' in row, name
+        assert f'{" or ".join(field.dtypes)} [{", ".join(field.axes.split())}]' in row, name
     assert kind in SCHEMA['properties']['kind']['enum']
+
+
+def test_the_schema_knows_every_dtype() -> None:
+    known = SCHEMA['properties']['arrays']['additionalProperties']['properties']['dtype']['enum']
+    fields = [field for kind in kinds.KINDS.values() for field in kind.arrays.values()]
+    assert set(known) == {dtype for field in fields for dtype in field.dtypes}
 
 
 def test_a_damaged_folder_is_named_by_the_check(written: Path, program: Program, tmp_path: Path) -> None:
