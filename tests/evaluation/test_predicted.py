@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -86,6 +87,17 @@ def test_blocks_and_threads_change_nothing(save, monkeypatch: pytest.MonkeyPatch
         np.testing.assert_array_equal(getattr(read(folder), name), getattr(whole, name))
     monkeypatch.setattr('research.evaluation.predicted._BLOCK', 1)
     np.testing.assert_array_equal(read(folder).log_losses, whole.log_losses)
+
+
+def test_memory_is_that_of_a_block(save, monkeypatch: pytest.MonkeyPatch):
+    logits, labels = random_case(6, examples=10_000, classes=200)
+    found = outputs.read(save(logits, labels, dtype='float16'))
+    monkeypatch.setattr('research.evaluation.predicted._BLOCK', 2**12)
+    tracemalloc.start()
+    read_predicted(found)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < found.arrays['logits'].nbytes / 2
 
 
 @pytest.mark.parametrize('seed', range(3))
