@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def check(folder: Path) -> float:
     return float(predicted.correct.mean())
 
 
-def interleaved(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Returns the seconds of each candidate, one number per round."""
     found: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):

@@ -1,6 +1,7 @@
 """What every benchmark prints: a table of medians and ratios, and the same as JSON on the last line."""
 
 import json
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -30,7 +31,7 @@ def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
     print(json.dumps({'benchmark': name} | table(name, unit, measured)))
 
 
-def show(promises: dict[str, tuple[float, float]]) -> None:
+def show(promises: Mapping[str, tuple[float, float]]) -> None:
     """Prints what was found, what it must be (negative: at most), and whether it is so."""
     for name, (found, bound) in promises.items():
         holds = found >= bound if bound >= 0 else found <= -bound

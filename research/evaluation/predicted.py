@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.errors import UserError
+from research.evaluation.halves import widened
 from research.outputs import Outputs
 
 # So many scores at once, 4 or 8 MB: large enough that the time goes into them and not into the calls.
 _BLOCK = 2**20
 _THREADS = min(8, os.cpu_count() or 1)
-# Scores are computed with in more digits than they are stored in.
-_WIDER = {'float16': np.float32, 'float32': np.float64}
 # How far probabilities may be from summing to 1: some roundings of each dtype.
 _TOLERANCES = {'float16': 1e-2, 'float32': 1e-3}
 # As in scikit-learn, a probability of 0 counts as the smallest step of float32: 1.2e-7.
@@ -107,11 +106,16 @@ def _in_blocks(
     def block(start: int) -> dict[str, np.ndarray]:
         part = slice(start, start + rows)
         with np.errstate(invalid='ignore'):  # of infinities, which are looked for afterwards
-            return read(scores[part].astype(_WIDER[str(scores.dtype)]), labels[part])
+            return read(_widened(np.asarray(scores[part])), labels[part])
 
     with ThreadPoolExecutor(_THREADS) as threads:
         blocks = list(threads.map(block, range(0, len(labels), rows)))
     return {name: np.concatenate([each[name] for each in blocks]) for name in blocks[0]}
+
+
+def _widened(scores: np.ndarray) -> np.ndarray:
+    """Returns scores with more digits than they are stored with, to compute with: f32 of f16, f64 of f32."""
+    return widened(scores) if scores.dtype == np.float16 else scores.astype(np.float64)
 
 
 def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
