@@ -14,8 +14,8 @@ from research.errors import UserError
 from research.evaluation.halves import widened
 from research.outputs import Outputs
 
-# So many scores at once, 4 or 8 MB: large enough that the time goes into them and not into the calls.
-_BLOCK = 2**20
+# So many scores at once: enough that the time goes into them and not into the calls, and little memory.
+_BLOCK = 2**18
 _THREADS = min(8, os.cpu_count() or 1)
 # How far probabilities may be from summing to 1: some roundings of each dtype.
 _TOLERANCES = {'float16': 1e-2, 'float32': 1e-3}
@@ -124,7 +124,7 @@ def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     best, own = _column(logits, predictions), _column(logits, labels)
     finite = np.isfinite(best[:, 0]) & np.isfinite(logits.min(axis=1))
     ranks = _ranks(logits, labels, predictions)
-    # In place: new memory for each block would take longer than the exponentials.
+    # In place: new memory for each block can take longer than the exponentials.
     logits -= best
     sums = np.exp(logits, out=logits).sum(axis=1, keepdims=True)
     log_sums = np.log(sums.astype(np.float64))
