@@ -28,7 +28,7 @@ import simplejpeg
 from numpy.lib.format import open_memmap
 
 from benchmarks.pictures import picture
-from benchmarks.report import table
+from benchmarks.report import show, table
 from research.datasets.dataset import Dataset, Encoded, Examples
 from research.engine import inputs
 from research.engine.decoding import TRIES, Crops
@@ -236,14 +236,6 @@ def main() -> None:
             }
         )
     )
-
-
-def show(promises: dict[str, tuple[float, float]]) -> None:
-    """Prints what was found, what it must be (negative: at most), and whether it is so."""
-    for name, (found, bound) in promises.items():
-        holds = found >= bound if bound >= 0 else found <= -bound
-        words = f'at least {bound:g}' if bound >= 0 else f'at most {-bound:g}'
-        print(f'{name:32}{found:10.4g}  {words:16}{"holds" if holds else "FAILS"}')
 
 
 if __name__ == '__main__':

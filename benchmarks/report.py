@@ -1,6 +1,7 @@
 """What every benchmark prints: a table of medians and ratios, and the same as JSON on the last line."""
 
 import json
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -28,3 +29,11 @@ def table(name: str, unit: str, measured: dict[str, list[float]]) -> dict[str, A
 def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
     """Prints a table, and the same as JSON."""
     print(json.dumps({'benchmark': name} | table(name, unit, measured)))
+
+
+def show(promises: Mapping[str, tuple[float, float]]) -> None:
+    """Prints what was found, what it must be (negative: at most), and whether it is so."""
+    for name, (found, bound) in promises.items():
+        holds = found >= bound if bound >= 0 else found <= -bound
+        words = f'at least {bound:g}' if bound >= 0 else f'at most {-bound:g}'
+        print(f'{name:32}{found:10.4g}  {words:16}{"holds" if holds else "FAILS"}')

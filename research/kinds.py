@@ -18,11 +18,18 @@ class Field:
       axes: one word per axis: a number is its length; a name is one length throughout the folder.
         `n` counts the examples and `classes` the classes.
       below: the axis that the array's values are indices of, if they are indices.
+      also: name of another dtype that the array may have, or ''.
     """
 
     dtype: str
     axes: str
     below: str = ''
+    also: str = ''
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtypes that the array may have."""
+        return (self.also, self.dtype) if self.also else (self.dtype,)
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,8 @@ KINDS: Mapping[str, Kind] = {
     'classification': Kind(
         needs=(('logits', 'probabilities'),),
         arrays={
-            'logits': Field('float32', 'n classes'),
-            'probabilities': Field('float32', 'n classes'),
+            'logits': Field('float32', 'n classes', also='float16'),
+            'probabilities': Field('float32', 'n classes', also='float16'),
             'labels': Field('int32', 'n', below='classes'),
             **INPUTS,
         },
@@ -134,8 +141,9 @@ def _check_names(folder: Path, kind: str, names: Iterable[str]) -> None:
 
 def _check_array(where: str, array: np.ndarray, field: Field, lengths: dict[str, int]) -> None:
     """Checks dtype and shape; `lengths`, of the axes known so far, gains those that this array tells."""
-    if array.dtype != np.dtype(field.dtype):
-        raise UserError(f'{where} holds {array.dtype}, where {field.dtype} is needed.')
+    # Not by name: an array in the other byte order has the same one.
+    if array.dtype not in map(np.dtype, field.dtypes):
+        raise UserError(f'{where} holds {array.dtype}, where {" or ".join(field.dtypes)} is needed.')
     axes = field.axes.split()
     mismatch = f'{where} has shape {list(array.shape)}, where [{", ".join(axes)}] is needed'
     if array.ndim != len(axes):

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -380,13 +381,12 @@ _NOT_ONE_LINE = re.compile('[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]')
 def _check_ids(folder: Path, ids: Sequence[str]) -> None:
     if not len(ids):
         raise UserError(f'{folder}: {IDS}: there are no examples.')
-    seen = set()
     for each in ids:
         if not isinstance(each, str) or not each or _NOT_ONE_LINE.search(each):
             raise UserError(f'{folder}: {IDS}: {each!r} is not an id. An id is one line of text, not empty.')
-        if each in seen:
-            raise UserError(f'{folder}: {IDS}: {each!r} stands there twice. Each example has its own id.')
-        seen.add(each)
+    if len(set(ids)) < len(ids):
+        twice = next(each for each, times in Counter(ids).items() if times > 1)
+        raise UserError(f'{folder}: {IDS}: {twice!r} stands there twice. Each example has its own id.')
 
 
 def _read_array(folder: Path, name: str, stated: Mapping[str, Any]) -> np.ndarray:

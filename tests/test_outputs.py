@@ -118,6 +118,29 @@ def test_every_kind_goes_there_and_back(tmp_path: Path, kind: str):
     }
 
 
+@pytest.mark.parametrize(
+    ('kind', 'name'), [(kind, name) for kind, known in kinds.KINDS.items() for name in known.arrays]
+)
+def test_every_dtype_that_an_array_may_have(tmp_path: Path, kind: str, name: str):
+    arrays = example_of(kind)
+    if name == 'probabilities':
+        arrays[name] = arrays.pop('logits')
+    for dtype in kinds.KINDS[kind].arrays[name].dtypes:
+        arrays[name] = arrays[name].astype(dtype)
+        write(tmp_path / dtype, kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
+        found = outputs.read(tmp_path / dtype)
+        assert found.manifest['arrays'][name]['dtype'] == found.arrays[name].dtype == dtype
+
+
+def test_predictions_for_people_from_float16(tmp_path: Path):
+    folders = [
+        write(tmp_path / str(dtype), arrays={'logits': LOGITS.astype(dtype), 'labels': LABELS})
+        for dtype in ('f2', 'f4')
+    ]
+    half, whole = [(folder / 'predictions.csv').read_text() for folder in folders]
+    assert half == whole
+
+
 def test_labels_and_names_may_be_missing(tmp_path: Path):
     write(tmp_path / 'it', arrays={'logits': LOGITS}, meanings={'logits': 'l'}, class_names=())
     assert outputs.read(tmp_path / 'it').class_names == ()
@@ -175,7 +198,7 @@ def test_ids_may_be_in_any_language(tmp_path: Path):
         ({'arrays': {'logits': LOGITS, 'label': LABELS}}, "no array 'label'. Did you mean 'labels'"),
         (
             {'arrays': {'logits': LOGITS.astype(np.float64)}},
-            'logits.npy holds float64, where float32 is needed',
+            'logits.npy holds float64, where float16 or float32 is needed',
         ),
         ({'arrays': {'logits': LOGITS[0]}}, r'logits.npy has shape \[3\], where \[n, classes\] is needed'),
         ({'arrays': {'logits': LOGITS[:3]}}, 'and the number of ids is 4'),
@@ -299,8 +322,8 @@ def test_ids_as_other_writers_end_their_lines(folder: Path, ids: str):
 @pytest.mark.parametrize(
     ('array', 'message'),
     [
-        (LOGITS.astype('>f4'), 'logits.npy holds >f4, where float32 is needed'),
-        (LOGITS.astype(np.float16), 'logits.npy holds float16, where float32 is needed'),
+        (LOGITS.astype('>f4'), 'logits.npy holds >f4, where float16 or float32 is needed'),
+        (LOGITS.astype('>f2'), 'logits.npy holds >f2, where float16 or float32 is needed'),
         (LOGITS[:3], 'logits.npy has shape [3, 3], where [n, classes] is needed and the number of ids is 4'),
         (
             LOGITS[:, :2],

@@ -100,8 +100,14 @@ def test_the_table_of_kinds_is_true(kind: str) -> None:
     assert (f'`{kind}`' in shared) == ('inputs' in kinds.KINDS[kind].arrays)
     for name, field in kinds.KINDS[kind].arrays.items():
         told = shared if name in kinds.INPUTS else row
-        assert f'{field.dtype} [{", ".join(field.axes.split())}]' in told, name
+        assert f'{" or ".join(field.dtypes)} [{", ".join(field.axes.split())}]' in told, name
     assert kind in SCHEMA['properties']['kind']['enum']
+
+
+def test_the_schema_knows_every_dtype() -> None:
+    known = SCHEMA['properties']['arrays']['additionalProperties']['properties']['dtype']['enum']
+    fields = [field for kind in kinds.KINDS.values() for field in kind.arrays.values()]
+    assert set(known) == {dtype for field in fields for dtype in field.dtypes}
 
 
 def test_a_damaged_folder_is_named_by_the_check(written: Path, program: Program, tmp_path: Path) -> None:

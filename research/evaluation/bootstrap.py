@@ -3,14 +3,17 @@
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentile intervals).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, reduce
 
 import numpy as np
 from scipy import sparse
 
-# Resamples are drawn in blocks of at most so many counts: 32 MB.
-_BLOCK = 2**22
+# So many resamples of so many examples are summed at once: they stay in a core's cache.
+_TILE = (64, 4096)
+# So many counts, a byte each, are kept: outputs that are compared are resampled alike.
+_KEPT = 2**27
 
 
 @dataclass(frozen=True)
@@ -42,28 +45,54 @@ class Bootstrap:
         Returns:
           Name to f64 [draws, k].
         """
-        blocks = [
-            {name: (matrix.T @ counts.T).T for name, matrix in features.items()}
-            for counts in self._resamples(examples)
-        ]
-        return {name: np.concatenate([block[name] for block in blocks]) for name in features}
+        parts = list(_parts(features, examples))
+        sums = np.concatenate([_sums(parts, counts) for counts in self._resamples(examples)])
+        ends = np.cumsum([np.shape(matrix)[1] for matrix in features.values()])
+        return dict(zip(features, np.split(sums, ends[:-1], axis=1), strict=True))
 
     def counts(self, examples: int) -> np.ndarray:
         """Returns how often each example was drawn, f64 [draws, examples]."""
-        return np.concatenate(list(self._resamples(examples)))
+        return np.concatenate(list(self._resamples(examples)), dtype=np.float64)
 
     def interval(self, values: np.ndarray) -> np.ndarray:
         """Returns the low and the high end, f64 [2, ...], of values [draws, ...]; NaN is left out."""
         tail = (1 - self.confidence) / 2
         return np.nanquantile(values, [tail, 1 - tail], axis=0)
 
-    def _resamples(self, examples: int) -> Iterator[np.ndarray]:
-        """Yields blocks, f64 [block, examples], of how often each example was drawn."""
-        random = np.random.default_rng(self.seed)
-        block = max(1, _BLOCK // examples)
-        for start in range(0, self.draws, block):
-            rows = min(block, self.draws - start)
-            drawn = random.integers(examples, size=(rows, examples))
-            places = drawn + examples * np.arange(rows)[:, np.newaxis]
-            counts = np.bincount(places.ravel(), minlength=rows * examples)
-            yield counts.reshape(rows, examples).astype(np.float64)
+    def _resamples(self, examples: int) -> Iterable[np.ndarray]:
+        """Returns blocks, u8 [block, examples], of how often each example was drawn."""
+        drawn = _kept if self.draws * examples <= _KEPT else _drawn
+        return drawn(self.seed, self.draws, examples)
+
+
+def _drawn(seed: int, draws: int, examples: int) -> Iterator[np.ndarray]:
+    """Yields blocks, u8 [block, examples], of how often each example was drawn."""
+    random = np.random.default_rng(seed)
+    for start in range(0, draws, _TILE[0]):
+        # A byte: that one of more than 255 examples is drawn more often than so is as likely as 1 in 10^500.
+        counts = np.empty((min(_TILE[0], draws - start), examples), np.uint8)
+        for row in counts:
+            row[:] = np.bincount(random.integers(examples, size=examples, dtype=np.int32), minlength=examples)
+        counts.flags.writeable = False
+        yield counts
+
+
+@lru_cache(maxsize=1)
+def _kept(seed: int, draws: int, examples: int) -> tuple[np.ndarray, ...]:
+    """Returns what `_drawn` yields, drawn once."""
+    return tuple(_drawn(seed, draws, examples))
+
+
+def _parts(
+    features: Mapping[str, sparse.csr_array], examples: int
+) -> Iterator[tuple[slice, sparse.csc_array]]:
+    """Yields some examples and their features beside each other, f64 [k, part]."""
+    for start in range(0, examples, _TILE[1]):
+        part = slice(start, start + _TILE[1])
+        yield part, sparse.hstack([matrix[part] for matrix in features.values()], 'csr').T
+
+
+def _sums(parts: Iterable[tuple[slice, sparse.csc_array]], counts: np.ndarray) -> np.ndarray:
+    """Returns the sums, f64 [block, k], over counts [block, examples]."""
+    turned = (matrix @ counts[:, part].T.astype(np.float64, order='C') for part, matrix in parts)
+    return reduce(np.add, turned).T

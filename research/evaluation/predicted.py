@@ -1,12 +1,26 @@
-"""Predicted classes beside the labels: all that the metrics of a classification are made of."""
+"""Predicted classes beside the labels: all that the metrics of a classification are made of.
 
+The scores, which may be far larger than memory, are read once, in blocks of rows, by several threads.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from research.errors import UserError
+from research.evaluation.halves import widened
 from research.outputs import Outputs
+
+# So many scores at once: enough that the time goes into them and not into the calls, and little memory.
+_BLOCK = 2**18
+_THREADS = min(8, os.cpu_count() or 1)
+# How far probabilities may be from summing to 1: some roundings of each dtype.
+_TOLERANCES = {'float16': 1e-2, 'float32': 1e-3}
+# As in scikit-learn, a probability of 0 counts as the smallest step of float32: 1.2e-7.
+_SMALLEST = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
@@ -52,17 +66,17 @@ def read_predicted(found: Outputs) -> Predicted:
             'Evaluate a split whose labels are known; the predictions themselves are in predictions.csv.'
         )
     name = 'logits' if 'logits' in found.arrays else 'probabilities'
-    labels, scores = np.asarray(found.arrays['labels']), np.asarray(found.arrays[name])
-    _check_finite(found, name, scores)
+    labels, scores = np.asarray(found.arrays['labels']), found.arrays[name]
+    read = _in_blocks(_of_logits if name == 'logits' else _of_probabilities, scores, labels)
+    _check_finite(found, name, read['finite'])
     if name == 'probabilities':
-        _check_probabilities(found, scores)
-    logs = special.log_softmax(scores.astype(np.float64), axis=1) if name == 'logits' else _logs(scores)
+        _check_probabilities(found, read['sums'], read['negative'])
     return Predicted(
         labels=labels,
-        predictions=scores.argmax(axis=1),
-        confidences=np.exp(logs.max(axis=1)),
-        ranks=label_ranks(scores, labels),
-        log_losses=-logs[np.arange(len(labels)), labels],
+        predictions=read['predictions'],
+        confidences=np.exp(read['best_logs']),
+        ranks=read['ranks'],
+        log_losses=-read['label_logs'],
         class_names=found.class_names or tuple(str(index) for index in range(scores.shape[1])),
     )
 
@@ -79,28 +93,93 @@ def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """
     labels = labels[:, np.newaxis]
     own = np.take_along_axis(scores, labels, axis=1)
-    earlier = np.arange(scores.shape[1]) < labels
+    earlier = np.arange(scores.shape[1], dtype=labels.dtype) < labels
     return ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
 
 
+def _in_blocks(
+    read: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]], scores: np.ndarray, labels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns what `read` says of scores [rows, classes] and labels [rows], of all rows, each [n]."""
+    rows = max(1, _BLOCK // scores.shape[1])
+
+    def block(start: int) -> dict[str, np.ndarray]:
+        part = slice(start, start + rows)
+        with np.errstate(invalid='ignore'):  # of infinities, which are looked for afterwards
+            return read(_widened(np.asarray(scores[part])), labels[part])
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        blocks = list(threads.map(block, range(0, len(labels), rows)))
+    return {name: np.concatenate([each[name] for each in blocks]) for name in blocks[0]}
+
+
+def _widened(scores: np.ndarray) -> np.ndarray:
+    """Returns scores with more digits than they are stored with, to compute with: f32 of f16, f64 of f32."""
+    return widened(scores) if scores.dtype == np.float16 else scores.astype(np.float64)
+
+
+def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what is needed of logits, a number per row; overwrites them."""
+    predictions = logits.argmax(axis=1)
+    best, own = _column(logits, predictions), _column(logits, labels)
+    finite = np.isfinite(best[:, 0]) & np.isfinite(logits.min(axis=1))
+    ranks = _ranks(logits, labels, predictions)
+    # In place: new memory for each block can take longer than the exponentials.
+    logits -= best
+    sums = np.exp(logits, out=logits).sum(axis=1, keepdims=True)
+    log_sums = np.log(sums.astype(np.float64))
+    return {
+        'predictions': predictions,
+        'ranks': ranks,
+        'best_logs': -log_sums[:, 0],
+        'label_logs': (own - best - log_sums)[:, 0],
+        'finite': finite,
+    }
+
+
+def _of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what is needed of probabilities, a number per row."""
+    predictions = probabilities.argmax(axis=1)
+    best, least = _column(probabilities, predictions)[:, 0], probabilities.min(axis=1)
+    return {
+        'predictions': predictions,
+        'ranks': _ranks(probabilities, labels, predictions),
+        'best_logs': _logs(best),
+        'label_logs': _logs(_column(probabilities, labels)[:, 0]),
+        'finite': np.isfinite(best) & np.isfinite(least),
+        'sums': probabilities.sum(axis=1, dtype=np.float64),
+        'negative': least < 0,
+    }
+
+
+def _ranks(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Returns `label_ranks`; counts only where the label is not the prediction, and its rank not 0."""
+    ranks, wrong = np.zeros(len(labels), np.int64), labels != predictions
+    ranks[wrong] = label_ranks(scores[wrong], labels[wrong])
+    return ranks
+
+
+def _column(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Returns the score [rows, 1] of a class of each row; of the highest one NaN if there is any."""
+    return np.take_along_axis(scores, classes[:, np.newaxis], axis=1)
+
+
 def _logs(probabilities: np.ndarray) -> np.ndarray:
-    """Returns logarithms, f64; as in scikit-learn, 0 counts as the smallest step of its dtype: 1.2e-7."""
-    smallest = np.finfo(probabilities.dtype).eps
-    return np.log(np.clip(probabilities, smallest, 1 - smallest).astype(np.float64))
+    return np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST))
 
 
-def _check_finite(found: Outputs, name: str, scores: np.ndarray) -> None:
-    bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+def _check_finite(found: Outputs, name: str, finite: np.ndarray) -> None:
+    bad = np.flatnonzero(~finite)
     if bad.size:
         raise UserError(
-            f'{found.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(scores)} examples, '
+            f'{found.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(finite)} examples, '
             f'the first of them {found.ids[bad[0]]!r}. Look for where the model diverged.'
         )
 
 
-def _check_probabilities(found: Outputs, probabilities: np.ndarray) -> None:
-    sums = probabilities.sum(axis=1, dtype=np.float64)
-    bad = np.flatnonzero((np.abs(sums - 1) > 1e-3) | (probabilities.min(axis=1) < 0))
+def _check_probabilities(found: Outputs, sums: np.ndarray, negative: np.ndarray) -> None:
+    tolerance = _TOLERANCES[str(found.arrays['probabilities'].dtype)]
+    bad = np.flatnonzero((np.abs(sums - 1) > tolerance) | negative)
     if bad.size:
         raise UserError(
             f'{found.folder}: probabilities.npy: those of example {found.ids[bad[0]]!r} sum to '

@@ -12,7 +12,8 @@ def save(tmp_path: Path):
     """Writes outputs of kind `classification`: save(logits, labels, ...) -> folder."""
 
     def write(logits: Any, labels: Any = None, name: str = 'test', **more: Any) -> Path:
-        arrays: dict[str, np.ndarray] = {more.pop('array', 'logits'): np.asarray(logits, np.float32)}
+        dtype = more.pop('dtype', 'float32')
+        arrays: dict[str, np.ndarray] = {more.pop('array', 'logits'): np.asarray(logits, dtype)}
         if labels is not None:
             arrays['labels'] = np.asarray(labels, np.int32)
         ids = [f'example {index}' for index in range(len(logits))]

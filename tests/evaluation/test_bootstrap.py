@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -23,12 +25,39 @@ def test_sums_against_a_loop():
             np.testing.assert_allclose(got, expected)
 
 
-def test_blocks_change_nothing_but_memory(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize('kept', [0, 2**20])
+def test_blocks_change_nothing_but_memory(monkeypatch: pytest.MonkeyPatch, kept: int):
     boot = Bootstrap(draws=101, confidence=0.9, seed=0)
-    monkeypatch.setattr(bootstrap, '_BLOCK', 35)
+    whole, counts = boot.sums(FEATURES, 5), boot.counts(5)
+    assert {name: array.shape for name, array in whole.items()} == {'one': (101, 1), 'two': (101, 2)}
+    assert np.unique(whole['one']).size > 10
+    monkeypatch.setattr(bootstrap, '_KEPT', kept)
+    monkeypatch.setattr(bootstrap, '_TILE', (3, 2))
+    bootstrap._kept.cache_clear()
     sums = boot.sums(FEATURES, 5)
-    assert {name: array.shape for name, array in sums.items()} == {'one': (101, 1), 'two': (101, 2)}
-    assert np.unique(sums['one']).size > 10
+    for name in FEATURES:
+        np.testing.assert_array_equal(sums[name], whole[name])
+    np.testing.assert_array_equal(boot.counts(5), counts)
+
+
+def test_many_resamples_are_not_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bootstrap, '_KEPT', 0)
+    tracemalloc.start()
+    Bootstrap(2000, 0.9, 0).sums({'x': sparse.csr_array(np.ones((10_000, 1)))}, 10_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2000 * 10_000 / 2
+
+
+def test_resamples_of_the_same_examples_are_drawn_once():
+    one, two = (Bootstrap(100, confidence, seed=1)._resamples(5) for confidence in (0.9, 0.95))
+    assert one is two
+
+
+def test_every_example_is_drawn_as_often_as_any_other():
+    counts = Bootstrap(draws=10_000, confidence=0.9, seed=0).counts(20)
+    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=4 * np.sqrt(0.95 / 10_000))
+    np.testing.assert_allclose(counts.var(axis=0), 0.95, rtol=0.1)
 
 
 def test_the_same_seed_gives_the_same_draws():

@@ -1,7 +1,9 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
+from scipy import special
 from sklearn import metrics
 
 from research import outputs
@@ -51,6 +53,53 @@ def test_a_probability_of_zero_stays_finite(save):
     assert predicted.log_losses == pytest.approx([-math.log(np.finfo(np.float32).eps), 0], abs=1e-6)
 
 
+FIELDS = ('labels', 'predictions', 'confidences', 'ranks', 'log_losses')
+
+
+@pytest.mark.parametrize('array', ['logits', 'probabilities'])
+def test_float16_is_read_as_the_numbers_that_it_holds(save, array: str):
+    logits, labels = random_case(4, classes=10)
+    scores = logits if array == 'logits' else special.softmax(logits, axis=1)
+    half = scores.astype(np.float16)
+    found = read(save(half, labels, array=array, dtype='float16', name='half'))
+    same = read(save(half, labels, array=array, name='whole')) if array == 'logits' else found
+    exact = read(save(scores, labels, array=array, name='exact'))
+    for name in FIELDS:
+        np.testing.assert_allclose(getattr(found, name), getattr(same, name), rtol=3e-7, err_msg=name)
+    np.testing.assert_allclose(found.log_losses, exact.log_losses, atol=3e-3)
+
+
+def test_a_small_float16_probability_counts_as_what_it_is(save):
+    small = np.float16(1e-5)
+    predicted = read(save([[1, small]], [1], array='probabilities', dtype='float16'))
+    assert predicted.log_losses == pytest.approx([-math.log(small)])
+
+
+@pytest.mark.parametrize('array', ['logits', 'probabilities'])
+def test_blocks_and_threads_change_nothing(save, monkeypatch: pytest.MonkeyPatch, array: str):
+    logits, labels = random_case(5)
+    scores = logits if array == 'logits' else special.softmax(logits, axis=1)
+    folder = save(scores, labels, array=array)
+    whole = read(folder)
+    monkeypatch.setattr('research.evaluation.predicted._BLOCK', 7 * 4)
+    monkeypatch.setattr('research.evaluation.predicted._THREADS', 3)
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(read(folder), name), getattr(whole, name))
+    monkeypatch.setattr('research.evaluation.predicted._BLOCK', 1)
+    np.testing.assert_array_equal(read(folder).log_losses, whole.log_losses)
+
+
+def test_memory_is_that_of_a_block(save, monkeypatch: pytest.MonkeyPatch):
+    logits, labels = random_case(6, examples=10_000, classes=200)
+    found = outputs.read(save(logits, labels, dtype='float16'))
+    monkeypatch.setattr('research.evaluation.predicted._BLOCK', 2**12)
+    tracemalloc.start()
+    read_predicted(found)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < found.arrays['logits'].nbytes / 2
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_ranks_against_a_loop_with_ties(seed: int):
     random = np.random.default_rng(seed)
@@ -92,3 +141,11 @@ def test_not_finite(save, bad: float):
 def test_no_probabilities(save, row: list[float]):
     with pytest.raises(UserError, match=r"probabilities\.npy: those of example 'example 1' sum to"):
         read(save([[0.5, 0.5], row], [0, 1], array='probabilities'))
+
+
+@pytest.mark.parametrize(('dtype', 'too_far'), [('float16', 0.02), ('float32', 0.002)])
+def test_probabilities_sum_to_1_but_for_their_precision(save, dtype: str, too_far: float):
+    thousand = np.random.default_rng(0).dirichlet(np.full(1000, 0.1), size=20)
+    read(save(thousand, np.zeros(20), array='probabilities', dtype=dtype, name='fine'))
+    with pytest.raises(UserError, match=r"those of example 'example 0' sum to"):
+        read(save([[0.5, 0.5 + too_far]], [0], array='probabilities', dtype=dtype))
