@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from research import command_line, errors
 from research.errors import UserError
-from research.evaluation import comparison, groups, sources, tables
+from research.evaluation import comparison, groups, sources, tables, truth
 from research.evaluation.evaluator import Evaluator
 
 EXAMPLES = """\
@@ -24,6 +25,7 @@ def parser() -> command_line.Parser:
         'sources', nargs='+', metavar='SOURCE', help='a run, an outputs folder, or a folder that holds some'
     )
     made.add_argument('--split', default='test', help='which outputs of a run; test by default')
+    made.add_argument('--labels', metavar='FILE', help='the truth, by id: .csv, .npz, .json or other outputs')
     made.add_argument('--metric', help="what to sort and to test by; by default the kind's first")
     made.add_argument(
         '--intersect', action='store_true', help='cut outputs to the examples that all of them have'
@@ -42,13 +44,15 @@ def main(arguments: argparse.Namespace) -> int:
         check_target(target, arguments.overwrite)
     evaluator = Evaluator(draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
+    if arguments.labels:
+        found = [replace(each, outputs=truth.add(each.outputs, Path(arguments.labels))) for each in found]
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]
     methods = groups.by_method(cut, reports)
     made = comparison.table(methods, arguments.metric or reports[0].headline[0], arguments.format == 'csv')
     show(tables.FORMATS[arguments.format](made), target)
-    if arguments.format == 'csv':
-        print(made.note, file=sys.stderr)
+    notes = [made.note] * (arguments.format == 'csv') + [truth.said(each.outputs) for each in found]
+    sys.stderr.writelines(f'{note}\n' for note in notes if note)
     return errors.FINISHED
 
 

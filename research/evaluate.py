@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from research import command_line, errors, folders, outputs
-from research.evaluation import report, text
+from research.evaluation import report, text, truth
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
+from research.outputs import Outputs
 
 EXAMPLES = """\
   scripts/eval.sh <run>/outputs/test                 one split
   scripts/eval.sh <run>                              all outputs of a run, compared
   scripts/eval.sh <run> --output=results             written there, not into the run
   scripts/eval.sh --check <outputs>                  only: are they as docs/outputs.md says?
+  scripts/eval.sh <outputs> --labels=test.csv        truth that came later
   scripts/eval.sh <run>/outputs/test --overwrite \\
       --gin_bindings='research.evaluation.evaluator.Evaluator.draws = 10000'
 """
@@ -28,6 +30,7 @@ def parser() -> command_line.Parser:
     made.add_argument(
         '--output', metavar='DIR', help='where to write; by default evaluation/ in each outputs folder'
     )
+    made.add_argument('--labels', metavar='FILE', help='the truth, by id: .csv, .npz, .json or other outputs')
     made.add_argument('--check', action='store_true', help='verify the outputs and write nothing')
     made.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation')
     made.add_gin_arguments()
@@ -39,23 +42,30 @@ def main(arguments: argparse.Namespace) -> int:
     evaluator = build_evaluator(arguments.gin_file, arguments.gin_bindings)
     found = outputs.find(arguments.outputs)
     if arguments.check:
-        return check(found)
+        return check(found, arguments.labels)
     names = folders.short_names(found)
     targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
     for each in targets:
         folders.check_replaceable(each, report.METRICS, arguments.overwrite)
-    reports = [evaluator.report(folder) for folder in found]
+    reports = [evaluator.report_on(read(folder, arguments.labels)) for folder in found]
     for each, where in zip(reports, targets, strict=True):
         each.write(where, arguments.overwrite)
     show(names, reports)
-    print(*(f'evaluation: {where}' for where in targets), sep='\n')
+    notes = filter(None, (truth.said(each.outputs) for each in reports))
+    print(*notes, *(f'evaluation: {where}' for where in targets), sep='\n')
     return errors.FINISHED
 
 
-def check(found: Sequence[Path]) -> int:
+def read(folder: Path, labels: str | None) -> Outputs:
+    """Reads outputs, with the truth of the file `labels` if there is one."""
+    found = outputs.read(folder)
+    return truth.add(found, Path(labels)) if labels else found
+
+
+def check(found: Sequence[Path], labels: str | None) -> int:
     """Verifies outputs folders; raises `UserError` at the first that is not sound. Returns the exit code."""
     for folder in found:
-        sound = outputs.read(folder)
+        sound = read(folder, labels)
         print(
             f'{sound.kind}, {len(sound.ids)} examples: {", ".join(sound.arrays)}',
             f'sound: {folder}',

@@ -60,6 +60,7 @@ class Report:
             'examples': len(self.outputs.ids),
             'details': self.outputs.manifest['details'],
             'files': self.outputs.manifest['files'],
+            'labels': self.outputs.manifest.get('labels'),
             'bootstrap': asdict(self.bootstrap),
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},
         }
