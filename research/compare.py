@@ -5,15 +5,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from research import command_line, errors
+from research import command_line, errors, evaluate
 from research.errors import UserError
 from research.evaluation import comparison, groups, sources, tables, truth
-from research.evaluation.evaluator import Evaluator
 
 EXAMPLES = """\
   scripts/compare.sh workspace/runs/wide workspace/runs/narrow      two runs
   scripts/compare.sh workspace/runs/sweep --split=val               all runs below a folder
   scripts/compare.sh <run> <outputs of scikit-learn> --intersect    on the examples that both have
+  scripts/compare.sh <runs> --gin_file=cost.gin --metric=expected_cost  by a metric of yours
   scripts/compare.sh <runs> --format=latex --output=table.tex       for a paper
 """
 
@@ -30,10 +30,16 @@ def parser() -> command_line.Parser:
     made.add_argument(
         '--intersect', action='store_true', help='cut outputs to the examples that all of them have'
     )
-    made.add_argument('--draws', type=int, default=10000, help='bootstrap resamples; 10000 by default')
+    made.add_argument(
+        '--draws',
+        type=int,
+        default=10000,
+        help='bootstrap resamples; 10000 by default, whatever a config says',
+    )
     made.add_argument('--format', choices=tables.FORMATS, default='markdown', help='markdown by default')
     made.add_argument('--output', metavar='FILE', help='where to write; printed by default')
     made.add_argument('--overwrite', action='store_true', help='replace an earlier file')
+    made.add_gin_arguments()
     return made
 
 
@@ -42,12 +48,14 @@ def main(arguments: argparse.Namespace) -> int:
     target = Path(arguments.output) if arguments.output else None
     if target:
         check_target(target, arguments.overwrite)
-    evaluator = Evaluator(draws=arguments.draws)
+    evaluator, config = evaluate.build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    evaluator = replace(evaluator, draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
     if arguments.labels:
         found = [replace(each, outputs=truth.add(each.outputs, Path(arguments.labels))) for each in found]
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]
+    evaluate.operative(config)
     methods = groups.by_method(cut, reports)
     made = comparison.table(methods, arguments.metric or reports[0].headline[0], arguments.format == 'csv')
     show(tables.FORMATS[arguments.format](made), target)

@@ -2,7 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from research import command_line, errors, folders, outputs
 from research.evaluation import report, text, truth
@@ -10,12 +12,16 @@ from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
 from research.outputs import Outputs
 
+if TYPE_CHECKING:
+    from research.config import Config
+
 EXAMPLES = """\
   scripts/eval.sh <run>/outputs/test                 one split
   scripts/eval.sh <run>                              all outputs of a run, compared
   scripts/eval.sh <run> --output=results             written there, not into the run
   scripts/eval.sh --check <outputs>                  only: are they as docs/outputs.md says?
   scripts/eval.sh <outputs> --labels=test.csv        truth that came later
+  scripts/eval.sh <outputs> --gin_file=cost.gin      metrics of yours (docs/metrics.md), other settings
   scripts/eval.sh <run>/outputs/test --overwrite \\
       --gin_bindings='research.evaluation.evaluator.Evaluator.draws = 10000'
 """
@@ -39,7 +45,7 @@ def parser() -> command_line.Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
-    evaluator = build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    evaluator, config = build_evaluator(arguments.gin_file, arguments.gin_bindings)
     found = outputs.find(arguments.outputs)
     if arguments.check:
         return check(found, arguments.labels)
@@ -48,8 +54,9 @@ def main(arguments: argparse.Namespace) -> int:
     for each in targets:
         folders.check_replaceable(each, report.METRICS, arguments.overwrite)
     reports = [evaluator.report_on(read(folder, arguments.labels)) for folder in found]
+    bound = operative(config)
     for each, where in zip(reports, targets, strict=True):
-        each.write(where, arguments.overwrite)
+        replace(each, config=bound).write(where, arguments.overwrite)
     show(names, reports)
     notes = filter(None, (truth.said(each.outputs) for each in reports))
     print(*notes, *(f'evaluation: {where}' for where in targets), sep='\n')
@@ -74,16 +81,28 @@ def check(found: Sequence[Path], labels: str | None) -> int:
     return errors.FINISHED
 
 
-def build_evaluator(gin_file: Sequence[str], gin_bindings: Sequence[str]) -> Evaluator:
-    """Returns the evaluator; Gin is imported only if one of its flags was given."""
+def build_evaluator(
+    gin_file: Sequence[str], gin_bindings: Sequence[str]
+) -> tuple[Evaluator, 'Config | None']:
+    """Returns the evaluator and its config; Gin is imported only if one of its flags was given."""
     if not gin_file and not gin_bindings:
-        return Evaluator()
-    from research import config
+        return Evaluator(), None
+    from research.config import Config
 
-    bound = config.Config(gin_file, gin_bindings)
-    evaluator = bound.build(Evaluator)
-    bound.check()
-    return evaluator
+    config = Config(gin_file, gin_bindings)
+    return config.build(Evaluator), config
+
+
+def operative(config: 'Config | None') -> str:
+    """Returns what was bound, defaults too, once all has been evaluated; '' without Gin.
+
+    Raises:
+      UserError: for a binding that nothing has used. A metric uses its own when it is called.
+    """
+    if not config:
+        return ''
+    config.check()
+    return config.text().strip()
 
 
 def target(folder: Path, name: str, output: str | None) -> Path:

@@ -35,6 +35,7 @@ class Report:
       draws: name to metric on each resample, f64 [draws]: the same resamples in each report on as many
         examples with the same bootstrap. Of those metrics alone that compare methods example by example.
       right: name to whether each example counts as right, bool [n], of the metrics that are shares of these.
+      config: what the evaluator was bound to, as a Gin config; '' where nothing was.
     """
 
     outputs: Outputs
@@ -45,6 +46,7 @@ class Report:
     figures: Mapping[str, Callable[[], Figure]]
     draws: Mapping[str, np.ndarray] = field(default_factory=dict)
     right: Mapping[str, np.ndarray] = field(default_factory=dict)
+    config: str = ''
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of metrics.json."""
@@ -61,6 +63,7 @@ class Report:
             'details': self.outputs.manifest['details'],
             'files': self.outputs.manifest['files'],
             'labels': self.outputs.manifest.get('labels'),
+            'config': self.config,
             'bootstrap': asdict(self.bootstrap),
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},
         }

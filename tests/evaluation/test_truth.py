@@ -120,7 +120,7 @@ def test_arrays_in_another_order(kind: str, how: str, tmp_path: Path):
         wide = {
             name: each.astype(np.int64) if each.dtype.kind == 'i' else each for name, each in true.items()
         }
-        np.savez_compressed(path, ids=np.array(turned.ids), **wide)
+        np.savez_compressed(path, allow_pickle=False, ids=np.array(turned.ids), **wide)
     else:
         path = tmp_path / 'other'
         outputs.write(
