@@ -5,8 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from research import command_line, errors, evaluate
-from research.errors import UserError
+from research import command_line, errors, evaluate, folders
 from research.evaluation import comparison, groups, sources, tables, truth
 
 EXAMPLES = """\
@@ -47,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Reads, compares, and prints or writes; returns the exit code."""
     target = Path(arguments.output) if arguments.output else None
     if target:
-        check_target(target, arguments.overwrite)
+        folders.check_file(target, arguments.overwrite)
     evaluator, config = evaluate.build_evaluator(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
@@ -62,14 +61,6 @@ def main(arguments: argparse.Namespace) -> int:
     notes = [made.note] * (arguments.format == 'csv') + [truth.said(each.outputs) for each in found]
     sys.stderr.writelines(f'{note}\n' for note in notes if note)
     return errors.FINISHED
-
-
-def check_target(target: Path, overwrite: bool) -> None:
-    """Raises `UserError` if something stands at `target` that may not be replaced."""
-    if target.is_dir():
-        raise UserError(f'{target} is a folder. Choose a name for the file.')
-    if target.exists() and not overwrite:
-        raise UserError(f'{target} exists already. Pass --overwrite to replace it, or choose another file.')
 
 
 def show(text: str, target: Path | None) -> None:

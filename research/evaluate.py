@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import command_line, errors, folders, outputs
-from research.evaluation import report, text, truth
+from research.evaluation import export, report, text, truth
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
 from research.outputs import Outputs
@@ -21,6 +21,7 @@ EXAMPLES = """\
   scripts/eval.sh <run> --output=results             written there, not into the run
   scripts/eval.sh --check <outputs>                  only: are they as docs/outputs.md says?
   scripts/eval.sh <outputs> --labels=test.csv        truth that came later
+  scripts/eval.sh <outputs> --export=csv             a submission; or npz, or coco for boxes and masks
   scripts/eval.sh <outputs> --gin_file=cost.gin      metrics of yours (docs/metrics.md), other settings
   scripts/eval.sh <run>/outputs/test --overwrite \\
       --gin_bindings='research.evaluation.evaluator.Evaluator.draws = 10000'
@@ -37,8 +38,14 @@ def parser() -> command_line.Parser:
         '--output', metavar='DIR', help='where to write; by default evaluation/ in each outputs folder'
     )
     made.add_argument('--labels', metavar='FILE', help='the truth, by id: .csv, .npz, .json or other outputs')
-    made.add_argument('--check', action='store_true', help='verify the outputs and write nothing')
-    made.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation')
+    instead = made.add_mutually_exclusive_group()
+    instead.add_argument('--check', action='store_true', help='verify the outputs and write nothing')
+    instead.add_argument(
+        '--export',
+        choices=export.ENDINGS,
+        help='write a submission and evaluate nothing; by default to export/ in each outputs folder',
+    )
+    made.add_argument('--overwrite', action='store_true', help='replace what was written earlier')
     made.add_gin_arguments()
     return made
 
@@ -50,6 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return check(found, arguments.labels)
     names = folders.short_names(found)
+    if arguments.export:
+        return submit(found, names, arguments)
     targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
     for each in targets:
         folders.check_replaceable(each, report.METRICS, arguments.overwrite)
@@ -81,6 +90,23 @@ def check(found: Sequence[Path], labels: str | None) -> int:
     return errors.FINISHED
 
 
+def submit(found: Sequence[Path], names: Sequence[str], arguments: argparse.Namespace) -> int:
+    """Exports outputs; returns the exit code."""
+    form = arguments.export
+    predicted = [read(folder, arguments.labels) for folder in found]
+    files = [
+        target(folder, name, arguments.output, 'export') / f'submission{export.ENDINGS[form]}'
+        for folder, name in zip(found, names, strict=True)
+    ]
+    for each, file in zip(predicted, files, strict=True):
+        folders.check_file(file, arguments.overwrite)
+        export.check(each, form)
+    for each, file in zip(predicted, files, strict=True):
+        export.write(each, form, file)
+        print(f'submission: {file}')
+    return errors.FINISHED
+
+
 def build_evaluator(
     gin_file: Sequence[str], gin_bindings: Sequence[str]
 ) -> tuple[Evaluator, 'Config | None']:
@@ -105,9 +131,9 @@ def operative(config: 'Config | None') -> str:
     return config.text().strip()
 
 
-def target(folder: Path, name: str, output: str | None) -> Path:
-    """Returns where the evaluation of an outputs folder goes."""
-    return Path(output) / name if output else folder / 'evaluation'
+def target(folder: Path, name: str, output: str | None, inside: str = 'evaluation') -> Path:
+    """Returns where what is made of an outputs folder goes."""
+    return Path(output) / name if output else folder / inside
 
 
 def show(names: Sequence[str], reports: Sequence[Report]) -> None:

@@ -101,7 +101,7 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
     ('arguments', 'message'),
     [
         ([], 'the following arguments are required: OUTPUTS'),
-        (['{folder}', '--overwrit'], "Did you mean '--overwrite'?"),
+        (['{folder}', '--overwrit'], "Did you mean '--overwrite'"),
         (['{folder}x'], "does not exist. Did you mean 'test'?"),
         (['{folder}', '--gin_bindings=research.evaluation.evaluator.Evaluator.drwas = 200'], 'draws'),
         (['{folder}', '--gin_bindings=research.evaluation.evaluator.Evaluator.draws = 1'], 'at least 100'),

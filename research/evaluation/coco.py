@@ -4,11 +4,12 @@ Source: https://cocodataset.org/#format-data and #format-results.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pycocotools import mask as run_lengths
 
 from research.errors import UserError, did_you_mean
 from research.outputs import Outputs
@@ -71,3 +72,48 @@ def _classes(path: Path, categories: Sequence[Mapping[str, Any]], found: Outputs
         hint = did_you_mean(unknown[0], places)
         raise UserError(f'{path}: the category {unknown[0]!r} is no class of {found.folder}. {hint}')
     return {each['id']: places[each['name']] for each in categories}
+
+
+def results(found: Outputs) -> list[dict[str, Any]]:
+    """Returns predictions as pycocotools' `loadRes` takes them.
+
+    An image's id is that of the example, as a number if all are plain numbers; a category's is the place of
+    the class, counted from 1.
+
+    Args:
+      found: boxes of a detection, or masks of a segmentation: a result for each class that is in a mask.
+    """
+    images = _numbers(found.ids)
+    if found.kind == 'segmentation':
+        return [
+            each
+            for image, mask in zip(images, found.arrays['masks'], strict=True)
+            for each in _of_mask(image, mask)
+        ]
+    boxes = found.arrays['boxes'].astype(np.float64)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    columns = (found.arrays['example'], found.arrays['classes'], boxes[:, :2], sides, found.arrays['scores'])
+    return [
+        {
+            'image_id': images[example],
+            'category_id': label + 1,
+            'bbox': [*corner, *side],
+            'score': score,
+        }
+        for example, label, corner, side, score in zip(*(each.tolist() for each in columns), strict=True)
+    ]
+
+
+def _numbers(ids: Sequence[str]) -> Sequence[int | str]:
+    """Returns COCO's ids of images, which are numbers."""
+    if not all(each.isascii() and each.isdigit() for each in ids):
+        return ids
+    numbers = [int(each) for each in ids]
+    return numbers if len(set(numbers)) == len(ids) else ids
+
+
+def _of_mask(image: int | str, mask: np.ndarray) -> Iterator[dict[str, Any]]:
+    for label in np.unique(mask).tolist():
+        encoded: Any = run_lengths.encode(np.asfortranarray(mask == label, np.uint8))
+        segmentation = {'size': encoded['size'], 'counts': encoded['counts'].decode('ascii')}
+        yield {'image_id': image, 'category_id': label + 1, 'segmentation': segmentation, 'score': 1.0}
