@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from research import command_line, errors, folders, outputs
+from research.errors import UserError
 from research.evaluation import export, report, text, truth
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
@@ -54,6 +55,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
     evaluator, config = build_evaluator(arguments.gin_file, arguments.gin_bindings)
     found = outputs.find(arguments.outputs)
+    if config and (arguments.check or arguments.export):
+        raise UserError('--check and --export evaluate nothing: leave out --gin_file and --gin_bindings.')
     if arguments.check:
         return check(found, arguments.labels)
     names = folders.short_names(found)
@@ -115,7 +118,10 @@ def build_evaluator(
         return Evaluator(), None
     from research.config import Config
 
-    config = Config(gin_file, gin_bindings)
+    try:
+        config = Config(gin_file, gin_bindings)
+    except SyntaxError as error:  # of a file of metrics
+        raise UserError(f'{error.filename}:{error.lineno}: {error.msg}.') from error
     return config.build(Evaluator), config
 
 

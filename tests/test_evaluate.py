@@ -105,6 +105,11 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
         (['{folder}x'], "does not exist. Did you mean 'test'?"),
         (['{folder}', '--gin_bindings=research.evaluation.evaluator.Evaluator.drwas = 200'], 'draws'),
         (['{folder}', '--gin_bindings=research.evaluation.evaluator.Evaluator.draws = 1'], 'at least 100'),
+        (
+            ['{folder}', '--check', '--gin_bindings=research.evaluation.evaluator.Evaluator.draws = 200'],
+            '--check and --export evaluate nothing',
+        ),
+        (['{folder}', '--check', '--export=csv'], 'not allowed with argument --check'),
         (['{folder}', '--output={folder}'], 'holds something else: it has no metrics.json'),
     ],
 )

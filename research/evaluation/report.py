@@ -14,6 +14,7 @@ from research import folders
 from research.evaluation import text
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Metric
+from research.evaluation.truth import Labelled
 from research.outputs import Outputs
 
 FORMAT, VERSION = 'evaluation', 1
@@ -62,7 +63,7 @@ class Report:
             'examples': len(self.outputs.ids),
             'details': self.outputs.manifest['details'],
             'files': self.outputs.manifest['files'],
-            'labels': self.outputs.manifest.get('labels'),
+            'labels': self.outputs.labels if isinstance(self.outputs, Labelled) else None,
             'config': self.config,
             'bootstrap': asdict(self.bootstrap),
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},

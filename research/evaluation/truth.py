@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,26 @@ READERS: Mapping[str, Read] = {
     '.json': coco.read,
     '': label_arrays.read_folder,
 }
-RECORD = 'labels'  # where the manifest of what is returned says what was used
 
 
-def add(found: Outputs, path: Path) -> Outputs:
+@dataclass(frozen=True)
+class Labelled(Outputs):
+    """Outputs with the truth that a file states.
+
+    Attributes:
+      labels: what was used: the file, its sha256 and that of each array, how many examples, and for how many
+        of them the outputs themselves say otherwise (None: nothing).
+    """
+
+    labels: Mapping[str, Any]
+
+
+def add(found: Outputs, path: Path) -> Labelled:
     """Returns outputs with the truth that a file states; it wins over their own.
 
     Args:
       found: outputs that were read.
       path: a list (`.csv`), arrays (`.npz`), COCO's annotations (`.json`), or another outputs folder.
-
-    Returns:
-      The outputs; `labels` in their manifest says what was used: the file, its sha256 and that of each array,
-      how many examples, and for how many of them the outputs themselves said otherwise (None: nothing).
 
     Raises:
       UserError: the file is not about the same examples, cannot be read or is no truth of this kind.
@@ -45,8 +52,8 @@ def add(found: Outputs, path: Path) -> Outputs:
     _check_ids(path, ids, found)
     given = rows.of_ids(replace(found, ids=tuple(ids), arrays=arrays), found.ids)
     predictions = {name: each for name, each in found.arrays.items() if name not in truths}
-    made = replace(found, arrays={**predictions, **given.arrays})
-    kinds.check(path, found.kind, made.arrays, len(found.ids), len(found.class_names))
+    together = {**predictions, **given.arrays}
+    kinds.check(path, found.kind, together, len(found.ids), len(found.class_names))
     record = {
         'file': str(path),
         'sha256': _sha256_of(path / outputs.MANIFEST if path.is_dir() else path),
@@ -54,17 +61,16 @@ def add(found: Outputs, path: Path) -> Outputs:
         'examples': len(found.ids),
         'differing': _differing(found, given),
     }
-    return replace(made, manifest={**found.manifest, RECORD: record})
+    return Labelled(**{**vars(found), 'arrays': together, 'labels': record})
 
 
 def said(found: Outputs) -> str:
     """Returns a sentence on the truth that was given; '' if the outputs have their own."""
-    record: Mapping[str, Any] | None = found.manifest.get(RECORD)
-    if not record:
+    if not isinstance(found, Labelled):
         return ''
-    differing = record['differing']
+    differing = found.labels['differing']
     more = f'; those of {found.folder} itself differ for {differing} of them and were not used'
-    return f'labels: {record["file"]}, {record["examples"]} examples{more * bool(differing)}'
+    return f'labels: {found.labels["file"]}, {len(found.ids)} examples{more * bool(differing)}'
 
 
 def _reader(path: Path) -> Read:

@@ -174,10 +174,18 @@ def _means(scores: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
 
 def _resampled(function: Function, found: Outputs, bootstrap: Bootstrap) -> np.ndarray:
     """Returns what a function says of each resample, f64 [draws]; it may be NaN for some."""
-    draws = np.array([float(_called(function, each)) for each in _resamples(found, bootstrap)])
+    needed = _needed(function, found)
+    draws = np.array([float(_called(function, each)) for each in _resamples(needed, bootstrap)])
     if not np.isfinite(draws).any():
         raise UserError(f'{place(function)}: {_name(function)} is finite for none of the resamples.')
     return np.where(np.isfinite(draws), draws, np.nan)
+
+
+def _needed(function: Function, found: Outputs) -> Outputs:
+    """Returns the outputs without arrays that a function does not take, so that these are not resampled."""
+    parameters, fields = inspect.signature(_plain(function)).parameters, kinds.KINDS[found.kind].arrays
+    taken = {name for name in found.arrays if name in parameters or fields[name].below == 'n'}
+    return replace(found, arrays={name: np.asarray(found.arrays[name]) for name in taken})
 
 
 def _resamples(found: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:

@@ -133,7 +133,7 @@ def test_arrays_in_another_order(kind: str, how: str, tmp_path: Path):
         )
     made = truth.add(save(tmp_path / 'bare', kind), path)
     assert scores(made) == scores(whole)
-    assert truth.add(whole, path).manifest['labels']['differing'] == 0
+    assert truth.add(whole, path).labels['differing'] == 0
 
 
 def scores(found: outputs.Outputs) -> dict[str, float]:
@@ -194,7 +194,7 @@ def test_without_a_file_nothing_is_recorded(tmp_path: Path):
 def test_differing_boxes_are_counted_by_image(tmp_path: Path):
     found = save(tmp_path / 'it', 'detection', truth=TRUE['detection'])
     path = written(tmp_path, json.dumps(annotations(annotations=annotations()['annotations'][1:])), 'x.json')
-    assert truth.add(found, path).manifest['labels']['differing'] == 1
+    assert truth.add(found, path).labels['differing'] == 1
 
 
 def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program):

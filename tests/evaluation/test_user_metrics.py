@@ -258,6 +258,12 @@ def test_a_binding_of_a_metric_that_is_not_told_is_a_mistake(save, module, progr
     assert not (folder / 'evaluation').exists()
 
 
+def test_a_file_that_is_no_python(save, module, program):
+    path, config = module(CODE + 'def more(:\n', CONFIG)
+    code, _, err = program('evaluate', str(save(*random_case(0))), f'--gin_file={config}')
+    assert (code, err) == (2, f'error: {path}:{CODE.count(chr(10)) + 1}: invalid syntax.\n')
+
+
 def test_definition_of_a_function_without_words():
     def nothing(labels):
         return labels
