@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     evaluator, config = evaluate.build_evaluator(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
-    if arguments.labels:
+    if arguments.labels is not None:
         found = [replace(each, outputs=truth.add(each.outputs, Path(arguments.labels))) for each in found]
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]

@@ -78,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
 def read(folder: Path, labels: str | None) -> Outputs:
     """Reads outputs, with the truth of the file `labels` if there is one."""
     found = outputs.read(folder)
-    return truth.add(found, Path(labels)) if labels else found
+    return found if labels is None else truth.add(found, Path(labels))
 
 
 def check(found: Sequence[Path], labels: str | None) -> int:

@@ -109,6 +109,8 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
             ['{folder}', '--check', '--gin_bindings=research.evaluation.evaluator.Evaluator.draws = 200'],
             '--check and --export evaluate nothing',
         ),
+        (['{folder}', '--labels='], 'unfinished: it has no manifest.json'),
+        (['{folder}', '--labels={folder}.csv'], 'no such file'),
         (['{folder}', '--check', '--export=csv'], 'not allowed with argument --check'),
         (['{folder}', '--output={folder}'], 'holds something else: it has no metrics.json'),
     ],

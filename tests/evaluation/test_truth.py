@@ -1,6 +1,7 @@
 """Truth that comes later: the same numbers as though the outputs had held it, or one clear message."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,8 @@ def test_without_a_file_nothing_is_recorded(tmp_path: Path):
     found = save(tmp_path / 'it', 'classification', truth=TRUE['classification'])
     assert Evaluator(draws=100).report_on(found).as_json()['labels'] is None
     assert truth.said(found) == ''
+    spoken = replace(found, manifest={**found.manifest, 'labels': 'of somebody else'})
+    assert Evaluator(draws=100).report_on(spoken).as_json()['labels'] is None
 
 
 def test_differing_boxes_are_counted_by_image(tmp_path: Path):
