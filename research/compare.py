@@ -2,18 +2,18 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from research import command_line, errors
-from research.errors import UserError
-from research.evaluation import comparison, groups, sources, tables
-from research.evaluation.evaluator import Evaluator
+from research import command_line, errors, evaluate, folders
+from research.evaluation import comparison, groups, sources, tables, truth
 from research.evaluation.pages import comparison_page
 
 EXAMPLES = """\
   scripts/compare.sh workspace/runs/wide workspace/runs/narrow      two runs
   scripts/compare.sh workspace/runs/sweep --split=val               all runs below a folder
   scripts/compare.sh <run> <outputs of scikit-learn> --intersect    on the examples that both have
+  scripts/compare.sh <runs> --gin_file=cost.gin --metric=expected_cost  by a metric of yours
   scripts/compare.sh <runs> --format=latex --output=table.tex       for a paper
   scripts/compare.sh <runs> --format=html --output=report.html      a page: curves, classes, examples
 """
@@ -26,16 +26,23 @@ def parser() -> command_line.Parser:
         'sources', nargs='+', metavar='SOURCE', help='a run, an outputs folder, or a folder that holds some'
     )
     made.add_argument('--split', default='test', help='which outputs of a run; test by default')
+    made.add_argument('--labels', metavar='FILE', help='the truth, by id: .csv, .npz, .json or other outputs')
     made.add_argument('--metric', help="what to sort and to test by; by default the kind's first")
     made.add_argument(
         '--intersect', action='store_true', help='cut outputs to the examples that all of them have'
     )
-    made.add_argument('--draws', type=int, default=10000, help='bootstrap resamples; 10000 by default')
+    made.add_argument(
+        '--draws',
+        type=int,
+        default=10000,
+        help='bootstrap resamples; 10000 by default, whatever a config says',
+    )
     made.add_argument(
         '--format', choices=(*tables.FORMATS, 'html'), default='markdown', help='markdown by default'
     )
     made.add_argument('--output', metavar='FILE', help='where to write; printed by default')
     made.add_argument('--overwrite', action='store_true', help='replace an earlier file')
+    made.add_gin_arguments()
     return made
 
 
@@ -43,29 +50,23 @@ def main(arguments: argparse.Namespace) -> int:
     """Reads, compares, and prints or writes; returns the exit code."""
     target = Path(arguments.output) if arguments.output else None
     if target:
-        check_target(target, arguments.overwrite)
-    evaluator = Evaluator(draws=arguments.draws)
+        folders.check_file(target, arguments.overwrite)
+    evaluator, config = evaluate.build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    evaluator = replace(evaluator, draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
+    if arguments.labels is not None:
+        found = [replace(each, outputs=truth.add(each.outputs, Path(arguments.labels))) for each in found]
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]
+    evaluate.operative(config)
     methods = groups.by_method(cut, reports)
     by = arguments.metric or reports[0].headline[0]
-    if arguments.format == 'html':
-        show(comparison_page.page(methods, by), target)
-        return errors.FINISHED
     made = comparison.table(methods, by, arguments.format == 'csv')
-    show(tables.FORMATS[arguments.format](made), target)
-    if arguments.format == 'csv':
-        print(made.note, file=sys.stderr)
+    is_page = arguments.format == 'html'
+    show(comparison_page.page(methods, by) if is_page else tables.FORMATS[arguments.format](made), target)
+    notes = [made.note] * (arguments.format == 'csv') + [truth.said(each.outputs) for each in found]
+    sys.stderr.writelines(f'{note}\n' for note in notes if note)
     return errors.FINISHED
-
-
-def check_target(target: Path, overwrite: bool) -> None:
-    """Raises `UserError` if something stands at `target` that may not be replaced."""
-    if target.is_dir():
-        raise UserError(f'{target} is a folder. Choose a name for the file.')
-    if target.exists() and not overwrite:
-        raise UserError(f'{target} exists already. Pass --overwrite to replace it, or choose another file.')
 
 
 def show(text: str, target: Path | None) -> None:

@@ -2,18 +2,28 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from research import command_line, errors, folders, outputs
-from research.evaluation import report, text, written
+from research.errors import UserError
+from research.evaluation import export, report, text, truth, written
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
+from research.outputs import Outputs
+
+if TYPE_CHECKING:
+    from research.config import Config
 
 EXAMPLES = """\
   scripts/eval.sh <run>/outputs/test                 one split
   scripts/eval.sh <run>                              all outputs of a run, compared
   scripts/eval.sh <run> --output=results             written there, not into the run
   scripts/eval.sh --check <outputs>                  only: are they as docs/outputs.md says?
+  scripts/eval.sh <outputs> --labels=test.csv        truth that came later
+  scripts/eval.sh <outputs> --export=csv             a submission; or npz, or coco for boxes and masks
+  scripts/eval.sh <outputs> --gin_file=cost.gin      metrics of yours (docs/metrics.md), other settings
   scripts/eval.sh <run>/outputs/test --overwrite \\
       --gin_bindings='research.evaluation.evaluator.Evaluator.draws = 10000'
 """
@@ -28,34 +38,53 @@ def parser() -> command_line.Parser:
     made.add_argument(
         '--output', metavar='DIR', help='where to write; by default evaluation/ in each outputs folder'
     )
-    made.add_argument('--check', action='store_true', help='verify the outputs and write nothing')
-    made.add_argument('--overwrite', action='store_true', help='replace an earlier evaluation')
+    made.add_argument('--labels', metavar='FILE', help='the truth, by id: .csv, .npz, .json or other outputs')
+    instead = made.add_mutually_exclusive_group()
+    instead.add_argument('--check', action='store_true', help='verify the outputs and write nothing')
+    instead.add_argument(
+        '--export',
+        choices=export.ENDINGS,
+        help='write a submission and evaluate nothing; by default to export/ in each outputs folder',
+    )
+    made.add_argument('--overwrite', action='store_true', help='replace what was written earlier')
     made.add_gin_arguments()
     return made
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
-    evaluator = build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    evaluator, config = build_evaluator(arguments.gin_file, arguments.gin_bindings)
     found = outputs.find(arguments.outputs)
+    if config and (arguments.check or arguments.export):
+        raise UserError('--check and --export evaluate nothing: leave out --gin_file and --gin_bindings.')
     if arguments.check:
-        return check(found)
+        return check(found, arguments.labels)
     names = folders.short_names(found)
+    if arguments.export:
+        return submit(found, names, arguments)
     targets = [target(folder, name, arguments.output) for folder, name in zip(found, names, strict=True)]
     for each in targets:
         folders.check_replaceable(each, written.METRICS, arguments.overwrite)
-    reports = [evaluator.report(folder) for folder in found]
+    reports = [evaluator.report_on(read(folder, arguments.labels)) for folder in found]
+    bound = operative(config)
     for each, where in zip(reports, targets, strict=True):
-        written.write(each, where, arguments.overwrite)
+        written.write(replace(each, config=bound), where, arguments.overwrite)
     show(names, reports)
-    print(*(f'evaluation: {where}' for where in targets), sep='\n')
+    notes = filter(None, (truth.said(each.outputs) for each in reports))
+    print(*notes, *(f'evaluation: {where}' for where in targets), sep='\n')
     return errors.FINISHED
 
 
-def check(found: Sequence[Path]) -> int:
+def read(folder: Path, labels: str | None) -> Outputs:
+    """Reads outputs, with the truth of the file `labels` if there is one."""
+    found = outputs.read(folder)
+    return found if labels is None else truth.add(found, Path(labels))
+
+
+def check(found: Sequence[Path], labels: str | None) -> int:
     """Verifies outputs folders; raises `UserError` at the first that is not sound. Returns the exit code."""
     for folder in found:
-        sound = outputs.read(folder)
+        sound = read(folder, labels)
         print(
             f'{sound.kind}, {len(sound.ids)} examples: {", ".join(sound.arrays)}',
             f'sound: {folder}',
@@ -64,21 +93,53 @@ def check(found: Sequence[Path]) -> int:
     return errors.FINISHED
 
 
-def build_evaluator(gin_file: Sequence[str], gin_bindings: Sequence[str]) -> Evaluator:
-    """Returns the evaluator; Gin is imported only if one of its flags was given."""
+def submit(found: Sequence[Path], names: Sequence[str], arguments: argparse.Namespace) -> int:
+    """Exports outputs; returns the exit code."""
+    form = arguments.export
+    predicted = [read(folder, arguments.labels) for folder in found]
+    files = [
+        target(folder, name, arguments.output, 'export') / f'submission{export.ENDINGS[form]}'
+        for folder, name in zip(found, names, strict=True)
+    ]
+    for each, file in zip(predicted, files, strict=True):
+        folders.check_file(file, arguments.overwrite)
+        export.check(each, form)
+    for each, file in zip(predicted, files, strict=True):
+        export.write(each, form, file)
+        print(f'submission: {file}')
+    return errors.FINISHED
+
+
+def build_evaluator(
+    gin_file: Sequence[str], gin_bindings: Sequence[str]
+) -> tuple[Evaluator, 'Config | None']:
+    """Returns the evaluator and its config; Gin is imported only if one of its flags was given."""
     if not gin_file and not gin_bindings:
-        return Evaluator()
-    from research import config
+        return Evaluator(), None
+    from research.config import Config
 
-    bound = config.Config(gin_file, gin_bindings)
-    evaluator = bound.build(Evaluator)
-    bound.check()
-    return evaluator
+    try:
+        config = Config(gin_file, gin_bindings)
+    except SyntaxError as error:  # of a file of metrics
+        raise UserError(f'{error.filename}:{error.lineno}: {error.msg}.') from error
+    return config.build(Evaluator), config
 
 
-def target(folder: Path, name: str, output: str | None) -> Path:
-    """Returns where the evaluation of an outputs folder goes."""
-    return Path(output) / name if output else folder / 'evaluation'
+def operative(config: 'Config | None') -> str:
+    """Returns what was bound, defaults too, once all has been evaluated; '' without Gin.
+
+    Raises:
+      UserError: for a binding that nothing has used. A metric uses its own when it is called.
+    """
+    if not config:
+        return ''
+    config.check()
+    return config.text().strip()
+
+
+def target(folder: Path, name: str, output: str | None, inside: str = 'evaluation') -> Path:
+    """Returns where what is made of an outputs folder goes."""
+    return Path(output) / name if output else folder / inside
 
 
 def show(names: Sequence[str], reports: Sequence[Report]) -> None:

@@ -49,6 +49,14 @@ def check_replaceable(folder: Path, mark: str, overwrite: bool) -> None:
         raise UserError(f'{folder} exists already. Pass --overwrite to replace it, or choose another folder.')
 
 
+def check_file(file: Path, overwrite: bool) -> None:
+    """Raises `UserError` if something stands at `file` that may not be replaced."""
+    if file.is_dir():
+        raise UserError(f'{file} is a folder. Choose a name for the file.')
+    if os.path.lexists(file) and not overwrite:
+        raise UserError(f'{file} exists already. Pass --overwrite to replace it, or choose another place.')
+
+
 def short_names(found: Sequence[Path]) -> list[str]:
     """Returns for each folder its path below what they have in common; '.' for a single one."""
     absolute = [folder.resolve() for folder in found]

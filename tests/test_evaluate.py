@@ -101,10 +101,17 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
     ('arguments', 'message'),
     [
         ([], 'the following arguments are required: OUTPUTS'),
-        (['{folder}', '--overwrit'], "Did you mean '--overwrite'?"),
+        (['{folder}', '--overwrit'], "Did you mean '--overwrite'"),
         (['{folder}x'], "does not exist. Did you mean 'test'?"),
         (['{folder}', '--gin_bindings=research.evaluation.evaluator.Evaluator.drwas = 200'], 'draws'),
         (['{folder}', '--gin_bindings=research.evaluation.evaluator.Evaluator.draws = 1'], 'at least 100'),
+        (
+            ['{folder}', '--check', '--gin_bindings=research.evaluation.evaluator.Evaluator.draws = 200'],
+            '--check and --export evaluate nothing',
+        ),
+        (['{folder}', '--labels='], 'unfinished: it has no manifest.json'),
+        (['{folder}', '--labels={folder}.csv'], 'no such file'),
+        (['{folder}', '--check', '--export=csv'], 'not allowed with argument --check'),
         (['{folder}', '--output={folder}'], 'holds something else: it has no metrics.json'),
     ],
 )

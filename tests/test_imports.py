@@ -74,6 +74,7 @@ ALLOWED = {
         'research.kinds',
         'research.errors',
     },
+    'research.metrics': {'research.metrics', 'research.errors'},
     'research.evaluation': {
         'research.evaluation',
         'research.pages',

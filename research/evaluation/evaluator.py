@@ -1,13 +1,13 @@
 """The evaluator: from an outputs folder to numbers with intervals, tables and figures."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from research import outputs
 from research.errors import UserError, did_you_mean
-from research.evaluation import written
+from research.evaluation import user_metrics, written
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.classification import Classification
 from research.evaluation.detection import Detection
@@ -37,6 +37,8 @@ class Evaluator:
       seed: of the resamples.
       calibration_bins: number of bins of the calibration error.
       top_k: for which k top-k accuracy is told, where there are more classes.
+      metrics: functions that are told as metrics too; docs/metrics.md says what they take and return.
+      only: names of the metrics that are told, in this order; all of them if empty.
     """
 
     draws: int = 1000
@@ -44,6 +46,8 @@ class Evaluator:
     seed: int = 0
     calibration_bins: int = 15
     top_k: tuple[int, ...] = (5,)
+    metrics: Sequence[Callable[..., Any]] = ()
+    only: tuple[str, ...] = ()
 
     def __post_init__(self):
         _require(self.draws >= 100, 'draws', self.draws, 'at least 100')
@@ -51,6 +55,7 @@ class Evaluator:
         _require(self.seed >= 0, 'seed', self.seed, 'at least 0')
         _require(self.calibration_bins >= 1, 'calibration_bins', self.calibration_bins, 'at least 1')
         _require(all(k >= 1 for k in self.top_k), 'top_k', self.top_k, 'at least 1 each')
+        user_metrics.check(self.metrics)
 
     def kinds(self) -> Mapping[str, KindEvaluator]:
         """Returns what evaluates each kind of outputs. A new kind is a new module and a line here."""
@@ -84,7 +89,8 @@ class Evaluator:
                 f'{found.folder}: no evaluation for outputs of kind {found.kind!r} yet. '
                 f'{did_you_mean(found.kind, kinds)} Add one in research/evaluation/evaluator.py.'
             )
-        return kinds[found.kind].report(found, Bootstrap(self.draws, self.confidence, self.seed))
+        report = kinds[found.kind].report(found, Bootstrap(self.draws, self.confidence, self.seed))
+        return self._chosen(user_metrics.add(report, self.metrics))
 
     def evaluate(
         self, folder: str | Path, output: str | Path | None = None, overwrite: bool = False
@@ -105,6 +111,19 @@ class Evaluator:
         report = self.report(folder)
         written.write(report, Path(output) if output else Path(folder) / 'evaluation', overwrite)
         return report.as_json()
+
+    def _chosen(self, report: Report) -> Report:
+        """Returns a report that tells the metrics of `only` alone."""
+        if not self.only:
+            return report
+        for name in self.only:
+            if name not in report.metrics:
+                raise UserError(
+                    f'Evaluator.only: {report.outputs.kind} has no metric {name!r}. '
+                    f'{did_you_mean(name, report.metrics)}'
+                )
+        chosen = {name: report.metrics[name] for name in self.only}
+        return replace(report, metrics=chosen, headline=self.only)
 
 
 def _require(holds: bool, name: str, value: object, what: str) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Metric
+from research.evaluation.truth import Labelled
 from research.outputs import Outputs
 
 FORMAT, VERSION = 'evaluation', 1
@@ -30,6 +31,7 @@ class Report:
       draws: name to metric on each resample, f64 [draws]: the same resamples in each report on as many
         examples with the same bootstrap. Of those metrics alone that compare methods example by example.
       right: name to whether each example counts as right, bool [n], of the metrics that are shares of these.
+      config: what the evaluator was bound to, as a Gin config; '' where nothing was.
     """
 
     outputs: Outputs
@@ -40,6 +42,7 @@ class Report:
     figures: Mapping[str, Callable[[], Figure]]
     draws: Mapping[str, np.ndarray] = field(default_factory=dict)
     right: Mapping[str, np.ndarray] = field(default_factory=dict)
+    config: str = ''
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of metrics.json."""
@@ -55,6 +58,8 @@ class Report:
             'examples': len(self.outputs.ids),
             'details': self.outputs.manifest['details'],
             'files': self.outputs.manifest['files'],
+            'labels': self.outputs.labels if isinstance(self.outputs, Labelled) else None,
+            'config': self.config,
             'bootstrap': asdict(self.bootstrap),
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},
         }

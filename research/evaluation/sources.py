@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from research import kinds, outputs
+from research import outputs
 from research.errors import UserError, did_you_mean
-from research.evaluation import settings
+from research.evaluation import rows, settings
 from research.evaluation.settings import Settings
 from research.outputs import Outputs
 
@@ -91,7 +91,7 @@ def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
     if not there:
         raise UserError(f'{first.folder} and the other outputs have no example in common.')
     ids = tuple(each for each in first.ids if each in there)
-    cut = [replace(each, outputs=_taken(each.outputs, ids)) for each in sources]
+    cut = [replace(each, outputs=rows.of_ids(each.outputs, ids)) for each in sources]
     for each in cut[1:]:
         _check_truth(cut[0].outputs, each.outputs)
     return cut
@@ -182,30 +182,6 @@ def _check_ids(first: Outputs, other: Outputs) -> None:
         f'{len(here & there)} are the same: {example!r} is only in {owner.folder}. '
         'Compare outputs of the same split, or pass --intersect to compare on the examples that all have.'
     )
-
-
-def _taken(found: Outputs, ids: tuple[str, ...]) -> Outputs:
-    """Returns the outputs of these ids, in this order; boxes and the like in the order of their examples."""
-    fields = kinds.KINDS[found.kind].arrays
-    owners = {name for name in found.arrays if fields[name].below == 'n'}
-    if found.ids == ids and not owners:
-        return found
-    places = {each: index for index, each in enumerate(ids)}
-    place = np.array([places.get(each, -1) for each in found.ids])
-    rows = {'n': _order(place)} | {fields[name].axes: _order(place[found.arrays[name]]) for name in owners}
-    arrays = dict(found.arrays)
-    for name, array in found.arrays.items():
-        axis = fields[name].axes.split()[0]
-        if axis in rows:
-            taken = array[rows[axis]]
-            arrays[name] = place[taken].astype(array.dtype) if name in owners else taken
-    return replace(found, ids=ids, arrays=arrays)
-
-
-def _order(place: np.ndarray) -> np.ndarray:
-    """Returns the rows to take from the place of each, int [rows]; those with place -1 are left out."""
-    order = np.argsort(place, kind='stable')
-    return order[place[order] >= 0]
 
 
 def _check_truth(first: Outputs, other: Outputs) -> None:

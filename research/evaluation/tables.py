@@ -49,7 +49,7 @@ def comma_separated(table: Table) -> str:
     """Returns the table as CSV, without its note: a spreadsheet finds no formula in it."""
     written = io.StringIO()
     rows = csv.writer(written, lineterminator='\n')
-    rows.writerows([_defused(cell) for cell in row] for row in [list(table.columns), *table.rows()])
+    rows.writerows([defused(cell) for cell in row] for row in [list(table.columns), *table.rows()])
     return written.getvalue()
 
 
@@ -95,7 +95,7 @@ def _one_line(cell: str) -> str:
     return ' '.join(cell.split())
 
 
-def _defused(cell: str) -> str:
+def defused(cell: str) -> str:
     """Puts an apostrophe before what a spreadsheet would compute; a number it would not."""
     try:
         float(cell)
