@@ -1,7 +1,10 @@
 """Figures for a talk or a paper: readable from the last row, safe for the colour-blind."""
 
+import functools
+
 import numpy as np
 import pandas as pd
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -187,9 +190,17 @@ def entitle(figure: Figure, title: str, headline: Metric) -> None:
 
 
 def plain(name: object, length: int = 20) -> str:
-    """Returns a name short enough for an axis, with no sign that starts a formula."""
-    text = str(name).replace('$', r'\$')
+    """Returns a name short enough for an axis, without signs that start a formula or that its font lacks."""
+    there = _glyphs()
+    text = ''.join(sign if ord(sign) in there else '□' for sign in str(name)).replace('$', r'\$')
     return text if len(text) <= length else text[: length - 1] + '…'
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    """Returns the characters that the font of the figures has."""
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    return frozenset(font.get_charmap())
 
 
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from research import folders
-from research.evaluation import text
+from research.evaluation import tables, text
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Metric
 from research.outputs import Outputs
@@ -70,7 +70,7 @@ class Report:
             (aside / METRICS).write_text(json.dumps(self.as_json(), indent=2) + '\n', encoding='utf-8')
             (aside / 'metrics.md').write_text(self._markdown(), encoding='utf-8')
             for name, table in self.tables.items():
-                table.to_csv(aside / f'{name}.csv', float_format='%.6g')
+                (aside / f'{name}.csv').write_text(tables.frame_as_csv(table), encoding='utf-8')
             (aside / 'figures').mkdir()
             for name, draw in self.figures.items():
                 draw().savefig(aside / 'figures' / f'{name}.png', dpi=160)
@@ -107,7 +107,13 @@ class Report:
             f'Intervals: percentiles over {self.bootstrap.draws} bootstrap resamples of the examples, '
             f'seed {self.bootstrap.seed}.'
         )
-        parts = [f'# {self.title()}', text.markdown(self.rows()), intervals, '\n'.join(meanings), *figures]
+        parts = [
+            f'# {text.escaped(self.title())}',
+            text.markdown(self.rows()),
+            intervals,
+            '\n'.join(meanings),
+            *figures,
+        ]
         return '\n\n'.join(parts) + '\n'
 
 
