@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -54,12 +55,13 @@ def folder_of(kind: str, **more: Any) -> Iterator[Path]:
 
 
 def judge(folder: Path) -> None:
-    """Evaluates outputs and compares them with sound ones."""
+    """Evaluates outputs; compares them with sound ones, and with themselves."""
+    twin = shutil.copytree(folder, folder.parent / 'twin')
     code = ended(evaluate, str(folder), f'--output={folder.parent / "found"}')
     if code == 0:
         strictly((folder.parent / 'found/metrics.json').read_text(encoding='utf-8'))
     ended(compare, str(folder), str(folder.parent / 'sound'), '--draws=100', '--format=latex')
-    ended(compare, str(folder), str(folder.parent / 'sound'), '--draws=100', '--intersect', '--format=csv')
+    ended(compare, str(folder), str(twin), '--draws=100', '--intersect', '--format=csv')
 
 
 def ended(program: Any, *arguments: str) -> int:

@@ -161,7 +161,7 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
     shown = table.head(HARDEST)
     figure = Figure(figsize=(6.4, 4.2 + 0.25 * len(shown)), layout='constrained')
     above, below = figure.subplots(2, height_ratios=(3, 1 + 0.25 * len(shown)))
-    above.hist(table['bits_per_byte'], bins=40, color=SKY)
+    above.hist(table['bits_per_byte'], bins=edges(table['bits_per_byte'].to_numpy()), color=SKY)
     above.axvline(headline.value, color=ORANGE, label='all texts together')
     above.set(xlim=(0, None), xlabel='bits per byte', ylabel='texts')
     above.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -194,6 +194,13 @@ def plain(name: object, length: int = 20) -> str:
     there = _glyphs()
     text = ''.join(sign if ord(sign) in there else '□' for sign in str(name)).replace('$', r'\$')
     return text if len(text) <= length else text[: length - 1] + '…'
+
+
+def edges(values: np.ndarray) -> np.ndarray:
+    """Returns the edges of 40 bins for a histogram, f64 [41]; far apart enough where all values are equal."""
+    low, high = values.min(), values.max()
+    reach = max(high - low, 1e-6 * max(abs(low), abs(high))) or 1.0
+    return low / 2 + high / 2 + reach * np.linspace(-0.5, 0.5, 41) * (1 + 1e-9)
 
 
 @functools.cache

@@ -219,6 +219,8 @@ def _features(found: Outputs, name: str) -> np.ndarray:
         raise UserError(
             f'{found.folder}: {name}.npy holds {len(features)} examples, and at least {LEAST} are needed.'
         )
+    if not features.size:
+        raise UserError(f'{found.folder}: {name}.npy holds no numbers for any example.')
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if bad.size:
         raise UserError(
