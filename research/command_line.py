@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from research.errors import FAILED, INTERRUPTED, MISTAKE, Interrupted, RunError, UserError, did_you_mean
+from research.harmless import printable
 
 # What is wrong with a file system, and not with a program.
 TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
@@ -57,7 +58,7 @@ def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
         code = main(parser.parse_args())
     except (UserError, RunError) as error:
         sys.stdout.flush()
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {printable(str(error))}', file=sys.stderr)
         code = MISTAKE if isinstance(error, UserError) else FAILED
     except OSError as error:
         if error.errno not in TROUBLE:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import numpy as np
 
 from research import folders, kinds
 from research.errors import UserError, did_you_mean
+from research.harmless import CONTROL, defused
 
 FORMAT, VERSION = 'outputs', 1
 MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
@@ -100,6 +102,16 @@ def write(
     _check_ids(folder, ids)
     kinds.check(folder, kind, arrays, len(ids), len(class_names))
     _check_meanings(folder, arrays, meanings)
+    told = {
+        'project': project,
+        'run': run,
+        'step': step,
+        'dataset': dataset,
+        'split': split,
+        'class_names': list(class_names),
+        'details': dict(details or {}),
+    }
+    _check_texts(folder, told)
     with folders.replacing(folder, MANIFEST, overwrite) as aside:
         (aside / IDS).write_text(''.join(f'{each}\n' for each in ids), encoding='utf-8', newline='\n')
         for name, array in arrays.items():
@@ -111,14 +123,8 @@ def write(
             'format': FORMAT,
             'version': VERSION,
             'kind': kind,
-            'project': project,
-            'run': run,
-            'step': step,
-            'dataset': dataset,
-            'split': split,
+            **told,
             'examples': len(ids),
-            'class_names': list(class_names),
-            'details': dict(details or {}),
             'arrays': {name: _described(name, array, meanings[name]) for name, array in arrays.items()},
             'files': {path.relative_to(aside).as_posix(): _fingerprint(path) for path in _files(aside)},
         }
@@ -234,7 +240,7 @@ def _write_predictions(
     with path.open('w', encoding='utf-8', newline='') as file:
         rows = csv.writer(file, lineterminator='\n')
         rows.writerow(columns)
-        rows.writerows([_defused(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+        rows.writerows([defused(cell) for cell in row] for row in zip(*columns.values(), strict=True))
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -243,14 +249,6 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     with np.errstate(invalid='ignore'):
         powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-# A cell that a spreadsheet would compute; a plain number such as -1 it would not.
-_FORMULA = re.compile(r'[=@\t\r]|[+-](?![\d.]+$)')
-
-
-def _defused(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 # Reading.
@@ -286,30 +284,66 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f'{folder}: unfinished: it has no {MANIFEST}. Write the outputs again.')
     try:
-        manifest = json.loads(path.read_text(encoding='utf-8'))
+        manifest = json.loads(
+            path.read_text(encoding='utf-8'), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
     except (ValueError, RecursionError) as error:
         raise UserError(f'{path}: not JSON: {error}. Write the outputs again.') from error
     _check_format(path, manifest)
     manifest = _DEFAULTS | manifest
     _check_types(path, 'the manifest', manifest, _TYPES)
     for name, stated in manifest['arrays'].items():
-        _check_types(path, f'array {name!r}', stated, _ARRAY_TYPES)
+        _check_types(path, f'array {_cut(name)}', stated, _ARRAY_TYPES)
     for name, stated in manifest['files'].items():
-        _check_types(path, f'file {name!r}', stated, _FILE_TYPES)
-    if not all(isinstance(name, str) for name in manifest['class_names']):
-        raise UserError(f"{path}: 'class_names' holds something that is not text.")
+        _check_types(path, f'file {_cut(name)}', stated, _FILE_TYPES)
+    for key in ('class_names', 'details'):
+        values = manifest[key].values() if key == 'details' else manifest[key]
+        if not all(isinstance(value, str) for value in values):
+            raise UserError(f'{path}: {key!r} holds something that is not text.')
+    _check_texts(path, manifest)
     return manifest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object, whose keys must be different: else readers take different ones of them."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(
+            f'the key {next(name for name in names if names.count(name) > 1)!r} stands there twice'
+        )
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f'{name} is no number')
+
+
+def _check_texts(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Checks that what reports show is harmless: one line of text each, that no terminal obeys."""
+    shown = [manifest[key] for key in ('project', 'run', 'dataset', 'split')]
+    for text in (*shown, *manifest['class_names'], *manifest['details'], *manifest['details'].values()):
+        if CONTROL.search(text):
+            raise UserError(f'{path}: {_cut(text)} holds control characters. Write one line of plain text.')
+
+
+def _cut(value: Any) -> str:
+    """Returns a value of a manifest as a message shows it, which nobody's terminal obeys or is filled by."""
+    text = repr(value)
+    return text if len(text) <= 100 else f'{text[:100]}…'
 
 
 def _check_format(path: Path, manifest: Any) -> None:
     if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
         raise UserError(f"{path}: not the manifest of an outputs folder: 'format' is not {FORMAT!r}.")
     version = manifest.get('version')
-    if not isinstance(version, int) or version < 1:
-        raise UserError(f"{path}: 'version' is {version!r}, where a number from 1 to {VERSION} is needed.")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UserError(
+            f"{path}: 'version' is {_cut(version)}, where a number from 1 to {VERSION} is needed."
+        )
     if version > VERSION:
         raise UserError(
-            f'{path}: format version {version}; this code knows up to {VERSION}. Update the code.'
+            f'{path}: format version {_cut(version)}; this code knows up to {VERSION}. Update the code.'
         )
 
 
@@ -319,8 +353,8 @@ def _check_types(path: Path, what: str, stated: Any, types: Mapping[str, Any]) -
     for key, needed in types.items():
         if key not in stated:
             raise UserError(f'{path}: {what} has no {key!r}.')
-        if not isinstance(stated[key], needed):
-            raise UserError(f'{path}: {what} has {stated[key]!r} as {key!r}, which has the wrong type.')
+        if not isinstance(stated[key], needed) or isinstance(stated[key], bool):
+            raise UserError(f'{path}: {what} has {_cut(stated[key])} as {key!r}, which has the wrong type.')
 
 
 def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -341,8 +375,8 @@ def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _check_path(folder: Path, name: str) -> None:
     parts = name.split('/')
-    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:\x00]', name):
-        raise UserError(f'{folder / MANIFEST}: {name!r} is not a relative path inside the folder.')
+    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:]', name) or CONTROL.search(name):
+        raise UserError(f'{folder / MANIFEST}: {_cut(name)} is not a relative path inside the folder.')
     if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
         raise UserError(f'{folder}: {name} is a link. Put the file itself there.')
 
@@ -354,7 +388,7 @@ def _check_content(folder: Path, name: str, stated: Mapping[str, Any]) -> None:
     # The size first: it costs nothing and says more than a digest.
     size = path.stat().st_size
     if size != stated['bytes']:
-        problem = f'it has {size} bytes, not {stated["bytes"]}'
+        problem = f'it has {size} bytes, not {_cut(stated["bytes"])}'
     elif _fingerprint(path)['sha256'] != stated['sha256']:
         problem = f'its sha256 is not the one in {MANIFEST}'
     else:
@@ -369,41 +403,48 @@ def _read_ids(folder: Path, examples: int) -> list[str]:
         raise UserError(f'{folder}: {IDS} is not UTF-8 text: {error}.') from error
     ids = text.removesuffix('\n').split('\n') if text else []
     if len(ids) != examples:
-        raise UserError(f'{folder}: {IDS} has {len(ids)} ids, but {MANIFEST} says {examples} examples.')
+        raise UserError(f'{folder}: {IDS} has {len(ids)} ids, but {MANIFEST} says {_cut(examples)} examples.')
     _check_ids(folder, ids)
     return ids
-
-
-# Control characters, line separators and halves of surrogate pairs.
-_NOT_ONE_LINE = re.compile('[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]')
 
 
 def _check_ids(folder: Path, ids: Sequence[str]) -> None:
     if not len(ids):
         raise UserError(f'{folder}: {IDS}: there are no examples.')
     for each in ids:
-        if not isinstance(each, str) or not each or _NOT_ONE_LINE.search(each):
-            raise UserError(f'{folder}: {IDS}: {each!r} is not an id. An id is one line of text, not empty.')
+        if not isinstance(each, str) or not each or CONTROL.search(each):
+            raise UserError(
+                f'{folder}: {IDS}: {_cut(each)} is not an id. An id is one line of text, not empty.'
+            )
     if len(set(ids)) < len(ids):
         twice = next(each for each, times in Counter(ids).items() if times > 1)
-        raise UserError(f'{folder}: {IDS}: {twice!r} stands there twice. Each example has its own id.')
+        raise UserError(f'{folder}: {IDS}: {_cut(twice)} stands there twice. Each example has its own id.')
 
 
 def _read_array(folder: Path, name: str, stated: Mapping[str, Any]) -> np.ndarray:
     """Maps an array from its file; never unpickles."""
     path = folder / stated['file']
     try:
-        array = np.lib.format.open_memmap(path, mode='r')
-    except ValueError as error:
-        raise UserError(f'{folder}: {path.name} is not a plain .npy file: {error}.') from error
+        array = _mapped(path)
+    except OSError:
+        raise
+    except Exception as error:  # of whatever kind NumPy's parser and its parts may raise
+        raise UserError(f'{folder}: {path.name} is not a plain .npy file: {str(error)[:200]}.') from error
     size, expected = path.stat().st_size, array.offset + array.nbytes
     if size != expected:
         raise UserError(f'{folder}: {path.name} has {size} bytes, but its header says {expected}.')
     found = {'file': f'{name}.npy', 'dtype': str(array.dtype), 'shape': list(array.shape)}
     for key, value in found.items():
         if stated[key] != value:
-            raise UserError(f'{folder}: {name!r} has {key} {value}, but {MANIFEST} says {stated[key]}.')
+            raise UserError(f'{folder}: {name!r} has {key} {value}, but {MANIFEST} says {_cut(stated[key])}.')
     return array
+
+
+def _mapped(path: Path) -> np.memmap:
+    """Maps an array; what NumPy would only warn of, such as a size beyond all numbers, is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        return np.lib.format.open_memmap(path, mode='r')
 
 
 # Finding.

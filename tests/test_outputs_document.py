@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from research import kinds, outputs
+from research.datasets import dataset
 from tests.conftest import REPOSITORY, Program
 
 DOCUMENT = (REPOSITORY / 'docs/outputs.md').read_text(encoding='utf-8')
@@ -21,9 +22,11 @@ NUMPY, SCIKIT_LEARN, TORCH = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOT
 
 
 @pytest.fixture(scope='module')
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
     """A folder in which the examples were run, by a Python that knows nothing of this repository."""
     folder = tmp_path_factory.mktemp('elsewhere')
+    dataset.load('digits')
+    (folder / 'workspace').symlink_to(workspace)
     subprocess.run([sys.executable, '-I', '-c', NUMPY + SCIKIT_LEARN], cwd=folder, check=True)
     return folder / 'outputs'
 

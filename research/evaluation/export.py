@@ -11,7 +11,7 @@ from scipy import special
 
 from research.errors import UserError
 from research.evaluation import coco, label_arrays
-from research.evaluation.tables import defused
+from research.harmless import defused
 from research.outputs import Outputs
 
 Column = np.ndarray | Sequence[str]  # numbers or text

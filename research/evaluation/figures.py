@@ -1,8 +1,10 @@
 """Figures for a talk or a paper: readable from the last row, safe for the colour-blind."""
 
+import functools
+
 import numpy as np
 import pandas as pd
-from matplotlib import rcParams
+from matplotlib import font_manager, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
@@ -163,7 +165,7 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
     shown = table.head(HARDEST)
     figure = Figure(figsize=(6.4, 4.2 + 0.25 * len(shown)), layout='constrained')
     above, below = figure.subplots(2, height_ratios=(3, 1 + 0.25 * len(shown)))
-    above.hist(table['bits_per_byte'], bins=40, color=SKY)
+    above.hist(table['bits_per_byte'], bins=edges(table['bits_per_byte'].to_numpy()), color=SKY)
     above.axvline(headline.value, color=ORANGE, label='all texts together')
     above.set(xlim=(0, None), xlabel='bits per byte', ylabel='texts')
     above.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -192,9 +194,24 @@ def entitle(figure: Figure, title: str, headline: Metric) -> None:
 
 
 def plain(name: object, length: int = 20) -> str:
-    """Returns a name short enough for an axis, with no sign that starts a formula."""
-    text = str(name).replace('$', r'\$')
+    """Returns a name short enough for an axis, without signs that start a formula or that its font lacks."""
+    there = _glyphs()
+    text = ''.join(sign if ord(sign) in there else '□' for sign in str(name)).replace('$', r'\$')
     return text if len(text) <= length else text[: length - 1] + '…'
+
+
+def edges(values: np.ndarray) -> list[float]:
+    """Returns the 41 edges of 40 bins for a histogram, far apart enough where all values are equal."""
+    low, high = values.min(), values.max()
+    reach = max(high - low, 1e-6 * max(abs(low), abs(high))) or 1.0
+    return (low / 2 + high / 2 + reach * np.linspace(-0.5, 0.5, 41) * (1 + 1e-9)).tolist()
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    """Returns the characters that the font of the figures has."""
+    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
+    return frozenset(font.get_charmap())
 
 
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:

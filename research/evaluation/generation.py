@@ -1,15 +1,17 @@
-"""How near generated examples come to real ones: distances between their features."""
+"""How near generated examples come to real ones, and how much of these they cover, by their features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from research.errors import UserError
 from research.evaluation import figures
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.distances import Kernels, frechet, moments
+from research.evaluation.manifold import NEIGHBOURS, Manifold
 from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
 from research.outputs import Outputs
@@ -18,6 +20,9 @@ _INTERVAL = (
     'Resamples repeat examples, which makes a distance larger: the interval is moved by the mean of that.'
 )
 _HALVINGS = 'Mean over random halvings, as many as bootstrap resamples; the interval is of single halvings.'
+_KYNKAANNIEMI = (
+    'Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative Models, NeurIPS 2019'
+)
 DEFINITIONS = {
     'frechet_distance': Definition(
         'Frechet distance',
@@ -55,8 +60,29 @@ DEFINITIONS = {
         f'Small sets are as far apart by chance above as below. {_HALVINGS}',
         'this evaluator',
     ),
+    'precision': Definition(
+        'precision',
+        'fraction',
+        'higher',
+        'Share of the samples that lie on the manifold of the real examples: in a ball around one of them '
+        'that reaches to its third nearest neighbour among them, by their features. The interval resamples '
+        'the samples and leaves the manifold as it is.',
+        _KYNKAANNIEMI,
+    ),
+    'recall': Definition(
+        'recall',
+        'fraction',
+        'higher',
+        'Share of the real examples that lie on the manifold of the samples, which is made alike. '
+        'The interval resamples the real examples and leaves the manifold as it is.',
+        _KYNKAANNIEMI,
+    ),
 }
-HEADLINE = ('frechet_distance', 'kernel_distance', 'frechet_ratio')
+HEADLINE = ('frechet_distance', 'kernel_distance', 'frechet_ratio', 'precision', 'recall')
+# Distances between halves need two real examples in each, and a manifold a feature and its neighbours.
+LEAST = NEIGHBOURS + 1
+# Name of a metric to its value and to that on each resample, f64 [draws].
+Found = dict[str, tuple[float, np.ndarray]]
 
 
 class Generation:
@@ -68,13 +94,15 @@ class Generation:
         Raises:
           UserError: features of real examples are missing or too few, or features are not finite.
         """
-        samples, reference = _features(found, 'features', 2), _features(found, 'reference_features', 4)
+        samples, reference = _features(found, 'features'), _features(found, 'reference_features')
         measured = measure(samples, reference, bootstrap)
         title = figures.subject(found, bootstrap)
         drawn = {
             'samples': partial(figures.samples, found.arrays['samples'], title, measured['frechet_distance'])
         }
-        return Report(found, bootstrap, measured, HEADLINE, {}, drawn)
+        tables = {'per_example': per_example(found.ids, samples, reference)}
+        headline = tuple(name for name in HEADLINE if name in measured)
+        return Report(found, bootstrap, measured, headline, tables, drawn)
 
 
 def measure(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Mapping[str, Metric]:
@@ -85,26 +113,42 @@ def measure(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) ->
       reference: features f64 [m, d] of real ones.
       bootstrap: how intervals are made.
     """
-    values, draws = _resampled(samples, reference, bootstrap)
-    halved = halvings(samples, reference, bootstrap.draws, bootstrap.seed)
-    values |= {
-        'frechet_distance_of_halves': halved[:, 0].mean(),
-        'frechet_ratio': halved[:, 1].mean() / halved[:, 0].mean(),
-    }
-    draws |= {'frechet_distance_of_halves': halved[:, 0], 'frechet_ratio': halved[:, 1] / halved[:, 0]}
-    return {
-        name: Metric(float(values[name]), bootstrap.interval(draws[name]).tolist(), definition)
-        for name, definition in DEFINITIONS.items()
-    }
-
-
-def _resampled(
-    samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Returns both distances; and on each resample, f64 [draws], moved so that their mean is right."""
     counts = bootstrap.counts(len(samples))
     # Samples and real examples are drawn independently of each other.
     reference_counts = replace(bootstrap, seed=bootstrap.seed + 1).counts(len(reference))
+    parts = [
+        _distances(samples, reference, counts, reference_counts),
+        _halves(samples, reference, bootstrap),
+        _shares(samples, reference, counts, reference_counts),
+    ]
+    found = {name: both for part in parts for name, both in part.items()}
+    return {
+        name: Metric(float(found[name][0]), bootstrap.interval(found[name][1]).tolist(), definition)
+        for name, definition in DEFINITIONS.items()
+        if name in found
+    }
+
+
+def per_example(ids: Sequence[str], samples: np.ndarray, reference: np.ndarray) -> pd.DataFrame:
+    """Returns a row for each sample, the one farthest from anything real first.
+
+    Args:
+      ids: of the samples.
+      samples: features f64 [n, d].
+      reference: features f64 [m, d] of real examples.
+
+    Returns:
+      `distance` to the nearest real example, in features; `inside`, whether it lies on their manifold.
+    """
+    inside, distance = Manifold.of(reference).place(samples)
+    table = pd.DataFrame({'distance': distance, 'inside': inside}, pd.Index(ids, name='id'))
+    return table.sort_values('distance', ascending=False, kind='stable')
+
+
+def _distances(
+    samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
+) -> Found:
+    """Returns both distances; those of resamples are moved so that their mean is right."""
     pairs = zip(counts, reference_counts, strict=True)
     kernels = Kernels.of(samples, reference)
     once, reference_once = np.ones((1, len(samples))), np.ones((1, len(reference)))
@@ -116,7 +160,28 @@ def _resampled(
         'frechet_distance': np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs]),
         'kernel_distance': kernels.distance(counts, reference_counts),
     }
-    return values, {name: draws[name] - draws[name].mean() + value for name, value in values.items()}
+    return {name: (value, draws[name] - draws[name].mean() + value) for name, value in values.items()}
+
+
+def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Found:
+    """Returns the distance of halves and the ratio; no ratio where all real examples are equal."""
+    of_halves, of_samples = halvings(samples, reference, bootstrap.draws, bootstrap.seed).T
+    found: Found = {'frechet_distance_of_halves': (of_halves.mean(), of_halves)}
+    if np.ptp(reference, axis=0).any():
+        found['frechet_ratio'] = (of_samples.mean() / of_halves.mean(), of_samples / of_halves)
+    return found
+
+
+def _shares(
+    samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
+) -> Found:
+    """Returns precision and recall."""
+    generated, _ = Manifold.of(reference).place(samples)
+    covered, _ = Manifold.of(samples).place(reference)
+    return {
+        'precision': (generated.mean(), counts @ generated / len(samples)),
+        'recall': (covered.mean(), reference_counts @ covered / len(reference)),
+    }
 
 
 def halvings(samples: np.ndarray, reference: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -142,7 +207,7 @@ def halvings(samples: np.ndarray, reference: np.ndarray, draws: int, seed: int) 
     return np.array(found)
 
 
-def _features(found: Outputs, name: str, least: int) -> np.ndarray:
+def _features(found: Outputs, name: str) -> np.ndarray:
     """Returns features f64 [n, d]; raises `UserError` if they are missing, too few or not finite."""
     if name not in found.arrays:
         raise UserError(
@@ -150,10 +215,12 @@ def _features(found: Outputs, name: str, least: int) -> np.ndarray:
             'Save the features of real examples, made by what made those of the samples.'
         )
     features = np.asarray(found.arrays[name], np.float64)
-    if len(features) < least:
+    if len(features) < LEAST:
         raise UserError(
-            f'{found.folder}: {name}.npy holds {len(features)} examples, and at least {least} are needed.'
+            f'{found.folder}: {name}.npy holds {len(features)} examples, and at least {LEAST} are needed.'
         )
+    if not features.size:
+        raise UserError(f'{found.folder}: {name}.npy holds no numbers for any example.')
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if bad.size:
         raise UserError(

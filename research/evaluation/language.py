@@ -15,6 +15,8 @@ from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
 from research.outputs import Outputs
 
+MOST = 1000  # bits per byte: perplexity, their power of two, is still a number
+
 DEFINITIONS = {
     'bits_per_byte': Definition(
         'bits per byte',
@@ -68,6 +70,8 @@ def read_texts(found: Outputs) -> pd.DataFrame:
     lengths = np.asarray(found.arrays['lengths'])
     _check(found, 'log_probs', log_probs, ~np.isfinite(log_probs) | (log_probs > 0), 'no log-probabilities')
     _check(found, 'lengths', lengths, lengths < 0, 'no lengths')
+    huge = (lengths > 0) & (-log_probs > MOST * math.log(2) * lengths)
+    _check(found, 'log_probs', log_probs, huge, f'less than {MOST} bits per byte can say')
     if not lengths.sum():
         raise UserError(f'{found.folder}: lengths.npy counts no bytes, so there is nothing to evaluate.')
     bits = np.abs(log_probs) / math.log(2)

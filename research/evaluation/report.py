@@ -25,8 +25,8 @@ class Report:
       bootstrap: how the intervals were made.
       metrics: name to metric, the most telling first.
       headline: names of the few metrics by which outputs are compared.
-      tables: name to table, written as `<name>.csv`. `per_example` is always there but for samples: a row per
-        example by its id, the worst first.
+      tables: name to table, written as `<name>.csv`. `per_example` is always there: a row per example by its
+        id, the worst first.
       figures: name to what draws it, written as `figures/<name>.png`.
       draws: name to metric on each resample, f64 [draws]: the same resamples in each report on as many
         examples with the same bootstrap. Of those metrics alone that compare methods example by example.

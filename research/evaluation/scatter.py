@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from research.evaluation import figures
 from research.evaluation.figures import GREY, ORANGE, SKY, entitle
 from research.evaluation.metric import Metric
 
@@ -44,7 +45,7 @@ def _points(axes: Axes, values: np.ndarray, targets: np.ndarray) -> None:
 
 def _errors(axes: Axes, errors: np.ndarray) -> None:
     """Draws a histogram of the errors, and their mean, which says whether all lie too high or too low."""
-    axes.hist(errors, bins=40, color=SKY)
+    axes.hist(errors, bins=figures.edges(errors), color=SKY)
     axes.axvline(0, color=GREY, linestyle='--', linewidth=1)
     axes.axvline(errors.mean(), color=ORANGE, label=f'mean {errors.mean():.3g}')
     axes.set(xlabel='prediction minus target', ylabel='examples')

@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from research.evaluation import text
+from research.harmless import defused
 
 BEST, TIED = 'best', 'tied'
 
@@ -32,8 +35,8 @@ class Table:
 
 def markdown(table: Table) -> str:
     """Returns the table in Markdown: the best bold, ties italic."""
-    marked = _marked(table, _markdown_cell, {BEST: '**{}**', TIED: '*{}*'})
-    return f'{text.markdown(marked)}\n\n{_markdown_cell(table.note)}\n'
+    marked = _marked(table, text.escaped, {BEST: '**{}**', TIED: '*{}*'})
+    return f'{text.markdown(marked)}\n\n{text.escaped(table.note)}\n'
 
 
 def latex(table: Table) -> str:
@@ -53,6 +56,15 @@ def comma_separated(table: Table) -> str:
     return written.getvalue()
 
 
+def frame_as_csv(frame: pd.DataFrame) -> str:
+    """Returns a table of pandas as CSV: a spreadsheet finds no formula in it."""
+    harmless = frame.rename(index=_cell, columns=_cell)
+    for place, dtype in enumerate(harmless.dtypes):
+        if not pd.api.types.is_numeric_dtype(dtype):
+            harmless.isetitem(place, harmless.iloc[:, place].map(_cell))
+    return harmless.to_csv(float_format='%.6g')
+
+
 FORMATS = {'markdown': markdown, 'csv': comma_separated, 'latex': latex}
 
 
@@ -64,14 +76,6 @@ def _marked(table: Table, escape: Callable[[str], str], emphasis: Mapping[str, s
         pairs = zip(marks, map(escape, cells), strict=True)
         rows.append([emphasis.get(mark, '{}').format(cell) for mark, cell in pairs])
     return rows
-
-
-# What Markdown or HTML would read; underscores inside a word they leave alone. The table escapes pipes.
-_MARKDOWN = re.compile(r'[\\*`<>\[\]~$]|(?<!\w)_|_(?!\w)')
-
-
-def _markdown_cell(cell: str) -> str:
-    return _MARKDOWN.sub(lambda found: '\\' + found[0], _one_line(cell))
 
 
 _LATEX = {
@@ -88,17 +92,10 @@ _LATEX = {
 
 def _latex_cell(cell: str) -> str:
     # A bracket after the end of a row would be read as the row's distance.
-    return re.sub(r'^\[', '{[}', ''.join(_LATEX.get(character, character) for character in _one_line(cell)))
+    return re.sub(
+        r'^\[', '{[}', ''.join(_LATEX.get(character, character) for character in text.one_line(cell))
+    )
 
 
-def _one_line(cell: str) -> str:
-    return ' '.join(cell.split())
-
-
-def defused(cell: str) -> str:
-    """Puts an apostrophe before what a spreadsheet would compute; a number it would not."""
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}" if cell.startswith(('=', '+', '-', '@', '\t', '\r')) else cell
-    return cell
+def _cell(value: object) -> object:
+    return defused(value) if isinstance(value, str) else value

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from research import folders
-from research.evaluation import text
+from research.evaluation import tables, text
 from research.evaluation.pages import report_page, vectors
 from research.evaluation.report import Report
 
@@ -17,7 +17,7 @@ def write(report: Report, folder: Path, overwrite: bool) -> None:
         (aside / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
         (aside / 'metrics.md').write_text(markdown(report), encoding='utf-8')
         for name, table in report.tables.items():
-            table.to_csv(aside / f'{name}.csv', float_format='%.6g')
+            (aside / f'{name}.csv').write_text(tables.frame_as_csv(table), encoding='utf-8')
         figures = {name: vectors.drawn(draw) for name, draw in report.figures.items()}
         (aside / 'figures').mkdir()
         for name, figure in figures.items():
@@ -36,5 +36,11 @@ def markdown(report: Report) -> str:
         f'Intervals: percentiles over {report.bootstrap.draws} bootstrap resamples of the examples, '
         f'seed {report.bootstrap.seed}.'
     )
-    parts = [f'# {report.title()}', text.markdown(report.rows()), intervals, '\n'.join(meanings), *figures]
+    parts = [
+        f'# {text.escaped(report.title())}',
+        text.markdown(report.rows()),
+        intervals,
+        '\n'.join(meanings),
+        *figures,
+    ]
     return '\n\n'.join(parts) + '\n'

@@ -13,6 +13,7 @@ from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.distances import Kernels, frechet, moments
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.generation import DEFINITIONS, Generation, halvings
+from tests.evaluation.test_manifold import slow_share
 
 RANDOM = np.random.default_rng(0)
 SAMPLES, REAL = (RANDOM.normal(size=(n, 3)).astype(np.float32) for n in (60, 80))
@@ -23,13 +24,13 @@ BOOTSTRAP = Bootstrap(200, 0.95, 0)
 def save(tmp_path: Path):
     """Writes outputs of kind `generation`: save(features, reference) -> folder."""
 
-    def write(features: Any, reference: Any = None, channels: int = 1, **more: Any) -> Path:
+    def write(features: Any, reference: Any = None, channels: int = 1, name: str = 'it', **more: Any) -> Path:
         arrays = {'features': np.asarray(features, np.float32)}
         arrays['samples'] = RANDOM.integers(0, 256, (len(features), 4, 6, channels), np.uint8)
         if reference is not None:
             arrays['reference_features'] = np.asarray(reference, np.float32)
         outputs.write(
-            tmp_path / 'it',
+            tmp_path / name,
             kind='generation',
             arrays=arrays,
             ids=[str(index) for index in range(len(features))],
@@ -38,7 +39,7 @@ def save(tmp_path: Path):
             split='test',
             **more,
         )
-        return tmp_path / 'it'
+        return tmp_path / name
 
     return write
 
@@ -60,8 +61,48 @@ def test_the_numbers(save) -> None:
     halved = halvings(samples, real, 200, 0).mean(0)
     assert found['frechet_distance_of_halves'].value == pytest.approx(halved[0], rel=1e-5)
     assert found['frechet_ratio'].value == pytest.approx(halved[1] / halved[0], rel=1e-5)
+    assert found['precision'].value == pytest.approx(slow_share(samples, real), abs=1e-9)
+    assert found['recall'].value == pytest.approx(slow_share(real, samples), abs=1e-9)
     for metric in found.values():
         assert metric.interval[0] < metric.value < metric.interval[1]
+
+
+def test_the_intervals_of_precision_and_recall_are_those_of_shares(save) -> None:
+    found = report(save(SAMPLES + 1, REAL)).metrics
+    for name, examples in (('precision', 60), ('recall', 80)):
+        share = found[name].value
+        deviation = np.sqrt(share * (1 - share) / examples)
+        low, high = found[name].interval
+        assert 0.1 < share < 0.9
+        assert [low - share, high - share] == pytest.approx([-1.96 * deviation, 1.96 * deviation], rel=0.25)
+
+
+def test_a_row_for_each_sample_the_farthest_first(save) -> None:
+    table = report(save(SAMPLES + 1, REAL)).tables['per_example']
+    assert table['distance'].is_monotonic_decreasing
+    by_id = table.loc[[str(index) for index in range(60)]]
+    samples, real = SAMPLES.astype(np.float32) + 1, REAL
+    for (distance, inside), sample in zip(by_id.to_numpy(), samples.astype(float), strict=True):
+        assert distance == pytest.approx(min(np.linalg.norm(sample - each) for each in real), rel=1e-6)
+        assert inside == slow_share(sample[np.newaxis], real.astype(float))
+
+
+def test_real_examples_that_are_all_equal(save) -> None:
+    """Then there is no yardstick, and no ratio; the rest holds."""
+    found = report(save(SAMPLES, np.ones((5, 3))))
+    assert 'frechet_ratio' not in {*found.metrics, *found.headline}
+    assert (found.metrics['precision'].value, found.metrics['recall'].value) == (0, 1)
+    equal = Generation().report(outputs.read(save(np.ones((4, 3)), np.ones((5, 3)), name='equal')), BOOTSTRAP)
+    values = {name: metric.value for name, metric in equal.metrics.items()}
+    assert values == pytest.approx(
+        {
+            'frechet_distance': 0,
+            'kernel_distance': 0,
+            'frechet_distance_of_halves': 0,
+            'precision': 1,
+            'recall': 1,
+        }
+    )
 
 
 def test_samples_as_good_as_real_ones() -> None:
@@ -117,7 +158,7 @@ def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
     [
         (SAMPLES, None, r'no reference_features\.npy, so there is nothing to compare the samples with'),
         (SAMPLES, REAL[:3], r'reference_features\.npy holds 3 examples, and at least 4 are needed'),
-        (SAMPLES[:1], REAL, r'features\.npy holds 1 examples, and at least 2 are needed'),
+        (SAMPLES[:1], REAL, r'features\.npy holds 1 examples, and at least 4 are needed'),
         (np.where(SAMPLES[7] == SAMPLES, np.nan, SAMPLES), REAL, r'for 1 of 60 .* number 7, counted from 0'),
         (SAMPLES, np.where(REAL[70] == REAL, np.inf, REAL), r'reference_features\.npy .* number 70'),
     ],

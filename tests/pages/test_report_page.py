@@ -23,8 +23,8 @@ def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any) -> 
     opened = show(report(write_in_run(tmp_path / 'run', kind)))
     opened.check()
     titles = opened.texts('h2')
-    assert {'Metrics', 'Training', 'Config', 'Stack', 'Dataset', 'Outputs', 'Notes'} <= {*titles}
-    assert ('Per example' in titles) == (kind != 'generation')
+    of_run = {'Training', 'Config', 'Stack', 'Dataset', 'Notes'}
+    assert {'Metrics', 'Per example', 'Outputs', *of_run} <= {*titles}
     assert ('Examples' in titles) == (kind in PICTURED)
     assert opened.texts('nav a') == titles
     assert opened.page.locator('#training .plot').count() >= 3
