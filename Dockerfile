@@ -21,7 +21,8 @@ RUN if [ "$ACCELERATOR" = cpu ]; then also=; else also="-r requirements-$ACCELER
     pip install --no-cache-dir --disable-pip-version-check --quiet -r requirements.txt $also
 
 FROM base AS dev
-RUN command -v git || (apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*)
+# Chromium opens the pages of reports in the tests.
+RUN apt-get update && apt-get install -y --no-install-recommends git chromium && rm -rf /var/lib/apt/lists/*
 COPY requirements-dev.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --quiet -r requirements-dev.txt
 # A folder from outside belongs to another user, which git would refuse.
