@@ -8,6 +8,7 @@ from research import command_line, errors
 from research.errors import UserError
 from research.evaluation import comparison, groups, sources, tables
 from research.evaluation.evaluator import Evaluator
+from research.harmless import printable
 
 EXAMPLES = """\
   scripts/compare.sh workspace/runs/wide workspace/runs/narrow      two runs
@@ -63,7 +64,7 @@ def check_target(target: Path, overwrite: bool) -> None:
 def show(text: str, target: Path | None) -> None:
     """Writes the table to `target`, or prints it."""
     if not target:
-        print(text, end='')
+        print(printable(text), end='')
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding='utf-8')
