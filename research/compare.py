@@ -8,6 +8,7 @@ from pathlib import Path
 from research import command_line, errors, evaluate, folders
 from research.evaluation import comparison, groups, sources, tables, truth
 from research.evaluation.pages import comparison_page
+from research.harmless import printable
 
 EXAMPLES = """\
   scripts/compare.sh workspace/runs/wide workspace/runs/narrow      two runs
@@ -72,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
 def show(text: str, target: Path | None) -> None:
     """Writes the table to `target`, or prints it."""
     if not target:
-        print(text, end='')
+        print(printable(text), end='')
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding='utf-8')

@@ -118,7 +118,7 @@ def check(folder: Path, kind: str, arrays: Mapping[str, np.ndarray], examples: i
       UserError: names the folder and the array.
     """
     if kind not in KINDS:
-        raise UserError(f'{folder}: unknown kind of outputs {kind!r}. {did_you_mean(kind, KINDS)}')
+        raise UserError(f'{folder}: unknown kind of outputs {kind!r:.100}. {did_you_mean(kind, KINDS)}')
     _check_names(folder, kind, arrays)
     fields = KINDS[kind].arrays
     lengths = {'n': examples} | ({'classes': classes} if classes else {})

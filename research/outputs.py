@@ -150,7 +150,7 @@ def read(folder: str | Path) -> Outputs:
         ids = _read_ids(folder, manifest['examples'])
         arrays = {name: _read_array(folder, name, stated) for name, stated in manifest['arrays'].items()}
     except OSError as error:
-        raise UserError(f'{folder}: cannot be read: {error}.') from error
+        raise UserError(f'{folder}: cannot be read: {error!s:.300}.') from error
     kinds.check(folder, manifest['kind'], arrays, len(ids), len(manifest['class_names']))
     return Outputs(
         folder=folder,
@@ -293,9 +293,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     manifest = _DEFAULTS | manifest
     _check_types(path, 'the manifest', manifest, _TYPES)
     for name, stated in manifest['arrays'].items():
-        _check_types(path, f'array {_cut(name)}', stated, _ARRAY_TYPES)
+        _check_types(path, f'array {name!r:.100}', stated, _ARRAY_TYPES)
     for name, stated in manifest['files'].items():
-        _check_types(path, f'file {_cut(name)}', stated, _FILE_TYPES)
+        _check_types(path, f'file {name!r:.100}', stated, _FILE_TYPES)
     for key in ('class_names', 'details'):
         values = manifest[key].values() if key == 'details' else manifest[key]
         if not all(isinstance(value, str) for value in values):
@@ -324,13 +324,7 @@ def _check_texts(path: Path, manifest: Mapping[str, Any]) -> None:
     shown = [manifest[key] for key in ('project', 'run', 'dataset', 'split')]
     for text in (*shown, *manifest['class_names'], *manifest['details'], *manifest['details'].values()):
         if CONTROL.search(text):
-            raise UserError(f'{path}: {_cut(text)} holds control characters. Write one line of plain text.')
-
-
-def _cut(value: Any) -> str:
-    """Returns a value of a manifest as a message shows it, which nobody's terminal obeys or is filled by."""
-    text = repr(value)
-    return text if len(text) <= 100 else f'{text[:100]}…'
+            raise UserError(f'{path}: {text!r:.100} holds control characters. Write one line of plain text.')
 
 
 def _check_format(path: Path, manifest: Any) -> None:
@@ -339,11 +333,11 @@ def _check_format(path: Path, manifest: Any) -> None:
     version = manifest.get('version')
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise UserError(
-            f"{path}: 'version' is {_cut(version)}, where a number from 1 to {VERSION} is needed."
+            f"{path}: 'version' is {version!r:.100}, where a number from 1 to {VERSION} is needed."
         )
     if version > VERSION:
         raise UserError(
-            f'{path}: format version {_cut(version)}; this code knows up to {VERSION}. Update the code.'
+            f'{path}: format version {version!r:.100}; this code knows up to {VERSION}. Update the code.'
         )
 
 
@@ -354,7 +348,7 @@ def _check_types(path: Path, what: str, stated: Any, types: Mapping[str, Any]) -
         if key not in stated:
             raise UserError(f'{path}: {what} has no {key!r}.')
         if not isinstance(stated[key], needed) or isinstance(stated[key], bool):
-            raise UserError(f'{path}: {what} has {_cut(stated[key])} as {key!r}, which has the wrong type.')
+            raise UserError(f'{path}: {what} has {stated[key]!r:.100} as {key!r}, which has the wrong type.')
 
 
 def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -376,7 +370,7 @@ def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _check_path(folder: Path, name: str) -> None:
     parts = name.split('/')
     if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:]', name) or CONTROL.search(name):
-        raise UserError(f'{folder / MANIFEST}: {_cut(name)} is not a relative path inside the folder.')
+        raise UserError(f'{folder / MANIFEST}: {name!r:.100} is not a relative path inside the folder.')
     if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
         raise UserError(f'{folder}: {name} is a link. Put the file itself there.')
 
@@ -388,7 +382,7 @@ def _check_content(folder: Path, name: str, stated: Mapping[str, Any]) -> None:
     # The size first: it costs nothing and says more than a digest.
     size = path.stat().st_size
     if size != stated['bytes']:
-        problem = f'it has {size} bytes, not {_cut(stated["bytes"])}'
+        problem = f'it has {size} bytes, not {stated["bytes"]!r:.100}'
     elif _fingerprint(path)['sha256'] != stated['sha256']:
         problem = f'its sha256 is not the one in {MANIFEST}'
     else:
@@ -403,7 +397,9 @@ def _read_ids(folder: Path, examples: int) -> list[str]:
         raise UserError(f'{folder}: {IDS} is not UTF-8 text: {error}.') from error
     ids = text.removesuffix('\n').split('\n') if text else []
     if len(ids) != examples:
-        raise UserError(f'{folder}: {IDS} has {len(ids)} ids, but {MANIFEST} says {_cut(examples)} examples.')
+        raise UserError(
+            f'{folder}: {IDS} has {len(ids)} ids, but {MANIFEST} says {examples!r:.100} examples.'
+        )
     _check_ids(folder, ids)
     return ids
 
@@ -414,11 +410,11 @@ def _check_ids(folder: Path, ids: Sequence[str]) -> None:
     for each in ids:
         if not isinstance(each, str) or not each or CONTROL.search(each):
             raise UserError(
-                f'{folder}: {IDS}: {_cut(each)} is not an id. An id is one line of text, not empty.'
+                f'{folder}: {IDS}: {each!r:.100} is not an id. An id is one line of text, not empty.'
             )
     if len(set(ids)) < len(ids):
         twice = next(each for each, times in Counter(ids).items() if times > 1)
-        raise UserError(f'{folder}: {IDS}: {_cut(twice)} stands there twice. Each example has its own id.')
+        raise UserError(f'{folder}: {IDS}: {twice!r:.100} stands there twice. Each example has its own id.')
 
 
 def _read_array(folder: Path, name: str, stated: Mapping[str, Any]) -> np.ndarray:
@@ -429,14 +425,17 @@ def _read_array(folder: Path, name: str, stated: Mapping[str, Any]) -> np.ndarra
     except OSError:
         raise
     except Exception as error:  # of whatever kind NumPy's parser and its parts may raise
-        raise UserError(f'{folder}: {path.name} is not a plain .npy file: {str(error)[:200]}.') from error
+        problem = ' '.join(str(error).split())
+        raise UserError(f'{folder}: {path.name} is not a plain .npy file: {problem:.200}.') from error
     size, expected = path.stat().st_size, array.offset + array.nbytes
     if size != expected:
         raise UserError(f'{folder}: {path.name} has {size} bytes, but its header says {expected}.')
     found = {'file': f'{name}.npy', 'dtype': str(array.dtype), 'shape': list(array.shape)}
     for key, value in found.items():
         if stated[key] != value:
-            raise UserError(f'{folder}: {name!r} has {key} {value}, but {MANIFEST} says {_cut(stated[key])}.')
+            raise UserError(
+                f'{folder}: {name!r} has {key} {value}, but {MANIFEST} says {stated[key]!r:.100}.'
+            )
     return array
 
 

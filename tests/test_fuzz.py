@@ -62,6 +62,7 @@ def judge(folder: Path) -> None:
         strictly((folder.parent / 'found/metrics.json').read_text(encoding='utf-8'))
     ended(compare, str(folder), str(folder.parent / 'sound'), '--draws=100', '--format=latex')
     ended(compare, str(folder), str(twin), '--draws=100', '--intersect', '--format=csv')
+    ended(compare, str(folder), str(folder.parent / 'sound'), '--draws=100', '--format=html')
 
 
 def ended(program: Any, *arguments: str) -> int:
@@ -162,7 +163,7 @@ def test_edited_files(kind: str, draw: st.DataObject) -> None:
 @st.composite
 def some_arrays(draw: st.DrawFn, kind: str) -> tuple[int, int, dict[str, np.ndarray]]:
     """Draws the number of examples, that of classes, and arrays of these, of any values."""
-    lengths = {name: draw(st.integers(0, 5)) for name in 'dmtrhw'}
+    lengths = {name: draw(st.integers(0, 5)) for name in (*'dmtrhw', 'ih', 'iw', 'ic')}
     lengths |= {'n': draw(st.integers(1, 6)), 'c': draw(st.integers(0, 4))}
     lengths |= {'classes': draw(st.integers(2, 4))}
     drawn = {}

@@ -217,6 +217,9 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _text(path: Path, notes: list[str]) -> str:
+    if path.exists() and not path.is_file():  # a pipe, say, which one could wait for without end
+        notes.append(f'{path.name} is no file')
+        return ''
     try:
         text = path.read_text(encoding='utf-8', errors='replace')
     except OSError as error:

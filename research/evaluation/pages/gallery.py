@@ -1,5 +1,6 @@
 """Examples to look at: what was predicted beside what was true, drawn on what it was predicted from."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -51,14 +52,13 @@ def example(found: Outputs, place: int) -> list[str]:
     arrays = found.arrays
     if found.kind == 'segmentation':
         return [_mask(found, name, place) for name in ('targets', 'masks') if name in arrays]
-    if found.kind == 'image':
-        names = [name for name in ('inputs', 'images', 'targets') if name in arrays]
-        return [pictures.picture(_opaque(arrays[name][place])) for name in names]
     if found.kind == 'detection':
         return [_detected(found, place)]
-    if found.kind == 'generation':
-        return [pictures.picture(arrays['samples'][place])]
-    return [pictures.picture(arrays['inputs'][place])] if 'inputs' in arrays else []
+    names = {'image': ('inputs', 'images', 'targets'), 'generation': ('samples',)}.get(
+        found.kind, ('inputs',)
+    )
+    shown = (_pixels(found, name, place) for name in names)
+    return [pictures.picture(each) for each in shown if each is not None]
 
 
 def _classified(report: Report) -> dict[str, list[str]]:
@@ -148,9 +148,9 @@ _KINDS: Mapping[str, Callable[[Report], dict[str, list[str]]]] = {
 def _mask(found: Outputs, name: str, place: int) -> str:
     """Returns a mask over its picture, which shows alone while it is pointed at; or alone, without one."""
     labels = found.arrays[name][place]
-    if 'inputs' not in found.arrays:
+    image = _pixels(found, 'inputs', place)
+    if image is None:
         return pictures.mask(labels, 256)
-    image = found.arrays['inputs'][place]
     return pictures.picture(image, pictures.overlay(labels, image.shape[1], image.shape[0]))
 
 
@@ -162,11 +162,10 @@ def _detected(found: Outputs, place: int) -> str:
     surest = own[np.argsort(-arrays['scores'][own], kind='stable')][: max(1, len(true))]
     boxes = ''.join(_boxes(arrays['target_boxes'][true], arrays['target_classes'][true], 'true'))
     boxes += ''.join(_boxes(arrays['boxes'][surest], arrays['classes'][surest], 'found'))
-    if 'inputs' in arrays:
-        shrunk = found.manifest['details'].get(SHRUNK, '1')
-        return pictures.picture(
-            arrays['inputs'][place], boxes, int(shrunk) if shrunk.isdecimal() and len(shrunk) < 6 else 1
-        )
+    image = _pixels(found, 'inputs', place)
+    if image is not None:
+        shrunk = re.fullmatch('[1-9][0-9]{0,3}', found.manifest['details'].get(SHRUNK, '1'))
+        return pictures.picture(image, boxes, int(shrunk[0]) if shrunk else 1)
     ends = np.concatenate([arrays['target_boxes'][true], arrays['boxes'][surest], np.ones((1, 4))])
     width, height = ends[:, 2].max(), ends[:, 3].max()
     return f'<svg viewBox="0 0 {width:.0f} {height:.0f}">{boxes}</svg>'
@@ -181,6 +180,9 @@ def _boxes(boxes: np.ndarray, classes: np.ndarray, kind: str) -> Iterator[str]:
         )
 
 
-def _opaque(image: np.ndarray) -> np.ndarray:
-    """Returns an image of any number of channels as one that can be shown: gray, or the first three."""
+def _pixels(found: Outputs, name: str, place: int) -> np.ndarray | None:
+    """Returns a picture of one example, uint8 [H, W, 1 or 3], gray or in colours; None if there is none."""
+    if name not in found.arrays or not found.arrays[name][place].size:
+        return None
+    image = found.arrays[name][place]
     return image[..., :1] if image.shape[-1] < 3 else image[..., :3]
