@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from research import command_line, errors, evaluate, folders
+from research import bound_evaluator, command_line, errors, folders
 from research.evaluation import comparison, groups, sources, tables, truth
 from research.evaluation.pages import comparison_page
 from research.harmless import printable
@@ -52,14 +52,14 @@ def main(arguments: argparse.Namespace) -> int:
     target = Path(arguments.output) if arguments.output else None
     if target:
         folders.check_file(target, arguments.overwrite)
-    evaluator, config = evaluate.build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
     if arguments.labels is not None:
         found = [replace(each, outputs=truth.add(each.outputs, Path(arguments.labels))) for each in found]
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]
-    evaluate.operative(config)
+    bound_evaluator.operative(config)
     methods = groups.by_method(cut, reports)
     by = arguments.metric or reports[0].headline[0]
     made = comparison.table(methods, by, arguments.format == 'csv')

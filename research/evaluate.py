@@ -4,17 +4,12 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from research import command_line, errors, folders, outputs
+from research import bound_evaluator, command_line, errors, folders, outputs
 from research.errors import UserError
 from research.evaluation import export, report, text, truth, written
-from research.evaluation.evaluator import Evaluator
 from research.evaluation.report import Report
 from research.outputs import Outputs
-
-if TYPE_CHECKING:
-    from research.config import Config
 
 EXAMPLES = """\
   scripts/eval.sh <run>/outputs/test                 one split
@@ -53,7 +48,7 @@ def parser() -> command_line.Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
-    evaluator, config = build_evaluator(arguments.gin_file, arguments.gin_bindings)
+    evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
     found = outputs.find(arguments.outputs)
     if config and (arguments.check or arguments.export):
         raise UserError('--check and --export evaluate nothing: leave out --gin_file and --gin_bindings.')
@@ -66,12 +61,13 @@ def main(arguments: argparse.Namespace) -> int:
     for each in targets:
         folders.check_replaceable(each, written.METRICS, arguments.overwrite)
     reports = [evaluator.report_on(read(folder, arguments.labels)) for folder in found]
-    bound = operative(config)
+    bound = bound_evaluator.operative(config)
     for each, where in zip(reports, targets, strict=True):
         written.write(replace(each, config=bound), where, arguments.overwrite)
     show(names, reports)
     notes = filter(None, (truth.said(each.outputs) for each in reports))
-    print(*notes, *(f'evaluation: {where}' for where in targets), sep='\n')
+    pages = (f'report: {where / written.PAGE}' for where in targets)
+    print(*notes, *pages, *(f'evaluation: {where}' for where in targets), sep='\n')
     return errors.FINISHED
 
 
@@ -108,33 +104,6 @@ def submit(found: Sequence[Path], names: Sequence[str], arguments: argparse.Name
         export.write(each, form, file)
         print(f'submission: {file}')
     return errors.FINISHED
-
-
-def build_evaluator(
-    gin_file: Sequence[str], gin_bindings: Sequence[str]
-) -> tuple[Evaluator, 'Config | None']:
-    """Returns the evaluator and its config; Gin is imported only if one of its flags was given."""
-    if not gin_file and not gin_bindings:
-        return Evaluator(), None
-    from research.config import Config
-
-    try:
-        config = Config(gin_file, gin_bindings)
-    except SyntaxError as error:  # of a file of metrics
-        raise UserError(f'{error.filename}:{error.lineno}: {error.msg}.') from error
-    return config.build(Evaluator), config
-
-
-def operative(config: 'Config | None') -> str:
-    """Returns what was bound, defaults too, once all has been evaluated; '' without Gin.
-
-    Raises:
-      UserError: for a binding that nothing has used. A metric uses its own when it is called.
-    """
-    if not config:
-        return ''
-    config.check()
-    return config.text().strip()
 
 
 def target(folder: Path, name: str, output: str | None, inside: str = 'evaluation') -> Path:

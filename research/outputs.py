@@ -26,6 +26,7 @@ from research.harmless import CONTROL, defused
 
 FORMAT, VERSION = 'outputs', 1
 MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
+_BLOCK = 4096  # rows that are worked on at once: all may not fit into memory
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def _write_predictions(
 ) -> None:
     """Writes id, predicted class, confidence and, where known, label."""
     scores = arrays['logits'] if 'logits' in arrays else arrays['probabilities']
-    confidences = (_softmax(scores) if 'logits' in arrays else scores).max(axis=1)
+    confidences = _confidences(scores) if 'logits' in arrays else scores.max(axis=1)
     names = class_names or [str(index) for index in range(scores.shape[1])]
     columns = {
         'id': ids,
@@ -243,12 +244,16 @@ def _write_predictions(
         rows.writerows([defused(cell) for cell in row] for row in zip(*columns.values(), strict=True))
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Returns the probabilities, f64 [n, classes], that `logits` [n, classes] stand for."""
+def _confidences(logits: np.ndarray) -> np.ndarray:
+    """Returns the probability of the most probable class, f64 [n], from logits [n, classes]."""
     # A model that diverged may have written infinities: they become NaN, and evaluation says so.
     with np.errstate(invalid='ignore'):
-        powers = np.exp(np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64))
-    return powers / powers.sum(axis=1, keepdims=True)
+        blocks = (logits[start : start + _BLOCK] for start in range(0, len(logits), _BLOCK))
+        return np.concatenate([1 / np.exp(_below_largest(each)).sum(axis=1) for each in blocks])
+
+
+def _below_largest(logits: np.ndarray) -> np.ndarray:
+    return np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64)
 
 
 # Reading.

@@ -44,6 +44,7 @@ ALLOWED = {
     'research.models': {'research.models', 'research.interfaces', 'research.errors'},
     'research.tasks': {'research.tasks', 'research.interfaces', 'research.network', 'research.errors'},
     'research.workspace': set(),
+    'research.bound_evaluator': {'research.evaluation', 'research.config', 'research.errors'},
     'research.pages': {'research.pages', 'research.palette'},
     'research.datasets': {
         'research.datasets',

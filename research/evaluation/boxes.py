@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from research.errors import UserError
+from research.evaluation import truth
 from research.outputs import Outputs
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -143,9 +144,7 @@ def _largest_class(found: Outputs) -> int:
 
 
 def _check(found: Outputs) -> None:
-    missing = [name for name in NEEDED if name not in found.arrays]
-    if missing:
-        raise UserError(f'{found.folder} holds no {missing[0]}.npy, so there is nothing to compare with.')
+    truth.require(found, *NEEDED)
     if not len(found.arrays['target_boxes']):
         raise UserError(f'{found.folder}: target_boxes.npy holds no boxes, so there is nothing to evaluate.')
     if not np.all(np.isfinite(found.arrays['scores'])):

@@ -10,7 +10,7 @@ from scipy import sparse
 from skimage.metrics import structural_similarity
 
 from research.errors import UserError
-from research.evaluation import figures, image_sheet
+from research.evaluation import figures, image_sheet, truth
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
@@ -89,8 +89,7 @@ def score_images(found: Outputs) -> pd.DataFrame:
     Raises:
       UserError: the targets are missing, or the images have no pixels.
     """
-    if 'targets' not in found.arrays:
-        raise UserError(f'{found.folder} holds no targets.npy, so there is nothing to compare with.')
+    truth.require(found, 'targets')
     images, targets = found.arrays['images'], found.arrays['targets']
     if not images.size:
         raise UserError(f'{found.folder}: the images have no pixels, so there is nothing to evaluate.')

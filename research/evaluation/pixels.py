@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.errors import UserError
+from research.evaluation import truth
 from research.outputs import Outputs
 
 
@@ -34,11 +35,7 @@ def count_pixels(found: Outputs) -> Pixels:
     Raises:
       UserError: the targets are missing, or the masks have no pixels.
     """
-    if 'targets' not in found.arrays:
-        raise UserError(
-            f'{found.folder}: no targets.npy, so there is nothing to compare the predictions with. '
-            'Evaluate a split whose masks are known; the predicted ones are in images/.'
-        )
+    truth.require(found, 'targets')
     targets, masks = found.arrays['targets'], found.arrays['masks']
     if not masks.size:
         raise UserError(

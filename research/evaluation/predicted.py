@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from research.errors import UserError
+from research.evaluation import truth
 from research.evaluation.halves import widened
 from research.outputs import Outputs
 
@@ -60,11 +61,7 @@ def read_predicted(found: Outputs) -> Predicted:
     Raises:
       UserError: the labels are missing, or the predictions are not finite or no probabilities.
     """
-    if 'labels' not in found.arrays:
-        raise UserError(
-            f'{found.folder}: no labels.npy, so there is nothing to compare the predictions with. '
-            'Evaluate a split whose labels are known; the predictions themselves are in predictions.csv.'
-        )
+    truth.require(found, 'labels')
     name = 'logits' if 'logits' in found.arrays else 'probabilities'
     labels, scores = np.asarray(found.arrays['labels']), found.arrays[name]
     read = _in_blocks(_of_logits if name == 'logits' else _of_probabilities, scores, labels)

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import sparse
 
 from research.errors import UserError
-from research.evaluation import figures, scatter
+from research.evaluation import figures, scatter, truth
 from research.evaluation.bootstrap import Bootstrap
 from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
@@ -71,8 +71,7 @@ def read_numbers(found: Outputs) -> tuple[np.ndarray, np.ndarray]:
     Raises:
       UserError: there are no targets, no examples, or numbers that are not finite.
     """
-    if 'targets' not in found.arrays:
-        raise UserError(f'{found.folder} holds no targets.npy, so there is nothing to compare with.')
+    truth.require(found, 'targets')
     values, targets = (np.asarray(found.arrays[name], np.float64) for name in ('values', 'targets'))
     if not values.size:
         raise UserError(f'{found.folder} holds no numbers, so there is nothing to evaluate.')

@@ -35,6 +35,16 @@ class Labelled(Outputs):
     labels: Mapping[str, Any]
 
 
+def require(found: Outputs, *names: str) -> None:
+    """Raises `UserError` unless outputs hold these arrays, without which nothing can be compared."""
+    for name in names:
+        if name not in found.arrays:
+            raise UserError(
+                f'{found.folder}: no {name}.npy, so there is nothing to compare with. Give the truth with '
+                '--labels, or evaluate a split of which it is known.'
+            )
+
+
 def add(found: Outputs, path: Path) -> Labelled:
     """Returns outputs with the truth that a file states; it wins over their own.
 

@@ -162,7 +162,7 @@ def test_the_evaluator_knows_the_kind(save):
 
 
 def test_without_targets_there_is_nothing_to_say(save):
-    with pytest.raises(UserError, match=r'no targets\.npy, so there is nothing to compare'):
+    with pytest.raises(UserError, match=r'no targets\.npy, so there is nothing to compare with.*--labels'):
         report(save(None, CASES['all classes'][1]))
 
 
