@@ -175,7 +175,7 @@ def test_given_truth_wins_and_is_recorded(tmp_path: Path, program):
     path = written(tmp_path, LABELS)
     code, out, err = program('evaluate', str(folder), f'--labels={path}')
     assert (code, err) == (0, '')
-    assert out.splitlines()[-2] == (
+    assert out.splitlines()[-3] == (
         f'labels: {path}, 4 examples; those of {folder} itself differ for 2 of them and were not used'
     )
     known = json.loads((folder / 'evaluation/metrics.json').read_text())['labels']
