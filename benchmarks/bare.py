@@ -45,7 +45,8 @@ def build() -> tuple[Any, Callable[..., Any]]:
     def update(state: Any, images: jax.Array, labels: jax.Array, step: jax.Array) -> Any:
         params, random, rest, moments = state
         key = jax.random.fold_in(jax.random.key(0), step)
-        inputs = augment(key, images).astype(jnp.float32) / 127.5 - 1
+        keys = jax.random.split(key, len(images))
+        inputs = augment(keys, images).astype(jnp.float32) / 127.5 - 1
 
         def loss(params: Any) -> tuple[jax.Array, Any]:
             model = nnx.merge(graph, params, random, rest, copy=True)

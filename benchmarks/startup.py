@@ -26,7 +26,8 @@ def bare() -> float:
         [sys.executable, '-m', 'benchmarks.bare'], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        process.stdout.readline()
+        if not process.stdout.readline():
+            raise RuntimeError('the bare script ended before its first step')
         return time.monotonic() - start
 
 
