@@ -6,6 +6,7 @@ Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, reduce
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -47,7 +48,8 @@ class Bootstrap:
         """
         parts = list(_parts(features, examples))
         sums = np.concatenate([_sums(parts, counts) for counts in self._resamples(examples)])
-        ends = np.cumsum([np.shape(matrix)[1] for matrix in features.values()])
+        shapes: Any = [matrix.shape for matrix in features.values()]  # SciPy's types allow None
+        ends = np.cumsum([width for _, width in shapes])
         return dict(zip(features, np.split(sums, ends[:-1], axis=1), strict=True))
 
     def counts(self, examples: int) -> np.ndarray:

@@ -142,7 +142,7 @@ def _sha256_of(path: Path) -> str:
 
 
 def _sha256(array: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def _differing(found: Outputs, given: Outputs) -> int | None:
