@@ -137,7 +137,7 @@ def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
     """Draws generated images in the order in which they are saved.
 
     Args:
-      images: u8 [n, h, w, c] of 1 or 3 channels.
+      images: u8 [n, h, w, c]; of 2 channels the first is drawn, of more than 3 those.
       title: what was evaluated.
       distance: the headline.
     """
@@ -149,7 +149,8 @@ def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
         axes.set_axis_off()
         if place < len(shown):
             image = shown[place]
-            axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap='gray', vmin=0, vmax=255)
+            image = image[..., 0] if image.shape[-1] < 3 else image[..., :3]
+            axes.imshow(image, cmap='gray', vmin=0, vmax=255)
     entitle(figure, title, distance)
     return figure
 

@@ -92,8 +92,10 @@ class Generation:
         """Returns all that is said about `found`.
 
         Raises:
-          UserError: features of real examples are missing or too few, or features are not finite.
+          UserError: features of real examples are missing or too few, or features are not finite; or samples have no pixels.
         """
+        if not found.arrays['samples'].size:
+            raise UserError(f'{found.folder}: samples.npy holds images without pixels.')
         samples, reference = _features(found, 'features'), _features(found, 'reference_features')
         measured = measure(samples, reference, bootstrap)
         title = figures.subject(found, bootstrap)
@@ -164,11 +166,16 @@ def _distances(
 
 
 def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Found:
-    """Returns the distance of halves and the ratio; no ratio where all real examples are equal."""
+    """Returns the distance of halves and the ratio; no ratio where all real examples are equal.
+
+    Where some are equal, so may halves be by chance: the interval of the ratio is of the others.
+    """
     of_halves, of_samples = halvings(samples, reference, bootstrap.draws, bootstrap.seed).T
     found: Found = {'frechet_distance_of_halves': (of_halves.mean(), of_halves)}
-    if np.ptp(reference, axis=0).any():
-        found['frechet_ratio'] = (of_samples.mean() / of_halves.mean(), of_samples / of_halves)
+    apart = of_halves > 1e-9 * of_halves.max()  # what is left of equal halves by rounding is no distance
+    if np.ptp(reference, axis=0).any() and apart.any():
+        ratios = np.divide(of_samples, of_halves, where=apart, out=np.full(len(apart), np.nan))
+        found['frechet_ratio'] = (of_samples.mean() / of_halves.mean(), ratios)
     return found
 
 

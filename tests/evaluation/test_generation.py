@@ -134,7 +134,20 @@ def test_an_interval_covers_the_distance_of_other_samples(save) -> None:
         assert abs(middle - found[name].value) < 0.25 * (high - low)
 
 
-@pytest.mark.parametrize('channels', [1, 3])
+def test_halves_that_are_equal_by_chance(save) -> None:
+    """Their ratio is no number: the interval is made of the others."""
+    ratio = report(save(SAMPLES, np.array([[0.0] * 3, [0.0] * 3, [1.0] * 3, [1.0] * 3]))).metrics[
+        'frechet_ratio'
+    ]
+    assert np.isfinite([ratio.value, *ratio.interval]).all()
+
+
+def test_samples_without_pixels_are_refused(save) -> None:
+    with pytest.raises(UserError, match=r'samples\.npy holds images without pixels'):
+        report(save(SAMPLES, REAL, channels=0))
+
+
+@pytest.mark.parametrize('channels', [1, 2, 3, 4])
 def test_the_first_samples_are_drawn(save, channels: int) -> None:
     folder = save(np.concatenate([SAMPLES, SAMPLES]), REAL, channels=channels)
     found = report(folder)
@@ -143,7 +156,8 @@ def test_the_first_samples_are_drawn(save, channels: int) -> None:
     drawn = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
     assert len(drawn) == figures.SAMPLES
     for image, sample in zip(drawn, found.outputs.arrays['samples'], strict=False):
-        np.testing.assert_array_equal(image.reshape(sample.shape), sample)
+        shown = sample[..., : 1 if channels < 3 else 3]
+        np.testing.assert_array_equal(image.reshape(shown.shape), shown)
 
 
 def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
