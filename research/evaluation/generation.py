@@ -92,7 +92,8 @@ class Generation:
         """Returns all that is said about `found`.
 
         Raises:
-          UserError: features of real examples are missing or too few, or features are not finite; or samples have no pixels.
+          UserError: features of real examples are missing or too few, features are not finite, or samples
+            have no pixels.
         """
         if not found.arrays['samples'].size:
             raise UserError(f'{found.folder}: samples.npy holds images without pixels.')
