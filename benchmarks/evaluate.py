@@ -3,7 +3,6 @@
 The outputs that it writes take 2 GB of the folder for temporary files.
 """
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -77,15 +76,9 @@ def seal(folder: Path, arrays: dict[str, np.ndarray]) -> None:
             }
             for name, array in arrays.items()
         },
-        'files': {path.name: fingerprint(path) for path in sorted(folder.iterdir())},
+        'files': {path.name: outputs.fingerprint(path) for path in sorted(folder.iterdir())},
     }
     (folder / 'manifest.json').write_text(json.dumps(manifest))
-
-
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Returns bytes and sha256 of a file."""
-    with path.open('rb') as file:
-        return {'bytes': path.stat().st_size, 'sha256': hashlib.file_digest(file, 'sha256').hexdigest()}
 
 
 # What is measured.

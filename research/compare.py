@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from research import bound_evaluator, command_line, errors, folders
-from research.evaluation import comparison, groups, sources, tables, truth
+from research.evaluation import comparison, groups, sources, standings, tables, truth
+from research.evaluation.groups import Group
 from research.evaluation.pages import comparison_page
 from research.harmless import printable
 
@@ -60,14 +62,21 @@ def main(arguments: argparse.Namespace) -> int:
     cut = sources.common(found, arguments.intersect)
     reports = [evaluator.report_on(each.outputs) for each in cut]
     bound_evaluator.operative(config)
-    methods = groups.by_method(cut, reports)
     by = arguments.metric or reports[0].headline[0]
-    made = comparison.table(methods, by, arguments.format == 'csv')
-    is_page = arguments.format == 'html'
-    show(comparison_page.page(methods, by) if is_page else tables.FORMATS[arguments.format](made), target)
-    notes = [made.note] * (arguments.format == 'csv') + [truth.said(each.outputs) for each in found]
-    sys.stderr.writelines(f'{note}\n' for note in notes if note)
+    made, note = rendered(standings.ordered(groups.by_method(cut, reports), by), by, arguments.format)
+    show(made, target)
+    notes = [note, *(truth.said(each.outputs) for each in found)]
+    sys.stderr.writelines(f'{each}\n' for each in notes if each)
     return errors.FINISHED
+
+
+def rendered(methods: Sequence[Group], by: str, form: str) -> tuple[str, str]:
+    """Returns the comparison in a format, and the note for which that has no place."""
+    found = standings.standings(methods, by)
+    if form == 'html':
+        return comparison_page.page(methods, found, by), ''
+    made = comparison.table(methods, found, by, in_numbers=form == 'csv')
+    return tables.FORMATS[form](made), made.note if form == 'csv' else ''
 
 
 def show(text: str, target: Path | None) -> None:

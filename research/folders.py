@@ -64,6 +64,11 @@ def short_names(found: Sequence[Path]) -> list[str]:
     return [str(folder.relative_to(common)) for folder in absolute]
 
 
+def names_apart(found: Sequence[Path]) -> list[str]:
+    """Returns for each folder the shortest name that tells it from the others: its own where it is alone."""
+    return short_names(found) if len(found) > 1 else [folder.resolve().name for folder in found]
+
+
 def _rename_into_place(aside: Path, folder: Path) -> None:
     """Renames `aside` to `folder`; what stood there is moved away first and deleted last."""
     if not folder.exists():

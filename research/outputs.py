@@ -127,7 +127,7 @@ def write(
             **told,
             'examples': len(ids),
             'arrays': {name: _described(name, array, meanings[name]) for name, array in arrays.items()},
-            'files': {path.relative_to(aside).as_posix(): _fingerprint(path) for path in _files(aside)},
+            'files': {path.relative_to(aside).as_posix(): fingerprint(path) for path in _files(aside)},
         }
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
 
@@ -218,7 +218,8 @@ def _described(name: str, array: np.ndarray, meaning: str) -> dict[str, Any]:
     }
 
 
-def _fingerprint(path: Path) -> dict[str, Any]:
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Returns what the manifest states of a file: its bytes and its sha256."""
     with path.open('rb') as file:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     return {'bytes': path.stat().st_size, 'sha256': digest}
@@ -388,7 +389,7 @@ def _check_content(folder: Path, name: str, stated: Mapping[str, Any]) -> None:
     size = path.stat().st_size
     if size != stated['bytes']:
         problem = f'it has {size} bytes, not {stated["bytes"]!r:.100}'
-    elif _fingerprint(path)['sha256'] != stated['sha256']:
+    elif fingerprint(path)['sha256'] != stated['sha256']:
         problem = f'its sha256 is not the one in {MANIFEST}'
     else:
         return

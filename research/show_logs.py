@@ -32,7 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
     found = training_logs.find(arguments.runs)
     target = Path(arguments.output) if arguments.output else default_target(found)
     folders.check_replaceable(target, SUMMARY, arguments.overwrite)
-    names = folders.short_names(found) if len(found) > 1 else [found[0].resolve().name]
+    names = folders.names_apart(found)
     runs = {name: training_logs.read(folder) for name, folder in zip(names, found, strict=True)}
     print(training_summary.shown(runs, text.aligned), end='\n\n')
     write(target, runs, arguments.overwrite)

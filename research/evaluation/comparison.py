@@ -7,20 +7,19 @@ from research import folders
 from research.evaluation import settings
 from research.evaluation.groups import Group
 from research.evaluation.notes import note
-from research.evaluation.standings import Standing, ordered, standings
+from research.evaluation.standings import Standing
 from research.evaluation.tables import Table
 
 
-def table(groups: Sequence[Group], name: str, in_numbers: bool) -> Table:
+def table(groups: Sequence[Group], found: Sequence[Standing], name: str, in_numbers: bool) -> Table:
     """Returns the comparison as a table.
 
     Args:
-      groups: about the same examples, in any order.
+      groups: about the same examples, the best first.
+      found: how each of them stands.
       name: of the metric by which they are compared.
       in_numbers: whether cells are for programs, a number each, and not for people.
     """
-    groups = ordered(groups, name)
-    found = standings(groups, name)
     metrics = [*dict.fromkeys((*groups[0].reports[0].headline, name))]
     columns = {'outputs': names(groups)} | differing(groups)
     for each in metrics:
@@ -36,7 +35,7 @@ def names(groups: Sequence[Group]) -> list[str]:
     found = [group.folder for group in groups]
     if len(set(found)) < len(found):
         found = [group.sources[0].outputs.folder.resolve() for group in groups]
-    return folders.short_names(found) if len(found) > 1 else [found[0].name]
+    return folders.names_apart(found)
 
 
 def differing(groups: Sequence[Group]) -> dict[str, list[str]]:

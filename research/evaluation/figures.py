@@ -148,9 +148,7 @@ def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
     for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         axes.set_axis_off()
         if place < len(shown):
-            image = shown[place]
-            image = image[..., 0] if image.shape[-1] < 3 else image[..., :3]
-            axes.imshow(image, cmap='gray', vmin=0, vmax=255)
+            axes.imshow(visible(shown[place]), cmap='gray', vmin=0, vmax=255)
     entitle(figure, title, distance)
     return figure
 
@@ -199,6 +197,11 @@ def plain(name: object, length: int = 20) -> str:
     there = _glyphs()
     text = ''.join(sign if ord(sign) in there else '□' for sign in str(name)).replace('$', r'\$')
     return text if len(text) <= length else text[: length - 1] + '…'
+
+
+def visible(image: np.ndarray) -> np.ndarray:
+    """Returns what can be shown of an image [h, w, c]: gray [h, w] of fewer than three channels, or three."""
+    return image[..., 0] if image.shape[-1] < 3 else image[..., :3]
 
 
 def edges(values: np.ndarray) -> list[float]:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from research.evaluation import sheet
-from research.evaluation.figures import entitle, plain
+from research.evaluation.figures import entitle, plain, visible
 from research.evaluation.metric import Metric
 from research.outputs import Outputs
 
@@ -39,5 +39,4 @@ def _draw_group(part: SubFigure, places: np.ndarray, *, found: Outputs, scores: 
 
 def _show(axes: Axes, image: np.ndarray) -> None:
     """Shows an image u8 [h, w, c], without opacity."""
-    shown = image[..., 0] if image.shape[-1] < 3 else image[..., :3]
-    axes.imshow(shown, cmap='gray', vmin=0, vmax=255)
+    axes.imshow(visible(image), cmap='gray', vmin=0, vmax=255)

@@ -66,7 +66,7 @@ def add(found: Outputs, path: Path) -> Labelled:
     kinds.check(path, found.kind, together, len(found.ids), len(found.class_names))
     record = {
         'file': str(path),
-        'sha256': _sha256_of(path / outputs.MANIFEST if path.is_dir() else path),
+        'sha256': outputs.fingerprint(path / outputs.MANIFEST if path.is_dir() else path)['sha256'],
         'arrays': {name: _sha256(array) for name, array in given.arrays.items()},
         'examples': len(found.ids),
         'differing': _differing(found, given),
@@ -134,11 +134,6 @@ def _hint(name: str, candidates: Iterable[str]) -> str:
 
 
 # The record.
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _sha256(array: np.ndarray) -> str:

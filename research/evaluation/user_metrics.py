@@ -5,7 +5,6 @@ parameters are its settings. It returns a score for each example, [n], whose mea
 for all of them. docs/metrics.md has examples.
 """
 
-import hashlib
 import inspect
 import re
 import traceback
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from research import kinds
+from research import kinds, outputs
 from research.errors import UserError
 from research.evaluation import rows
 from research.evaluation.bootstrap import Bootstrap
@@ -43,7 +42,7 @@ def add(report: Report, functions: Sequence[Function]) -> Report:
 
 def _added(report: Report, function: Function) -> Report:
     name = _name(function)
-    if name in report.metrics or name in _table(report).columns:
+    if name in report.metrics or name in report.tables['per_example'].columns:
         raise UserError(
             f'{place(function)}: there is a metric or column {name!r} already. Rename the function.'
         )
@@ -110,7 +109,7 @@ def _source(function: Function) -> str:
     plain = _plain(function)
     path = Path(plain.__code__.co_filename)
     named = f'{plain.__module__}.{plain.__qualname__}'
-    return f'{named}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}' if path.is_file() else named
+    return f'{named}, sha256 {outputs.fingerprint(path)["sha256"]}' if path.is_file() else named
 
 
 # Scores.
@@ -198,10 +197,8 @@ def _resamples(found: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:
 # The table.
 
 
-def _table(report: Report) -> pd.DataFrame:
-    """Returns the scores of each example that the report has; of samples it has none."""
-    return report.tables.get('per_example', pd.DataFrame(index=pd.Index(report.outputs.ids, name='id')))
-
-
 def _with(report: Report, name: str, scores: np.ndarray) -> pd.DataFrame:
-    return _table(report).join(pd.Series(scores, pd.Index(report.outputs.ids, name='id'), name=name))
+    """Returns the scores of each example with one more."""
+    return report.tables['per_example'].join(
+        pd.Series(scores, pd.Index(report.outputs.ids, name='id'), name=name)
+    )

@@ -180,7 +180,7 @@ def test_given_truth_wins_and_is_recorded(tmp_path: Path, program):
     )
     known = json.loads((folder / 'evaluation/metrics.json').read_text())['labels']
     assert known['file'] == str(path)
-    assert known['sha256'] == truth._sha256_of(path)
+    assert known['sha256'] == outputs.fingerprint(path)['sha256']
     assert (known['examples'], known['differing']) == (4, 2)
     right = PREDICTED['classification']['logits'].argmax(1) == [2, 0, 1, 1]
     assert scores(truth.add(outputs.read(folder), path))['accuracy'] == right.mean()

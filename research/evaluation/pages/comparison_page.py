@@ -14,7 +14,7 @@ from research.evaluation.metric import Metric
 from research.evaluation.pages import gallery, parts
 from research.evaluation.pages.forest import Line, forest
 from research.evaluation.report import Report
-from research.evaluation.standings import Standing, ordered, standings
+from research.evaluation.standings import Standing
 from research.evaluation.tables import BEST, TIED, Table
 from research.evaluation.training_summary import Runs
 from research.pages import markup, pictures, tables
@@ -37,16 +37,16 @@ _NUMBER = re.compile(r'(?:below )?(-?\d+(?:\.\d+)?)(?: |$)')
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
 
 
-def page(groups: Sequence[Group], name: str) -> str:
+def page(groups: Sequence[Group], found: Sequence[Standing], name: str) -> str:
     """Returns the page.
 
     Args:
-      groups: the methods, about the same examples.
+      groups: the methods, about the same examples, the best first.
+      found: how each of them stands.
       name: of the metric by which they are compared.
     """
-    groups = ordered(groups, name)
-    names, found = comparison.names(groups), standings(groups, name)
-    table, differing = comparison.table(groups, name, in_numbers=False), comparison.differing(groups)
+    names, differing = comparison.names(groups), comparison.differing(groups)
+    table = comparison.table(groups, found, name, in_numbers=False)
     sections = [
         markup.section('Comparison', _table(table, set(differing)), f'<p>{markup.escaped(table.note)}</p>'),
         markup.section('What differs between them', _transposed(differing, names)),
@@ -190,7 +190,7 @@ def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column
 def _runs(groups: Sequence[Group]) -> Runs:
     """Returns the logs of all runs, by the shortest names that tell them apart."""
     found = [each.folder for group in groups for each in group.sources if each.settings]
-    names = folders.short_names(found) if len(found) > 1 else [each.name for each in found]
+    names = folders.names_apart(found)
     return {name: training_logs.read(folder) for name, folder in zip(names, found, strict=True)}
 
 

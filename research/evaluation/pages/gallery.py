@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from research.evaluation.figures import visible
 from research.evaluation.report import Report
 from research.outputs import Outputs
 from research.pages import markup, pictures
@@ -181,8 +182,6 @@ def _boxes(boxes: np.ndarray, classes: np.ndarray, kind: str) -> Iterator[str]:
 
 
 def _pixels(found: Outputs, name: str, place: int) -> np.ndarray | None:
-    """Returns a picture of one example, uint8 [H, W, 1 or 3], gray or in colours; None if there is none."""
-    if name not in found.arrays or not found.arrays[name][place].size:
-        return None
-    image = found.arrays[name][place]
-    return image[..., :1] if image.shape[-1] < 3 else image[..., :3]
+    """Returns a picture of one example, uint8, gray [H, W] or coloured [H, W, 3]; None if there is none."""
+    there = name in found.arrays and found.arrays[name][place].size
+    return visible(found.arrays[name][place]) if there else None
