@@ -10,7 +10,7 @@ from research import outputs
 EXAMPLES, CLASSES = 8, 3
 
 
-def arrays(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
+def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.ndarray]:
     """Returns random arrays of a kind, with the truth, which is the same for every seed."""
     truth, random = np.random.default_rng(0), np.random.default_rng([seed, 1])
     return {
@@ -21,7 +21,7 @@ def arrays(kind: str, seed: int = 0) -> dict[str, np.ndarray]:
         'generation': _generation,
         'language': _language,
         'regression': _regression,
-    }[kind](truth, random)
+    }[kind](truth, random, examples)
 
 
 def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
@@ -38,25 +38,25 @@ def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     return folder
 
 
-def _classification(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
-    labels = truth.integers(CLASSES, size=EXAMPLES, dtype=np.int32)
-    return {'logits': random.normal(size=(EXAMPLES, CLASSES)).astype(np.float32), 'labels': labels}
+def _classification(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    labels = truth.integers(CLASSES, size=n, dtype=np.int32)
+    return {'logits': random.normal(size=(n, CLASSES)).astype(np.float32), 'labels': labels}
 
 
-def _segmentation(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
-    shape = (EXAMPLES, 5, 6)
+def _segmentation(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    shape = (n, 5, 6)
     return {
         'masks': random.integers(CLASSES, size=shape, dtype=np.uint8),
         'targets': truth.integers(CLASSES, size=shape, dtype=np.uint8),
     }
 
 
-def _detection(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
+def _detection(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     corners = truth.uniform(0, 50, (20, 2))
     targets = np.concatenate([corners, corners + 20], axis=1)
     of_targets = {
         'target_classes': truth.integers(CLASSES, size=20, dtype=np.int32),
-        'target_example': truth.integers(EXAMPLES, size=20, dtype=np.int32),
+        'target_example': truth.integers(n, size=20, dtype=np.int32),
     }
     return {
         'boxes': (targets + random.uniform(-5, 5, targets.shape)).astype(np.float32),
@@ -68,29 +68,29 @@ def _detection(truth: np.random.Generator, random: np.random.Generator) -> dict[
     }
 
 
-def _image(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
-    shape = (EXAMPLES, 12, 12, 3)
+def _image(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    shape = (n, 12, 12, 3)
     return {
         'images': random.integers(256, size=shape, dtype=np.uint8),
         'targets': truth.integers(256, size=shape, dtype=np.uint8),
     }
 
 
-def _generation(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
+def _generation(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     return {
-        'samples': random.integers(256, size=(EXAMPLES, 4, 4, 1), dtype=np.uint8),
-        'features': random.normal(size=(EXAMPLES, 3)).astype(np.float32),
+        'samples': random.integers(256, size=(n, 4, 4, 1), dtype=np.uint8),
+        'features': random.normal(size=(n, 3)).astype(np.float32),
         'reference_features': truth.normal(size=(10, 3)).astype(np.float32),
     }
 
 
-def _language(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
-    lengths = truth.integers(1, 50, EXAMPLES, dtype=np.int32)
-    return {'log_probs': -(random.random(EXAMPLES) * lengths).astype(np.float32), 'lengths': lengths}
+def _language(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    lengths = truth.integers(1, 50, n, dtype=np.int32)
+    return {'log_probs': -(random.random(n) * lengths).astype(np.float32), 'lengths': lengths}
 
 
-def _regression(truth: np.random.Generator, random: np.random.Generator) -> dict[str, np.ndarray]:
+def _regression(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     return {
-        name: generator.normal(size=(EXAMPLES, 2)).astype(np.float32)
+        name: generator.normal(size=(n, 2)).astype(np.float32)
         for name, generator in (('values', random), ('targets', truth))
     }

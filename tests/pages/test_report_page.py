@@ -7,6 +7,7 @@ import pytest
 
 from research import kinds
 from research.evaluation.evaluator import Evaluator
+from tests import every_kind
 from tests.pages.written_outputs import EVIL, N, write, write_in_run
 
 EVALUATOR = Evaluator(draws=100)
@@ -84,15 +85,9 @@ def test_mistakes_are_shown_with_what_was_taken_for_what(tmp_path: Path, show: A
 
 @pytest.mark.parametrize('kind', ['segmentation', 'detection'])
 def test_pictures_without_inputs(kind: str, tmp_path: Path, show: Any) -> None:
-    from research import outputs
-    from tests.pages.written_outputs import arrays
-
-    found = arrays(kind)
-    del found['inputs']
-    ids, meanings = [str(index) for index in range(N)], dict.fromkeys(found, 'it')
-    names = ['a', 'b', 'c', 'd']
-    outputs.write(tmp_path / 'it', kind=kind, arrays=found, ids=ids, meanings=meanings, class_names=names)
-    opened = show(report(tmp_path / 'it'))
+    ids = [str(index) for index in range(N)]
+    folder = every_kind.write(tmp_path / 'it', kind, arrays=every_kind.arrays(kind, examples=N), ids=ids)
+    opened = show(report(folder))
     assert opened.page.locator('#examples figure svg').count() >= N // 2
     opened.check()
 
