@@ -1,5 +1,6 @@
 """The report of every kind, in a browser: whole, quiet, of nothing but itself, and alive."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,15 @@ def test_pictures_without_inputs(kind: str, tmp_path: Path, show: Any) -> None:
     folder = every_kind.write(tmp_path / 'it', kind, arrays=every_kind.arrays(kind, examples=N), ids=ids)
     opened = show(report(folder))
     assert opened.page.locator('#examples figure svg').count() >= N // 2
+    opened.check()
+
+
+def test_a_pipe_in_a_run_is_not_waited_for(tmp_path: Path, show: Any) -> None:
+    folder = write_in_run(tmp_path / 'run', 'regression')
+    (tmp_path / 'run/notes.md').unlink()
+    os.mkfifo(tmp_path / 'run/notes.md')
+    opened = show(report(folder))
+    assert 'Notes' not in opened.texts('h2')
     opened.check()
 
 

@@ -57,6 +57,8 @@ def of(found: Outputs) -> Origin | None:
 
 def _text(path: Path) -> str:
     """Returns a text, its beginning if it is huge; '' if it cannot be read."""
+    if not path.is_file():  # a pipe, say, which one could wait for without end
+        return ''
     try:
         with path.open('rb') as file:
             return file.read(LARGEST).decode('utf-8', 'replace')
