@@ -66,7 +66,7 @@ def main(arguments: argparse.Namespace) -> int:
     made, note = rendered(standings.ordered(groups.by_method(cut, reports), by), by, arguments.format)
     show(made, target)
     notes = [note, *(truth.said(each.outputs) for each in found)]
-    sys.stderr.writelines(f'{each}\n' for each in notes if each)
+    sys.stderr.writelines(f'{printable(each)}\n' for each in notes if each)
     return errors.FINISHED
 
 
@@ -86,7 +86,7 @@ def show(text: str, target: Path | None) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding='utf-8')
-    print(f'comparison: {target}')
+    print(printable(f'comparison: {target}'))
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from research import bound_evaluator, command_line, errors, folders, outputs
 from research.errors import UserError
 from research.evaluation import export, report, text, truth, written
 from research.evaluation.report import Report
+from research.harmless import printable
 from research.outputs import Outputs
 
 EXAMPLES = """\
@@ -67,7 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
     show(names, reports)
     notes = filter(None, (truth.said(each.outputs) for each in reports))
     pages = (f'report: {where / written.PAGE}' for where in targets)
-    print(*notes, *pages, *(f'evaluation: {where}' for where in targets), sep='\n')
+    places = (f'evaluation: {where}' for where in targets)
+    print(*map(printable, (*notes, *pages, *places)), sep='\n')
     return errors.FINISHED
 
 
@@ -83,7 +85,7 @@ def check(found: Sequence[Path], labels: str | None) -> int:
         sound = read(folder, labels)
         print(
             f'{sound.kind}, {len(sound.ids)} examples: {", ".join(sound.arrays)}',
-            f'sound: {folder}',
+            printable(f'sound: {folder}'),
             sep='\n',
         )
     return errors.FINISHED
@@ -102,7 +104,7 @@ def submit(found: Sequence[Path], names: Sequence[str], arguments: argparse.Name
         export.check(each, form)
     for each, file in zip(predicted, files, strict=True):
         export.write(each, form, file)
-        print(f'submission: {file}')
+        print(printable(f'submission: {file}'))
     return errors.FINISHED
 
 

@@ -1,13 +1,13 @@
-"""Folders that appear whole or not at all; short names for several. Imports the standard library alone."""
+"""Folders that appear whole or not at all, are found, and called by short names. Standard library alone."""
 
 import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from research.errors import UserError
+from research.errors import UserError, did_you_mean
 
 
 @contextlib.contextmanager
@@ -55,6 +55,25 @@ def check_file(file: Path, overwrite: bool) -> None:
         raise UserError(f'{file} is a folder. Choose a name for the file.')
     if os.path.lexists(file) and not overwrite:
         raise UserError(f'{file} exists already. Pass --overwrite to replace it, or choose another place.')
+
+
+def topmost(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """Finds folders at or below `path`, in order; none inside one that is wanted, nor in a hidden one.
+
+    Raises:
+      UserError: `path` is no folder; the message names the nearest.
+    """
+    if not path.is_dir():
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        problem = 'is not a folder' if path.exists() else 'does not exist'
+        raise UserError(f'{path} {problem}. {did_you_mean(path.name, beside)}')
+    found: list[Path] = []
+    for name, below, _ in os.walk(path):
+        if wanted(Path(name)):
+            found.append(Path(name))
+            below.clear()
+        below[:] = [each for each in below if not each.startswith('.')]  # writes that never ended
+    return sorted(found)
 
 
 def short_names(found: Sequence[Path]) -> list[str]:

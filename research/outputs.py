@@ -9,11 +9,10 @@ the evaluator's.
 import csv
 import hashlib
 import json
-import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from research import folders, kinds
-from research.errors import UserError, did_you_mean
+from research.errors import UserError
 from research.harmless import CONTROL, defused
 
 FORMAT, VERSION = 'outputs', 1
@@ -456,23 +455,10 @@ def _mapped(path: Path) -> np.memmap:
 
 
 def _find_below(path: Path) -> list[Path]:
-    if not path.is_dir():
-        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        problem = 'is not a folder' if path.exists() else 'does not exist'
-        raise UserError(f'{path} {problem}. {did_you_mean(path.name, siblings)}')
-    found = sorted(_walk(path))
+    found = folders.topmost(path, lambda folder: (folder / MANIFEST).is_file())
     if not found:
         raise UserError(
             f'{path}: no finished outputs in it or below it: there is no {MANIFEST}. '
             'Write them with scripts/predict.sh.'
         )
     return found
-
-
-def _walk(path: Path) -> Iterator[Path]:
-    """Yields outputs folders below `path`; hidden folders are writes that never ended."""
-    for folder, children, files in os.walk(path):
-        if MANIFEST in files:
-            children.clear()
-            yield Path(folder)
-        children[:] = [child for child in children if not child.startswith('.')]

@@ -9,6 +9,7 @@ from pathlib import Path
 from research import command_line, errors, folders, workspace
 from research.evaluation import curves, text, training_logs, training_summary
 from research.evaluation.training_logs import TrainingLogs
+from research.harmless import printable
 
 SUMMARY = 'summary.md'
 EXAMPLES = """\
@@ -34,9 +35,9 @@ def main(arguments: argparse.Namespace) -> int:
     folders.check_replaceable(target, SUMMARY, arguments.overwrite)
     names = folders.names_apart(found)
     runs = {name: training_logs.read(folder) for name, folder in zip(names, found, strict=True)}
-    print(training_summary.shown(runs, text.aligned), end='\n\n')
+    print(training_summary.shown(runs, text.aligned, printable), end='\n\n')
     write(target, runs, arguments.overwrite)
-    print(f'figures: {target}')
+    print(printable(f'figures: {target}'))
     return errors.FINISHED
 
 
@@ -50,7 +51,8 @@ def default_target(found: list[Path]) -> Path:
 def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> None:
     """Writes the tables and all figures, as PNG and as SVG, into `folder`, or nothing."""
     with folders.replacing(folder, SUMMARY, overwrite) as aside:
-        (aside / SUMMARY).write_text(training_summary.shown(runs, text.markdown) + '\n', encoding='utf-8')
+        summary = training_summary.shown(runs, text.markdown, text.escaped)
+        (aside / SUMMARY).write_text(summary + '\n', encoding='utf-8')
         for name, draw in curves.figures(runs).items():
             stem, figure = re.sub(r'[^\w.-]', '_', name)[:80], draw()
             figure.savefig(aside / f'{stem}.png', dpi=160)

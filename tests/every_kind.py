@@ -1,5 +1,7 @@
 """Small outputs of every kind, as a poor model would write them."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,15 @@ def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     }
     outputs.write(folder, kind=kind, arrays=found, **given | more)
     return folder
+
+
+def seal(folder: Path) -> None:
+    """States all files as they are, as a careless writer would have."""
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    for name in manifest['files']:
+        content = (folder / name).read_bytes()
+        manifest['files'][name] = {'bytes': len(content), 'sha256': hashlib.sha256(content).hexdigest()}
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
 
 
 def _classification(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:

@@ -336,7 +336,7 @@ def other_kind(folder: Path) -> None:
         (lambda folder: write(folder, scores(1)), ['--format=word'], 'invalid choice'),
         (lambda folder: write(folder, scores(1)), ['--draws=3'], 'at least 100'),
         (lambda folder: folder.mkdir(), [], 'neither runs nor outputs'),
-        (lambda folder: None, [], 'no folder that exists'),
+        (lambda folder: None, [], 'does not exist'),
     ],
 )
 def test_mistakes(program, runs: Path, tmp_path: Path, make: Any, arguments: list[str], message: str):

@@ -17,7 +17,6 @@ from research import outputs
 from research.errors import UserError
 from tests import every_kind
 from tests.conftest import REPOSITORY, Program
-from tests.test_fuzz import seal
 from tests.written_runs import write_run
 
 HEADER = "{'descr': '<i4', 'fortran_order': False, 'shape': (8,), }"
@@ -55,7 +54,7 @@ def write_header(
     size = (len(header) if length is None else length).to_bytes(2 if version[0] == 1 else 4, 'little')
     content = b'\x93NUMPY' + version + size + header + bytes(32)
     (folder / 'labels.npy').write_bytes(content)
-    seal(folder)
+    every_kind.seal(folder)
 
 
 # Headers of arrays.
@@ -98,7 +97,7 @@ def test_headers(program: Program, folder: Path, header: str, more: dict[str, An
 def test_the_order_in_memory_changes_nothing(folder: Path) -> None:
     logits = np.array(outputs.read(folder).arrays['logits'])
     np.save(folder / 'logits.npy', np.asfortranarray(logits))
-    seal(folder)
+    every_kind.seal(folder)
     np.testing.assert_array_equal(outputs.read(folder).arrays['logits'], logits)
 
 
@@ -199,7 +198,7 @@ def test_a_manifest_of_100_megabytes(program: Program, folder: Path) -> None:
 def test_ids(program: Program, folder: Path, name: str) -> None:
     ids = [name, *map(str, range(7))]
     (folder / 'ids.txt').write_text(''.join(f'{each}\n' for each in ids), encoding='utf-8')
-    seal(folder)
+    every_kind.seal(folder)
     assert 'is not an id' in refusal(program, folder)
 
 
@@ -265,6 +264,9 @@ def test_names_of_folders_are_shown_harmless(program: Program, folder: Path) -> 
     every_kind.write(folder, 'classification')
     code, out, _ = program('compare', str(folder.parent), '--draws=100')
     assert (code, r'\x1b' in out, '\x1b' in out) == (0, True, False)
+    for more in (['--check'], ['--export=csv'], []):
+        code, out, _ = program('evaluate', str(other), *more)
+        assert (code, r'\x1b' in out, '\x1b' in out) == (0, True, False)
     (other / 'ids.txt').unlink()
     assert program('evaluate', str(other))[2].removesuffix('\n').isprintable()
 

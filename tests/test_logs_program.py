@@ -53,6 +53,18 @@ def test_several_go_into_the_workspace(program, tmp_path: Path, workspace: Path)
     assert not (tmp_path / 'long' / 'logs' / 'plots').exists()
 
 
+def test_names_and_notes_are_shown_harmless(program, tmp_path: Path):
+    odd = write_run(tmp_path / '*wide* <b>\x1b[31m')
+    append(odd, 'train', '{"step": 21')
+    write_run(tmp_path / 'narrow')
+    code, out, _ = program('show_logs', str(tmp_path), f'--output={tmp_path / "plots"}')
+    assert (code, '\x1b' in out) == (0, False)
+    summary = (tmp_path / 'plots/summary.md').read_text()
+    assert '\x1b' not in summary
+    assert r'| \*wide\* \<b\>' in summary
+    assert r'- \*wide\* \<b\>' in summary
+
+
 def test_nothing_is_overwritten_unasked(program, tmp_path: Path):
     run = write_run(tmp_path / 'run')
     assert program('show_logs', str(run))[0] == 0
@@ -66,7 +78,7 @@ def test_nothing_is_overwritten_unasked(program, tmp_path: Path):
     [
         ([], 'the following arguments are required: RUN'),
         (['{run}', '--overwrit'], "Did you mean '--overwrite'?"),
-        (['{run}x'], "is no folder. Did you mean 'run'?"),
+        (['{run}x'], "does not exist. Did you mean 'run'?"),
         (['{run}', '--output={run}'], 'holds something else: it has no summary.md'),
     ],
 )

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from research import outputs
+from research import folders, outputs
 from research.errors import UserError, did_you_mean
 from research.evaluation import rows, settings
 from research.evaluation.settings import Settings
@@ -101,26 +100,20 @@ def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
 
 
 def _below(path: Path, split: str) -> list[Source]:
-    if not path.is_dir():
-        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UserError(f'{path} is no folder that exists. {did_you_mean(path.name, siblings)}')
-    found = sorted(_walk(path, split), key=lambda source: source.outputs.folder)
+    marks = (CONFIG, outputs.MANIFEST)
+    there = folders.topmost(path, lambda folder: any((folder / mark).is_file() for mark in marks))
+    found = [source for folder in there for source in _in(folder, split)]
     if not found:
         raise UserError(f'{path}: neither runs nor outputs of the split {split!r} in it or below it.')
     return found
 
 
-def _walk(path: Path, split: str) -> Iterator[Source]:
-    """Yields outputs folders; hidden folders are writes that never ended."""
-    for name, children, files in os.walk(path):
-        folder = Path(name)
-        if CONFIG in files:
-            yield read(_of_run(folder, split))
-        elif outputs.MANIFEST in files and (source := read(folder)).outputs.split in ('', split):
-            yield source
-        if CONFIG in files or outputs.MANIFEST in files:
-            children.clear()
-        children[:] = [child for child in children if not child.startswith('.')]
+def _in(folder: Path, split: str) -> list[Source]:
+    """Returns the outputs of a run, or outputs themselves unless they state another split."""
+    if (folder / CONFIG).is_file():
+        return [read(_of_run(folder, split))]
+    source = read(folder)
+    return [source] if source.outputs.split in ('', split) else []
 
 
 def _of_run(run: Path, split: str) -> Path:

@@ -26,7 +26,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def escaped(text: str) -> str:
     """Returns a text that Markdown shows as it is, in one line."""
-    return _MARKDOWN.sub(lambda found: '\\' + found[0], one_line(text))
+    return _MARKDOWN.sub(lambda found: '\\' + found[0], printable(one_line(text)))
 
 
 def one_line(text: str) -> str:

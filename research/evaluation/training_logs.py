@@ -2,9 +2,8 @@
 
 import json
 import math
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from research.errors import UserError, did_you_mean
+from research import folders
+from research.errors import UserError
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
 STATES = ('running', 'finished', 'interrupted', 'failed')
@@ -77,21 +77,10 @@ def find(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def _find_below(path: Path) -> list[Path]:
-    if not path.is_dir():
-        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UserError(f'{path} is no folder. {did_you_mean(path.name, beside)}')
-    runs = sorted(_runs(path))
+    runs = folders.topmost(path, lambda folder: any((folder / mark).is_file() for mark in MARKS))
     if not runs:
         raise UserError(f'{path} holds no run: nothing below it has logs/train.jsonl or config.gin.')
     return runs
-
-
-def _runs(path: Path) -> Iterator[Path]:
-    """Yields the runs at or below a folder; none is looked for inside another."""
-    for folder, below, _ in os.walk(path):
-        if any((Path(folder) / mark).is_file() for mark in MARKS):
-            below.clear()
-            yield Path(folder)
 
 
 def read(folder: Path) -> TrainingLogs:

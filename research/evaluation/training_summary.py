@@ -17,16 +17,17 @@ LOWER, HIGHER = (
 )
 
 
-def shown(runs: Runs, table: Callable[[Rows], str]) -> str:
+def shown(runs: Runs, table: Callable[[Rows], str], escaped: Callable[[str], str]) -> str:
     """Returns all there is to say about some runs: two tables, then what is odd about whom.
 
     Args:
       runs: by the names to call them by.
       table: makes rows of cells a table, as `text.aligned` and `text.markdown` do.
+      escaped: makes a text show as it is where it goes, as `printable` and `text.escaped` do.
     """
-    notes = [f'- {name}: {note}' for name, run in runs.items() for note in run.notes]
-    evaluations = metrics(runs)
-    parts = [table(progress(runs)), table(evaluations) if len(evaluations) > 1 else '', '\n'.join(notes)]
+    tables = [progress(runs), metrics(runs)]
+    parts = [table([[escaped(cell) for cell in row] for row in rows]) for rows in tables if len(rows) > 1]
+    parts.append('\n'.join(f'- {escaped(note)}' for note in _notes(runs)))
     return '\n\n'.join(part for part in parts if part)
 
 
@@ -56,6 +57,10 @@ def direction(metric: str, run: TrainingLogs) -> str:
         return {'min': 'lower', 'max': 'higher'}.get(which, '')
     words = set(re.split(r'[\W_]+', metric.lower()))
     return 'lower' if words & LOWER else 'higher' if words & HIGHER else ''
+
+
+def _notes(runs: Runs) -> list[str]:
+    return [f'{name}: {note}' for name, run in runs.items() for note in run.notes]
 
 
 def duration(seconds: float) -> str:

@@ -74,10 +74,12 @@ def test_a_class_never_predicted():
     }
 
 
-def test_confusion_against_a_loop(predicted: Predicted):
+def test_confusion_against_a_loop_and_scikit_learn(predicted: Predicted):
     table = class_scores.confusion(predicted)
     expected = np.zeros((4, 4), int)
     for truth, guess in zip(predicted.labels, predicted.predictions, strict=True):
         expected[truth, guess] += 1
     np.testing.assert_array_equal(table.to_numpy(), expected)
+    by_library = metrics.confusion_matrix(predicted.labels, predicted.predictions, labels=range(4))
+    np.testing.assert_array_equal(table.to_numpy(), by_library)
     assert table.index.tolist() == table.columns.tolist() == ['0', '1', '2', '3']

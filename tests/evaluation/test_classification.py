@@ -1,5 +1,8 @@
+import math
+
 import numpy as np
 import pytest
+from scipy import special
 from sklearn import metrics
 
 from research import outputs
@@ -32,24 +35,100 @@ def test_each_draw_is_what_the_metrics_say_of_that_resample(save, missing: tuple
         assert {name: draws[name][draw] for name in expected} == pytest.approx(expected)
 
 
-def test_measures_agree_with_scikit_learn(save):
-    logits, labels = random_case(6)
-    predicted = read_predicted(outputs.read(save(logits, labels)))
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    guesses = logits.argmax(axis=1)
-    values = classification.measure(predicted, [2], 15)
-    assert values == pytest.approx(
-        {
-            'accuracy': metrics.accuracy_score(labels, guesses),
-            'balanced_accuracy': metrics.balanced_accuracy_score(labels, guesses),
-            'top_2_accuracy': metrics.top_k_accuracy_score(labels, logits, k=2),
-            'macro_precision': metrics.precision_score(labels, guesses, average='macro'),
-            'macro_f1': metrics.f1_score(labels, guesses, average='macro'),
-            'log_loss': metrics.log_loss(labels, probabilities),
-            'calibration_error': error_by_loop(probabilities, labels, 15),
-        },
-        rel=1e-5,
-    )
+def ties(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns scores of few values, so that many are equal, and labels."""
+    random = np.random.default_rng(seed)
+    return random.integers(0, 3, (80, 4)).astype(np.float32), random.integers(0, 4, 80).astype(np.int32)
+
+
+def certain(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns probabilities of 0 and 1, some of them wrong, and labels."""
+    random = np.random.default_rng(seed)
+    return np.eye(4, dtype=np.float32)[random.integers(0, 4, 50)], random.integers(0, 4, 50).astype(np.int32)
+
+
+LABELS = random_case(3)[1]
+CASES = {
+    'random': random_case(0),
+    'many classes': random_case(1, examples=300, classes=20),
+    'a class missing among the labels': random_case(2, missing=(1,)),
+    'one class alone among the labels': random_case(3, missing=(0, 1, 3)),
+    'a class never predicted': (random_case(4)[0] - np.array([0, 0, 20, 0], np.float32), random_case(4)[1]),
+    'ties': ties(5),
+    'all equal': (np.zeros((30, 4), np.float32), random_case(6, examples=30)[1]),
+    'one example': random_case(7, examples=1),
+    'one class': (random_case(8, classes=1)[0], np.zeros(60, np.int32)),
+    'all right': (random_case(9)[0] + 9 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
+    'all wrong': (random_case(9)[0] - 9 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
+}
+
+
+def slow_metrics(chances: np.ndarray, truths: np.ndarray, k: int, bins: int) -> dict[str, float]:
+    """Returns every metric, by its definition in words, example by example."""
+    rows, labels = chances.tolist(), truths.tolist()
+    orders = [sorted(range(len(row)), key=lambda index: (-row[index], index)) for row in rows]
+    guesses, n = [order[0] for order in orders], len(labels)
+    precisions, recalls, f1s = [], [], []
+    for label in sorted(set(labels)):
+        hits = sum(guess == label == truth for guess, truth in zip(guesses, labels, strict=True))
+        precision = hits / guesses.count(label) if label in guesses else 0.0
+        recall = hits / labels.count(label)
+        precisions.append(precision)
+        recalls.append(recall)
+        f1s.append(2 * precision * recall / (precision + recall) if hits else 0.0)
+    found = {
+        'accuracy': sum(guess == truth for guess, truth in zip(guesses, labels, strict=True)) / n,
+        'balanced_accuracy': sum(recalls) / len(recalls),
+        'macro_precision': sum(precisions) / len(precisions),
+        'macro_f1': sum(f1s) / len(f1s),
+        'log_loss': -sum(math.log(row[truth]) for row, truth in zip(rows, labels, strict=True)) / n,
+        'calibration_error': error_by_loop(chances, truths, bins),
+    }
+    if k < chances.shape[1]:
+        found[f'top_{k}_accuracy'] = sum(t in order[:k] for order, t in zip(orders, labels, strict=True)) / n
+    return found
+
+
+@pytest.mark.parametrize('case', CASES)
+@pytest.mark.parametrize('array', ['logits', 'probabilities'])
+def test_metrics_against_a_loop(save, case: str, array: str):
+    logits, labels = CASES[case]
+    chances = special.softmax(logits.astype(np.float64), axis=1)
+    if array == 'probabilities':
+        # As stored: rounded. Of them the loop has to take the same, and not the smallest for 0.
+        chances = np.maximum(chances, 1e-6).astype(np.float32)
+    found = outputs.read(save(logits if array == 'logits' else chances, labels, array=array))
+    metrics = Classification((2,), 15).report(found, BOOTSTRAP).metrics
+    expected = slow_metrics(chances.astype(np.float64), labels, 2, 15)
+    assert {name: metric.value for name, metric in metrics.items()} == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_metrics_against_scikit_learn(save, case: str):
+    logits, labels = CASES[case]
+    chances, guesses = special.softmax(logits.astype(np.float64), axis=1), logits.argmax(axis=1)
+    found = Classification((2,), 15).report(outputs.read(save(logits, labels)), BOOTSTRAP).metrics
+    over = {'labels': np.unique(labels), 'average': 'macro', 'zero_division': 0.0}
+    expected = {
+        'accuracy': metrics.accuracy_score(labels, guesses),
+        'balanced_accuracy': metrics.recall_score(labels, guesses, **over),
+        'macro_precision': metrics.precision_score(labels, guesses, **over),
+        'macro_f1': metrics.f1_score(labels, guesses, **over),
+    }
+    if logits.shape[1] > 2:  # of fewer classes scikit-learn has neither
+        every = range(logits.shape[1])
+        expected['log_loss'] = metrics.log_loss(labels, chances, labels=every)
+        if 'equal' not in case and case != 'ties':  # of equals it takes the last first
+            expected['top_2_accuracy'] = metrics.top_k_accuracy_score(labels, logits, k=2, labels=every)
+    assert {name: found[name].value for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_probabilities_of_0_and_1(save):
+    """What is given no chance at all costs as much as in scikit-learn, not infinity."""
+    chances, labels = certain(9)
+    found = outputs.read(save(chances, labels, array='probabilities'))
+    value = Classification((2,), 15).report(found, BOOTSTRAP).metrics['log_loss'].value
+    assert value == pytest.approx(metrics.log_loss(labels, chances), abs=1e-6)
 
 
 def error_by_loop(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> float:

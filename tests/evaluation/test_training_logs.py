@@ -133,7 +133,7 @@ def test_a_file_that_is_missing_or_empty_is_said(run: Path, name: str, state: st
     found = training_logs.read(run)
     assert found.notes == (f'{path.name} {state}',)
     assert drawn(run) >= ({'loss'} if 'time' in name else {'loss', 'where_the_time_went'})
-    assert training_summary.shown({'a': found}, text.aligned)
+    assert training_summary.shown({'a': found}, text.aligned, str)
 
 
 def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
@@ -142,13 +142,13 @@ def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
     assert (found.state, found.done, found.steps) == ('unknown', 0, None)
     assert len(found.notes) == 5
     assert drawn(tmp_path) == set()
-    assert training_summary.shown({'a': found}, text.aligned).startswith('run')
+    assert training_summary.shown({'a': found}, text.aligned, str).startswith('run')
 
 
 def test_names_that_would_do_harm_are_escaped(run: Path):
     append(run, 'val', '{"step": 21, "epoch": 5.25, "loss": 1.0, "score": 1.0, "\\ud800\\u001b": 1.0}\n')
     found = training_logs.read(run)
-    said = training_summary.shown({'a': found}, text.aligned)
+    said = training_summary.shown({'a': found}, text.aligned, str)
     assert r"'\ud800\x1b'" in said
     assert said.replace('\n', '').isprintable()
     assert r"'\ud800\x1b'" in drawn(run)
