@@ -69,7 +69,7 @@ def table(out: str) -> list[dict[str, str]]:
     return [dict(zip(titles, row, strict=True)) for row in rows]
 
 
-ACCURACY = 'accuracy (%, higher is better)'
+ACCURACY = 'accuracy (%) ↑'
 
 
 @pytest.fixture
@@ -88,10 +88,10 @@ def test_seeds_are_grouped_and_the_best_comes_first(program, runs: Path):
     assert (best['outputs'], best['WIDTH'], best['seeds']) == ('wide0', '64', '0, 1, 2')
     assert (other['outputs'], other['WIDTH'], other['seeds']) == ('narrow', '8', '0')
     shares = [100 * (scores(3, seed).argmax(1) == LABELS).mean() for seed in range(3)]
-    assert best[ACCURACY] == f'**{np.mean(shares):.2f} ± {np.std(shares, ddof=1):.2f} %**'
+    assert best[ACCURACY] == f'**{np.mean(shares):.2f} ± {np.std(shares, ddof=1):.2f}**'
     share = 100 * (scores(1).argmax(1) == LABELS).mean()
-    assert other[ACCURACY].startswith(f'{share:.2f} % (')
-    assert other['minus the best'].startswith(f'{share - np.mean(shares):.2f} % (')
+    assert other[ACCURACY].startswith(f'{share:.2f} (')
+    assert other['minus the best (%)'].startswith(f'{share - np.mean(shares):.2f} (')
     # No other column: neither the seed's macro nor what reaches the network through WIDTH, nor the commit.
     assert list(best)[1:4] == ['WIDTH', 'seeds', ACCURACY]
     note = out.splitlines()[-1]
@@ -102,7 +102,7 @@ def test_seeds_are_grouped_and_the_best_comes_first(program, runs: Path):
 
 def test_single_runs_are_tested_by_mcnemar_too(program, runs: Path):
     _, out, _ = program('compare', str(runs / 'wide0'), str(runs / 'narrow'))
-    assert table(out)[1]["p by McNemar's test"] == 'below 0.001'
+    assert table(out)[1]['p (McNemar)'] == 'below 0.001'
     assert 'one comparison' in out
 
 
@@ -118,8 +118,8 @@ def test_equal_methods_are_tied_with_p_1(program, tmp_path: Path):
     for width in (8, 16):
         write_run(tmp_path / f'runs/{width}', 2, width=width)
     _, out, _ = program('compare', str(tmp_path / 'runs'), '--draws=100')
-    assert [table(out)[1][name] for name in ('p', "p by McNemar's test")] == ['1.000', '1.000']
-    assert table(out)[1]['minus the best'] == '0.00 % (0.00 to 0.00 %)'
+    assert [table(out)[1][name] for name in ('p', 'p (McNemar)')] == ['1.000', '1.000']
+    assert table(out)[1]['minus the best (%)'] == '0.00 (0.00 to 0.00)'
 
 
 def test_commits_tell_methods_apart(program, tmp_path: Path):
@@ -175,12 +175,12 @@ def test_other_examples_are_refused_or_cut(program, runs: Path, tmp_path: Path):
     assert code == 0
     assert out.splitlines()[-1].startswith('150 examples, the same for all, cut from as many as 200.')
     cut = 100 * (scores(1)[:150].argmax(1) == LABELS[:150]).mean()
-    assert table(out)[1][ACCURACY].startswith(f'{cut:.2f} %')
+    assert table(out)[1][ACCURACY].startswith(f'{cut:.2f} (')
 
 
 def test_by_another_metric(program, runs: Path):
     _, out, _ = program('compare', str(runs), '--metric=macro_f1', '--draws=100')
-    assert table(out)[0]['macro F1 (%, higher is better)'].startswith('**')
+    assert table(out)[0]['macro F1 (%) ↑'].startswith('**')
     assert not table(out)[0][ACCURACY].startswith('*')
 
 

@@ -25,8 +25,9 @@ def table(groups: Sequence[Group], found: Sequence[Standing], name: str, in_numb
     for each in metrics:
         columns |= (_numbers if in_numbers else _shown)(groups, each)
     if any(each.difference for each in found):
-        columns |= (_tests_in_numbers if in_numbers else _tests)(found)
-    marks = {(_title(groups, name), row): each.mark for row, each in enumerate(found)}
+        unit = _unit(groups, name)
+        columns |= _tests_in_numbers(found) if in_numbers else _tests(found, unit)
+    marks = {(title(groups, name), row): each.mark for row, each in enumerate(found)}
     return Table(columns, note(groups, found, name), {} if in_numbers else marks)
 
 
@@ -54,15 +55,21 @@ def _parameter(name: str) -> str:
     return name if '.' in name or name.isupper() else f'%{name}'
 
 
-def _title(groups: Sequence[Group], name: str) -> str:
+def title(groups: Sequence[Group], name: str) -> str:
+    """Returns a metric's title with its unit and an arrow to where it is better."""
     definition = groups[0].reports[0].metrics[name].definition
-    unit = '%' if definition.unit == 'fraction' else definition.unit
-    better = f', {definition.direction} is better' if definition.direction else ''
-    return f'{definition.title} ({unit}{better})'
+    arrow = {'higher': ' ↑', 'lower': ' ↓'}.get(definition.direction, '')
+    return f'{definition.title}{_unit(groups, name)}{arrow}'
+
+
+def _unit(groups: Sequence[Group], name: str) -> str:
+    """Returns a metric's unit as it stands behind a title."""
+    unit = groups[0].reports[0].metrics[name].definition.unit
+    return f' ({"%" if unit == "fraction" else unit})' if unit else ''
 
 
 def _shown(groups: Sequence[Group], name: str) -> dict[str, list[str]]:
-    return {_title(groups, name): [group.shown(name) for group in groups]}
+    return {title(groups, name): [group.shown(name) for group in groups]}
 
 
 def _numbers(groups: Sequence[Group], name: str) -> dict[str, list[str]]:
@@ -79,11 +86,11 @@ def _number(value: float | None) -> str:
     return '' if value is None or math.isnan(value) else f'{value:.6g}'
 
 
-def _tests(found: Sequence[Standing]) -> dict[str, list[str]]:
-    minus = [f'{d.shown()} ({d.shown_interval()})' if (d := each.difference) else '' for each in found]
-    columns = {'minus the best': minus, 'p': [_p(each.p) for each in found]}
+def _tests(found: Sequence[Standing], unit: str) -> dict[str, list[str]]:
+    minus = [each.difference.shown_with_interval() if each.difference else '' for each in found]
+    columns = {f'minus the best{unit}': minus, 'p': [_p(each.p) for each in found]}
     exact = [_p(each.mcnemar) for each in found]
-    return columns | ({"p by McNemar's test": exact} if any(exact) else {})
+    return columns | ({'p (McNemar)': exact} if any(exact) else {})
 
 
 def _tests_in_numbers(found: Sequence[Standing]) -> dict[str, list[str]]:

@@ -47,11 +47,11 @@ class Group:
         return float(np.std(self._values(name), ddof=1)) if len(self.reports) > 1 else None
 
     def shown(self, name: str) -> str:
-        """Returns a metric with its standard deviation over seeds, or with its interval, for people."""
+        """Returns a metric with its standard deviation over seeds, or with its interval; without its unit."""
         metric, deviation = self.metric(name), self.deviation(name)
         if deviation is None:
-            return f'{metric.shown()} ({metric.shown_interval()})'
-        return metric.shown_with(deviation)
+            return metric.shown_with_interval()
+        return f'{metric.digits(metric.value)} ± {metric.digits(deviation)}'
 
     def draws(self, name: str) -> np.ndarray:
         """Returns a metric on each resample of the examples, of several seeds their mean, f64 [draws]."""

@@ -34,16 +34,17 @@ class Metric:
 
     def shown(self) -> str:
         """Returns the value as people read it."""
-        return self._digits(self.value) + self._unit
+        return self.digits(self.value) + self._unit
 
     def shown_interval(self) -> str:
         """Returns the interval as people read it."""
-        low, high = map(self._digits, self.interval)
+        low, high = map(self.digits, self.interval)
         return f'{low} to {high}{self._unit}'
 
-    def shown_with(self, deviation: float) -> str:
-        """Returns the value, a mean, and the standard deviation around it as people read them."""
-        return f'{self._digits(self.value)} ± {self._digits(deviation)}{self._unit}'
+    def shown_with_interval(self) -> str:
+        """Returns the value with its interval in brackets, for a column whose title tells the unit."""
+        low, high = map(self.digits, self.interval)
+        return f'{self.digits(self.value)} ({low} to {high})'
 
     def as_json(self) -> dict[str, Any]:
         """Returns what metrics.json says of it."""
@@ -56,9 +57,10 @@ class Metric:
             'source': self.definition.source,
         }
 
+    def digits(self, number: float) -> str:
+        """Returns a number of this metric's kind as people read it, without its unit."""
+        return f'{100 * number:.2f}' if self.definition.unit == 'fraction' else f'{number:.4f}'
+
     @property
     def _unit(self) -> str:
         return ' %' if self.definition.unit == 'fraction' else ''
-
-    def _digits(self, number: float) -> str:
-        return f'{100 * number:.2f}' if self.definition.unit == 'fraction' else f'{number:.4f}'

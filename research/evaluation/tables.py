@@ -87,14 +87,15 @@ _LATEX = {
     '>': r'\textgreater{}',
     '|': r'\textbar{}',
     '±': r'$\pm$',
+    '↑': r'$\uparrow$',
+    '↓': r'$\downarrow$',
 }
 
 
 def _latex_cell(cell: str) -> str:
-    # A bracket after the end of a row would be read as the row's distance.
-    return re.sub(
-        r'^\[', '{[}', ''.join(_LATEX.get(character, character) for character in text.one_line(cell))
-    )
+    escaped = ''.join(_LATEX.get(character, character) for character in text.one_line(cell))
+    # A bracket after the end of a row would be read as the row's distance; a hyphen is no minus.
+    return re.sub(r'(?<!\w)-(?=\d)', '$-$', re.sub(r'^\[', '{[}', escaped))
 
 
 def _cell(value: object) -> object:

@@ -43,8 +43,17 @@ def test_latex():
     assert lines[9:] == [r'\bottomrule', r'\end{tabular}', '', r'About 100 \% of *all*.']
 
 
-def test_latex_of_plus_minus():
-    assert r'98.2 $\pm$ 0.1 \%' in latex(Table({'accuracy': ['98.2 ± 0.1 %']}))
+def test_latex_of_signs():
+    lines = latex(
+        Table({'accuracy (%) ↑': ['98.2 ± 0.1', '-0.3 (-1 to 1)', 'lr-1e-05'], 'loss ↓': ['1'] * 3})
+    )
+    assert lines.splitlines()[2:7] == [
+        r'accuracy (\%) $\uparrow$ & loss $\downarrow$ \\',
+        r'\midrule',
+        r'98.2 $\pm$ 0.1 & 1 \\',
+        r'$-$0.3 ($-$1 to 1) & 1 \\',
+        r'lr-1e-05 & 1 \\',
+    ]
 
 
 def test_csv_reads_back():

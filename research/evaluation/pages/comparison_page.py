@@ -110,13 +110,18 @@ def _forests(groups: Sequence[Group], names: Sequence[str], found: Sequence[Stan
     """Returns each headline metric of all methods, and how far they are from the best."""
     metrics = groups[0].reports[0].metrics
     cards = [
-        forest(metrics[each].definition.title, _lines(groups, names, each), partial(_shown, metrics[each]))
+        forest(comparison.title(groups, each), _lines(groups, names, each), partial(_shown, metrics[each]))
         for each in dict.fromkeys((by, *groups[0].reports[0].headline))
         if all(each in report.metrics for group in groups for report in group.reports)
     ]
-    title = f'{metrics[by].definition.title}, minus the best'
+    title = f'{comparison.title(groups, by)}, minus the best'
     minus = [
-        Line(name, each.difference.value, *each.difference.interval, shown=each.difference.shown())
+        Line(
+            name,
+            each.difference.value,
+            *each.difference.interval,
+            shown=each.difference.shown_with_interval(),
+        )
         for name, each in zip(names, found, strict=True)
         if each.difference
     ]
