@@ -64,8 +64,9 @@ def title(groups: Sequence[Group], name: str) -> str:
 
 def _unit(groups: Sequence[Group], name: str) -> str:
     """Returns a metric's unit as it stands behind a title."""
-    unit = groups[0].reports[0].metrics[name].definition.unit
-    return f' ({"%" if unit == "fraction" else unit})' if unit else ''
+    definition = groups[0].reports[0].metrics[name].definition
+    unit = '%' if definition.unit == 'fraction' else definition.unit
+    return f' ({unit})' if unit and unit not in definition.title.split() else ''
 
 
 def _shown(groups: Sequence[Group], name: str) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from research import kinds
-from tests.pages.written_outputs import EVIL, write, write_in_run
+from tests.pages.written_outputs import EVIL, N, write, write_in_run
 
 
 @pytest.mark.parametrize('kind', kinds.KINDS)
@@ -24,9 +24,13 @@ def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, pro
     }
     assert sorted(opened.texts('#comparison td:first-child')) == ['0', '1']
     assert opened.texts('#what-differs-between-them td:first-child') == ['mlp.MLP.width']
-    compared = kind != 'generation'
-    assert (opened.page.locator('#where-the-first-two-differ-most figure').count() > 0) == compared
-    assert all(EVIL in each for each in opened.texts('#where-the-first-two-differ-most figcaption'))
+    differ, samples = '#where-the-first-two-differ-most', '#samples'
+    drawn = {'language': 0, 'generation': 0}.get(kind, 1)  # a text has no picture, a sample no counterpart
+    assert min(opened.page.locator(f'{differ} figure').count(), 1) == drawn
+    assert all(EVIL in each for each in opened.texts(f'{differ} figcaption'))
+    assert min(opened.page.locator(f'{differ} td').count(), 1) == (kind == 'language')
+    assert all(EVIL in each for each in opened.texts(f'{differ} td:first-child'))
+    assert opened.page.locator(f'{samples} figure').count() == 2 * N * (kind == 'generation')
 
 
 def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> None:

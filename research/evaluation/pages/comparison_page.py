@@ -12,26 +12,17 @@ from research.evaluation import comparison, training_logs
 from research.evaluation.groups import Group
 from research.evaluation.metric import Metric
 from research.evaluation.pages import gallery, parts
+from research.evaluation.pages.disagreements import disagreements
 from research.evaluation.pages.forest import Line, forest
-from research.evaluation.report import Report
 from research.evaluation.standings import Standing
 from research.evaluation.tables import BEST, TIED, Table
 from research.evaluation.training_summary import Runs
-from research.pages import markup, pictures, tables
+from research.pages import markup, tables
 from research.pages.document import document
 from research.pages.tables import Cell, number, text
 
-# By which column of `per_example` examples are compared, and whether more of it is better.
-SCORES = {
-    'classification': ('log_loss', False),
-    'segmentation': ('mean_iou', True),
-    'detection': ('found_share', True),
-    'image': ('psnr', True),
-    'language': ('bits_per_byte', False),
-    'regression': ('squared_error', False),
-}
 CLASS_SCORES = {'classification': 'f1', 'segmentation': 'iou', 'detection': 'ap'}
-SHOWN = 12  # examples that one method is better on
+SAMPLES = 36  # generated pictures of a method, its first ones
 
 _NUMBER = re.compile(r'(?:below )?(-?\d+(?:\.\d+)?)(?: |$)')
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
@@ -52,7 +43,8 @@ def page(groups: Sequence[Group], found: Sequence[Standing], name: str) -> str:
         markup.section('What differs between them', _transposed(differing, names)),
         markup.section('Intervals', markup.cards(_forests(groups, names, found, name))),
         markup.section('Per class', _per_class(groups, names)),
-        markup.section('Where the first two differ most', *_disagreements(groups, names)),
+        markup.section('Where the first two differ most', *disagreements(groups, names)),
+        markup.section('Samples', *_samples(groups, names)),
         parts.training(_runs(groups)),
         markup.section('Outputs', _sources(groups)),
     ]
@@ -160,36 +152,15 @@ def _has_same_classes(table: pd.DataFrame | None, first: pd.DataFrame | None) ->
     return table is not None and first is not None and table.index.equals(first.index)
 
 
-def _disagreements(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
-    """Returns the examples that one of the first two methods is better on, by how much it is."""
-    kind = groups[0].reports[0].outputs.kind
-    if len(groups) < 2 or kind not in SCORES:
+def _samples(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+    """Returns what each method generated, of its first seed; nothing of another kind."""
+    found = [group.reports[0].outputs for group in groups]
+    if found[0].kind != 'generation':
         return []
-    column, more_is_better = SCORES[kind]
-    reports = [group.reports[0] for group in groups[:2]]
-    first, second = (pd.Series(each.tables['per_example'][column]) for each in reports)
-    gain = first - second if more_is_better else second - first
-    shown = []
-    for name, gains in ((names[0], gain), (names[1], -gain)):
-        best = gains.loc[gains > 0].nlargest(SHOWN).index
-        cards = ''.join(_card(reports, names, str(identity), column) for identity in best)
-        heading = f'<h3>Better by {markup.escaped(name)}</h3>'
-        shown += [f'{heading}<div class="sheet examples">{cards}</div>'] if cards else []
-    return shown
-
-
-def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> str:
-    """Returns one example with what both methods say of it."""
-    lines, shown = [identity], []
-    for report, name in zip(reports, names, strict=False):
-        found, row = report.outputs, report.tables['per_example'].loc[identity]
-        drawn = gallery.example(found, found.ids.index(identity))
-        shown += [each for each in drawn if each not in shown]  # the truth once
-        said = f'{row["prediction"]}, ' if 'prediction' in row else ''
-        lines.append(f'{name}: {said}{column.replace("_", " ")} {row[column]:.4g}')
-    label = reports[0].tables['per_example'].loc[identity].get('label', '')
-    lines[0] += f' ({label})' if label != '' else ''
-    return pictures.figure(shown, '\n'.join(lines), identity)
+    return [
+        f'<h3>{markup.escaped(name)}</h3><div class="sheet">{"".join(gallery.samples(each, SAMPLES))}</div>'
+        for name, each in zip(names, found, strict=True)
+    ]
 
 
 def _runs(groups: Sequence[Group]) -> Runs:

@@ -62,6 +62,12 @@ def example(found: Outputs, place: int) -> list[str]:
     return [pictures.picture(each) for each in shown if each is not None]
 
 
+def samples(found: Outputs, count: int) -> list[str]:
+    """Returns a figure for each of the first generated pictures, at most `count`."""
+    shown = enumerate(found.ids[:count])
+    return [pictures.figure(example(found, place), '', name) for place, name in shown]
+
+
 def _classified(report: Report) -> dict[str, list[str]]:
     table = report.tables['per_example']
     wrong = table.loc[table['rank'] > 0].sort_values(by='confidence', ascending=False, kind='stable')
@@ -97,13 +103,8 @@ def _cards(report: Report, table: pd.DataFrame, caption: Callable[[Row], str]) -
 
 
 def _generated(report: Report) -> dict[str, list[str]]:
-    found = report.outputs
-    shown = range(min(SAMPLES, len(found.ids)))
-    return {
-        f'The first {len(shown)} samples': [
-            pictures.figure(example(found, place), '', found.ids[place]) for place in shown
-        ]
-    }
+    shown = samples(report.outputs, SAMPLES)
+    return {f'The first {len(shown)} samples': shown}
 
 
 def _of_numbers(report: Report) -> dict[str, list[str]]:
