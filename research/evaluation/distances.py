@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Kernels are computed in blocks of at most so many: 32 MB.
+_BLOCK = 2**22
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -37,18 +40,21 @@ def frechet(one: Moments, other: Moments) -> float:
 
     Source: Dowson and Landau 1982; Heusel et al. 2017, https://arxiv.org/abs/1706.08500.
     """
-    root = _root(one.covariance)
-    # The eigenvalues of C C' are those of C^1/2 C' C^1/2, which is symmetric: no root of a general matrix.
-    eigenvalues = np.linalg.eigvalsh(root @ other.covariance @ root)
+    factor = _factor(one.covariance)
+    # The eigenvalues of C C' are those of F' C' F where C = F F', which is symmetric: no root of a matrix.
+    eigenvalues = np.linalg.eigvalsh(factor.T @ other.covariance @ factor)
     mixed = np.sqrt(np.maximum(eigenvalues, 0)).sum()
     distance = np.square(one.mean - other.mean).sum()
     return float(distance + np.trace(one.covariance) + np.trace(other.covariance) - 2 * mixed)
 
 
-def _root(matrix: np.ndarray) -> np.ndarray:
-    """Returns the root of a symmetric matrix without negative eigenvalues."""
-    eigenvalues, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(np.maximum(eigenvalues, 0))) @ vectors.T
+def _factor(matrix: np.ndarray) -> np.ndarray:
+    """Returns F of a symmetric matrix F F^T, which has no negative eigenvalues but for rounding."""
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:  # a number that never changes, or fewer features than numbers in each
+        eigenvalues, vectors = np.linalg.eigh(matrix)
+        return vectors * np.sqrt(np.maximum(eigenvalues, 0))
 
 
 def cubic(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -56,37 +62,38 @@ def cubic(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one @ other.T / one.shape[1] + 1) ** 3
 
 
-@dataclass(frozen=True)
-class Kernels:
-    """The kernels within and between two sets, f64 [n, n], [m, m] and [n, m].
+def discrepancy(
+    one: np.ndarray, other: np.ndarray, counts: np.ndarray, other_counts: np.ndarray
+) -> np.ndarray:
+    """Returns the unbiased estimate of the squared maximum mean discrepancy, with the cubic kernel.
 
-    They make the squared maximum mean discrepancy, in 8 (n + m)^2 bytes or less.
+    Args:
+      one: features [n, d].
+      other: features [m, d].
+      counts: how often each feature of the one set is in a draw, f64 [draws, n].
+      other_counts: the same for the other set, f64 [draws, m].
+
+    Returns:
+      f64 [draws].
 
     Source: Gretton et al. 2012, lemma 6; Binkowski et al. 2018, https://arxiv.org/abs/1801.01401.
     """
-
-    within_one: np.ndarray
-    within_other: np.ndarray
-    between: np.ndarray
-
-    @classmethod
-    def of(cls, one: np.ndarray, other: np.ndarray) -> 'Kernels':
-        """Returns the cubic kernels of features [n, d] and [m, d]."""
-        return cls(cubic(one, one), cubic(other, other), cubic(one, other))
-
-    def distance(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """Returns the unbiased estimate, f64 [draws].
-
-        Args:
-          one: how often each feature of the one set is drawn, f64 [draws, n].
-          other: the same for the other set, f64 [draws, m].
-        """
-        between = ((one @ self.between) * other).sum(1) / (one.sum(1) * other.sum(1))
-        return _within(self.within_one, one) + _within(self.within_other, other) - 2 * between
+    between = _sums(one, other, counts, other_counts) / (counts.sum(1) * other_counts.sum(1))
+    return _within(one, counts) + _within(other, other_counts) - 2 * between
 
 
-def _within(kernel: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Returns the mean kernel of two different draws, f64 [draws]."""
+def _within(features: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns the mean kernel of two different members of each draw, f64 [draws]."""
     totals = counts.sum(1)
-    pairs = ((counts @ kernel) * counts).sum(1) - counts @ np.diagonal(kernel)
-    return pairs / (totals * (totals - 1))
+    own = (np.square(features).sum(1) / features.shape[1] + 1) ** 3  # of each feature with itself
+    return (_sums(features, features, counts, counts) - counts @ own) / (totals * (totals - 1))
+
+
+def _sums(one: np.ndarray, other: np.ndarray, counts: np.ndarray, other_counts: np.ndarray) -> np.ndarray:
+    """Returns the kernels of all pairs of members of two draws, summed, f64 [draws]; in blocks of them."""
+    rows = max(1, _BLOCK // len(other))
+    sums = np.zeros(len(counts))
+    for start in range(0, len(one), rows):
+        part = slice(start, start + rows)
+        sums += np.einsum('dr,rd->d', counts[:, part], cubic(one[part], other) @ other_counts.T)
+    return sums

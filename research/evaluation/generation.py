@@ -10,16 +10,22 @@ import pandas as pd
 from research.errors import UserError
 from research.evaluation import figures
 from research.evaluation.bootstrap import Bootstrap
-from research.evaluation.distances import Kernels, frechet, moments
+from research.evaluation.distances import discrepancy, frechet, moments
 from research.evaluation.manifold import NEIGHBOURS, Manifold
 from research.evaluation.metric import Definition, Metric
 from research.evaluation.report import Report
 from research.outputs import Outputs
 
+# A Frechet distance of long features takes seconds. Where more multiplications than so many would be needed,
+# there are fewer resamples and halvings, but never fewer than so.
+_WORK, _FEWEST = 1e12, 30
 _INTERVAL = (
     'Resamples repeat examples, which makes a distance larger: the interval is moved by the mean of that.'
 )
-_HALVINGS = 'Mean over random halvings, as many as bootstrap resamples; the interval is of single halvings.'
+_FEWER = f'Of many long features there are fewer resamples, {_FEWEST} at least.'
+_HALVINGS = (
+    'Mean over random halvings, as many as resamples for the distance; the interval is of single ones.'
+)
 _KYNKAANNIEMI = (
     'Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative Models, NeurIPS 2019'
 )
@@ -30,7 +36,7 @@ DEFINITIONS = {
         'lower',
         'Squared Frechet distance between normal distributions with the means and covariances of the '
         'features of all samples and of all real examples. It shrinks as there are more of them and depends '
-        f'on what made the features: compare where both are the same. {_INTERVAL}',
+        f'on what made the features: compare where both are the same. {_INTERVAL} {_FEWER}',
         'Heusel et al., GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, '
         'NeurIPS 2017',
     ),
@@ -98,31 +104,38 @@ class Generation:
         if not found.arrays['samples'].size:
             raise UserError(f'{found.folder}: samples.npy holds images without pixels.')
         samples, reference = _features(found, 'features'), _features(found, 'reference_features')
-        measured = measure(samples, reference, bootstrap)
+        inside, distances = Manifold.of(reference).place(samples)
+        measured = measure(samples, reference, inside, bootstrap)
         title = figures.subject(found, bootstrap)
         drawn = {
             'samples': partial(figures.samples, found.arrays['samples'], title, measured['frechet_distance'])
         }
-        tables = {'per_example': per_example(found.ids, samples, reference)}
+        tables = {'per_example': per_example(found.ids, inside, distances)}
         headline = tuple(name for name in HEADLINE if name in measured)
         return Report(found, bootstrap, measured, headline, tables, drawn)
 
 
-def measure(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Mapping[str, Metric]:
+def measure(
+    samples: np.ndarray, reference: np.ndarray, inside: np.ndarray, bootstrap: Bootstrap
+) -> Mapping[str, Metric]:
     """Returns every metric, in the order in which they are told.
 
     Args:
       samples: features f64 [n, d] of generated examples.
       reference: features f64 [m, d] of real ones.
+      inside: which samples lie on the manifold of the real examples, bool [n].
       bootstrap: how intervals are made.
     """
     counts = bootstrap.counts(len(samples))
     # Samples and real examples are drawn independently of each other.
     reference_counts = replace(bootstrap, seed=bootstrap.seed + 1).counts(len(reference))
+    fewer = _afforded(bootstrap.draws, len(samples) + len(reference), samples.shape[1])
+    covered, _ = Manifold.of(samples).place(reference)
     parts = [
-        _distances(samples, reference, counts, reference_counts),
-        _halves(samples, reference, bootstrap),
-        _shares(samples, reference, counts, reference_counts),
+        _frechet(samples, reference, counts[:fewer], reference_counts[:fewer]),
+        _kernel(samples, reference, counts, reference_counts),
+        _halves(samples, reference, replace(bootstrap, draws=fewer)),
+        {'precision': _share(inside, counts), 'recall': _share(covered, reference_counts)},
     ]
     found = {name: both for part in parts for name, both in part.items()}
     return {
@@ -132,38 +145,44 @@ def measure(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) ->
     }
 
 
-def per_example(ids: Sequence[str], samples: np.ndarray, reference: np.ndarray) -> pd.DataFrame:
+def per_example(ids: Sequence[str], inside: np.ndarray, distances: np.ndarray) -> pd.DataFrame:
     """Returns a row for each sample, the one farthest from anything real first.
 
     Args:
       ids: of the samples.
-      samples: features f64 [n, d].
-      reference: features f64 [m, d] of real examples.
-
-    Returns:
-      `distance` to the nearest real example, in features; `inside`, whether it lies on their manifold.
+      inside: whether each lies on the manifold of the real examples, bool [n].
+      distances: to the nearest real example, in features, f64 [n].
     """
-    inside, distance = Manifold.of(reference).place(samples)
-    table = pd.DataFrame({'distance': distance, 'inside': inside}, pd.Index(ids, name='id'))
+    table = pd.DataFrame({'distance': distances, 'inside': inside}, pd.Index(ids, name='id'))
     return table.sort_values('distance', ascending=False, kind='stable')
 
 
-def _distances(
+def _afforded(draws: int, examples: int, width: int) -> int:
+    """Returns how many Frechet distances to make: moments of all examples, eigenvalues of their numbers."""
+    each = width**2 * (examples + 10 * width)
+    return min(draws, max(_FEWEST, int(_WORK / each)))
+
+
+def _frechet(
     samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
 ) -> Found:
-    """Returns both distances; those of resamples are moved so that their mean is right."""
+    value = frechet(moments(samples), moments(reference))
     pairs = zip(counts, reference_counts, strict=True)
-    kernels = Kernels.of(samples, reference)
-    once, reference_once = np.ones((1, len(samples))), np.ones((1, len(reference)))
-    values = {
-        'frechet_distance': frechet(moments(samples), moments(reference)),
-        'kernel_distance': kernels.distance(once, reference_once)[0],
-    }
-    draws = {
-        'frechet_distance': np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs]),
-        'kernel_distance': kernels.distance(counts, reference_counts),
-    }
-    return {name: (value, draws[name] - draws[name].mean() + value) for name, value in values.items()}
+    draws = np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs])
+    return {'frechet_distance': (value, _moved(draws, value))}
+
+
+def _kernel(
+    samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
+) -> Found:
+    counts, reference_counts = (np.vstack([np.ones(c.shape[1]), c]) for c in (counts, reference_counts))
+    value, *draws = discrepancy(samples, reference, counts, reference_counts)
+    return {'kernel_distance': (value, _moved(np.array(draws), value))}
+
+
+def _moved(draws: np.ndarray, value: float) -> np.ndarray:
+    """Returns values of resamples, which repeat examples, so that their mean is right."""
+    return draws - draws.mean() + value
 
 
 def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Found:
@@ -180,16 +199,8 @@ def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) ->
     return found
 
 
-def _shares(
-    samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
-) -> Found:
-    """Returns precision and recall."""
-    generated, _ = Manifold.of(reference).place(samples)
-    covered, _ = Manifold.of(samples).place(reference)
-    return {
-        'precision': (generated.mean(), counts @ generated / len(samples)),
-        'recall': (covered.mean(), reference_counts @ covered / len(reference)),
-    }
+def _share(inside: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
+    return float(inside.mean()), counts @ inside / len(inside)
 
 
 def halvings(samples: np.ndarray, reference: np.ndarray, draws: int, seed: int) -> np.ndarray:

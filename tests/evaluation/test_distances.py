@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from research.evaluation.distances import Kernels, Moments, cubic, frechet, moments
+from research.evaluation import distances
+from research.evaluation.distances import Moments, cubic, discrepancy, frechet, moments
 
 RANDOM = np.random.default_rng(0)
 MIX = RANDOM.normal(size=(5, 5))
@@ -71,14 +72,14 @@ def once(features: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(('one', 'other'), EVERY)
 def test_kernel_distance_pair_by_pair(one: np.ndarray, other: np.ndarray) -> None:
-    [found] = Kernels.of(one, other).distance(once(one), once(other))
+    [found] = discrepancy(one, other, once(one), once(other))
     assert found == pytest.approx(slow_discrepancy(one, other), rel=1e-6)
 
 
 def test_kernel_distance_of_resamples() -> None:
     counts = RANDOM.multinomial(len(ONE), np.full(len(ONE), 1 / len(ONE)), 3)
     others = RANDOM.multinomial(len(OTHER), np.full(len(OTHER), 1 / len(OTHER)), 3)
-    found = Kernels.of(ONE, OTHER).distance(counts.astype(float), others.astype(float))
+    found = discrepancy(ONE, OTHER, counts.astype(float), others.astype(float))
     for value, count, other in zip(found, counts, others, strict=True):
         expected = slow_discrepancy(np.repeat(ONE, count, axis=0), np.repeat(OTHER, other, axis=0))
         assert value == pytest.approx(expected, rel=1e-6)
@@ -89,10 +90,18 @@ def test_kernel_distance_is_unbiased() -> None:
     found = []
     for _ in range(4000):
         one, other = RANDOM.normal(size=(2, 4, 3))
-        found.append(Kernels.of(one, other).distance(once(one), once(other))[0])
+        found.append(discrepancy(one, other, once(one), once(other))[0])
     assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
     assert min(found) < 0 < max(found)
 
 
 def test_the_kernel() -> None:
     assert cubic(np.array([[1.0, 2]]), np.array([[3.0, 4]])) == pytest.approx(np.array([[(11 / 2 + 1) ** 3]]))
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = RANDOM.multinomial(len(ONE), np.full(len(ONE), 1 / len(ONE)), 3).astype(float)
+    others = np.ones((3, len(OTHER)))
+    whole = discrepancy(ONE, OTHER, counts, others)
+    monkeypatch.setattr(distances, '_BLOCK', 123)
+    np.testing.assert_allclose(discrepancy(ONE, OTHER, counts, others), whole, rtol=1e-9)

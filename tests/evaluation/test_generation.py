@@ -8,11 +8,12 @@ import pytest
 
 from research import outputs
 from research.errors import UserError
-from research.evaluation import figures
+from research.evaluation import figures, generation
 from research.evaluation.bootstrap import Bootstrap
-from research.evaluation.distances import Kernels, frechet, moments
+from research.evaluation.distances import frechet, moments
 from research.evaluation.evaluator import Evaluator
 from research.evaluation.generation import DEFINITIONS, Generation, halvings
+from tests.evaluation.test_distances import slow_discrepancy
 from tests.evaluation.test_manifold import slow_share
 
 RANDOM = np.random.default_rng(0)
@@ -55,8 +56,7 @@ def test_the_numbers(save) -> None:
     assert found['frechet_distance'].value == pytest.approx(
         frechet(moments(samples), moments(real)), rel=1e-6
     )
-    ones = np.ones((1, 60)), np.ones((1, 80))
-    expected = Kernels.of(samples, real).distance(*ones)[0]
+    expected = slow_discrepancy(samples, real)
     assert found['kernel_distance'].value == pytest.approx(expected, rel=1e-6)
     halved = halvings(samples, real, 200, 0).mean(0)
     assert found['frechet_distance_of_halves'].value == pytest.approx(halved[0], rel=1e-5)
@@ -180,3 +180,18 @@ def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
 def test_features_that_cannot_be_judged(save, features: Any, reference: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         report(save(features, reference))
+
+
+def test_of_long_features_there_are_fewer_resamples(save, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few as are enough to tell how wide an interval is."""
+    whole = report(save(SAMPLES + 0.5, REAL)).metrics
+    calls = []
+    monkeypatch.setattr(generation, '_WORK', 0)
+    monkeypatch.setattr(generation, 'frechet', lambda *pair: calls.append(pair) or frechet(*pair))
+    fewer = report(save(SAMPLES + 0.5, REAL, name='fewer')).metrics
+    assert len(calls) == 1 + 30 + 2 * 30
+    for name in ('frechet_distance', 'frechet_ratio'):
+        assert fewer[name].value == pytest.approx(whole[name].value, rel=0.2)
+        assert np.ptp(fewer[name].interval) == pytest.approx(np.ptp(whole[name].interval), rel=0.5)
+    for name in ('kernel_distance', 'precision', 'recall'):
+        assert fewer[name] == whole[name]
