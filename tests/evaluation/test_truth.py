@@ -207,7 +207,7 @@ def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program)
     code, out, err = program('compare', str(tmp_path / 'all'), f'--labels={labels}', '--draws=100')
     assert code == 0
     right = PREDICTED['classification']['logits'].argmax(1) == TRUE['classification']['labels']
-    assert out.count(f'{100 * right.mean():.2f} % (') == 2
+    assert out.count(f'{100 * right.mean():.2f} (') == 2
     assert err.splitlines() == [f'labels: {labels}, 4 examples'] * 2
     assert program('compare', str(tmp_path / 'all'), '--draws=100')[0] == 2
 
