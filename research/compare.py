@@ -57,15 +57,17 @@ def main(arguments: argparse.Namespace) -> int:
     evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, draws=arguments.draws)
     found = sources.find(arguments.sources, arguments.split)
-    if arguments.labels is not None:
-        found = [replace(each, outputs=truth.add(each.outputs, Path(arguments.labels))) for each in found]
     cut = sources.common(found, arguments.intersect)
+    if arguments.labels is not None:
+        path, part = Path(arguments.labels), arguments.intersect
+        cut = [replace(each, outputs=truth.add(each.outputs, path, part)) for each in cut]
+    sources.check_comparable(cut)
     reports = [evaluator.report_on(each.outputs) for each in cut]
     bound_evaluator.operative(config)
     by = arguments.metric or reports[0].headline[0]
     made, note = rendered(standings.ordered(groups.by_method(cut, reports), by), by, arguments.format)
     show(made, target)
-    notes = [note, *(truth.said(each.outputs) for each in found)]
+    notes = dict.fromkeys([note, *(truth.said(each.outputs) for each in cut)])
     sys.stderr.writelines(f'{printable(each)}\n' for each in notes if each)
     return errors.FINISHED
 
@@ -84,8 +86,7 @@ def show(text: str, target: Path | None) -> None:
     if not target:
         print(printable(text), end='')
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding='utf-8')
+    folders.write_file(target, text)
     print(printable(f'comparison: {target}'))
 
 

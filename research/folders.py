@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from research.errors import UserError, did_you_mean
 
@@ -55,25 +56,45 @@ def check_file(file: Path, overwrite: bool) -> None:
         raise UserError(f'{file} is a folder. Choose a name for the file.')
     if os.path.lexists(file) and not overwrite:
         raise UserError(f'{file} exists already. Pass --overwrite to replace it, or choose another place.')
+    above = next(each for each in file.absolute().parents if os.path.lexists(each))
+    if not above.is_dir():
+        raise UserError(f'{file} cannot be written: {above} is no folder. Choose another place.')
+
+
+def write_file(file: Path, text: str) -> None:
+    """Writes a text in UTF-8, and the folders above it.
+
+    Raises:
+      UserError: nothing can be written there.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding='utf-8')
+    except OSError as error:
+        raise UserError(f'{file} cannot be written: {error.strerror}. Choose another place.') from error
 
 
 def topmost(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     """Finds folders at or below `path`, in order; none inside one that is wanted, nor in a hidden one.
 
     Raises:
-      UserError: `path` is no folder; the message names the nearest.
+      UserError: `path` is no folder, and the message names the nearest; or a folder cannot be read.
     """
     if not path.is_dir():
         beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
         problem = 'is not a folder' if path.exists() else 'does not exist'
         raise UserError(f'{path} {problem}. {did_you_mean(path.name, beside)}')
     found: list[Path] = []
-    for name, below, _ in os.walk(path):
+    for name, below, _ in os.walk(path, onerror=_unreadable):
         if wanted(Path(name)):
             found.append(Path(name))
             below.clear()
         below[:] = [each for each in below if not each.startswith('.')]  # writes that never ended
     return sorted(found)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise UserError(f'{error.filename} cannot be read: {error.strerror}. Leave it out.') from error
 
 
 def short_names(found: Sequence[Path]) -> list[str]:

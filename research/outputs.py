@@ -167,6 +167,11 @@ def read(folder: str | Path) -> Outputs:
     )
 
 
+def is_outputs(folder: Path) -> bool:
+    """Returns whether a folder holds outputs, finished or not: `read` refuses those that are not."""
+    return (folder / MANIFEST).is_file() or (folder / IDS).is_file()
+
+
 def find(paths: Iterable[str | Path]) -> list[Path]:
     """Finds outputs folders.
 
@@ -455,10 +460,10 @@ def _mapped(path: Path) -> np.memmap:
 
 
 def _find_below(path: Path) -> list[Path]:
-    found = folders.topmost(path, lambda folder: (folder / MANIFEST).is_file())
+    found = folders.topmost(path, is_outputs)
     if not found:
         raise UserError(
-            f'{path}: no finished outputs in it or below it: there is no {MANIFEST}. '
+            f'{path}: no outputs in it or below it: there is no {MANIFEST}. '
             'Write them with scripts/predict.sh.'
         )
     return found

@@ -1,6 +1,7 @@
 """Shows training logs: `scripts/logs.sh <runs>...`. Needs neither JAX nor the model, and changes no log."""
 
 import argparse
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -54,7 +55,9 @@ def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> No
         summary = training_summary.shown(runs, text.markdown, text.escaped)
         (aside / SUMMARY).write_text(summary + '\n', encoding='utf-8')
         for name, draw in curves.figures(runs).items():
-            stem, figure = re.sub(r'[^\w.-]', '_', name)[:80], draw()
+            plain, figure = re.sub(r'[^\w.-]', '_', name)[:80], draw()
+            taken = (aside / f'{plain}.png').exists()  # by a metric that differs in a sign, say
+            stem = f'{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}' if taken else plain
             figure.savefig(aside / f'{stem}.png', dpi=160)
             figure.savefig(aside / f'{stem}.svg')
 

@@ -13,6 +13,7 @@ import pytest
 
 from research import outputs
 from research.evaluation.evaluator import Evaluator
+from tests import every_kind
 from tests.evaluation.cases import random_case
 from tests.test_evaluate import REPOSITORY, WATCHED
 
@@ -335,13 +336,22 @@ def other_kind(folder: Path) -> None:
         (lambda folder: write(folder, scores(1)), ['--split=tets'], "Did you mean 'test'?"),
         (lambda folder: write(folder, scores(1)), ['--format=word'], 'invalid choice'),
         (lambda folder: write(folder, scores(1)), ['--draws=3'], 'at least 100'),
+        (lambda folder: write(folder, scores(1)[:, [0, 1, 2, 3, 3]]), [], 'knows 4 classes and'),
+        (lambda folder: write(folder, scores(1)), ['--output={runs}/narrow/config.gin/x.md'], 'is no folder'),
+        (lambda folder: (write(folder, scores(1)) / 'manifest.json').unlink(), [], 'unfinished: it has no'),
+        (
+            lambda folder: (write(folder / 'a', scores(1)) / 'manifest.json').unlink(),
+            [],
+            'unfinished: it has no',
+        ),
         (lambda folder: folder.mkdir(), [], 'neither runs nor outputs'),
         (lambda folder: None, [], 'does not exist'),
     ],
 )
 def test_mistakes(program, runs: Path, tmp_path: Path, make: Any, arguments: list[str], message: str):
     make(tmp_path / 'other')
-    code, out, err = program('compare', str(runs / 'narrow'), str(tmp_path / 'other'), *arguments)
+    given = [each.format(runs=runs) for each in arguments]
+    code, out, err = program('compare', str(runs / 'narrow'), str(tmp_path / 'other'), *given)
     assert (code, out) == (2, '')
     assert err.startswith('error: ')
     assert message in err
@@ -351,7 +361,7 @@ def test_mistakes(program, runs: Path, tmp_path: Path, make: Any, arguments: lis
 def test_the_same_run_twice_is_no_second_seed(program, runs: Path, tmp_path: Path):
     write_run(tmp_path / 'runs/again', 3, 0, width=64)
     code, _, err = program('compare', str(runs))
-    assert (code, 'are the same run twice' in err) == (2, True)
+    assert (code, 'are the same twice' in err) == (2, True)
     code, out, _ = program(
         'compare', str(runs / 'narrow'), str(runs / 'narrow'), str(runs / 'narrow/outputs')
     )
@@ -374,3 +384,53 @@ def test_nothing_that_a_config_names_is_imported(program, runs: Path, tmp_path: 
         file.write(f'import sys\nfrom {tmp_path.name} import trap\ntrap.Trap.a = @trap.Trap()\n')
     assert program('compare', str(runs), '--draws=100')[0] == 0
     assert not (tmp_path / 'sprung').exists()
+
+
+def test_where_nothing_can_be_written(program, runs: Path):
+    code, _, err = program('compare', str(runs), '--draws=100', '--output=/proc/it.md')
+    assert (code, err.startswith('error: /proc/it.md cannot be written')) == (2, True)
+
+
+def test_seeds_of_methods_that_are_no_runs(program, tmp_path: Path):
+    for seed in range(3):
+        write(tmp_path / f'f{seed}', scores(3, seed), details={'method': 'forest', 'seed': f'{seed}'})
+    write(tmp_path / 'g', scores(1))
+    code, out, _ = program('compare', str(tmp_path), '--draws=100')
+    assert code == 0
+    assert [(row['outputs'], row['seeds']) for row in table(out)] == [('f0', '0, 1, 2'), ('g', '')]
+    assert '±' in table(out)[0][ACCURACY].strip('*')
+    write(tmp_path / 'again', scores(3), details={'method': 'forest', 'seed': '0'})
+    assert 'are the same twice' in program('compare', str(tmp_path))[2]
+
+
+def test_features_of_another_extractor_are_not_compared(program, tmp_path: Path):
+    for digest in 'ab':
+        every_kind.write(tmp_path / digest, 'generation', details={'extractor_sha256': digest})
+    code, _, err = program('compare', str(tmp_path), '--draws=100')
+    assert (code, 'extractor_sha256 is a and b' in err) == (2, True)
+
+
+def test_small_numbers_are_shown(program, tmp_path: Path):
+    arrays = {name: each * np.float32(1e-6) for name, each in every_kind.arrays('regression').items()}
+    for name in 'ab':
+        every_kind.write(tmp_path / name, 'regression', arrays=arrays)
+    code, out, _ = program('compare', str(tmp_path), '--draws=100')
+    shown = table(out)[0]['root mean squared error (units of the targets) ↓'].strip('*')
+    rmse = np.sqrt(np.mean((arrays['values'] - arrays['targets']).astype(float) ** 2))
+    assert (code, shown.split()[0]) == (0, f'{rmse:.4g}')
+    assert float(shown.split()[0]) > 1e-7
+
+
+def test_labels_of_more_examples_serve_the_common_ones(program, runs: Path, tmp_path: Path):
+    part = write(
+        tmp_path / 'part', scores(2)[50:150], None, ids=[f'digit {index}' for index in range(50, 150)]
+    )
+    rows = [f'digit {index},{label}' for index, label in enumerate(LABELS)]
+    labels = tmp_path / 'labels.csv'
+    labels.write_text('\n'.join(['id,label', *rows]))
+    given = ('compare', str(runs / 'narrow'), str(part), f'--labels={labels}', '--draws=100')
+    assert '--intersect' in program(*given)[2]
+    code, out, err = program(*given, '--intersect')
+    assert (code, err) == (0, f'labels: {labels}, 100 examples\n')
+    right = 100 * (scores(1)[50:150].argmax(1) == LABELS[50:150]).mean()
+    assert table(out)[1][ACCURACY].startswith(f'{right:.2f} (')

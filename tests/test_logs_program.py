@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.written_runs import append, write_run
+from tests.written_runs import append, write_lines, write_run
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -63,6 +63,13 @@ def test_names_and_notes_are_shown_harmless(program, tmp_path: Path):
     assert '\x1b' not in summary
     assert r'| \*wide\* \<b\>' in summary
     assert r'- \*wide\* \<b\>' in summary
+
+
+def test_metrics_that_differ_in_a_sign_have_figures_of_their_own(program, tmp_path: Path):
+    run = write_run(tmp_path / 'run')
+    write_lines(run, 'val', [{'step': step, 'top/1': 1, 'top_1': 2, 'top.1': 3} for step in (1, 2)])
+    assert program('show_logs', str(run))[0] == 0
+    assert len(list((run / 'logs/plots').glob('top*1*.png'))) == 3
 
 
 def test_nothing_is_overwritten_unasked(program, tmp_path: Path):

@@ -449,5 +449,7 @@ def test_find_nothing(folder: Path, tmp_path: Path):
     with pytest.raises(UserError, match='is not a folder'):
         outputs.find([folder / 'ids.txt'])
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(UserError, match='no finished outputs in it or below it'):
+    (folder / 'manifest.json').unlink()
+    assert outputs.find([folder.parent]) == [folder]  # for `read` to refuse, not to be passed over
+    with pytest.raises(UserError, match='no outputs in it or below it'):
         outputs.find([tmp_path / 'empty'])

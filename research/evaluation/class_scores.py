@@ -7,6 +7,9 @@ from sklearn import metrics
 
 from research.evaluation.predicted import Predicted
 
+# Of more classes there is no table of all pairs: nobody would read it, and it grows with their square.
+MOST_CONFUSED = 1000
+
 
 def indicator(groups: np.ndarray, count: int, values: np.ndarray | None = None) -> sparse.csr_array:
     """Spreads values over columns, so that the sum of a column is the sum of a group.

@@ -50,7 +50,8 @@ DEFINITIONS = {
         'log loss',
         'nats',
         'lower',
-        'Mean of -ln of the probability given to the label.',
+        'Mean of -ln of the probability given to the label. In saved probabilities, which may be rounded to '
+        '0, less than 1.2e-7 counts as that, as in scikit-learn; what logits make is taken as it is.',
         'Good, Rational Decisions, Journal of the Royal Statistical Society B, 1952',
     ),
     'calibration_error': Definition(
@@ -94,15 +95,11 @@ class Classification:
         }
         tables = {
             'per_class': _per_class(predicted, bootstrap, draws['f1']),
-            'confusion_matrix': class_scores.confusion(predicted),
             'calibration': calibration.reliability(predicted.confidences, predicted.correct, self.bins),
             'per_example': per_example(found.ids, predicted),
         }
         title = figures.subject(found, bootstrap)
         drawn = {
-            'confusion_matrix': partial(
-                figures.confusion_matrix, tables['confusion_matrix'], title, measured['accuracy']
-            ),
             'calibration': partial(
                 figures.reliability, tables['calibration'], title, measured['calibration_error']
             ),
@@ -116,6 +113,11 @@ class Classification:
                 measured['macro_f1'],
             ),
         }
+        if len(predicted.class_names) <= class_scores.MOST_CONFUSED:
+            counts = class_scores.confusion(predicted)
+            tables = {'confusion_matrix': counts} | tables
+            matrix = partial(figures.confusion_matrix, counts, title, measured['accuracy'])
+            drawn = {'confusion_matrix': matrix} | drawn
         right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
         draws = {name: draws[name] for name in measured}
         return Report(found, bootstrap, measured, HEADLINE, tables, drawn, draws, right)

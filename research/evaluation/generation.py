@@ -17,12 +17,12 @@ from research.evaluation.report import Report
 from research.outputs import Outputs
 
 # A Frechet distance of long features takes seconds. Where more multiplications than so many would be needed,
-# there are fewer resamples and halvings, but never fewer than so.
-_WORK, _FEWEST = 1e12, 30
+# there are fewer resamples and halvings, but never fewer than so; nor more, which would change nothing.
+_WORK, _FEWEST, _MOST = 1e12, 30, 1000
 _INTERVAL = (
     'Resamples repeat examples, which makes a distance larger: the interval is moved by the mean of that.'
 )
-_FEWER = f'Of many long features there are fewer resamples, {_FEWEST} at least.'
+_FEWER = f'There are at most {_MOST} resamples, and fewer of many long features, {_FEWEST} at least.'
 _HALVINGS = (
     'Mean over random halvings, as many as resamples for the distance; the interval is of single ones.'
 )
@@ -160,7 +160,7 @@ def per_example(ids: Sequence[str], inside: np.ndarray, distances: np.ndarray) -
 def _afforded(draws: int, examples: int, width: int) -> int:
     """Returns how many Frechet distances to make: moments of all examples, eigenvalues of their numbers."""
     each = width**2 * (examples + 10 * width)
-    return min(draws, max(_FEWEST, int(_WORK / each)))
+    return min(draws, _MOST, max(_FEWEST, int(_WORK / each)))
 
 
 def _frechet(
@@ -169,7 +169,7 @@ def _frechet(
     value = frechet(moments(samples), moments(reference))
     pairs = zip(counts, reference_counts, strict=True)
     draws = np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs])
-    return {'frechet_distance': (value, _moved(draws, value))}
+    return {'frechet_distance': (value, np.maximum(_moved(draws, value), 0))}
 
 
 def _kernel(

@@ -71,7 +71,8 @@ def _labels(path: Path, columns: Mapping[str, list[str]], found: Outputs) -> np.
     scores = found.arrays.get('logits', found.arrays.get('probabilities'))
     assert scores is not None  # one of them is there, by the kind
     indices = {str(index): index for index in range(scores.shape[1])}
-    if not any(name in indices for name in places) and all(cell in indices for cell in cells):
+    named = sum(cell in places for cell in cells)
+    if not any(name in indices for name in places) and sum(cell in indices for cell in cells) > named:
         places = indices
     unknown = [(each, cell) for each, cell in zip(columns[ID], cells, strict=True) if cell not in places]
     if unknown:

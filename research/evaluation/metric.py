@@ -59,7 +59,9 @@ class Metric:
 
     def digits(self, number: float) -> str:
         """Returns a number of this metric's kind as people read it, without its unit."""
-        return f'{100 * number:.2f}' if self.definition.unit == 'fraction' else f'{number:.4f}'
+        if self.definition.unit == 'fraction':
+            return f'{100 * number:.2f}'
+        return f'{number:.4f}' if number == 0 or 1e-3 <= abs(number) < 1e6 else f'{number:.4g}'
 
     @property
     def _unit(self) -> str:

@@ -43,7 +43,12 @@ def _of_tests(groups: Sequence[Group], found: Sequence[Standing], name: str) -> 
         tests += " and McNemar's exact test"
     parts = [f'Each method is compared with the first by {title}: {tests}.', _of_correction(len(found) - 1)]
     if any(len(group.reports) > 1 for group in groups):
-        parts.append('Of several seeds the mean is compared: p speaks of other examples, not of other seeds.')
+        parts.append(
+            'Of several seeds the mean is compared: p speaks of other examples and, by '
+            "Student's t, of other seeds."
+        )
+    if any(len(group.reports) == 1 and group.seeds for group in groups):
+        parts.append('Where a method has one seed, p knows nothing of others.')
     return ' '.join([*parts, _of_marks(found)])
 
 

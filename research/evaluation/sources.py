@@ -15,6 +15,7 @@ from research.evaluation.settings import Settings
 from research.outputs import Outputs
 
 CONFIG, STACK, UNCOMMITTED = 'config.gin', 'stack.json', 'uncommitted.diff'
+EXTRACTOR = 'extractor_sha256'  # the detail of generated outputs that tells what made their features
 # Of each kind, what the data tell and no method may change.
 _TRUTHS = (
     'labels',
@@ -44,6 +45,11 @@ class Source:
     settings: Settings | None
     commit: str
 
+    @property
+    def seed(self) -> str:
+        """The seed: of the run, or what the details of the outputs say; '' if unknown."""
+        return self.settings.seed if self.settings else self.outputs.manifest['details'].get('seed', '')
+
 
 def find(paths: Iterable[str | Path], split: str) -> list[Source]:
     """Finds and reads outputs.
@@ -58,7 +64,7 @@ def find(paths: Iterable[str | Path], split: str) -> list[Source]:
     """
     found: dict[Path, Source] = {}
     for path in map(Path, paths):
-        for each in [read(path)] if (path / outputs.MANIFEST).is_file() else _below(path, split):
+        for each in [read(path)] if outputs.is_outputs(path) else _below(path, split):
             found.setdefault(each.outputs.folder.resolve(), each)
     return list(found.values())
 
@@ -79,7 +85,7 @@ def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
       intersect: whether to cut them to the examples that all have, where these differ.
 
     Raises:
-      UserError: kinds, examples or what is known of the examples differ, or no example is common to all.
+      UserError: kinds or examples differ, or no example is common to all.
     """
     first = sources[0].outputs
     for each in sources[1:]:
@@ -90,18 +96,20 @@ def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
     if not there:
         raise UserError(f'{first.folder} and the other outputs have no example in common.')
     ids = tuple(each for each in first.ids if each in there)
-    cut = [replace(each, outputs=rows.of_ids(each.outputs, ids)) for each in sources]
-    for each in cut[1:]:
-        _check_truth(cut[0].outputs, each.outputs)
-    return cut
+    return [replace(each, outputs=rows.of_ids(each.outputs, ids)) for each in sources]
+
+
+def check_comparable(sources: Sequence[Source]) -> None:
+    """Raises `UserError` if classes, extractors of features, or what is known of the examples differ."""
+    for each in sources[1:]:
+        _check_truth(sources[0].outputs, each.outputs)
 
 
 # Finding.
 
 
 def _below(path: Path, split: str) -> list[Source]:
-    marks = (CONFIG, outputs.MANIFEST)
-    there = folders.topmost(path, lambda folder: any((folder / mark).is_file() for mark in marks))
+    there = folders.topmost(path, lambda folder: (folder / CONFIG).is_file() or outputs.is_outputs(folder))
     found = [source for folder in there for source in _in(folder, split)]
     if not found:
         raise UserError(f'{path}: neither runs nor outputs of the split {split!r} in it or below it.')
@@ -180,9 +188,26 @@ def _check_ids(first: Outputs, other: Outputs) -> None:
 def _check_truth(first: Outputs, other: Outputs) -> None:
     if first.class_names and other.class_names and first.class_names != other.class_names:
         raise UserError(f'{first.folder} and {other.folder} have other classes: compare what has the same.')
+    if _classes(first) != _classes(other):
+        raise UserError(
+            f'{first.folder} knows {_classes(first)} classes and {other.folder} {_classes(other)}: '
+            'compare what has the same.'
+        )
+    one, two = (each.manifest['details'].get(EXTRACTOR) for each in (first, other))
+    if one != two:
+        raise UserError(
+            f'the features of {first.folder} and {other.folder} are from different extractors: {EXTRACTOR} '
+            f'is {one} and {two}. Their distances cannot be compared; save features of the same extractor.'
+        )
     for name in _TRUTHS:
         if name in first.arrays and name in other.arrays:
             _check_same(name, first, other)
+
+
+def _classes(found: Outputs) -> int | None:
+    """Returns how many classes have a score; None where there are none."""
+    scores = found.arrays.get('logits', found.arrays.get('probabilities'))
+    return None if scores is None else scores.shape[1]
 
 
 def _check_same(name: str, first: Outputs, other: Outputs) -> None:

@@ -45,12 +45,13 @@ def require(found: Outputs, *names: str) -> None:
             )
 
 
-def add(found: Outputs, path: Path) -> Labelled:
+def add(found: Outputs, path: Path, part: bool = False) -> Labelled:
     """Returns outputs with the truth that a file states; it wins over their own.
 
     Args:
       found: outputs that were read.
       path: a list (`.csv`), arrays (`.npz`), COCO's annotations (`.json`), or another outputs folder.
+      part: whether the file may be about more examples than the outputs.
 
     Raises:
       UserError: the file is not about the same examples, cannot be read or is no truth of this kind.
@@ -59,7 +60,7 @@ def add(found: Outputs, path: Path) -> Labelled:
     if not truths:
         raise UserError(f'--labels={path}: outputs of kind {found.kind!r} have no truth for each example.')
     ids, arrays = _reader(path)(path, found)
-    _check_ids(path, ids, found)
+    _check_ids(path, ids, found, part)
     given = rows.of_ids(replace(found, ids=tuple(ids), arrays=arrays), found.ids)
     predictions = {name: each for name, each in found.arrays.items() if name not in truths}
     together = {**predictions, **given.arrays}
@@ -98,8 +99,8 @@ def _reader(path: Path) -> Read:
 # Ids.
 
 
-def _check_ids(path: Path, ids: Sequence[str], found: Outputs) -> None:
-    """Raises `UserError` unless each example of the outputs is there once, and nothing else."""
+def _check_ids(path: Path, ids: Sequence[str], found: Outputs, part: bool) -> None:
+    """Raises `UserError` unless each example of the outputs is there once, and unless `part` nothing else."""
     doubled = [each for each, count in Counter(ids).items() if count > 1]
     if doubled:
         raise UserError(f'{path}: {_shown(doubled)} twice or more. Give each example once.')
@@ -116,7 +117,7 @@ def _check_ids(path: Path, ids: Sequence[str], found: Outputs) -> None:
             'Give the labels of all examples.'
         )
     unknown = [each for each in ids if each not in wanted]
-    if unknown:
+    if unknown and not part:
         raise UserError(
             f'{path} has {_shown(unknown)} that {found.folder} lacks: scores would be of a part of that list '
             'alone. Predict the rest too, or take these out of the list.'

@@ -193,3 +193,12 @@ def test_scores_of_each_example(save):
     assert by_id['label'].tolist() == [str(label) for label in labels]
     assert by_id['prediction'].tolist() == [str(each) for each in logits.argmax(1)]
     np.testing.assert_array_equal(by_id['rank'] == 0, logits.argmax(1) == labels)
+
+
+def test_of_many_classes_there_is_no_table_of_all_pairs(save, monkeypatch: pytest.MonkeyPatch):
+    found = outputs.read(save(*random_case(1)))
+    few = Classification((), 15).report(found, BOOTSTRAP)
+    monkeypatch.setattr('research.evaluation.class_scores.MOST_CONFUSED', 3)
+    many = Classification((), 15).report(found, BOOTSTRAP)
+    assert few.tables.keys() - many.tables.keys() == {'confusion_matrix'}
+    assert few.figures.keys() - many.figures.keys() == {'confusion_matrix'}

@@ -208,7 +208,7 @@ def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program)
     assert code == 0
     right = PREDICTED['classification']['logits'].argmax(1) == TRUE['classification']['labels']
     assert out.count(f'{100 * right.mean():.2f} (') == 2
-    assert err.splitlines() == [f'labels: {labels}, 4 examples'] * 2
+    assert err.splitlines() == [f'labels: {labels}, 4 examples']
     assert program('compare', str(tmp_path / 'all'), '--draws=100')[0] == 2
 
 
@@ -232,6 +232,14 @@ MISTAKES = {
 def test_mistakes_in_lists(text: str, message: str, tmp_path: Path):
     found = save(tmp_path / 'it', 'classification')
     with pytest.raises(UserError, match=message):
+        truth.add(found, written(tmp_path, text))
+
+
+def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
+    found = save(tmp_path / 'it', 'classification')
+    cells = [f'"{name}",{"x" if place == 2 else 1}' for place, name in enumerate(found.ids)]
+    text = '\n'.join(['id,label', *cells])
+    with pytest.raises(UserError, match=f"'x', the label of '{found.ids[2]}', is no class of [^(]*$"):
         truth.add(found, written(tmp_path, text))
 
 

@@ -24,7 +24,7 @@ from research.pages.tables import Cell, number, text
 CLASS_SCORES = {'classification': 'f1', 'segmentation': 'iou', 'detection': 'ap'}
 SAMPLES = 36  # generated pictures of a method, its first ones
 
-_NUMBER = re.compile(r'(?:below )?(-?\d+(?:\.\d+)?)(?: |$)')
+_NUMBER = re.compile(r'(?:below )?(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)(?: |$)')
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
 
 
@@ -79,7 +79,7 @@ def _table(table: Table, without: set[str]) -> str:
         ]
         for title, cells in shown.items()
     ]
-    return tables.table(list(shown), zip(*columns, strict=True))
+    return tables.table(list(shown), zip(*columns, strict=True), 'stacked')
 
 
 def _transposed(differing: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:
@@ -93,7 +93,8 @@ def _is_numeric(cells: Sequence[str]) -> bool:
 
 
 def _marked(cell: str, mark: str, numeric: bool) -> Cell:
-    shown = _EMPHASIS[mark].format(markup.escaped(cell))
+    value, bracket, interval = markup.escaped(cell).partition(' (')
+    shown = _EMPHASIS[mark].format(value) + (f' <small>({interval}</small>' if bracket else '')
     found = _NUMBER.match(cell)
     return Cell(shown, (float(found[1]) if found else float('inf')) if numeric else None)
 
@@ -176,8 +177,7 @@ def _sources(groups: Sequence[Group]) -> str:
     for group in groups:
         for source in group.sources:
             found = source.outputs
-            seed = source.settings.seed if source.settings else ''
             step = float('nan') if found.step is None else found.step
-            cells = [found.folder, source.commit, seed]
+            cells = [found.folder, source.commit, source.seed]
             rows.append([*map(text, cells), number(step), number(len(found.ids))])
     return tables.table(['outputs', 'commit', 'seed', 'step', 'examples'], rows, 'long')
