@@ -26,6 +26,8 @@ def _of_values(groups: Sequence[Group]) -> str:
     if any(len(group.reports) == 1 for group in groups):
         percent = groups[0].reports[0].bootstrap.percent
         parts.append(f'In brackets: {percent} bootstrap intervals over the examples.')
+    if len({'logits' in each.arrays for each in found}) > 1 and found[0].kind == 'classification':
+        parts.append('Log loss takes probabilities below 1.2e-7 as that, and what logits make as it is.')
     if any(len(group.reports) > 1 for group in groups):
         parts.append('After ±: the standard deviation over seeds, around their mean.')
     return ' '.join(parts)

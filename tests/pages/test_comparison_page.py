@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from research import kinds
+from tests import every_kind
 from tests.pages.written_outputs import EVIL, N, write, write_in_run
 
 
@@ -31,6 +32,23 @@ def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, pro
     assert min(opened.page.locator(f'{differ} td').count(), 1) == (kind == 'language')
     assert all(EVIL in each for each in opened.texts(f'{differ} td:first-child'))
     assert opened.page.locator(f'{samples} figure').count() == 2 * N * (kind == 'generation')
+
+
+@pytest.mark.parametrize('media', ['screen', 'print'])
+def test_tests_are_in_sight(tmp_path: Path, show: Any, program: Any, media: str) -> None:
+    """The table with every column that a classification has fits a window and a sheet."""
+    for seed in range(3):
+        every_kind.write(tmp_path / f'outputs/method_{seed}', 'classification', seed)
+    page = tmp_path / 'comparison.html'
+    program('compare', str(tmp_path / 'outputs'), '--draws=100', '--format=html', f'--output={page}')
+    opened = show(page)
+    opened.page.set_viewport_size({'width': 1200 if media == 'screen' else 794, 'height': 900})
+    opened.page.emulate_media(media=media)
+    assert 'p (McNemar)' in opened.texts('#comparison th')
+    wide = opened.page.locator('#comparison .wide')
+    needed, there = wide.evaluate('each => [each.scrollWidth, each.clientWidth]')
+    assert needed <= there
+    assert sorted(opened.texts('#per-class th')) == ['class', 'method_0', 'method_1', 'method_2']
 
 
 def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> None:

@@ -79,7 +79,8 @@ def _table(table: Table, without: set[str]) -> str:
         ]
         for title, cells in shown.items()
     ]
-    return tables.table(list(shown), zip(*columns, strict=True), 'stacked')
+    titles = [re.sub(' (?=[↑↓])', '\N{NO-BREAK SPACE}', title) for title in shown]
+    return tables.table(titles, zip(*columns, strict=True), 'stacked')
 
 
 def _transposed(differing: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:
@@ -145,7 +146,7 @@ def _per_class(groups: Sequence[Group], names: Sequence[str]) -> str:
         for name, group in zip(names, found, strict=True)
     }
     return f'<p class="soft">{score.replace("f1", "F1").upper()} of each class.</p>' + parts.frame(
-        pd.DataFrame(means)
+        pd.DataFrame(means), ['class', *means]
     )
 
 

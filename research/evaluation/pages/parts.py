@@ -64,12 +64,18 @@ def _bar(metric: Metric) -> str:
     )
 
 
-def frame(table: pd.DataFrame) -> str:
-    """Returns a table of which the index names the rows; the first ones if there are many."""
+def frame(table: pd.DataFrame, titles: Sequence[str] = ()) -> str:
+    """Returns a table of which the index names the rows; the first ones if there are many.
+
+    Args:
+      table: what to show.
+      titles: of the index and the columns; by default their names, read as words.
+    """
     shown = table.head(ROWS).reset_index()
     rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
     more = f'<p class="soft">The first {ROWS:,} of {len(table):,} rows.</p>' if len(table) > ROWS else ''
-    return tables.table([str(name).replace('_', ' ') for name in shown.columns], rows) + more
+    titles = titles or [str(name).replace('_', ' ') for name in shown.columns]
+    return tables.table(titles, rows) + more
 
 
 def _cell(value: object) -> Cell:
