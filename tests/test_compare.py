@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import special
 
 from research import outputs
 from research.evaluation.evaluator import Evaluator
@@ -434,3 +435,18 @@ def test_labels_of_more_examples_serve_the_common_ones(program, runs: Path, tmp_
     assert (code, err) == (0, f'labels: {labels}, 100 examples\n')
     right = 100 * (scores(1)[50:150].argmax(1) == LABELS[50:150]).mean()
     assert table(out)[1][ACCURACY].startswith(f'{right:.2f} (')
+
+
+def test_log_losses_of_logits_and_of_probabilities_are_not_tested(program, tmp_path: Path):
+    """These are clipped where they are 0 and those are exact: the same predictions would differ."""
+    logits = scores(1) * 40
+    write(tmp_path / 'logits', logits)
+    chances = special.softmax(logits, axis=1)
+    more = {'arrays': {'probabilities': chances, 'labels': LABELS}}
+    ids = outputs.read(tmp_path / 'logits').ids
+    every_kind.write(tmp_path / 'chances', 'classification', class_names=[], ids=ids, **more)
+    code, out, _ = program('compare', str(tmp_path), '--draws=100', '--metric=log_loss')
+    assert (code, 'nothing is marked' in out, 'p' in table(out)[0]) == (0, True, False)
+    assert 'Log loss takes probabilities below 1.2e-7 as that' in out
+    code, out, _ = program('compare', str(tmp_path), '--draws=100')
+    assert (code, table(out)[1]['p']) == (0, '1.000')

@@ -47,8 +47,13 @@ def read(path: Path, found: Outputs) -> tuple[Sequence[str], Mapping[str, np.nda
             '--export=coco and pycocotools.'
         )
     corners[:, 2:] += corners[:, :2]
+    with np.errstate(over='ignore', invalid='ignore'):
+        boxes = corners.astype(np.float32)
+    odd = np.flatnonzero(~np.isfinite(boxes).all(1))
+    if odd.size:
+        raise UserError(f'{path}: the bbox of annotation {odd[0]}, counted from 0, is not finite in float32.')
     return ids, {
-        'target_boxes': corners.astype(np.float32),
+        'target_boxes': boxes,
         'target_classes': np.array(classes, np.int32),
         'target_example': np.array(example, np.int32),
     }

@@ -100,6 +100,12 @@ def by_method(sources: Sequence[Source], reports: Sequence[Report]) -> list[Grou
     ]
 
 
+def are_alike(groups: Sequence[Group], name: str) -> bool:
+    """Returns whether a metric is made alike of all: log loss of logits is exact, of probabilities not."""
+    saved = {'logits' in source.outputs.arrays for group in groups for source in group.sources}
+    return name != 'log_loss' or len(saved) == 1
+
+
 def _method(source: Source) -> object:
     if source.settings is None:
         details = source.outputs.manifest['details']

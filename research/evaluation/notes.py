@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from research.evaluation.groups import Group
+from research.evaluation.groups import Group, are_alike
 from research.evaluation.standings import SIGNIFICANT, Standing
 from research.evaluation.tables import BEST, TIED
 
@@ -26,7 +26,7 @@ def _of_values(groups: Sequence[Group]) -> str:
     if any(len(group.reports) == 1 for group in groups):
         percent = groups[0].reports[0].bootstrap.percent
         parts.append(f'In brackets: {percent} bootstrap intervals over the examples.')
-    if len({'logits' in each.arrays for each in found}) > 1 and found[0].kind == 'classification':
+    if not are_alike(groups, 'log_loss'):
         parts.append('Log loss takes probabilities below 1.2e-7 as that, and what logits make as it is.')
     if any(len(group.reports) > 1 for group in groups):
         parts.append('After ±: the standard deviation over seeds, around their mean.')

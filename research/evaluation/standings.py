@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from research.errors import UserError, did_you_mean
 from research.evaluation import paired
-from research.evaluation.groups import Group
+from research.evaluation.groups import Group, are_alike
 from research.evaluation.metric import Metric
 from research.evaluation.tables import BEST, TIED
 
@@ -60,7 +60,8 @@ def standings(groups: Sequence[Group], name: str) -> list[Standing]:
       One per group, without tests or marks where the metric does not compare example by example.
     """
     best, *others = groups
-    if not others or not all(name in report.draws for group in groups for report in group.reports):
+    drawn = all(name in report.draws for group in groups for report in group.reports)
+    if not others or not drawn or not are_alike(groups, name):
         return [Standing()] * len(groups)
     examples = len(best.sources[0].outputs.ids)
     ps = [paired.bootstrap_p(group.draws(name) - best.draws(name), examples) for group in others]

@@ -135,7 +135,7 @@ def _called(function: Function, found: Outputs) -> np.ndarray:
     arguments = _arguments(function, found)
     try:
         return np.asarray(function(**arguments))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Gin adds where it was called from, in further lines.
         what = f'{_name(function)} failed: {type(error).__name__}: {error}'.partition('\n')[0]
         file = _plain(function).__code__.co_filename

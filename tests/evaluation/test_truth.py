@@ -300,6 +300,7 @@ def test_mistakes_in_arrays(arrays: dict[str, np.ndarray], message: str, tmp_pat
         ({'images': [{'id': 50}]}, 'lacks|annotations of boxes|none of'),
         ({'annotations': [{'image_id': 50, 'category_id': 90}]}, "KeyError: 'bbox'"),
         ({'annotations': [annotations()['annotations'][0] | {'iscrowd': 1}]}, '1 annotations are crowds'),
+        ({'annotations': [annotations()['annotations'][0] | {'bbox': [1, 1, 1e39, 1]}]}, 'is not finite'),
         ({'images': 3}, "does not hold COCO's annotations"),
     ],
 )

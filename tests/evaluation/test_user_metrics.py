@@ -178,6 +178,10 @@ def told(metric: Callable[..., Any], name: str = 'mine') -> Callable[..., Any]:
     return metric
 
 
+def leaves(labels):
+    raise SystemExit(3)
+
+
 def fails(labels):
     values = {0: 1}
     return [values[label] for label in labels.tolist()]
@@ -189,6 +193,7 @@ def writes(labels):
 
 
 FAULTS = {
+    'leaves': (leaves, r'test_user_metrics.py:\d+: mine failed: SystemExit: 3'),
     'raises': (fails, r'test_user_metrics.py:\d+: mine failed: KeyError: \d'),
     'writes': (writes, 'mine failed: ValueError: .*read-only'),
     'too many': (lambda labels: labels[1:] * 1.0, r'returned float64 \[59\], .* each of the 60 examples'),
