@@ -173,6 +173,7 @@ def test_dropped_examples_leave_the_engine_and_what_tests_a_projects_files(templ
         'tests/test_imports.py',
     }
     assert {file for file in files(template) - kept if not file.startswith(folders)} == {
+        'docs/report.png',
         'scripts/benchmark.sh',
         'scripts/examples.txt',
         'scripts/torture.sh',
