@@ -62,12 +62,10 @@ class Detection:
         of_classes = {name: np.stack([draw[name] for draw in draws]) for name in DEFINITIONS}
         means = {name: _means(values) for name, values in of_classes.items()}
         once = class_scores(classes, np.ones(n))
+        values = {name: float(np.nanmean(each)) for name, each in once.items()}
+        ends = {name: bootstrap.interval(_moved(means[name], value)) for name, value in values.items()}
         measured = {
-            name: Metric(
-                float(np.nanmean(once[name])),
-                bootstrap.interval(_moved(means[name], float(np.nanmean(once[name])))).tolist(),
-                definition,
-            )
+            name: Metric(values[name], ends[name].tolist(), definition)
             for name, definition in DEFINITIONS.items()
         }
         table = _per_class(classes, names, once, of_classes, bootstrap)
