@@ -259,3 +259,12 @@ def test_scores_of_each_image(save):
         row = table.loc[f'scene {index}'].to_dict()
         assert row['targets'] == (arrays['target_example'] == index).sum()
         assert row['boxes'] == (arrays['example'] == index).sum()
+
+
+def test_intervals_are_moved_by_the_bias_that_resamples_show(save) -> None:
+    found = Detection().report(save(CASES['others']), BOOTSTRAP)
+    for name, metric in found.metrics.items():
+        draws = np.asarray(found.draws[name])
+        bias = draws.mean() - metric.value
+        assert metric.interval == pytest.approx(np.quantile(draws, [0.025, 0.975]) - 2 * bias)
+        assert metric.interval[0] < metric.value < metric.interval[1]
