@@ -58,6 +58,12 @@ class Outputs:
     arrays: Mapping[str, np.ndarray]
     manifest: Mapping[str, Any]
 
+    @property
+    def classes(self) -> int | None:
+        """How many classes have a score; None where none has."""
+        scores = self.arrays.get('logits', self.arrays.get('probabilities'))
+        return None if scores is None else scores.shape[1]
+
 
 def write(
     folder: str | Path,

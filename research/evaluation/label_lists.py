@@ -68,9 +68,8 @@ def _labels(path: Path, columns: Mapping[str, list[str]], found: Outputs) -> np.
     """Returns int32 [n]: of names, or else of indices, where no class is called as one."""
     cells = _column(path, columns, ('label',))
     places = {name: index for index, name in enumerate(found.class_names)}
-    scores = found.arrays.get('logits', found.arrays.get('probabilities'))
-    assert scores is not None  # one of them is there, by the kind
-    indices = {str(index): index for index in range(scores.shape[1])}
+    assert found.classes is not None  # by the kind
+    indices = {str(index): index for index in range(found.classes)}
     named = sum(cell in places for cell in cells)
     if not any(name in indices for name in places) and sum(cell in indices for cell in cells) > named:
         places = indices

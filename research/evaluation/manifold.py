@@ -53,7 +53,7 @@ class Manifold:
 def _squares(queries: np.ndarray, features: np.ndarray) -> Iterator[np.ndarray]:
     """Yields squared Euclidean distances, f64 [block, n].
 
-    They are made of products, a hundred times faster than of differences, and of what is centred, so that
+    They are made of products, which is far faster than of differences, and of what is centred, so that
     little is lost by rounding; what it leaves of the distance between equal features is 0.
     """
     middle = features.mean(0)

@@ -102,7 +102,7 @@ def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
 def check_comparable(sources: Sequence[Source]) -> None:
     """Raises `UserError` if classes, extractors of features, or what is known of the examples differ."""
     for each in sources[1:]:
-        _check_truth(sources[0].outputs, each.outputs)
+        _check_same_question(sources[0].outputs, each.outputs)
 
 
 # Finding.
@@ -185,12 +185,12 @@ def _check_ids(first: Outputs, other: Outputs) -> None:
     )
 
 
-def _check_truth(first: Outputs, other: Outputs) -> None:
+def _check_same_question(first: Outputs, other: Outputs) -> None:
     if first.class_names and other.class_names and first.class_names != other.class_names:
         raise UserError(f'{first.folder} and {other.folder} have other classes: compare what has the same.')
-    if _classes(first) != _classes(other):
+    if first.classes != other.classes:
         raise UserError(
-            f'{first.folder} knows {_classes(first)} classes and {other.folder} {_classes(other)}: '
+            f'{first.folder} knows {first.classes} classes and {other.folder} {other.classes}: '
             'compare what has the same.'
         )
     one, two = (each.manifest['details'].get(EXTRACTOR) for each in (first, other))
@@ -202,12 +202,6 @@ def _check_truth(first: Outputs, other: Outputs) -> None:
     for name in _TRUTHS:
         if name in first.arrays and name in other.arrays:
             _check_same(name, first, other)
-
-
-def _classes(found: Outputs) -> int | None:
-    """Returns how many classes have a score; None where there are none."""
-    scores = found.arrays.get('logits', found.arrays.get('probabilities'))
-    return None if scores is None else scores.shape[1]
 
 
 def _check_same(name: str, first: Outputs, other: Outputs) -> None:

@@ -27,7 +27,7 @@ def shown(runs: Runs, table: Callable[[Rows], str], escaped: Callable[[str], str
     """
     tables = [progress(runs), metrics(runs)]
     parts = [table([[escaped(cell) for cell in row] for row in rows]) for rows in tables if len(rows) > 1]
-    parts.append('\n'.join(f'- {escaped(note)}' for note in _notes(runs)))
+    parts.append('\n'.join(f'- {escaped(note)}' for note in notes(runs)))
     return '\n\n'.join(part for part in parts if part)
 
 
@@ -59,7 +59,8 @@ def direction(metric: str, run: TrainingLogs) -> str:
     return 'lower' if words & LOWER else 'higher' if words & HIGHER else ''
 
 
-def _notes(runs: Runs) -> list[str]:
+def notes(runs: Runs) -> list[str]:
+    """Returns what is odd about whom, a line each."""
     return [f'{name}: {note}' for name, run in runs.items() for note in run.notes]
 
 

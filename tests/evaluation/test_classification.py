@@ -98,9 +98,9 @@ def test_metrics_against_a_loop(save, case: str, array: str):
         # As stored: rounded. Of them the loop has to take the same, and not the smallest for 0.
         chances = np.maximum(chances, 1e-6).astype(np.float32)
     found = outputs.read(save(logits if array == 'logits' else chances, labels, array=array))
-    metrics = Classification((2,), 15).report(found, BOOTSTRAP).metrics
+    measured = Classification((2,), 15).report(found, BOOTSTRAP).metrics
     expected = slow_metrics(chances.astype(np.float64), labels, 2, 15)
-    assert {name: metric.value for name, metric in metrics.items()} == pytest.approx(expected, abs=1e-6)
+    assert {name: metric.value for name, metric in measured.items()} == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize('case', CASES)

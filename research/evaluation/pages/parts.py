@@ -11,7 +11,7 @@ from research.evaluation.metric import Metric
 from research.evaluation.pages import vectors
 from research.evaluation.pages.origin import Origin
 from research.evaluation.pages.prose import prose
-from research.evaluation.training_summary import Runs, metrics, progress
+from research.evaluation.training_summary import Runs, metrics, notes, progress
 from research.outputs import Outputs
 from research.pages import markup, tables
 from research.pages.tables import Cell, number, text
@@ -117,11 +117,9 @@ def training(runs: Runs) -> str:
     plots = [
         vectors.svg(vectors.drawn(draw), f'training {name}') for name, draw in curves.figures(runs).items()
     ]
-    notes = ''.join(
-        f'<li>{markup.escaped(f"{name}: {note}")}</li>' for name, run in runs.items() for note in run.notes
-    )
+    odd = ''.join(f'<li>{markup.escaped(note)}</li>' for note in notes(runs))
     found = [_of_strings(rows) for rows in (progress(runs), metrics(runs)) if len(rows) > 1]
-    return markup.section('Training', *found, f'<ul>{notes}</ul>' if notes else '', markup.cards(plots))
+    return markup.section('Training', *found, f'<ul>{odd}</ul>' if odd else '', markup.cards(plots))
 
 
 def _of_strings(rows: Sequence[Sequence[str]]) -> str:
