@@ -86,7 +86,7 @@ def show(text: str, target: Path | None) -> None:
     if not target:
         print(printable(text), end='')
         return
-    folders.write_file(target, text)
+    folders.write_file(target, text.encode())
     print(printable(f'comparison: {target}'))
 
 

@@ -61,15 +61,17 @@ def check_file(file: Path, overwrite: bool) -> None:
         raise UserError(f'{file} cannot be written: {above} is no folder. Choose another place.')
 
 
-def write_file(file: Path, text: str) -> None:
-    """Writes a text in UTF-8, and the folders above it.
+def write_file(file: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, and the folders above it.
 
     Raises:
-      UserError: nothing can be written there.
+      UserError: there can be no such file.
     """
+    aside = file.with_name(f'.{file.name}.tmp')
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding='utf-8')
+        aside.write_bytes(content)
+        aside.replace(file)
     except OSError as error:
         raise UserError(f'{file} cannot be written: {error.strerror}. Choose another place.') from error
 

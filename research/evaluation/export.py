@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from research import folders
 from research.errors import UserError
 from research.evaluation import coco, label_arrays
 from research.harmless import defused
@@ -47,14 +48,7 @@ def write(found: Outputs, form: str, file: Path) -> None:
     Raises:
       UserError: there can be no such file.
     """
-    content = _FORMS[form][found.kind](found)
-    aside = file.with_name(f'.{file.name}.tmp')
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(file)
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(f'{file} cannot be written: {error.strerror}. Choose another folder.') from error
+    folders.write_file(file, _FORMS[form][found.kind](found))
 
 
 # Tables.
