@@ -22,9 +22,9 @@ import tensorflow_datasets  # noqa: F401
 import typeguard  # noqa: F401
 from flax import nnx
 
+from engine.parts.augmentation import Shift
+from engine.workspace import workspace
 from research.models.convnet import ConvNet
-from research.tasks.augmentation import Shift
-from research.workspace import workspace
 
 BATCH_SIZE = 128
 

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.report import report
-from research.engine import locks, seals
-from research.engine.checkpoints import Checkpoints
+from engine.runs import checksums, lock
+from engine.training.checkpoints import Checkpoints
 
 RUNS = 5
 ARRAYS, SIZE = 10, 12_500_000  # of float32: 500 MB in all
@@ -56,7 +56,7 @@ def main() -> None:
             measured['loop waits'].append(waits)
             measured['next step slower by'].append(slower)
             measured['synchronous save'].append(waits + step + slower + finishes)
-            measured['sealing'].append(seconds(seals.seal, Path(folder) / 'latest' / str(run), {}))
+            measured['sealing'].append(seconds(checksums.seal, Path(folder) / 'latest' / str(run), {}))
             measured['lock'].append(seconds(_lock, Path(folder)))
     report('checkpoint of 500 MB', 'seconds', measured)
     cost = sorted(measured['sealing'])[RUNS // 2] + sorted(measured['lock'])[RUNS // 2]
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _lock(folder: Path) -> None:
-    with locks.locked(folder, {}):
+    with lock.locked(folder, {}):
         pass
 
 

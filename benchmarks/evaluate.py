@@ -17,11 +17,11 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from benchmarks.report import show, table
-from research import outputs
-from research.evaluation import classification
-from research.evaluation.bootstrap import Bootstrap
-from research.evaluation.predicted import Predicted, read_predicted
-from research.workspace import REPOSITORY
+from engine.evaluation.results.bootstrap import Bootstrap
+from engine.kinds.classification import evaluate
+from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.outputs import outputs
+from engine.workspace import REPOSITORY
 
 ROWS = 1000  # written at once
 BLOCK = 2**18  # numbers at once in a plain pass; with larger blocks it takes up to twice as long
@@ -100,7 +100,7 @@ def plain(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 def ours(folder: Path) -> Predicted:
     """Verifies every file of the outputs and computes every metric."""
     predicted = read_predicted(outputs.read(folder))
-    classification.measure(predicted, [5], 15)
+    evaluate.measure(predicted, [5], 15)
     return predicted
 
 
@@ -127,7 +127,7 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> 
 
 def program(name: str, *arguments: object) -> subprocess.Popen[bytes]:
     """Starts a program of research/."""
-    command = [sys.executable, '-m', f'research.{name}', *map(str, arguments)]
+    command = [sys.executable, '-m', f'engine.commands.{name}', *map(str, arguments)]
     return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
 
 
@@ -150,7 +150,7 @@ def anonymous_peak(process: subprocess.Popen[bytes]) -> float:
 
 def resampled(predicted: Predicted, bootstrap: Bootstrap) -> None:
     """Computes every metric on each resample, and its interval."""
-    for draws in classification.resample(predicted, [5], 15, bootstrap).values():
+    for draws in evaluate.resample(predicted, [5], 15, bootstrap).values():
         bootstrap.interval(draws)
 
 

@@ -23,7 +23,7 @@ from benchmarks.trainings import (
     ending,
     wait_until_it_listens,
 )
-from research.engine.journal import digests
+from engine.training.metric_log import digests
 
 FINISHED, FAILED, MISTAKE, INTERRUPTED, KILLED = 0, 1, 2, 75, -signal.SIGKILL
 

@@ -29,13 +29,13 @@ from numpy.lib.format import open_memmap
 
 from benchmarks.pictures import picture
 from benchmarks.report import show, table
-from research.datasets.dataset import Dataset, Encoded, Examples
-from research.engine import inputs
-from research.engine.decoding import TRIES, Crops
-from research.engine.inputs import Order, Streamed
-from research.engine.parallelism import Jit
-from research.interfaces import Spec
-from research.workspace import REPOSITORY
+from engine.datasets.reading.dataset import Dataset, Encoded, Examples
+from engine.interfaces import Spec
+from engine.sharding import Jit
+from engine.training.batches import inputs
+from engine.training.batches.decoding import TRIES, Crops
+from engine.training.batches.inputs import Order, Streamed
+from engine.workspace import REPOSITORY
 
 ROUNDS, SECONDS, BATCH = 5, 2.0, 128
 SMALL, PICTURES = 20_000, 150

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from benchmarks.report import report
+from engine.workspace import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[1]
 os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # both start as a user's do: compiled
 RUNS = 7
 

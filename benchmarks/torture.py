@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks import faults
 from benchmarks.faults import KILLED, Case, Fault
 from benchmarks.trainings import Laboratory, differing
-from research.engine.faults import POINTS
+from engine.runs.faults import POINTS
 
 STOPS = 5.0  # seconds that a training has to end after a signal
 TWICE = ('compile', 'step', 'evaluation', 'log', 'save', 'seal', 'sealed', 'outputs')  # points passed again

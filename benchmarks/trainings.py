@@ -13,14 +13,15 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-REPOSITORY = Path(__file__).parents[1]
+from engine.workspace import REPOSITORY
+
 HANGS = 120.0  # seconds after which a process is taken to hang
 
 # Batch normalisation, dropout and augmentation; evaluations, saves and their coincidences; a best checkpoint.
 CONFIG = """
 include '{repository}/configs/digits_cnn.gin'
 from __gin__ import dynamic_registration
-from research.engine import trainer
+from engine.training import trainer
 from research.models import convnet
 
 STEPS = 80              # steps; an epoch is 19.6
@@ -110,7 +111,7 @@ class Laboratory:
         """
         given = [f'--gin_bindings={each}' for each in self.bindings]
         program = [
-            sys.executable, '-m', 'research.train', f'--gin_file={self.config}', f'--run={run}', *given
+            sys.executable, '-m', 'engine.commands.train', f'--gin_file={self.config}', f'--run={run}', *given
         ]  # fmt: skip
         return subprocess.Popen(
             [*inside, *program, *arguments],

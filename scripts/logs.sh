@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
 # Shows training logs as tables and figures: scripts/logs.sh --help
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
-exec "$python" -m research.show_logs "$@"
+exec "$python" -m engine.commands.logs "$@"

@@ -9,12 +9,13 @@ from pathlib import Path
 import jax
 import pytest
 
+from engine.workspace import REPOSITORY
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
-REPOSITORY = Path(__file__).parents[1]
 Program = Callable[..., tuple[int, str, str]]
 
 
@@ -31,10 +32,10 @@ def program(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     """Runs a program in this process: program('train', '--resume=latest') -> (exit code, stdout, stderr)."""
     import importlib
 
-    from research import command_line
+    from engine.commands import command_line
 
     def run(name: str, *arguments: str) -> tuple[int, str, str]:
-        module = importlib.import_module(f'research.{name}')
+        module = importlib.import_module(f'engine.commands.{name}')
         monkeypatch.setattr(sys, 'argv', [name, *arguments])
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
@@ -48,9 +49,9 @@ def program(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 CONFIG = """
 include '{repository}/configs/base.gin'
 from __gin__ import dynamic_registration
-from research.engine import trainer
+from engine.training import trainer
 from research.models import mlp
-from research.tasks import classification
+from engine.parts import classification
 import optax
 
 STEPS = 14

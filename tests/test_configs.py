@@ -15,13 +15,15 @@ from typing import Any
 
 import pytest
 
-from research import config, outputs, train
-from research.checks import catalogue, exceptions
-from research.checks.finding import FAIL
-from research.checks.subject import Subject
-from research.engine import logs
-from research.engine.trainer import Trainer
-from tests.conftest import REPOSITORY
+from engine.checks import catalogue, exceptions
+from engine.checks.finding import FAIL
+from engine.checks.subject import Subject
+from engine.commands import train
+from engine.config import config
+from engine.outputs import outputs
+from engine.runs import logs
+from engine.training.trainer import Trainer
+from engine.workspace import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / 'configs').rglob('*.gin'))
 SLOW = {'devices'}  # it compiles each program four times
@@ -163,7 +165,7 @@ def test_debug_shortens_every_experiment(path: Path) -> None:
 IMPORTS = """
 from __gin__ import dynamic_registration
 from research.models import convnet
-from research.tasks import classification
+from engine.parts import classification
 import optax
 """
 SWAPS = {

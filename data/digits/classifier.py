@@ -38,9 +38,9 @@ def frozen(params: Any, rest: Any) -> dict[str, np.ndarray]:
 
 def main(run: Path) -> None:
     """Writes the network of a run's best checkpoint."""
-    from research import config
-    from research.engine.checkpoints import Checkpoints
-    from research.engine.trainer import Trainer
+    from engine.config import config
+    from engine.training.checkpoints import Checkpoints
+    from engine.training.trainer import Trainer
 
     trainer = config.Config([run / 'config.gin']).build(Trainer)
     trainer.check()

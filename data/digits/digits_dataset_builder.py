@@ -1,4 +1,4 @@
-"""TFDS builder of `digits`. README.md says what it holds, research/datasets/catalogue.py what it owes."""
+"""TFDS builder of `digits`; engine/datasets/catalogue/builders.py states the contract of builders."""
 
 import hashlib
 from collections import defaultdict
@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from data.digits import original
-from research.datasets.builder import FolderBuilder, Original
+from engine.datasets.building.builder import FolderBuilder, Original
 
 # Within each class, in tens: the first to val, two to test, the rest to train.
 TURNS = ('val', 'test', 'test', *['train'] * 7)

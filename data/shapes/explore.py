@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from data.shapes import original
-from research import palette
+from engine.render import palette
 
 HERE = Path(__file__).parent
 COLUMNS, GAP, SCALE = 5, 4, 2  # pairs in a row, pixels between pairs, screen pixels per pixel

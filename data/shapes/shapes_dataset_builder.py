@@ -1,4 +1,4 @@
-"""TFDS builder of `shapes`. README.md says what it holds, research/datasets/catalogue.py what it owes."""
+"""TFDS builder of `shapes`; engine/datasets/catalogue/builders.py states the contract of builders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.shapes import original
-from research.datasets.builder import FolderBuilder, Original
+from engine.datasets.building.builder import FolderBuilder, Original
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from research.datasets.dataset import Examples, load
+from engine.datasets.reading.dataset import Examples, load
 
 ORDERS = range(5)  # bytes that are looked back
 BYTES = 256

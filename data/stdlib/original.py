@@ -8,7 +8,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from research.errors import UserError
+from engine.errors import UserError
 
 LENGTH = 256  # bytes of a window
 LEAST = LENGTH // 2  # a shorter rest of a file is left out

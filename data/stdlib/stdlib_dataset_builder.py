@@ -1,4 +1,4 @@
-"""TFDS builder of `stdlib`. README.md says what it holds, research/datasets/catalogue.py what it owes."""
+"""TFDS builder of `stdlib`; engine/datasets/catalogue/builders.py states the contract of builders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.stdlib import original
-from research.datasets.builder import TOY, FolderBuilder, Original
+from engine.datasets.building.builder import TOY, FolderBuilder, Original
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from research.errors import UserError
+from engine.errors import UserError
 from research.models import normalization
 from research.models.normalization import Normalization
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from research.errors import UserError
+from engine.errors import UserError
 
 
 class Transformer(nnx.Module):

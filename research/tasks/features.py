@@ -5,7 +5,6 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Protocol
 
 import jax
@@ -13,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from research.errors import UserError
+from engine.errors import UserError
+from engine.workspace import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 _PLACES = ('NHWC', 'HWIO', 'NHWC')
 
 

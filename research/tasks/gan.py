@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from research.errors import UserError
-from research.interfaces import INDEX, VALID, Batch, Description, Metrics, Spec, State, average, keys_by_row
-from research.network import Loss, Network, gradients
+from engine.errors import UserError
+from engine.interfaces import INDEX, VALID, Batch, Description, Metrics, Spec, State, average, keys_by_row
+from engine.network import Loss, Network, gradients
 from research.tasks import adversarial
 from research.tasks.features import Extractor
 

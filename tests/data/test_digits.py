@@ -11,9 +11,10 @@ from sklearn.datasets import load_digits
 
 from data.digits import explore, original
 from data.digits.digits_dataset_builder import splits
-from research.datasets import building, check
-from research.datasets import dataset as datasets
-from research.errors import UserError
+from engine.datasets.building import build
+from engine.datasets.checks import check
+from engine.datasets.reading import dataset as datasets
+from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
 COUNTS = {'train': 1248, 'val': 185, 'test': 364}
@@ -111,7 +112,7 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
 
 @pytest.mark.parametrize('name', ['digits', 'digits/toy'])
 def test_records_are_the_originals(workspace: Path, name: str):
-    builder = building.prepare(name)
+    builder = build.prepare(name)
     for split, raw in builder.raw_examples().items():
         records = builder.as_data_source(split)
         assert len(records) == len(raw)
@@ -162,7 +163,7 @@ def test_readme_shows_the_toy_images():
 
 
 def test_metadata_reach_tfds(full: datasets.Dataset):
-    info = building.prepare('digits').info
+    info = build.prepare('digits').info
     assert 'handwritten digits' in info.description
     assert 'Alpaydin' in info.citation
 

@@ -9,9 +9,9 @@ import pytest
 from flax import nnx
 
 from data.digits import classifier
-from research.datasets import dataset as datasets
+from engine.datasets.reading import dataset as datasets
+from engine.network import Network
 from research.models.convnet import ConvNet
-from research.network import Network
 from research.tasks.features import Convolutions
 
 

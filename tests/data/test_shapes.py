@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from data.shapes import explore, original
-from research.datasets import building, check
-from research.datasets import dataset as datasets
-from research.errors import UserError
+from engine.datasets.building import build
+from engine.datasets.checks import check
+from engine.datasets.reading import dataset as datasets
+from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
 COUNTS = {'train': 1500, 'val': 150, 'test': 150}
@@ -127,7 +128,7 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
 
 
 def test_lists_name_the_mask_of_each_image(workspace: Path, toy: datasets.Dataset):
-    for rows in building.prepare('shapes/toy').raw_examples().values():
+    for rows in build.prepare('shapes/toy').raw_examples().values():
         for identity, image, mask in rows:
             assert image.stem == mask.stem == identity
             assert image.is_file()
@@ -145,7 +146,7 @@ def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    building.prepare('shapes/toy')
+    build.prepare('shapes/toy')
     raw = tmp_path / 'data' / 'shapes' / 'toy'
     (raw / 'masks' / '0003.png').unlink()
     for built in ('records', 'arrays'):

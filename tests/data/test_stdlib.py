@@ -8,9 +8,11 @@ import pytest
 
 from data.stdlib import explore, original
 from data.stdlib.stdlib_dataset_builder import Builder
-from research.datasets import building, check, checksums
-from research.datasets import dataset as datasets
-from research.errors import UserError
+from engine.datasets.building import build, checksums
+from engine.datasets.catalogue import builders
+from engine.datasets.checks import check
+from engine.datasets.reading import dataset as datasets
+from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
 COUNTS = {
@@ -80,7 +82,7 @@ def test_splits_never_change():
 
 
 def test_what_is_left_out(workspace: Path):
-    building.prepare('stdlib')
+    build.prepare('stdlib')
     there = {path.name for path in (workspace / 'data/stdlib/raw/Lib').rglob('*')}
     assert not there & {'test', 'tests', '__pycache__', 'site-packages', 'encodings', 'idlelib', 'tkinter'}
     assert {'json', 'asyncio', 'typing.py'} <= there
@@ -122,7 +124,7 @@ def test_a_library_that_is_not_whole_is_named(tmp_path: Path):
 
 def test_damage_is_found_though_no_checksums_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    raw = building.catalogue.builder('stdlib').originals()
+    raw = builders.builder('stdlib').originals()
     (raw / 'Lib/json/decoder.py').write_text('changed')
     with pytest.raises(UserError, match=r'raw/Lib is not what .*changed or damaged since it was fetched'):
         datasets.load('stdlib')
@@ -144,7 +146,7 @@ def test_nothing_is_wrong_with_toy(workspace: Path):
 def test_checksums_that_are_registered_state_toy_alone(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    builders = [building.prepare(name) for name in COUNTS]
+    builders = [build.prepare(name) for name in COUNTS]
     monkeypatch.setattr(Builder, 'home', classmethod(lambda _: tmp_path))
     Builder.register_checksums(builders)
     assert (tmp_path / 'checksums.tsv').read_text() == (FOLDER / 'checksums.tsv').read_text()

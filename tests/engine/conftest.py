@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from research.engine.logs import logger
+from engine.outputs import outputs
+from engine.runs.logs import logger
 
 
 class Clock:
@@ -49,7 +53,7 @@ def said() -> Iterator[list[str]]:
 @pytest.fixture
 def loggers() -> Iterator[None]:
     """Leaves the loggers as they were."""
-    names = ('research', 'absl', 'asyncio', 'jax', 'orbax', 'tensorboardX')
+    names = ('engine', 'absl', 'asyncio', 'jax', 'orbax', 'tensorboardX')
     before = {name: vars(logging.getLogger(name)).copy() for name in names}
     handlers = logger.handlers[:]
     logger.handlers = []
@@ -60,3 +64,26 @@ def loggers() -> Iterator[None]:
         vars(logging.getLogger(name)).update(values)
         logging.getLogger(name).manager._clear_cache()  # type: ignore[attr-defined] (of levels)
     logger.handlers = handlers
+
+
+@pytest.fixture
+def save(tmp_path: Path):
+    """Writes outputs of kind `classification`: save(logits, labels, ...) -> folder."""
+
+    def write(logits: Any, labels: Any = None, name: str = 'test', **more: Any) -> Path:
+        dtype = more.pop('dtype', 'float32')
+        arrays: dict[str, np.ndarray] = {more.pop('array', 'logits'): np.asarray(logits, dtype)}
+        if labels is not None:
+            arrays['labels'] = np.asarray(labels, np.int32)
+        ids = [f'example {index}' for index in range(len(logits))]
+        outputs.write(
+            tmp_path / name,
+            kind='classification',
+            arrays=arrays,
+            ids=ids,
+            meanings=dict.fromkeys(arrays, 'of the test'),
+            **{'dataset': 'animals', 'split': 'test', **more},
+        )
+        return tmp_path / name
+
+    return write

@@ -1,0 +1,1 @@
+"""One thin program per script of scripts/."""

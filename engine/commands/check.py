@@ -1,0 +1,102 @@
+"""Checks an experiment before it is trained for long: does it do what its author believes?
+
+After Karpathy 2019, 'A Recipe for Training Neural Networks', https://karpathy.github.io/2019/04/25/recipe/.
+"""
+
+import argparse
+from collections import ChainMap
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import files
+from engine.commands import command_line
+from engine.commands.command_line import Parser
+from engine.config import config
+from engine.errors import FAILED, FINISHED, UserError
+
+if TYPE_CHECKING:
+    from engine.checks.finding import Finding
+    from engine.training.trainer import Trainer
+
+EXAMPLES = """\
+  scripts/check.sh --gin_file=configs/digits_cnn.gin
+  scripts/check.sh --gin_file=configs/digits_cnn.gin --gin_bindings='LEARNING_RATE = 1.0' --output=found
+"""
+
+
+def parser() -> Parser:
+    """Returns the parser of this program's command line."""
+    parser = Parser('check.sh', __doc__ or '', EXAMPLES)
+    parser.add_gin_arguments()
+    parser.add_argument(
+        '--output', metavar='DIR', help='where to write; by default <workspace>/checks/<config>/<time>/'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='replace an earlier report')
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Runs all checks, says what each found, and writes a report with pictures."""
+    import jax
+
+    from engine.checks import report
+    from engine.checks.finding import FAIL
+    from engine.runs import logs
+    from engine.training import steps
+
+    if not arguments.gin_file:
+        raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
+    jax.config.update('jax_num_cpu_devices', 2)  # for `devices`, where there is no accelerator
+    logs.silence_libraries()
+    logs.to_terminal()
+    steps.keep_compiled()
+    folder = _folder(arguments)
+    files.check_replaceable(folder, report.REPORT, arguments.overwrite)
+    trainer = _trainer(arguments)
+    found = _findings(arguments, trainer)
+    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', found, arguments.overwrite)
+    print(f'\n{report.summary(found)}\nreport: {folder / report.REPORT}')
+    return FAILED if any(finding.verdict == FAIL for finding in found.values()) else FINISHED
+
+
+def _trainer(arguments: argparse.Namespace) -> 'Trainer':
+    """Returns what the config describes, every statement of it checked."""
+    from engine.training.trainer import Trainer
+
+    settings = config.Config(arguments.gin_file, arguments.gin_bindings)
+    trainer = settings.build(Trainer)
+    with config.explained():
+        trainer.check()
+    settings.check()
+    return trainer
+
+
+def _findings(arguments: argparse.Namespace, trainer: 'Trainer') -> 'dict[str, Finding]':
+    """Returns what each check finds, and prints it as soon as it is known."""
+    from engine.checks import catalogue, exceptions, report
+    from engine.checks.subject import Subject
+
+    stated = [exceptions.stated(Path(file), catalogue.ALL) for file in arguments.gin_file]
+    found = {}
+    for name, finding in catalogue.run(Subject(trainer), dict(ChainMap(*reversed(stated)))):
+        found[name] = finding
+        print(report.line(name, finding), flush=True)
+    return found
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    return Path(arguments.gin_file[0]).stem
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    """Returns where the report goes."""
+    from engine.workspace import workspace
+
+    if arguments.output:
+        return Path(arguments.output).absolute()
+    return workspace() / 'checks' / _name(arguments) / datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S')
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())

@@ -1,0 +1,69 @@
+"""Shows training logs: `scripts/logs.sh <runs>...`. Needs neither JAX nor the model, and changes no log."""
+
+import argparse
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from engine import errors, files, workspace
+from engine.commands import command_line
+from engine.render import text_tables
+from engine.render.escape import printable
+from engine.run_reader import curves, logs
+from engine.run_reader import summary as training_summary
+from engine.run_reader.logs import TrainingLogs
+
+SUMMARY = 'summary.md'
+EXAMPLES = """\
+  scripts/logs.sh <run>                       one run, running or not: figures in <run>/logs/plots
+  scripts/logs.sh <run> <run>                 two over each other: figures in workspace/logs/<time>
+  scripts/logs.sh workspace/runs --output=all   all runs of the workspace
+"""
+
+
+def parser() -> command_line.Parser:
+    """Returns the parser of the command line."""
+    made = command_line.Parser('logs.sh', 'Tables and figures of training logs.', EXAMPLES)
+    made.add_argument('runs', nargs='+', metavar='RUN', help='a run folder, or one that holds some')
+    made.add_argument('--output', metavar='DIR', help='where the figures go')
+    made.add_argument('--overwrite', action='store_true', help='replace earlier figures')
+    return made
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Reads, prints and draws; returns the exit code."""
+    found = logs.find(arguments.runs)
+    target = Path(arguments.output) if arguments.output else default_target(found)
+    files.check_replaceable(target, SUMMARY, arguments.overwrite)
+    names = files.names_apart(found)
+    runs = {name: logs.read(folder) for name, folder in zip(names, found, strict=True)}
+    print(training_summary.shown(runs, text_tables.aligned, printable), end='\n\n')
+    write(target, runs, arguments.overwrite)
+    print(printable(f'figures: {target}'))
+    return errors.FINISHED
+
+
+def default_target(found: list[Path]) -> Path:
+    """Returns where figures go unasked: into the logs of a single run, else into the workspace."""
+    if len(found) == 1:
+        return found[0] / 'logs' / 'plots'
+    return workspace.workspace() / 'logs' / datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S')
+
+
+def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> None:
+    """Writes the tables and all figures, as PNG and as SVG, into `folder`, or nothing."""
+    with files.replacing(folder, SUMMARY, overwrite) as aside:
+        summary = training_summary.shown(runs, text_tables.markdown, text_tables.escaped)
+        (aside / SUMMARY).write_text(summary + '\n', encoding='utf-8')
+        for name, draw in curves.figures(runs).items():
+            plain, figure = re.sub(r'[^\w.-]', '_', name)[:80], draw()
+            taken = (aside / f'{plain}.png').exists()  # by a metric that differs in a sign, say
+            stem = f'{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}' if taken else plain
+            figure.savefig(aside / f'{stem}.png', dpi=160)
+            figure.savefig(aside / f'{stem}.svg')
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())

@@ -1,0 +1,1 @@
+"""Builders: what writes a dataset into the workspace."""

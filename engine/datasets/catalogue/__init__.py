@@ -1,0 +1,1 @@
+"""Which datasets there are, and what they are called."""

@@ -1,0 +1,25 @@
+"""All datasets at a glance."""
+
+from collections.abc import Iterator
+
+from engine import workspace
+from engine.datasets.building import build
+from engine.datasets.catalogue import builders, readme
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Yields name, whether it is built, counts and title of each dataset and config."""
+    for dataset in builders.names():
+        title = readme.title(readme.read(workspace.REPOSITORY / 'data' / dataset))
+        for config in type(builders.builder(dataset)).builder_configs:
+            name = dataset if config == builders.DEFAULT_CONFIG else f'{dataset}/{config}'
+            yield name, *_state(name), title
+
+
+def _state(name: str) -> tuple[str, str]:
+    """Returns whether the dataset `name` is built, and its counts if it is."""
+    builder = builders.builder(name)
+    if not build.arrays(builder).exists():
+        return 'no', '-'
+    counts = (f'{split} {info.num_examples:,}' for split, info in builder.info.splits.items())
+    return 'yes', ', '.join(counts)

@@ -1,0 +1,1 @@
+"""What `scripts/dataset.sh check` looks at, by subject; `engine/datasets/checks/check.py` runs it all."""

@@ -1,0 +1,1 @@
+"""Datasets as training sees them."""

@@ -1,0 +1,1 @@
+"""Several methods beside each other."""

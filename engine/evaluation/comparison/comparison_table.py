@@ -1,0 +1,112 @@
+"""Methods beside each other: the best first, with what differs between them."""
+
+import math
+from collections.abc import Sequence
+
+from engine import files
+from engine.evaluation.comparison.footnotes import note
+from engine.evaluation.comparison.methods import Group
+from engine.evaluation.comparison.ranking import Standing
+from engine.render.table_formats import Table
+from engine.run_reader import settings
+
+
+def table(groups: Sequence[Group], found: Sequence[Standing], name: str, in_numbers: bool) -> Table:
+    """Returns the comparison as a table.
+
+    Args:
+      groups: about the same examples, the best first.
+      found: how each of them stands.
+      name: of the metric by which they are compared.
+      in_numbers: whether cells are for programs, a number each, and not for people.
+    """
+    metrics = [*dict.fromkeys((*groups[0].reports[0].headline, name))]
+    columns = {'outputs': names(groups)} | differing(groups)
+    for each in metrics:
+        columns |= (_numbers if in_numbers else _shown)(groups, each)
+    if any(each.difference for each in found):
+        unit = _unit(groups, name)
+        columns |= _tests_in_numbers(found) if in_numbers else _tests(found, unit)
+    marks = {(title(groups, name), row): each.mark for row, each in enumerate(found)}
+    return Table(columns, note(groups, found, name), {} if in_numbers else marks)
+
+
+def names(groups: Sequence[Group]) -> list[str]:
+    """Returns for each group the folder of its first outputs, below what all have in common."""
+    found = [group.folder for group in groups]
+    if len(set(found)) < len(found):
+        found = [group.sources[0].outputs.folder.resolve() for group in groups]
+    return files.names_apart(found)
+
+
+def differing(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """Returns the columns that tell methods apart: parameters, seeds and commits where they differ."""
+    found = settings.differences([group.sources[0].settings for group in groups])
+    columns = {_parameter(name): values for name, values in found.items()}
+    seeds = [group.seeds for group in groups]
+    if len(set(seeds)) > 1 or any(len(group.sources) > 1 for group in groups):
+        columns['seeds'] = seeds
+    commits = [group.sources[0].commit for group in groups]
+    return columns | ({'commit': commits} if len(set(commits)) > 1 else {})
+
+
+def _parameter(name: str) -> str:
+    """Returns the title of a parameter or macro, which no other column has."""
+    return name if '.' in name or name.isupper() else f'%{name}'
+
+
+def title(groups: Sequence[Group], name: str) -> str:
+    """Returns a metric's title with its unit and an arrow to where it is better."""
+    definition = groups[0].reports[0].metrics[name].definition
+    arrow = {'higher': ' ↑', 'lower': ' ↓'}.get(definition.direction, '')
+    return f'{definition.title}{_unit(groups, name)}{arrow}'
+
+
+def _unit(groups: Sequence[Group], name: str) -> str:
+    """Returns a metric's unit as it stands behind a title."""
+    definition = groups[0].reports[0].metrics[name].definition
+    unit = '%' if definition.unit == 'fraction' else definition.unit
+    return f' ({unit})' if unit and unit not in definition.title.split() else ''
+
+
+def _shown(groups: Sequence[Group], name: str) -> dict[str, list[str]]:
+    return {title(groups, name): [group.shown(name) for group in groups]}
+
+
+def _numbers(groups: Sequence[Group], name: str) -> dict[str, list[str]]:
+    metrics = [group.metric(name) for group in groups]
+    return {
+        name: [_number(each.value) for each in metrics],
+        f'{name}_low': [_number(each.interval[0]) for each in metrics],
+        f'{name}_high': [_number(each.interval[1]) for each in metrics],
+        f'{name}_deviation': [_number(group.deviation(name)) for group in groups],
+    }
+
+
+def _number(value: float | None) -> str:
+    return '' if value is None or math.isnan(value) else f'{value:.6g}'
+
+
+def _tests(found: Sequence[Standing], unit: str) -> dict[str, list[str]]:
+    minus = [each.difference.shown_with_interval() if each.difference else '' for each in found]
+    columns = {f'minus the best{unit}': minus, 'p': [_p(each.p) for each in found]}
+    exact = [_p(each.mcnemar) for each in found]
+    return columns | ({'p (McNemar)': exact} if any(exact) else {})
+
+
+def _tests_in_numbers(found: Sequence[Standing]) -> dict[str, list[str]]:
+    ends = [each.difference.interval if each.difference else (None, None) for each in found]
+    return {
+        'minus_best': [_number(each.difference.value if each.difference else None) for each in found],
+        'minus_best_low': [_number(low) for low, _ in ends],
+        'minus_best_high': [_number(high) for _, high in ends],
+        'p': [_number(each.p) for each in found],
+        'p_mcnemar': [_number(each.mcnemar) for each in found],
+        'mark': [each.mark for each in found],
+    }
+
+
+def _p(p: float | None) -> str:
+    if p is None or math.isnan(p):
+        return ''
+    return f'{p:.3f}' if p >= 0.001 else 'below 0.001'

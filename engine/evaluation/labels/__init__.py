@@ -1,0 +1,1 @@
+"""Labels from a file beside the outputs."""

@@ -1,0 +1,70 @@
+"""The examples on which two methods differ most: as pictures, or as a table where there are none."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from engine.evaluation.comparison.methods import Group
+from engine.evaluation.pages import gallery
+from engine.evaluation.results.report import Report
+from engine.render import html_tables, markup, pictures
+from engine.render.html_tables import number, text
+
+# By which column of `per_example` examples are compared, and whether more of it is better.
+SCORES = {
+    'classification': ('log_loss', False),
+    'segmentation': ('mean_iou', True),
+    'detection': ('found_share', True),
+    'image': ('psnr', True),
+    'language': ('bits_per_byte', False),
+    'regression': ('squared_error', False),
+}
+SHOWN = 12  # examples that one method is better on
+
+
+def disagreements(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+    """Returns markup: of the first seed of each of the first two methods, what either is better on."""
+    kind = groups[0].reports[0].outputs.kind
+    if len(groups) < 2 or kind not in SCORES:
+        return []
+    column, more_is_better = SCORES[kind]
+    reports = [group.reports[0] for group in groups[:2]]
+    first, second = (pd.Series(each.tables['per_example'][column]) for each in reports)
+    gain = first - second if more_is_better else second - first
+    found = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
+    show = _pictures if gallery.example(reports[0].outputs, 0) else _table
+    return [
+        f'<h3>Better by {markup.escaped(name)}</h3>{show(reports, names, gains, column)}'
+        for name, gains in zip(names, found, strict=False)
+        if len(gains)
+    ]
+
+
+def _table(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> str:
+    """Returns the score of each example by both methods, and how far they are apart."""
+    scores = [pd.Series(each.tables['per_example'][column])[gains.index].tolist() for each in reports]
+    rows = [
+        [text(identity), *map(number, numbers)]
+        for identity, *numbers in zip(gains.index, *scores, gains, strict=True)
+    ]
+    title = column.replace('_', ' ')
+    return html_tables.table(['example', *(f'{title}, {name}' for name in names[:2]), 'difference'], rows)
+
+
+def _pictures(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> str:
+    cards = ''.join(_card(reports, names, str(identity), column) for identity in gains.index)
+    return f'<div class="sheet examples">{cards}</div>'
+
+
+def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> str:
+    """Returns one example with what both methods say of it."""
+    lines, shown = [identity], []
+    for report, name in zip(reports, names, strict=False):
+        found, row = report.outputs, report.tables['per_example'].loc[identity]
+        drawn = gallery.example(found, found.ids.index(identity))
+        shown += [each for each in drawn if each not in shown]  # the truth once
+        said = f'{row["prediction"]}, ' if 'prediction' in row else ''
+        lines.append(f'{name}: {said}{column.replace("_", " ")} {row[column]:.4g}')
+    label = reports[0].tables['per_example'].loc[identity].get('label', '')
+    lines[0] += f' ({label})' if label != '' else ''
+    return pictures.figure(shown, '\n'.join(lines), identity)

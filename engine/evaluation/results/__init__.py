@@ -1,0 +1,1 @@
+"""What an evaluation returns: metrics, intervals, reports and their files."""

@@ -1,0 +1,185 @@
+"""Predicted classes beside the labels: all that the metrics of a classification are made of.
+
+The scores, which may be far larger than memory, are read once, in blocks of rows, by several threads.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import UserError
+from engine.evaluation.labels import external_labels
+from engine.kinds.classification.float16 import widened
+from engine.outputs.outputs import Outputs
+
+# So many scores at once: enough that the time goes into them and not into the calls, and little memory.
+_BLOCK = 2**18
+_THREADS = min(8, os.cpu_count() or 1)
+# How far probabilities may be from summing to 1: some roundings of each dtype.
+_TOLERANCES = {'float16': 1e-2, 'float32': 1e-3}
+# As in scikit-learn, a probability of 0 counts as the smallest step of float32: 1.2e-7.
+_SMALLEST = float(np.finfo(np.float32).eps)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions beside their labels.
+
+    Attributes:
+      labels: true class, int [n].
+      predictions: most probable class, int [n]; of equal ones the first.
+      confidences: its probability, f64 [n].
+      ranks: how many classes come before the label, from the most probable on, int [n].
+      log_losses: -ln of the label's probability, f64 [n].
+      class_names: one per class.
+    """
+
+    labels: np.ndarray
+    predictions: np.ndarray
+    confidences: np.ndarray
+    ranks: np.ndarray
+    log_losses: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each prediction is the label, bool [n]."""
+        return self.predictions == self.labels
+
+    @property
+    def present(self) -> np.ndarray:
+        """The classes that occur among the labels, in order."""
+        return np.unique(self.labels)
+
+
+def read_predicted(found: Outputs) -> Predicted:
+    """Takes predictions and labels from outputs of kind `classification`.
+
+    Raises:
+      UserError: the labels are missing, or the predictions are not finite or no probabilities.
+    """
+    external_labels.require(found, 'labels')
+    name = 'logits' if 'logits' in found.arrays else 'probabilities'
+    labels, scores = np.asarray(found.arrays['labels']), found.arrays[name]
+    read = _in_blocks(_of_logits if name == 'logits' else _of_probabilities, scores, labels)
+    _check_finite(found, name, read['finite'])
+    if name == 'probabilities':
+        _check_probabilities(found, read['sums'], read['negative'])
+    return Predicted(
+        labels=labels,
+        predictions=read['predictions'],
+        confidences=np.exp(read['best_logs']),
+        ranks=read['ranks'],
+        log_losses=-read['label_logs'],
+        class_names=found.class_names or tuple(str(index) for index in range(scores.shape[1])),
+    )
+
+
+def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Counts the classes that come before the label: more probable ones, and of equal ones those before it.
+
+    Args:
+      scores: logits or probabilities [n, classes].
+      labels: int [n].
+
+    Returns:
+      int [n]; 0 where the label is the prediction.
+    """
+    labels = labels[:, np.newaxis]
+    own = np.take_along_axis(scores, labels, axis=1)
+    earlier = np.arange(scores.shape[1], dtype=labels.dtype) < labels
+    return ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+
+
+def _in_blocks(
+    read: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]], scores: np.ndarray, labels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns what `read` says of scores [rows, classes] and labels [rows], of all rows, each [n]."""
+    rows = max(1, _BLOCK // scores.shape[1])
+
+    def block(start: int) -> dict[str, np.ndarray]:
+        part = slice(start, start + rows)
+        with np.errstate(invalid='ignore'):  # of infinities, which are looked for afterwards
+            return read(_widened(np.asarray(scores[part])), labels[part])
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        blocks = list(threads.map(block, range(0, len(labels), rows)))
+    return {name: np.concatenate([each[name] for each in blocks]) for name in blocks[0]}
+
+
+def _widened(scores: np.ndarray) -> np.ndarray:
+    """Returns scores with more digits than they are stored with, to compute with: f32 of f16, f64 of f32."""
+    return widened(scores) if scores.dtype == np.float16 else scores.astype(np.float64)
+
+
+def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what is needed of logits, a number per row; overwrites them."""
+    predictions = logits.argmax(axis=1)
+    best, own = _column(logits, predictions), _column(logits, labels)
+    finite = np.isfinite(best[:, 0]) & np.isfinite(logits.min(axis=1))
+    ranks = _ranks(logits, labels, predictions)
+    # In place: new memory for each block can take longer than the exponentials.
+    logits -= best
+    sums = np.exp(logits, out=logits).sum(axis=1, keepdims=True)
+    log_sums = np.log(sums.astype(np.float64))
+    return {
+        'predictions': predictions,
+        'ranks': ranks,
+        'best_logs': -log_sums[:, 0],
+        'label_logs': (own - best - log_sums)[:, 0],
+        'finite': finite,
+    }
+
+
+def _of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns what is needed of probabilities, a number per row."""
+    predictions = probabilities.argmax(axis=1)
+    best, least = _column(probabilities, predictions)[:, 0], probabilities.min(axis=1)
+    return {
+        'predictions': predictions,
+        'ranks': _ranks(probabilities, labels, predictions),
+        'best_logs': _logs(best),
+        'label_logs': _logs(_column(probabilities, labels)[:, 0]),
+        'finite': np.isfinite(best) & np.isfinite(least),
+        'sums': probabilities.sum(axis=1, dtype=np.float64),
+        'negative': least < 0,
+    }
+
+
+def _ranks(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Returns `label_ranks`; counts only where the label is not the prediction, and its rank not 0."""
+    ranks, wrong = np.zeros(len(labels), np.int64), labels != predictions
+    ranks[wrong] = label_ranks(scores[wrong], labels[wrong])
+    return ranks
+
+
+def _column(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Returns the score [rows, 1] of a class of each row; of the highest one NaN if there is any."""
+    return np.take_along_axis(scores, classes[:, np.newaxis], axis=1)
+
+
+def _logs(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST))
+
+
+def _check_finite(found: Outputs, name: str, finite: np.ndarray) -> None:
+    bad = np.flatnonzero(~finite)
+    if bad.size:
+        raise UserError(
+            f'{found.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(finite)} examples, '
+            f'the first of them {found.ids[bad[0]]!r}. Look for where the model diverged.'
+        )
+
+
+def _check_probabilities(found: Outputs, sums: np.ndarray, negative: np.ndarray) -> None:
+    tolerance = _TOLERANCES[str(found.arrays['probabilities'].dtype)]
+    bad = np.flatnonzero((np.abs(sums - 1) > tolerance) | negative)
+    if bad.size:
+        raise UserError(
+            f'{found.folder}: probabilities.npy: those of example {found.ids[bad[0]]!r} sum to '
+            f'{sums[bad[0]]:.4g} or are below 0 ({bad.size} such examples). Write logits.npy instead, or '
+            'probabilities that sum to 1.'
+        )

@@ -1,0 +1,202 @@
+"""How well classes were told apart: accuracy, precision and recall, log loss, calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn import metrics
+
+from engine.evaluation.drawing import figures
+from engine.evaluation.results.bootstrap import Bootstrap
+from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.report import Report
+from engine.kinds.classification import calibration, class_scores
+from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.outputs.outputs import Outputs
+
+DEFINITIONS = {
+    'accuracy': Definition(
+        'accuracy',
+        'fraction',
+        'higher',
+        'Share of examples whose most probable class is the label; of equal classes the first counts.',
+        'scikit-learn, accuracy_score',
+    ),
+    'balanced_accuracy': Definition(
+        'balanced accuracy',
+        'fraction',
+        'higher',
+        'Mean of the recall of each class that occurs among the labels; the same as macro recall.',
+        'Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010; '
+        'scikit-learn, precision_recall_fscore_support',
+    ),
+    'macro_precision': Definition(
+        'macro precision',
+        'fraction',
+        'higher',
+        'Mean of the precision of each class that occurs among the labels; one never predicted counts 0.',
+        'scikit-learn, precision_recall_fscore_support',
+    ),
+    'macro_f1': Definition(
+        'macro F1',
+        'fraction',
+        'higher',
+        'Mean over the classes that occur among the labels of F1, harmonic mean of precision and recall.',
+        'scikit-learn, precision_recall_fscore_support',
+    ),
+    'log_loss': Definition(
+        'log loss',
+        'nats',
+        'lower',
+        'Mean of -ln of the probability given to the label. In saved probabilities, which may be rounded to '
+        '0, less than 1.2e-7 counts as that, as in scikit-learn; what logits make is taken as it is.',
+        'Good, Rational Decisions, Journal of the Royal Statistical Society B, 1952',
+    ),
+    'calibration_error': Definition(
+        'calibration error',
+        'fraction',
+        'lower',
+        'Expected calibration error: mean distance between accuracy and confidence over bins of equal width, '
+        'weighted by their examples. On few examples, and more so in its interval, it comes out too high.',
+        'Naeini et al., AAAI 2015; Guo et al., On Calibration of Modern Neural Networks, ICML 2017',
+    ),
+}
+HEADLINE = ('accuracy', 'balanced_accuracy', 'log_loss', 'calibration_error')
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Evaluates outputs of kind `classification`.
+
+    Attributes:
+      top_k: for which k top-k accuracy is told; those below the number of classes are.
+      bins: number of bins of the calibration error.
+    """
+
+    top_k: Sequence[int]
+    bins: int
+
+    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns all that is said about `found`.
+
+        Raises:
+          UserError: the labels are missing, or the predictions are not finite or no probabilities.
+        """
+        predicted = read_predicted(found)
+        tops = [k for k in self.top_k if k < len(predicted.class_names)]
+        values = measure(predicted, tops, self.bins)
+        draws = resample(predicted, tops, self.bins, bootstrap)
+        definitions = DEFINITIONS | {f'top_{k}_accuracy': _top_k(k) for k in tops}
+        measured = {
+            name: Metric(value, bootstrap.interval(draws[name]).tolist(), definitions[name])
+            for name, value in values.items()
+        }
+        tables = {
+            'per_class': _per_class(predicted, bootstrap, draws['f1']),
+            'calibration': calibration.reliability(predicted.confidences, predicted.correct, self.bins),
+            'per_example': per_example(found.ids, predicted),
+        }
+        title = figures.subject(found, bootstrap)
+        drawn = {
+            'calibration': partial(
+                figures.reliability, tables['calibration'], title, measured['calibration_error']
+            ),
+            'per_class_f1': partial(
+                figures.class_scores,
+                tables['per_class'],
+                'f1',
+                'F1',
+                'examples',
+                title,
+                measured['macro_f1'],
+            ),
+        }
+        if len(predicted.class_names) <= class_scores.MOST_CONFUSED:
+            counts = class_scores.confusion(predicted)
+            tables = {'confusion_matrix': counts} | tables
+            matrix = partial(figures.confusion_matrix, counts, title, measured['accuracy'])
+            drawn = {'confusion_matrix': matrix} | drawn
+        right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
+        draws = {name: draws[name] for name in measured}
+        return Report(found, bootstrap, measured, HEADLINE, tables, drawn, draws, right)
+
+
+def measure(predicted: Predicted, tops: Sequence[int], bins: int) -> dict[str, float]:
+    """Returns every metric, in the order in which they are told."""
+    macro = class_scores.macro(predicted)
+    gaps = _gaps(predicted, bins).sum(axis=0)
+    return {
+        'accuracy': float(metrics.accuracy_score(predicted.labels, predicted.predictions)),
+        'balanced_accuracy': macro['recall'],
+        **{f'top_{k}_accuracy': float((predicted.ranks < k).mean()) for k in tops},
+        'macro_precision': macro['precision'],
+        'macro_f1': macro['f1'],
+        'log_loss': float(predicted.log_losses.mean()),
+        'calibration_error': float(calibration.expected_calibration_error(gaps, len(predicted.labels))),
+    }
+
+
+def resample(
+    predicted: Predicted, tops: Sequence[int], bins: int, bootstrap: Bootstrap
+) -> dict[str, np.ndarray]:
+    """Returns every metric on each resample, f64 [draws], and `f1` of each class, f64 [draws, classes]."""
+    additive = {
+        'accuracy': predicted.correct,
+        'log_loss': predicted.log_losses,
+        **{f'top_{k}_accuracy': predicted.ranks < k for k in tops},
+    }
+    columns = {
+        name: sparse.csr_array(values[:, np.newaxis], dtype=float) for name, values in additive.items()
+    }
+    features = {**columns, **class_scores.features(predicted), 'gaps': _gaps(predicted, bins)}
+    examples = len(predicted.labels)
+    sums = bootstrap.sums(features, examples)
+    scores = class_scores.from_sums(sums['hits'], sums['support'], sums['predicted'])
+    return {
+        **{name: sums[name][:, 0] / examples for name in additive},
+        'balanced_accuracy': np.nanmean(scores['recall'], axis=1),
+        'macro_precision': np.nanmean(scores['precision'], axis=1),
+        'macro_f1': np.nanmean(scores['f1'], axis=1),
+        'calibration_error': calibration.expected_calibration_error(sums['gaps'], examples),
+        'f1': scores['f1'],
+    }
+
+
+def per_example(ids: Sequence[str], predicted: Predicted) -> pd.DataFrame:
+    """Returns a row per example, the worst first: label, prediction, its confidence, log loss, rank."""
+    names = np.array(predicted.class_names, object)
+    columns = {
+        'label': names[predicted.labels],
+        'prediction': names[predicted.predictions],
+        'confidence': predicted.confidences,
+        'log_loss': predicted.log_losses,
+        'rank': predicted.ranks,
+    }
+    table = pd.DataFrame(columns, pd.Index(ids, name='id'))
+    return table.sort_values('log_loss', ascending=False, kind='stable')
+
+
+def _gaps(predicted: Predicted, bins: int) -> sparse.csr_array:
+    """Returns right-or-wrong less confidence, f64 [n, bins], in the column of the confidence's bin."""
+    groups = calibration.bin_of(predicted.confidences, bins)
+    return class_scores.indicator(groups, bins, predicted.correct - predicted.confidences)
+
+
+def _per_class(predicted: Predicted, bootstrap: Bootstrap, f1_draws: np.ndarray) -> pd.DataFrame:
+    """Returns the scores of each class, with the ends of F1's interval where the class occurs."""
+    ends = np.full((2, len(predicted.class_names)), np.nan)
+    ends[:, predicted.present] = bootstrap.interval(f1_draws[:, predicted.present])
+    return class_scores.table(predicted).assign(f1_low=ends[0], f1_high=ends[1])
+
+
+def _top_k(k: int) -> Definition:
+    return Definition(
+        f'top-{k} accuracy',
+        'fraction',
+        'higher',
+        f'Share of examples whose label is among the {k} most probable classes; of equals the first count.',
+        'Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015',
+    )

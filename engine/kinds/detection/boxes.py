@@ -1,0 +1,160 @@
+"""Predicted boxes matched with true ones by pycocotools, and average precision from the matches.
+
+Letters: T thresholds of intersection over union, K classes, D predicted boxes of a class.
+"""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from engine.errors import UserError
+from engine.evaluation.labels import external_labels
+from engine.outputs.outputs import Outputs
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0, 1, 101)
+MOST = 100  # boxes of a class and image that count, the surest ones
+NEEDED = ('target_boxes', 'target_classes', 'target_example')
+
+
+@dataclass(frozen=True)
+class Class:
+    """The boxes of one class in all images.
+
+    Attributes:
+      hits: whether each predicted box found a target, by threshold, the surest box first, bool [T, D].
+      images: the image of each, int [D].
+      targets: number of targets in each image, int [n].
+    """
+
+    hits: np.ndarray
+    images: np.ndarray
+    targets: np.ndarray
+
+
+def match(found: Outputs) -> tuple[list[Class], tuple[str, ...]]:
+    """Returns the matched boxes of each class, and the names of the classes.
+
+    Raises:
+      UserError: there are no targets, or numbers that are no boxes or scores.
+    """
+    _check(found)
+    arrays = found.arrays
+    names = found.class_names or tuple(map(str, range(_largest_class(found) + 1)))
+    evaluation: Any = COCOeval(
+        _index(found, len(names), arrays['target_boxes'], arrays['target_classes'], arrays['target_example']),
+        _index(found, len(names), arrays['boxes'], arrays['classes'], arrays['example'], arrays['scores']),
+        'bbox',
+    )
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, np.inf]], ['all']
+    evaluation.params.maxDets = [MOST]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.evaluate()
+    n = len(found.ids)
+    images = np.array(evaluation.evalImgs, object).reshape(len(names), n)
+    return [_class(each, n) for each in images], names
+
+
+def _index(
+    found: Outputs,
+    classes: int,
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    images: np.ndarray,
+    scores: np.ndarray | None = None,
+) -> COCO:
+    """Returns boxes as pycocotools wants them."""
+    sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
+    coco: Any = COCO()
+    coco.dataset = {
+        'images': [{'id': image} for image in range(len(found.ids))],
+        'categories': [{'id': label} for label in range(classes)],
+        'annotations': [
+            {
+                'id': place + 1,  # to pycocotools 0 means unmatched
+                'image_id': int(images[place]),
+                'category_id': int(labels[place]),
+                'bbox': [*map(float, boxes[place, :2]), *sides[place].tolist()],
+                'area': float(sides[place].prod()),
+                'iscrowd': 0,
+                'score': 0.0 if scores is None else float(scores[place]),
+            }
+            for place in range(len(boxes))
+        ],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco
+
+
+def _class(evaluated: np.ndarray, n: int) -> Class:
+    """Returns the boxes of a class from what pycocotools says of each image; None where it has none."""
+    there = [(image, each) for image, each in enumerate(evaluated) if each is not None]
+    targets = np.zeros(n, int)
+    for image, each in there:
+        targets[image] = len(each['gtIds'])
+    matches = [each['dtMatches'] > 0 for _, each in there]
+    hits = np.concatenate([np.zeros((len(THRESHOLDS), 0), bool), *matches], 1)
+    scores = np.concatenate([np.zeros(0), *(each['dtScores'] for _, each in there)])
+    images = np.repeat([image for image, _ in there], [len(each['dtScores']) for _, each in there]).astype(
+        int
+    )
+    surest_first = np.argsort(-scores, kind='stable')
+    return Class(hits[:, surest_first], images[surest_first], targets)
+
+
+def precision(matched: Class, counts: np.ndarray) -> np.ndarray:
+    """Returns precision at each of the `RECALLS`, f64 [T, 101]: the best at that recall or a larger one.
+
+    NaN where there are no targets. The same as pycocotools' `accumulate` (Lin et al. 2014,
+    https://arxiv.org/abs/1405.0312), for images that count several times.
+
+    Args:
+      matched: boxes of a class.
+      counts: how often each image counts, f64 [n].
+    """
+    positives = matched.targets @ counts
+    if not positives:
+        return np.full((len(THRESHOLDS), len(RECALLS)), np.nan)
+    weights = counts[matched.images]
+    hits = np.cumsum(matched.hits * weights, 1)
+    everything = np.maximum(np.cumsum(weights), np.finfo(float).tiny)
+    best = np.maximum.accumulate((hits / everything)[:, ::-1], 1)[:, ::-1]
+    padded = np.pad(best, ((0, 0), (0, 1)))  # beyond the largest recall there is none
+    places = np.stack([np.searchsorted(each, RECALLS * positives - 1e-9 * positives) for each in hits])
+    return np.take_along_axis(padded, places, 1)
+
+
+def recall(matched: Class, counts: np.ndarray) -> np.ndarray:
+    """Returns the share of the targets that were found, f64 [T]; NaN where there are none."""
+    positives = matched.targets @ counts
+    return (
+        (matched.hits @ counts[matched.images]) / positives if positives else np.full(len(THRESHOLDS), np.nan)
+    )
+
+
+def _largest_class(found: Outputs) -> int:
+    labels = np.concatenate([found.arrays['classes'], found.arrays['target_classes']])
+    return int(labels.max(initial=0))
+
+
+def _check(found: Outputs) -> None:
+    external_labels.require(found, *NEEDED)
+    if not len(found.arrays['target_boxes']):
+        raise UserError(f'{found.folder}: target_boxes.npy holds no boxes, so there is nothing to evaluate.')
+    if not np.all(np.isfinite(found.arrays['scores'])):
+        raise UserError(f'{found.folder}: scores.npy holds something that is not finite.')
+    for name, image in (('boxes', 'example'), ('target_boxes', 'target_example')):
+        boxes = found.arrays[name]
+        wrong = np.flatnonzero(~np.isfinite(boxes).all(1) | (boxes[:, 2:] < boxes[:, :2]).any(1))
+        if wrong.size:
+            which = found.ids[found.arrays[image][wrong[0]]]
+            raise UserError(
+                f'{found.folder}: {name}.npy holds {boxes[wrong[0]].tolist()} for {which!r}, which is no '
+                'box: (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1 is one.'
+            )

@@ -1,0 +1,121 @@
+"""How close predicted images are to the true ones: signal to noise, structure, gray levels."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from skimage.metrics import structural_similarity
+
+from engine.errors import UserError
+from engine.evaluation.drawing import figures
+from engine.evaluation.labels import external_labels
+from engine.evaluation.results.bootstrap import Bootstrap
+from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.report import Report
+from engine.kinds.image import image_sheet
+from engine.outputs.outputs import Outputs
+
+WHITE = 255.0  # the largest gray level
+EQUAL = 100.0  # dB that an image without any error counts as, which has infinitely many
+WINDOW = 11  # pixels of the side of SSIM's window, which must fit into an image
+
+DEFINITIONS = {
+    'psnr': Definition(
+        'PSNR',
+        'dB',
+        'higher',
+        'Mean over the images of the peak signal-to-noise ratio: ten times the decimal logarithm of 255² '
+        f'over the mean squared error of all pixels and channels. Without any error, {EQUAL:g} dB.',
+        'scikit-image, peak_signal_noise_ratio',
+    ),
+    'ssim': Definition(
+        'SSIM',
+        'similarity',
+        'higher',
+        'Mean over the images of the structural similarity in Gaussian windows of standard deviation 1.5 '
+        'pixels, of each channel by itself. 1 is equal.',
+        'Wang et al., Image quality assessment: from error visibility to structural similarity, IEEE '
+        'Transactions on Image Processing 2004; scikit-image, structural_similarity',
+    ),
+    'mae': Definition(
+        'mean absolute error',
+        'gray levels',
+        'lower',
+        'Mean of the absolute differences of all pixels and channels, of 255.',
+        'the mean of their absolute differences',
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Image:
+    """Evaluates outputs of kind `image`."""
+
+    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns all that is said about `found`.
+
+        Raises:
+          UserError: the targets are missing, or the images have no pixels.
+        """
+        scores = score_images(found)
+        values = scores.to_numpy(np.float64)
+        draws = bootstrap.sums({'scores': sparse.csr_array(values)}, len(values))['scores'] / len(values)
+        measured = {
+            name: Metric(float(value), interval.tolist(), DEFINITIONS[name])
+            for name, value, interval in zip(
+                map(str, scores.columns), values.mean(0), bootstrap.interval(draws).T, strict=True
+            )
+        }
+        title = figures.subject(found, bootstrap)
+        drawn = {
+            'examples': partial(image_sheet.draw, found, scores['psnr'].to_numpy(), title, measured['psnr'])
+        }
+        tables = {'per_example': scores.sort_values('psnr', kind='stable')}
+        return Report(
+            found,
+            bootstrap,
+            measured,
+            tuple(measured),
+            tables,
+            drawn,
+            dict(zip(measured, draws.T, strict=True)),
+        )
+
+
+def score_images(found: Outputs) -> pd.DataFrame:
+    """Returns a row for each image with its scores; none of SSIM where the images are too small for it.
+
+    Raises:
+      UserError: the targets are missing, or the images have no pixels.
+    """
+    external_labels.require(found, 'targets')
+    images, targets = found.arrays['images'], found.arrays['targets']
+    if not images.size:
+        raise UserError(f'{found.folder}: the images have no pixels, so there is nothing to evaluate.')
+    rows = [_scores(image, target) for image, target in zip(images, targets, strict=True)]
+    return pd.DataFrame(rows, pd.Index(found.ids, name='id'))
+
+
+def _scores(image: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    """Returns the scores of one image, u8 [h, w, c]."""
+    errors = image.astype(np.float64) - target
+    squared = np.square(errors).mean()
+    scores = {'psnr': min(EQUAL, 10 * np.log10(WHITE**2 / squared)) if squared else EQUAL}
+    if min(image.shape[:2]) >= WINDOW:
+        scores['ssim'] = _ssim(image, target)
+    return {**scores, 'mae': float(np.abs(errors).mean())}
+
+
+def _ssim(image: np.ndarray, target: np.ndarray) -> float:
+    found: Any = structural_similarity(
+        image,
+        target,
+        channel_axis=-1,
+        data_range=WHITE,
+        gaussian_weights=True,
+        use_sample_covariance=False,
+    )
+    return float(found)

@@ -1,0 +1,110 @@
+"""How well texts were foretold: bits per byte, and the perplexity that they come to."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from engine.errors import UserError
+from engine.evaluation.drawing import figures
+from engine.evaluation.results.bootstrap import Bootstrap
+from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.report import Report
+from engine.outputs.outputs import Outputs
+
+MOST = 1000  # bits per byte: perplexity, their power of two, is still a number
+
+DEFINITIONS = {
+    'bits_per_byte': Definition(
+        'bits per byte',
+        'bits',
+        'lower',
+        'Bits that an ideal coder, led by the model, spends on all texts, over their bytes: '
+        '-log2 of their probabilities; a model that knows nothing needs 8.',
+        'Shannon, Prediction and Entropy of Printed English, Bell System Technical Journal 1951; '
+        'Graves, Generating Sequences With Recurrent Neural Networks, 2013',
+    ),
+    'perplexity': Definition(
+        'perplexity per byte',
+        'bytes',
+        'lower',
+        'Two to the power of the bits per byte: among so many bytes, equally likely, the model is in doubt.',
+        'Jelinek et al., Perplexity: a Measure of the Difficulty of Speech Recognition Tasks, JASA 1977',
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Language:
+    """Evaluates outputs of kind `language`."""
+
+    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns all that is said about `found`.
+
+        Raises:
+          UserError: there are no bytes, or the log-probabilities are none.
+        """
+        texts = read_texts(found)
+        # In the order of the ids, so that the same resamples of other outputs are of the same texts.
+        draws = resample(texts.reindex(list(found.ids)).dropna(), bootstrap)
+        measured = {
+            name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
+            for name, value in measure(texts).items()
+        }
+        title = figures.subject(found, bootstrap)
+        drawn = {'per_text': partial(figures.texts, texts, title, measured['bits_per_byte'])}
+        tables = {'per_example': texts}
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)
+
+
+def read_texts(found: Outputs) -> pd.DataFrame:
+    """Returns a row for each text that has bytes, the hardest first: `bits_per_byte`, `bits` and `bytes`.
+
+    Raises:
+      UserError: there are no bytes, or the log-probabilities are none.
+    """
+    log_probs = np.asarray(found.arrays['log_probs'], np.float64)
+    lengths = np.asarray(found.arrays['lengths'])
+    _check(found, 'log_probs', log_probs, ~np.isfinite(log_probs) | (log_probs > 0), 'no log-probabilities')
+    _check(found, 'lengths', lengths, lengths < 0, 'no lengths')
+    huge = (lengths > 0) & (-log_probs > MOST * math.log(2) * lengths)
+    _check(found, 'log_probs', log_probs, huge, f'less than {MOST} bits per byte can say')
+    if not lengths.sum():
+        raise UserError(f'{found.folder}: lengths.npy counts no bytes, so there is nothing to evaluate.')
+    bits = np.abs(log_probs) / math.log(2)
+    there = np.flatnonzero(lengths)
+    hardest_first = there[np.argsort(-bits[there] / lengths[there], kind='stable')]
+    bits, lengths = bits[hardest_first], lengths[hardest_first]
+    index = pd.Index(np.asarray(found.ids)[hardest_first], name='id')
+    return pd.DataFrame({'bits_per_byte': bits / lengths, 'bits': bits, 'bytes': lengths}, index)
+
+
+def measure(texts: pd.DataFrame) -> dict[str, float]:
+    """Returns every metric, in the order in which they are told."""
+    sums = texts[['bits', 'bytes']].to_numpy().sum(0)
+    return {name: float(value) for name, value in _metrics(sums).items()}
+
+
+def resample(texts: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
+    """Returns every metric on each resample of the texts, f64 [draws]."""
+    features = sparse.csr_array(texts[['bits', 'bytes']].to_numpy(np.float64))
+    return _metrics(bootstrap.sums({'sums': features}, len(texts))['sums'])
+
+
+def _metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the metrics from bits and bytes, [..., 2]."""
+    bits = sums[..., 0] / sums[..., 1]
+    return {'bits_per_byte': bits, 'perplexity': 2**bits}
+
+
+def _check(found: Outputs, name: str, values: np.ndarray, wrong: np.ndarray, what: str) -> None:
+    bad = np.flatnonzero(wrong)
+    if bad.size:
+        raise UserError(
+            f'{found.folder}: {name}.npy holds {what} for {bad.size} of {len(values)} examples: '
+            f'{values[bad[0]]:g} for {found.ids[bad[0]]!r}, the first of them. They are to be finite, and '
+            f'{"at most" if name == "log_probs" else "at least"} 0.'
+        )

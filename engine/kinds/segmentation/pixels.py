@@ -1,0 +1,76 @@
+"""Pixels counted by class: all that the metrics of a segmentation are made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import UserError
+from engine.evaluation.labels import external_labels
+from engine.outputs.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Predicted masks against their targets, in numbers of pixels.
+
+    Attributes:
+      hits: those of each class in both, i64 [n, classes].
+      targets: those of each class in the target, i64 [n, classes].
+      predicted: those of each class in the prediction, i64 [n, classes].
+      confusion: of all examples, a row per class in the target and a column per class predicted, i64
+        [classes, classes].
+      class_names: one per class.
+    """
+
+    hits: np.ndarray
+    targets: np.ndarray
+    predicted: np.ndarray
+    confusion: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def count_pixels(found: Outputs) -> Pixels:
+    """Counts the pixels of outputs of kind `segmentation`.
+
+    Raises:
+      UserError: the targets are missing, or the masks have no pixels.
+    """
+    external_labels.require(found, 'targets')
+    targets, masks = found.arrays['targets'], found.arrays['masks']
+    if not masks.size:
+        raise UserError(
+            f'{found.folder}: masks.npy holds images of {masks.shape[1]}x{masks.shape[2]} pixels.'
+        )
+    names = found.class_names or tuple(map(str, range(1 + max(int(masks.max()), int(targets.max())))))
+    total, counts = np.zeros((len(names), len(names)), np.int64), []
+    for target, mask in zip(targets, masks, strict=True):
+        one = confusion(target, mask, len(names))
+        counts.append((one.diagonal(), one.sum(1), one.sum(0)))
+        total += one
+    hits, there, predicted = np.stack(counts, 1)
+    return Pixels(hits, there, predicted, total, names)
+
+
+def confusion(target: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
+    """Returns how many pixels of each class (row) were predicted as each class (column), i64."""
+    pairs = target.astype(np.int64).ravel() * classes + mask.ravel()
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def scores(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `iou` and `dice` of each class, f64 [..., classes].
+
+    Args:
+      hits: pixels of each class in both masks, [..., classes].
+      targets: pixels of each class in the target, [..., classes].
+      predicted: pixels of each class in the prediction, [..., classes].
+
+    Returns:
+      NaN for a class in neither mask: nothing was to be found, and nothing was. 0 for one in one mask alone.
+    """
+    both = targets + predicted
+    nothing = np.where(both > 0, 0, np.nan)
+    return {
+        'iou': hits / np.maximum(both - hits, 1) + nothing,
+        'dice': 2 * hits / np.maximum(both, 1) + nothing,
+    }

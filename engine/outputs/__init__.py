@@ -1,0 +1,1 @@
+"""The outputs format: predictions as plain files."""

@@ -1,0 +1,1 @@
+"""What configs bind and projects derive from. No other room imports it."""

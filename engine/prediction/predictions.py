@@ -1,0 +1,114 @@
+"""Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jax.sharding import Mesh
+
+from engine import sharding
+from engine.datasets.reading.dataset import Examples
+from engine.interfaces import State
+from engine.outputs import kind as kinds
+from engine.outputs import outputs
+from engine.prediction.pictures import pictures
+from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
+from engine.runs import faults
+from engine.runs.logs import logger
+from engine.training.batches.inputs import evaluation_batches
+from engine.training.checkpoints import Checkpoints
+from engine.training.experiment import Experiment
+from engine.training.steps import Compiled, compiled
+from engine.workspace import project
+
+
+def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, overwrite: bool) -> list[Path]:
+    """Predicts splits from a checkpoint and writes them to the run's outputs.
+
+    Args:
+      experiment: of the run.
+      run: its folder.
+      splits: of the dataset.
+      which: 'best', 'latest' or the number of a step.
+      overwrite: whether outputs that exist are replaced; else they are an error.
+
+    Returns:
+      The outputs folders: `<split>`, or `<split>@<step>` for a checkpoint asked for by number.
+
+    Raises:
+      UserError: if there is no such split or checkpoint, or outputs exist.
+    """
+    with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
+        kind, step = checkpoints.find(which)
+        state = checkpoints.restore(kind, step, experiment.programs.state_shapes)
+    logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
+    program, folders = compiled(experiment.traced.predict), []
+    for split in splits:
+        examples, mesh = experiment.data.split(split), experiment.parallelism.mesh
+        small = _thumbnails(experiment, len(examples))
+        predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
+        folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
+        more = {'run': run.name, 'step': step, 'details': small.details}
+        _write(folders[-1], predicted, experiment, split, overwrite, **more)
+    return folders
+
+
+def predict(
+    program: Compiled,
+    state: State,
+    examples: Examples,
+    batch_size: int,
+    mesh: Mesh,
+    thumbnails: Thumbnails = Thumbnails(),  # noqa: B008 (immutable)
+) -> dict[str, np.ndarray]:
+    """Returns predictions and thumbnails of all examples in their order, each array [n, ...]."""
+    rows, batches = sharding.split(mesh), []
+    for batch in evaluation_batches(examples, batch_size, mesh):
+        placed = sharding.place(batch, rows)
+        batches.append(sharding.fetch({**program(state, placed), **thumbnails(placed)}))
+    return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
+
+
+def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
+    description = experiment.bound.describe()
+    if NAME not in kinds.KINDS[description.kind].arrays:
+        return Thumbnails()
+    return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
+
+
+def _write(
+    folder: Path,
+    predicted: dict[str, np.ndarray],
+    experiment: Experiment,
+    split: str,
+    overwrite: bool,
+    run: str,
+    step: int,
+    details: Mapping[str, str],
+) -> None:
+    """Writes an outputs folder: predictions, truth where known, and where they come from."""
+    faults.point('outputs')
+    if overwrite and not (folder / outputs.MANIFEST).exists():
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
+    examples, description = experiment.data.split(split), experiment.bound.describe()
+    truth = {name: examples.arrays[field] for name, field in description.truth.items()}
+    pictured = {name: array for name, array in predicted.items() if name != NAME}
+    meanings = dict(description.predictions) | ({NAME: MEANING} if NAME in predicted else {})
+    truth_meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
+    outputs.write(
+        folder,
+        kind=description.kind,
+        arrays=predicted | truth,
+        ids=examples.ids,
+        meanings=meanings | truth_meanings,
+        class_names=experiment.data.spec.class_names,
+        details={**description.details, **details},
+        project=project(),
+        run=run,
+        step=step,
+        dataset=experiment.data.name,
+        split=split,
+        files=pictures(pictured, examples.ids),
+        overwrite=overwrite,
+    )

@@ -1,0 +1,36 @@
+"""A page as one file: its style and its script are in it, and it may fetch nothing."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from engine.render import markup
+
+HERE = Path(__file__).parent
+
+
+def document(title: str, body: str, *scripts: str) -> str:
+    """Returns the page.
+
+    Args:
+      title: as text.
+      body: as markup.
+      scripts: names of files beside this one. No other runs, whatever a name or a text of the body holds.
+    """
+    style = (HERE / 'style.css').read_text(encoding='utf-8')
+    codes = [(HERE / name).read_text(encoding='utf-8') for name in scripts]
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src " + (
+        ' '.join(f"'sha256-{_digest(code)}'" for code in codes) or "'none'"
+    )
+    run = ''.join(f'<script>{code}</script>' for code in codes)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{markup.escaped(title)}</title><style>{style}</style></head>\n'
+        f'<body><main>\n{body}\n</main>{run}</body></html>\n'
+    )
+
+
+def _digest(code: str) -> str:
+    return base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()

@@ -1,0 +1,1 @@
+"""Reads runs from their plain files, without JAX."""

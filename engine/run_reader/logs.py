@@ -1,0 +1,229 @@
+"""What a training wrote down, read from its plain files, whether it ended well, crashed or still runs."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine import files
+from engine.errors import UserError
+
+MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
+STATES = ('running', 'finished', 'interrupted', 'failed')
+REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for
+KINDS = ('data', REST, 'evaluation', 'checkpoint')
+SILENT = 60.0  # seconds without a heart-beat after which a run is taken for dead; there is one every 5
+LONGEST = 2**53  # no step is beyond it: floats count no further
+LARGEST = 3.5e38  # no metric is beyond it: they are float32
+
+Lines = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TrainingLogs:
+    """The logs of one run: tables with a row per line, by step, NaN where there is no finite number.
+
+    Attributes:
+      folder: of the run.
+      state: 'running', 'finished', 'interrupted', 'failed', or 'unknown'.
+      steps: of the whole training, None if no config says.
+      best: the metric that chooses the best checkpoint, and its direction; ('', '') if no config says.
+      train: `epoch` and the metrics of each step.
+      val: `epoch` and the metrics of each evaluation.
+      time: `examples_per_second` and, in seconds since the last evaluation, a column per kind of work.
+      notes: what is missing, damaged or odd, a sentence each.
+    """
+
+    folder: Path
+    state: str
+    steps: int | None
+    best: tuple[str, str]
+    train: pd.DataFrame
+    val: pd.DataFrame
+    time: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def done(self) -> int:
+        """The last step that any log knows of."""
+        return max(
+            (int(table.index[-1]) for table in (self.train, self.val, self.time) if len(table)), default=0
+        )
+
+
+def find(paths: Iterable[str | Path]) -> list[Path]:
+    """Finds runs.
+
+    Args:
+      paths: run folders, or folders that hold some at any depth.
+
+    Returns:
+      The run folders, each once, in the order of `paths` and by name within one.
+
+    Raises:
+      UserError: a path does not exist or holds no run.
+    """
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        for each in _find_below(path):
+            found.setdefault(each.resolve(), each)
+    return list(found.values())
+
+
+def _find_below(path: Path) -> list[Path]:
+    runs = files.topmost(path, lambda folder: any((folder / mark).is_file() for mark in MARKS))
+    if not runs:
+        raise UserError(f'{path} holds no run: nothing below it has logs/train.jsonl or config.gin.')
+    return runs
+
+
+def read(folder: Path) -> TrainingLogs:
+    """Reads the logs of a run, as far as they go. Nothing is written."""
+    notes: list[str] = []
+    status = _status(folder, notes)
+    config = _config(folder, notes)
+    train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
+    time = _times(folder / 'logs' / 'time.jsonl', notes)
+    steps = config.get('steps', '')
+    best = re.findall(r"'(\w+)'", config.get('best', ''))
+    return TrainingLogs(
+        folder=folder,
+        state=status['state'] if status.get('state') in STATES else 'unknown',
+        steps=int(steps) if re.fullmatch('[0-9]{1,15}', steps) else None,
+        best=(best[0], best[1]) if len(best) == 2 else ('', ''),
+        train=train,
+        val=val,
+        time=time,
+        notes=tuple(notes),
+    )
+
+
+def _status(folder: Path, notes: list[str]) -> dict[str, Any]:
+    text = _text(folder / 'status.json', notes)
+    status = _object(text) if text else {}
+    if text and not status:
+        notes.append('status.json is damaged')
+    if status.get('error'):
+        notes.append(f'it ended by an error: {_printable(str(status["error"]))}')
+    if status.get('state') == 'running':
+        notes.append(_liveliness(status.get('heartbeat')))
+    return status
+
+
+def _liveliness(heartbeat: Any) -> str:
+    """Returns whether a run that calls itself running is alive, by its last heart-beat."""
+    try:
+        silence = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds()
+    except (TypeError, ValueError):
+        return 'status.json says running, without a time'
+    if silence < SILENT:
+        return 'still running: this is how far it is'
+    return f'status.json says running, and its last heart-beat was at {heartbeat}: killed, it seems'
+
+
+def _config(folder: Path, notes: list[str]) -> dict[str, str]:
+    """Returns the trainer's parameters as config.gin spells them, its macros resolved."""
+    text = _text(folder / 'config.gin', notes)
+    values = dict(re.findall(r'^([\w.]+) = (.+)$', text, re.MULTILINE))
+    trainer = {name.rpartition('.')[2]: value for name, value in values.items() if '.Trainer.' in f'.{name}'}
+    return {
+        name: values.get(value[1:], value) if value[0] == '%' else value for name, value in trainer.items()
+    }
+
+
+def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
+    lines = _lines(path, notes)
+    table = _table([{_printable(name): _finite(value) for name, value in line.items()} for line in lines])
+    for name, numbers in table.count().items():
+        if numbers < len(table):
+            first = table[name].isna().idxmax()
+            odd = _count(len(table) - numbers, 'step')
+            notes.append(f'{path.name}: {name} has no finite number at {odd}, first at {first}')
+    return table
+
+
+def _times(path: Path, notes: list[str]) -> pd.DataFrame:
+    """Returns the log of times, what `total` holds besides the other kinds as the time of the steps."""
+    table = _table([_flat(line) for line in _lines(path, notes)])
+    table = table.reindex(columns=['examples_per_second', 'total', *KINDS])
+    others = [kind for kind in KINDS if kind != REST]
+    table[others] = table[others].fillna(0.0)
+    table[REST] = (table['total'] - table[others].sum(axis=1)).clip(lower=0.0)
+    return table
+
+
+def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
+    seconds = line.get('seconds')
+    numbers = {'examples_per_second': line.get('examples_per_second')}
+    numbers |= seconds if isinstance(seconds, dict) else {}
+    return {name: _finite(value) for name, value in numbers.items()} | {'step': line['step']}
+
+
+def _table(lines: Lines) -> pd.DataFrame:
+    """Returns the lines by step; of several lines of one step the last one counts."""
+    by_step = {line['step']: line for line in lines}
+    table = pd.DataFrame([by_step[step] for step in sorted(by_step)], columns=None if lines else ['step'])
+    return table.astype(float).astype({'step': int}).set_index('step')
+
+
+def _finite(value: Any) -> float:
+    """Returns a number of a log, NaN for whatever is no finite number."""
+    return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else math.nan
+
+
+def _lines(path: Path, notes: list[str]) -> Lines:
+    """Returns the lines that are whole and have a step; the notes tell of the others."""
+    text = _text(path, notes)
+    *whole, torn = text.split('\n')
+    lines = [line for line in map(_object, whole) if _is_step(line.get('step'))]
+    if torn:
+        notes.append(f'{path.name}: its last line is torn and left out')
+    if len(lines) < len(whole):
+        notes.append(f'{path.name}: {_count(len(whole) - len(lines), "damaged line")} left out')
+    repeated = len(lines) - len({line['step'] for line in lines})
+    if repeated:
+        notes.append(f'{path.name}: {_count(repeated, "line")} written anew, the later one counts')
+    return lines
+
+
+def _is_step(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LONGEST
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Returns the object that a text of JSON holds, nothing if it holds none."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _text(path: Path, notes: list[str]) -> str:
+    if path.exists() and not path.is_file():  # a pipe, say, which one could wait for without end
+        notes.append(f'{path.name} is no file')
+        return ''
+    try:
+        text = path.read_text(encoding='utf-8', errors='replace')
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        notes.append(f'{path.name} {"is missing" if missing else f"cannot be read: {error.strerror}"}')
+        return ''
+    if not text:
+        notes.append(f'{path.name} is empty')
+    return text
+
+
+def _printable(text: str) -> str:
+    """Returns a text as it is if it does no harm to a terminal, else with its odd signs escaped."""
+    return text if text.isprintable() else repr(text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f'{number:,} {noun}' if number == 1 else f'{number:,} {noun}s'

@@ -1,0 +1,135 @@
+"""What a config describes, before anything runs: data, task, order of examples, programs, events."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from engine import sharding
+from engine.datasets.reading import dataset as datasets
+from engine.datasets.reading.dataset import Dataset
+from engine.errors import UserError, did_you_mean
+from engine.interfaces import BoundTask, Task
+from engine.runs import faults
+from engine.sharding import Jit, Parallelism
+from engine.training.batches import decoding, inputs
+from engine.training.batches.decoding import Decode
+from engine.training.steps import Programs, Traced
+
+
+@dataclass(kw_only=True)
+class Experiment:
+    """A task, a dataset, and how the one is trained on the other.
+
+    Args:
+      dataset: name of a Dataset+, such as 'digits' or 'digits/toy'.
+      task: what to learn.
+      steps: of training, in all.
+      batch_size: examples per step, over all devices.
+      seed: of the first parameters, the order of examples and all other randomness.
+      save_every: steps between checkpoints to go on from.
+      decode: makes arrays of images that vary in size; None where there are none.
+      best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
+      steps_per_dispatch: steps that one call of the device runs; more help small models on an accelerator.
+      nonfinite: what a step with a metric that is NaN or infinite does: 'stop' ends the run, 'skip' leaves
+        the state as it was and counts the step in the log.
+      deterministic: has XLA avoid what is not deterministic on a GPU; on a CPU everything is.
+      parallelism: where arrays live.
+    """
+
+    dataset: str
+    task: Task
+    steps: int
+    batch_size: int
+    seed: int = 0
+    save_every: int = 100
+    decode: Decode | None = None
+    best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
+    steps_per_dispatch: int = 1
+    nonfinite: Literal['stop', 'skip'] = 'stop'
+    deterministic: bool = False
+    parallelism: Parallelism = Jit()  # noqa: RUF009 (it is frozen)
+
+    def __post_init__(self) -> None:
+        """Sets what XLA reads when it starts."""
+        if self.deterministic:
+            os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_gpu_deterministic_ops=true'
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The dataset, built on first use."""
+        return decoding.bound(datasets.load(self.dataset), self.decode)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What stack.json says of the seed and the data."""
+        data = {'name': self.data.name, 'version': self.data.version, 'fingerprint': self.data.fingerprint}
+        return {'seed': self.seed, 'dataset': data}
+
+    @cached_property
+    def bound(self) -> BoundTask:
+        """The task, bound to the dataset."""
+        return self.task.bind(self.data.spec)
+
+    @cached_property
+    def order(self) -> inputs.Order:
+        """The order of the training examples."""
+        return inputs.Order(self.data.splits['train'], self.batch_size, self.seed)
+
+    @cached_property
+    def evaluations(self) -> frozenset[int]:
+        """The steps after which the validation set is evaluated: the end of each epoch, and of training."""
+        return frozenset(self.order.epoch_ends(self.steps)) | {self.steps}
+
+    @cached_property
+    def source(self) -> inputs.Source:
+        """The training batches."""
+        return inputs.source(self.data.split('train'), self.order, self.parallelism)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """What runs on the devices."""
+        return Programs(self.bound, self.parallelism, self.seed, skip_nonfinite=self.nonfinite == 'skip')
+
+    @cached_property
+    def traced(self) -> Traced:
+        """The programs, traced on shapes."""
+        batch = next(inputs.evaluation_batches(self.data.split('val'), self.batch_size))
+        return self.programs.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
+
+    def check(self) -> None:
+        """Binds the task and traces its functions on shapes: what cannot work fails here, not after an hour.
+
+        Raises:
+          UserError: if sizes do not fit, or names of metrics or splits are unknown.
+        """
+        faults.point('build')
+        for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
+            if getattr(self, name) < 1:
+                raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
+        if not 0 <= self.seed < 2**32:  # JAX's keys would take larger ones for smaller
+            raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
+        sharding.check(self.parallelism.mesh, self.batch_size)
+        for split in ('train', 'val'):
+            self.data.split(split)
+        metrics = self.traced.evaluate.out_info
+        if self.best and self.best[0] not in metrics:
+            hint = did_you_mean(self.best[0], metrics)
+            raise UserError(f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. {hint}')
+
+    def saves_at(self, step: int) -> bool:
+        """Whether a checkpoint to go on from is due after a step."""
+        return step == self.steps or (step > 0 and step % self.save_every == 0)
+
+    def group(self, step: int) -> int:
+        """Returns how many steps the next call makes: a whole group if no event falls into it, else one."""
+        group = self.steps_per_dispatch
+        inside = range(step + 1, step + group)
+        fits = step % group == 0 and step + group <= self.steps
+        return group if fits and not any(self.saves_at(s) or s in self.evaluations for s in inside) else 1
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """Returns the training batch of a step, each array [B, ...]."""
+        return inputs.training_batch(self.data.split('train'), self.order, step)

@@ -1,0 +1,84 @@
+"""A step whose loss is NaN or infinite: found again by replay, and kept so that it can be looked at."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from engine import sharding
+from engine.training import replay
+from engine.training.checkpoints import Checkpoints
+from engine.training.experiment import Experiment
+from engine.training.steps import TRAIN, key
+from engine.workspace import REPOSITORY
+
+SCRIPT = '''"""Does one step again, with JAX looking for the first NaN: prints where it arises.
+
+    {repository}/.venv/bin/python {folder}/replay.py
+"""
+
+import sys
+
+sys.path.insert(0, {repository!r})
+
+import jax
+
+from engine.config import config
+from engine.training import metrics, nonfinite
+from engine.training.trainer import Trainer
+
+jax.config.update('jax_debug_nans', True)
+experiment = config.Config([{config!r}]).build(Trainer)
+state, batch = nonfinite.load(experiment, {folder!r})
+_, found = experiment.bound.update(state, batch, nonfinite.step_key(experiment, {step}))
+print(metrics.merged([found]))
+'''
+
+
+def step_key(experiment: Experiment, step: int) -> jax.Array:
+    """Returns the key of the step that made it the `step`-th."""
+    return key(experiment.seed, TRAIN, step - 1)
+
+
+def keep(experiment: Experiment, checkpoints: Checkpoints, run: Path, step: int) -> Path:
+    """Writes `debug/nonfinite/`: a step's batch, the state before it by replay, a script that does it.
+
+    Args:
+      experiment: of the run.
+      checkpoints: of the run; the last one before the step is where the replay begins.
+      run: its folder.
+      step: whose metrics are not finite.
+
+    Returns:
+      The folder.
+    """
+    folder = run / 'debug' / 'nonfinite'
+    folder.mkdir(parents=True, exist_ok=True)
+    start = max((each for each in checkpoints.steps('latest') if each < step), default=0)
+    state = replay.state_before(experiment, replay.saved_state(experiment, checkpoints, start), start, step)
+    _save(folder / 'state.npz', _named(sharding.fetch(state)))
+    _save(folder / 'batch.npz', experiment.batch(step - 1))
+    text = SCRIPT.format(
+        repository=str(REPOSITORY), folder=str(folder), config=str(run / 'config.gin'), step=step
+    )
+    (folder / 'replay.py').write_text(text, encoding='utf-8')
+    return folder
+
+
+def _named(tree: Any) -> dict[str, np.ndarray]:
+    """Returns the leaves of a tree by their paths."""
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+
+
+def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def load(experiment: Experiment, folder: str) -> tuple[Any, dict[str, np.ndarray]]:
+    """Returns the state and the batch that `keep` wrote."""
+    leaves, tree = jax.tree_util.tree_flatten_with_path(experiment.programs.state_shapes)
+    with np.load(Path(folder) / 'state.npz') as saved, np.load(Path(folder) / 'batch.npz') as batch:
+        state = jax.tree.unflatten(tree, [saved[jax.tree_util.keystr(path)] for path, _ in leaves])
+        return state, dict(batch)

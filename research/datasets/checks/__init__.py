@@ -1,1 +1,0 @@
-"""What `scripts/dataset.sh check` looks at, by subject; `research/datasets/check.py` runs it all."""

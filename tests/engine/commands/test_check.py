@@ -1,0 +1,348 @@
+"""`check.sh` finds planted bugs, each by the check that says so, and passes what is sound.
+
+Bugs are planted in a small network on the toy digits, in the places where people make them.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from engine.checks import catalogue, exceptions
+from engine.checks.finding import EXCUSED, FAIL, PASS, Finding
+from engine.checks.subject import Subject
+from engine.datasets.reading import dataset as datasets
+from engine.datasets.reading.dataset import Dataset, Examples
+from engine.errors import UserError
+from engine.interfaces import VALID, average
+from engine.parts.augmentation import Shift
+from engine.parts.classification import Classification
+from engine.parts.supervised import BoundSupervised
+from engine.training import steps
+from engine.training.experiment import Experiment
+from research.models.mlp import MLP
+
+SMALL = partial(MLP, width=32, depth=1, dropout=0.1)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def compiled_programs_are_kept(workspace: Path) -> None:
+    steps.keep_compiled()
+
+
+def experiment(task: Any = Classification, dataset: str = 'digits/toy', **arguments: Any) -> Experiment:
+    settings: dict[str, Any] = {
+        'model': SMALL,
+        'optimizer': optax.adamw,
+        'learning_rate': 3e-3,
+        'augment': Shift(1),
+    }
+    return Experiment(dataset=dataset, task=task(**(settings | arguments)), steps=100, batch_size=16)
+
+
+def found(planted: Experiment, *checks: str) -> dict[str, Finding]:
+    return dict(catalogue.run(Subject(planted), {}, checks))
+
+
+# Bugs in what the task does.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed(Classification):
+    """A task whose bound form is another class."""
+
+    kind: Any = BoundSupervised
+
+    def bind(self, spec: Any) -> Any:
+        bound = super().bind(spec)
+        return self.kind(**{field.name: getattr(bound, field.name) for field in dataclasses.fields(bound)})
+
+
+class SoftmaxTwice(Classification):
+    def measure(self, output: Any, batch: Any) -> Any:
+        return super().measure(jax.nn.softmax(output), batch)
+
+
+class WrongSign(Classification):
+    def measure(self, output: Any, batch: Any) -> Any:
+        return {name: -values for name, values in super().measure(output, batch).items()}
+
+
+class OffByOne(Classification):
+    def measure(self, output: Any, batch: Any) -> Any:
+        return super().measure(output, {**batch, 'label': (batch['label'] + 1) % output.shape[-1]})
+
+
+class ForgotOneClass(Classification):
+    """Labels that begin at 1: the last one falls off the end."""
+
+    def measure(self, output: Any, batch: Any) -> Any:
+        return super().measure(output, {**batch, 'label': batch['label'] + 1})
+
+
+class LabelsBySomeOtherRow(Classification):
+    """Augmentation that shuffles images and forgets their labels."""
+
+    def augmented(self, batch: Any, key: Any) -> Any:
+        batch = super().augmented(batch, key)
+        return {**batch, 'image': jax.random.permutation(key, batch['image'])}
+
+
+class Bytes(Classification):
+    def inputs(self, batch: Any) -> Any:
+        return (super().inputs(batch) + 1) * 127.5
+
+
+class ScaledTwice(Classification):
+    def inputs(self, batch: Any) -> Any:
+        return (super().inputs(batch) + 1) / 127.5
+
+
+class ScaledInTrainingAlone(Classification):
+    def augmented(self, batch: Any, key: Any) -> Any:
+        return {**batch, 'image': super().inputs(super().augmented(batch, key))}
+
+    def inputs(self, batch: Any) -> Any:
+        return batch['image'].astype(jnp.float32)
+
+
+class AugmentedEvaluation(Classification):
+    def inputs(self, batch: Any) -> Any:
+        return super().inputs(self.augmented(batch, jax.random.key(0)))
+
+
+class LabelInTheImage(Classification):
+    def inputs(self, batch: Any) -> Any:
+        return super().inputs(batch).at[:, 0, 0, 0].set(batch['label'] / 5.0 - 1)
+
+
+class DropoutInEvaluation(BoundSupervised):
+    def _output(self, state: Any, batch: Any) -> Any:
+        inputs = self.task.inputs(batch)
+        return self.network(state['params'], state['rest'], inputs, key=jax.random.key(0))[0]
+
+
+class MeanOfTheBatch(BoundSupervised):
+    def evaluate(self, state: Any, batch: Any) -> Any:
+        measures = self.task.measure(self._output(state, batch), batch)
+        return {name: average(values.mean()[None]) for name, values in measures.items()}
+
+
+class PaddingCounts(BoundSupervised):
+    def evaluate(self, state: Any, batch: Any) -> Any:
+        return super().evaluate(state, {**batch, VALID: jnp.ones_like(batch[VALID])})
+
+
+class HiddenRandomness(BoundSupervised):
+    def init(self, key: Any) -> Any:
+        return super().init(jax.random.key(np.random.randint(2**31)))
+
+
+class SumOverTheBatch(BoundSupervised):
+    """Each device adds up the rows that it has."""
+
+    def update(self, state: Any, batch: Any, key: Any) -> Any:
+        state, metrics = super().update(state, batch, key)
+        shift = 1e-3 * batch['label'].astype(jnp.float32).sum()
+        return state | {'params': jax.tree.map(lambda x: x + shift, state['params'])}, metrics
+
+
+# Bugs in the model.
+
+
+class Model(nnx.Module):
+    """An MLP that subclasses spoil."""
+
+    def __init__(self, input_shape: Any, classes: int, *, rngs: nnx.Rngs):
+        self.hidden = nnx.Linear(int(np.prod(input_shape)), 32, rngs=rngs)
+        self.output = nnx.Linear(32, classes, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.output(nnx.relu(self.hidden(x.reshape(len(x), -1))))
+
+
+class Frozen(Model):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.output(jax.lax.stop_gradient(nnx.relu(self.hidden(x.reshape(len(x), -1)))))
+
+
+class Mixed(Model):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(jnp.moveaxis(x, 0, -1).reshape(x.shape))
+
+
+class Dead(Model):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.output(nnx.relu(self.hidden(x.reshape(len(x), -1)) - 100))
+
+
+class Loud(Model):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return 30 * super().__call__(x)
+
+
+class BatchStatistics(Model):
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x - x.mean(0, keepdims=True))
+
+
+def first_layer_masked(learning_rate: Any) -> optax.GradientTransformation:
+    """Trains the last layer alone."""
+
+    def names(params: Any) -> Any:
+        return {name: 'train' if name == 'output' else 'leave' for name in params}
+
+    return optax.multi_transform({'train': optax.adamw(learning_rate), 'leave': optax.set_to_zero()}, names)
+
+
+# Bugs in the data.
+
+
+class Spoilt:
+    """A dataset with one field of one split changed."""
+
+    def __init__(self, data: Dataset, split: str, change: Callable[[Any], Any]):
+        self._data, self._split, self._change = data, split, change
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._data, name)
+
+    def split(self, name: str) -> Examples:
+        examples = self._data.split(name)
+        return Examples(examples.ids, self._change(examples.arrays)) if name == self._split else examples
+
+
+def spoilt(split: str, change: Callable[[Any], Any], dataset: str = 'digits') -> Experiment:
+    planted = experiment(dataset=dataset)
+    planted.__dict__['data'] = Spoilt(datasets.load(dataset), split, change)
+    return planted
+
+
+def labels_shuffled(arrays: Any) -> Any:
+    return arrays | {'label': np.random.default_rng(0).permutation(arrays['label'])}
+
+
+def of_training(arrays: Any) -> Any:
+    train = datasets.load('digits/toy').split('train').arrays
+    return {name: each[: len(arrays[name])] for name, each in train.items()}
+
+
+BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
+    'softmax twice': (lambda: experiment(SoftmaxTwice), 'by_heart'),
+    'a loss of the wrong sign': (lambda: experiment(WrongSign), 'by_heart'),
+    'targets off by one': (lambda: experiment(OffByOne), 'by_heart'),
+    'labels that begin at 1': (lambda: experiment(ForgotOneClass), 'by_heart'),
+    'images shuffled without their labels': (lambda: experiment(LabelsBySomeOtherRow), 'by_heart'),
+    'inputs scaled in training alone': (lambda: experiment(ScaledInTrainingAlone), 'by_heart'),
+    'inputs not scaled': (lambda: experiment(Bytes), 'inputs'),
+    'inputs scaled twice': (lambda: experiment(ScaledTwice), 'inputs'),
+    'randomness by the batch': (lambda: experiment(LabelsBySomeOtherRow), 'augmentation'),
+    'dropout in evaluation': (lambda: experiment(Changed, kind=DropoutInEvaluation), 'independence'),
+    'augmentation in evaluation': (lambda: experiment(AugmentedEvaluation), 'independence'),
+    'a reshape that mixes the batch': (lambda: experiment(model=Mixed), 'independence'),
+    'batch statistics in evaluation': (lambda: experiment(model=BatchStatistics), 'independence'),
+    'the label in the image': (lambda: experiment(LabelInTheImage), 'peeking'),
+    'a mean over the batch': (lambda: experiment(Changed, kind=MeanOfTheBatch), 'evaluation'),
+    'padding that counts': (lambda: experiment(Changed, kind=PaddingCounts), 'evaluation'),
+    'a layer cut off by stop_gradient': (lambda: experiment(model=Frozen), 'gradients'),
+    'a layer that the optimizer masks': (lambda: experiment(optimizer=first_layer_masked), 'gradients'),
+    'a dead ReLU': (lambda: experiment(model=Dead), 'outputs'),
+    'logits too large': (lambda: experiment(model=Loud), 'first_loss'),
+    'randomness not from the key': (lambda: experiment(Changed, kind=HiddenRandomness), 'repeats'),
+    'a sum over the rows of a device': (
+        lambda: experiment(Changed, kind=SumOverTheBatch, model=Model),  # no dropout, which would excuse it
+        'devices',
+    ),
+    'a loss that is not finite': (lambda: experiment(learning_rate=1e30), 'steps'),
+    'validation among training': (lambda: spoilt('val', of_training, 'digits/toy'), 'splits'),
+    'labels of training shuffled': (lambda: spoilt('train', labels_shuffled), 'blanked'),
+    'labels of validation shuffled': (lambda: spoilt('val', labels_shuffled), 'blanked'),
+    'augmentation that leaves nothing': (lambda: experiment(dataset='digits', augment=Shift(60)), 'blanked'),
+    'a learning rate 1000 times too large': (
+        lambda: experiment(dataset='digits', learning_rate=3.0),
+        'learning_rate',
+    ),
+    'a learning rate 1000 times too small': (
+        lambda: experiment(dataset='digits', learning_rate=3e-6),
+        'learning_rate',
+    ),
+}
+
+
+@pytest.mark.parametrize('bug', BUGS)
+def test_a_planted_bug_is_found(bug: str) -> None:
+    plant, check = BUGS[bug]
+    finding = found(plant(), check)[check]
+    assert finding.verdict == FAIL, finding
+    assert finding.advice
+    assert 'It cannot be checked' not in finding.advice
+
+
+@cache
+def sound() -> dict[str, Finding]:
+    return found(experiment(dataset='digits'), *catalogue.ALL)
+
+
+@pytest.mark.parametrize('check', catalogue.ALL)
+def test_what_is_sound_passes(check: str) -> None:
+    assert sound()[check].verdict == PASS, sound()[check]
+
+
+def test_each_check_has_found_a_bug() -> None:
+    assert set(catalogue.ALL) - {check for _, check in BUGS.values()} == {'builds', 'resumes'}
+
+
+# What a config says of itself, and the program.
+
+
+def stating(folder: Path, line: str) -> Path:
+    path = folder / 'some.gin'
+    path.write_text(f'# Some experiment.\n#   {line}\n')
+    return path
+
+
+def test_a_config_excuses_a_check(tmp_path: Path) -> None:
+    path = stating(tmp_path, 'exception: by_heart - half of the labels are noise')
+    assert exceptions.stated(path, catalogue.ALL) == {'by_heart': 'half of the labels are noise'}
+    failed = Finding(FAIL, 'found', 'advice')
+    assert catalogue.excused(failed, 'on purpose') == Finding(EXCUSED, 'found', 'on purpose')
+    assert catalogue.excused(failed, '') == failed
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('exception: by_hart - on purpose', "there is no check 'by_hart'. Did you mean 'by_heart'"),
+        ('exception: by_heart', 'say why'),
+    ],
+)
+def test_an_exception_needs_a_check_and_a_reason(line: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        exceptions.stated(stating(tmp_path, line), catalogue.ALL)
+
+
+def test_the_program_writes_a_report(config_file: Any, program: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'found'
+    shifted = (
+        'from engine.parts import augmentation',
+        'classification.Classification.augment = @augmentation.Shift()',
+    )
+    code, out, _ = program('check', f'--gin_file={config_file(*shifted)}', f'--output={folder}')
+    findings = json.loads((folder / 'findings.json').read_text())['checks']
+    assert list(findings) == list(catalogue.ALL)
+    assert code == any(each['verdict'] == FAIL for each in findings.values())
+    assert out.splitlines()[-1] == f'report: {folder / "report.md"}'
+    pictures = {path.name for path in folder.glob('*.png')}
+    assert {'augmentations.png', 'learning_rate.png'} <= pictures
+    assert all(name in (folder / 'report.md').read_text() for name in pictures)
+    assert program('check', f'--gin_file={config_file()}', f'--output={folder}')[0] == 2

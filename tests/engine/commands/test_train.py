@@ -1,0 +1,287 @@
+"""Training as a user does it: what a run leaves behind, that it repeats to the bit, that it goes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from engine.config import config
+from engine.outputs import outputs
+from engine.runs import logs
+from engine.training import trainer
+from engine.training.checkpoints import Checkpoints
+from engine.training.trainer import Trainer
+from engine.workspace import project
+
+
+def state_of(run: Path) -> Any:
+    """Returns the arrays of the run's latest checkpoint."""
+    root = config.Config([run / 'config.gin']).build(Trainer)
+    with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
+        kind, step = checkpoints.find('latest')
+        return jax.device_get(checkpoints.restore(kind, step, root.programs.state_shapes))
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Asserts that two runs have the same logs, checkpoints and predictions, to the bit."""
+    for log in ('train.jsonl', 'val.jsonl'):
+        assert (one / 'logs' / log).read_bytes() == (other / 'logs' / log).read_bytes()
+    jax.tree.map(np.testing.assert_array_equal, state_of(one), state_of(other))
+    for split in ('val', 'test'):
+        files = ('logits.npy', 'labels.npy', 'ids.txt')
+        assert all(
+            (one / 'outputs' / split / file).read_bytes() == (other / 'outputs' / split / file).read_bytes()
+            for file in files
+        )
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, in a process of its own."""
+    import subprocess
+    import sys
+
+    from engine.workspace import REPOSITORY
+    from tests.conftest import CONFIG
+
+    folder = tmp_path_factory.mktemp('trained')
+    (folder / 'small.gin').write_text(CONFIG.format(repository=REPOSITORY))
+    command = [
+        sys.executable,
+        '-m',
+        'engine.commands.train',
+        f'--gin_file={folder / "small.gin"}',
+        f'--run={folder / "run"}',
+    ]
+    environment = {**__import__('os').environ, 'JAX_NUM_CPU_DEVICES': '2'}
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=REPOSITORY, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f'run: {folder / "run"}'
+    assert done.stderr == ''
+    return folder / 'run'
+
+
+def test_a_run_folder_tells_everything(trained: Path) -> None:
+    files = {path.relative_to(trained).as_posix() for path in trained.rglob('*') if path.is_file()}
+    assert files >= {
+        'config.gin',
+        'stack.json',
+        'requirements.lock',
+        'uncommitted.diff',
+        'status.json',
+        'notes.md',
+        'debug/first_batch.png',
+        'logs/train.jsonl',
+        'logs/val.jsonl',
+        'logs/time.jsonl',
+        'logs/train.log',
+        'outputs/val/manifest.json',
+        'outputs/test/manifest.json',
+    }
+    assert any(file.startswith('logs/events.') for file in files)
+    status = json.loads((trained / 'status.json').read_text())
+    assert (status['state'], status['step']) == ('finished', 14)
+    stack = json.loads((trained / 'stack.json').read_text())
+    assert stack['seed'] == 0
+    assert len(stack['commit']) == 40
+    assert 'jax==' in (trained / 'requirements.lock').read_text()
+
+
+def test_every_step_and_every_epoch_has_its_line(trained: Path) -> None:
+    train, val = (logs.read(trained / 'logs' / f'{name}.jsonl') for name in ('train', 'val'))
+    assert [line['step'] for line in train] == list(range(1, 15))
+    assert set(train[0]) == {'step', 'epoch', 'loss', 'accuracy', 'learning_rate', 'gradient_norm'}
+    assert [line['step'] for line in val] == [4, 8, 12, 14]  # 30 examples: ceil(30 e / 8), and the end
+
+
+def test_learning_from_the_first_steps(trained: Path) -> None:
+    losses = [line['loss'] for line in logs.read(trained / 'logs' / 'train.jsonl')]
+    assert np.mean(losses[-4:]) < losses[0] * 0.9
+
+
+def test_outputs_agree_with_the_last_evaluation(trained: Path) -> None:
+    """The evaluation inside training and the saved predictions are the same numbers."""
+    saved = outputs.read(trained / 'outputs' / 'val')
+    best = min(logs.read(trained / 'logs' / 'val.jsonl'), key=lambda line: line['loss'])
+    assert saved.step == best['step']
+    labels, logits = saved.arrays['labels'], np.asarray(saved.arrays['logits'], np.float64)
+    log_sums = np.log(np.exp(logits).sum(-1))
+    assert np.mean(logits.argmax(-1) == labels) == pytest.approx(best['accuracy'], abs=1e-6)
+    assert np.mean(log_sums - logits[np.arange(len(labels)), labels]) == pytest.approx(best['loss'], abs=1e-6)
+
+
+def test_two_fresh_runs_are_equal_to_the_bit(
+    trained: Path, config_file: Any, tmp_path: Path, program: Any
+) -> None:
+    code, out, err = program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "again"}')
+    assert code == 0, err
+    assert out.splitlines()[-1] == f'run: {tmp_path / "again"}'
+    assert_same(trained, tmp_path / 'again')
+
+
+def test_the_saved_config_repeats_the_run(trained: Path, tmp_path: Path, program: Any) -> None:
+    code, _, err = program('train', f'--gin_file={trained / "config.gin"}', f'--run={tmp_path / "again"}')
+    assert code == 0, err
+    assert_same(trained, tmp_path / 'again')
+
+
+@pytest.mark.parametrize('step', [3, 5, 8, 14])
+def test_an_interrupted_run_goes_on_to_the_bit(
+    step: int, trained: Path, config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between steps: before the first checkpoint, at one, between two, at the end."""
+    trained_one = trainer.Journal.trained
+
+    def interrupt(self: Any, before: int, metrics: Any) -> None:
+        trained_one(self, before, metrics)
+        if before + 1 == step:
+            raise KeyboardInterrupt
+
+    run = tmp_path / 'run'
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Journal, 'trained', interrupt)
+        code, _, _ = program('train', f'--gin_file={config_file()}', f'--run={run}')
+    assert code == 75
+    assert json.loads((run / 'status.json').read_text())['state'] == 'interrupted'
+    with (run / 'logs' / 'train.jsonl').open('a') as log:
+        log.write('{"step": 9')  # a line that a kill has torn
+    code, _, err = program('train', f'--run={run}')
+    assert code == 0, err
+    assert_same(trained, run)
+
+
+def test_a_failure_is_recorded(
+    config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError('the disk is on fire')
+
+    monkeypatch.setattr(trainer.Journal, 'evaluated', fail)
+    with pytest.raises(RuntimeError):
+        program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "run"}')
+    status = json.loads((tmp_path / 'run' / 'status.json').read_text())
+    assert (status['state'], status['error']) == ('failed', 'RuntimeError: the disk is on fire')
+
+
+def test_groups_of_steps_cover_the_same_steps_and_events(
+    config_file: Any, tmp_path: Path, program: Any
+) -> None:
+    path = config_file('trainer.Trainer.steps_per_dispatch = 2')
+    code, _, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}')
+    assert code == 0, err
+    train, val = (logs.read(tmp_path / 'run' / 'logs' / f'{name}.jsonl') for name in ('train', 'val'))
+    assert [line['step'] for line in train] == list(range(1, 15))
+    assert [line['step'] for line in val] == [4, 8, 12, 14]
+
+
+def test_a_run_is_not_continued_with_another_config(trained: Path, config_file: Any, program: Any) -> None:
+    code, _, err = program(
+        'train', f'--gin_file={config_file()}', f'--run={trained}', '--gin_bindings=RATE = 0.5'
+    )
+    assert code == 2
+    assert 'learning_rate: 0.03 -> 0.5' in err
+
+
+def test_resume_latest_finds_the_unfinished_run(
+    config_file: Any, workspace: Path, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Journal, 'evaluated', interrupt)
+        assert program('train', f'--gin_file={config_file()}')[0] == 75
+    code, out, err = program('train', '--resume=latest')
+    assert code == 0, err
+    assert out.splitlines()[-1].startswith(f'run: {workspace}/runs/{project()}/digits-toy/20')
+    code, _, err = program('train', '--resume=latest')
+    assert (code, 'there is no unfinished run' in err) == (2, True)
+
+
+MISTAKES = {
+    'no config': ([], 'nothing to train'),
+    'both ways to name a run': (['--run=a', '--resume=b'], '--resume and --run both name a run'),
+    'no such run': (['--resume=nowhere'], 'nowhere is not a run'),
+    'misspelt flag': (['--gin_flie=a'], "Did you mean '--gin_file'"),
+}
+
+
+@pytest.mark.parametrize('mistake', MISTAKES)
+def test_mistakes_on_the_command_line(mistake: str, program: Any) -> None:
+    arguments, expected = MISTAKES[mistake]
+    code, out, err = program('train', *arguments)
+    assert code == 2
+    assert expected in err
+    assert 'Traceback' not in out + err
+
+
+SIZES = {
+    'STEPS = 0': 'Trainer.steps = 0: it must be at least 1',
+    'SEED = -1': 'Trainer.seed = -1: it must be from 0 to 4294967295',
+    'BATCH_SIZE = 7': 'a batch of 7 examples does not split evenly over 2 devices',
+    "trainer.Trainer.dataset = 'digit'": "Did you mean 'digits'",
+    "trainer.Trainer.predict = ('tset',)": "has no split 'tset'. Did you mean 'test'",
+    "trainer.Trainer.best = ('los', 'min')": "evaluation has no metric 'los'. Did you mean 'loss'",
+    'sharding.Jit.data = 9': 'Jit.data = 9, but there are 2 devices',
+}
+
+
+@pytest.mark.parametrize('binding', SIZES)
+def test_what_cannot_work_is_refused_before_anything_is_compiled(
+    binding: str, config_file: Any, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compile_nothing(*_: Any) -> None:
+        raise AssertionError('compiled')
+
+    monkeypatch.setattr('engine.training.steps.Programs.init', compile_nothing)
+    monkeypatch.setattr(trainer, 'compiled', compile_nothing)
+    code, _, err = program('train', f'--gin_file={config_file()}', f'--gin_bindings={binding}')
+    assert code == 2
+    assert SIZES[binding] in err
+
+
+def test_dry_run_leaves_no_run(config_file: Any, program: Any, workspace: Path) -> None:
+    before = set(workspace.glob('runs/*/*/*'))
+    code, out, _ = program('train', f'--gin_file={config_file()}', '--dry_run')
+    assert code == 0
+    assert 'STEPS = 14' in out
+    assert set(workspace.glob('runs/*/*/*')) == before
+
+
+def test_predict_any_split_from_any_checkpoint(trained: Path, program: Any) -> None:
+    code, out, err = program('predict', str(trained), '--split=train', '--checkpoint=10')
+    assert code == 0, err
+    assert out.splitlines()[-1] == f'outputs: {trained}/outputs/train@10'
+    assert outputs.read(trained / 'outputs' / 'train@10').step == 10
+    code, _, err = program('predict', str(trained), '--split=train', '--checkpoint=10')
+    assert (code, 'exists already' in err) == (2, True)
+    code, _, err = program('predict', str(trained), '--split=train', '--checkpoint=11')
+    assert (code, "there is no checkpoint '11'. Saved steps: latest: [10, 14]" in err) == (2, True)
+
+
+def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
+    """It does not go on, even if changes are accepted, nor predict; and it does once its data are back."""
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
+    assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0
+    begun = logs.read_json(run / 'status.json')['dataset_fingerprint']
+    arrays = tmp_path / 'workspace/data/digits/records/digits/toy/1.0.0/arrays'
+    assert begun == (arrays / 'fingerprint.txt').read_text().strip()
+    (arrays / 'fingerprint.txt').write_text('0' * 64 + '\n')  # as of data built by another version
+    for more in ([f'--run={run}'], [f'--run={run}', '--accept_changes'], ['--resume', str(run)]):
+        changed = [] if '--resume' in more else [f'--gin_file={config_file(STEPS="STEPS = 9")}']
+        code, _, err = program('train', *changed, *more)
+        assert (code, err.count('error: ')) == (2, 1)
+        assert f'their fingerprint was {begun}, and that of digits/toy is {"0" * 64}.' in err
+        assert 'scripts/dataset.sh check digits tells what is wrong with these' in err
+    code, _, err = program('predict', str(run), '--split=train')
+    assert (code, begun in err) == (2, True)
+    (run / 'status.json').unlink()  # then the stack tells
+    assert begun in program('train', '--resume', str(run))[2]
+    (arrays / 'fingerprint.txt').write_text(f'{begun}\n')
+    assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0

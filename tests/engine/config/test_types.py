@@ -1,0 +1,205 @@
+"""Whether a value fits a parameter, and what is said if not."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import optax
+import pytest
+
+from engine.config import types
+from engine.parts.supervised import LearningRate
+from research.models.mlp import MLP
+
+
+class Runs(Protocol):
+    """A protocol of a method: instances have it, and so do classes."""
+
+    def run(self) -> int: ...
+
+
+class Maps(Protocol):
+    """A protocol of a call."""
+
+    def __call__(self, x: int) -> int: ...
+
+
+class Runner:
+    def run(self) -> int:
+        return 1
+
+
+class Meta(type):
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(*args, **kwargs)
+
+
+class Odd(metaclass=Meta):
+    def __init__(self, size: int):
+        self.size = size
+
+
+@dataclass
+class Later:
+    known: 'int'
+    unknown: 'Nowhere'  # type: ignore[name-defined]  # noqa: F821
+
+
+def function(a: int, b: 'float' = 1.0, c=None) -> 'int':
+    return a
+
+
+def test_parameters_of_a_class_are_those_of_its_init() -> None:
+    assert list(types.signature(Odd).parameters) == ['size']
+    assert list(types.signature(MLP).parameters)[:2] == ['input_shape', 'classes']
+    assert types.signature(function) == inspect.signature(function)
+
+
+ANNOTATIONS = [
+    (function, 'a', int),
+    (function, 'b', float),
+    (function, 'c', Any),
+    (function, 'no such', Any),
+    (Odd, 'size', int),
+    (Later, 'known', int),
+    (Later, 'unknown', Any),
+    (MLP, 'width', int),
+    (partial(function, b=2.0), 'a', int),
+]
+
+
+@pytest.mark.parametrize(('target', 'parameter', 'expected'), ANNOTATIONS)
+def test_the_annotation_of_a_parameter(target: Any, parameter: str, expected: Any) -> None:
+    assert types.of(target, parameter) == expected
+
+
+def test_annotations_of_a_library_can_be_read() -> None:
+    assert types.of(optax.adamw, 'b1') is not inspect.Parameter.empty
+    assert types.misfit(0.9, types.of(optax.adamw, 'b1')) == ''
+    assert types.misfit('0.9', types.of(optax.sgd, 'momentum')) != ''
+
+
+FITTING = [
+    (1, int),
+    (1, float),  # as everywhere in Python
+    (1.5, float),
+    (True, bool),
+    (None, int | None),
+    (3, int | None),
+    ('min', Literal['min', 'max']),
+    (('loss', 'min'), tuple[str, Literal['min', 'max']]),
+    ((1, 2, 3), tuple[int, ...]),
+    ([1, 2], Sequence[int]),
+    (0.1, LearningRate),
+    (lambda step: step, LearningRate),
+    (Runner(), Runs),
+    ('anything', Any),
+]
+
+
+@pytest.mark.parametrize(('value', 'annotation'), FITTING)
+def test_what_fits(value: Any, annotation: Any) -> None:
+    assert types.misfit(value, annotation) == ''
+
+
+UNFIT = [
+    (1e3, int, 'write 1000'),
+    (1e3, int | None, 'write 1000'),
+    (1.5, int, 'float'),
+    ('0.1', float, 'write 0.1'),
+    ('1e3', int, 'str'),
+    ('(1, 2)', tuple[int, ...], 'write (1, 2)'),
+    ('adam', float, 'str'),
+    (float('inf'), int, 'float'),
+    (None, int, 'None'),
+    ('medium', Literal['min', 'max'], "'min'"),
+    ((1, 2, 'three'), tuple[int, ...], '2'),
+    ([1, 2, 'three'], list[int], '2'),
+    ({'a': 'b'}, dict[str, int], "'a'"),
+    ((1,), tuple[int, int], '2'),
+    (3, Callable[..., Any], 'callable'),
+    (3, Runs, 'Runs'),
+]
+
+
+@pytest.mark.parametrize(('value', 'annotation', 'part'), UNFIT)
+def test_what_does_not_fit_is_said(value: Any, annotation: Any, part: str) -> None:
+    reason = types.misfit(value, annotation)
+    assert part in reason
+    assert '\n' not in reason
+
+
+def test_no_advice_where_what_was_meant_is_not_plain() -> None:
+    assert [';' in types.misfit(value, int) for value in (1.5, '1.5', 'x', None, [1])] == [False] * 5
+
+
+@pytest.mark.parametrize(
+    'annotation',
+    [int, float, int | None, float | None, int | float, LearningRate],
+    ids=str,
+)
+def test_a_bool_is_no_number(annotation: Any) -> None:
+    assert types.misfit(True, annotation) != ''
+
+
+@pytest.mark.parametrize('annotation', [bool, bool | None, bool | int, Any, object], ids=str)
+def test_a_bool_is_a_bool(annotation: Any) -> None:
+    assert types.misfit(True, annotation) == ''
+
+
+@pytest.mark.parametrize(
+    ('value', 'annotation'), [(1e3, int | None), ('x', LearningRate), ('x', int | float | None)]
+)
+def test_a_union_is_explained_in_a_whole_sentence(value: Any, annotation: Any) -> None:
+    reason = types.misfit(value, annotation).split(';')[0]
+    assert not reason.endswith(':')
+
+
+def test_a_factory_where_what_it_makes_is_wanted() -> None:
+    """`@Runner` for `@Runner()`: a class has the methods that the protocol asks for."""
+    assert types.misfit_of_factory(Runner, Runs) == 'it is not called'
+    assert types.misfit_of_factory(Runner, Runner) == 'it is not called'
+    assert types.misfit_of_factory(function, int) == 'it is not called'
+
+
+def test_a_factory_where_one_is_wanted() -> None:
+    assert types.misfit_of_factory(Runner, Callable[..., Runner]) == ''
+    assert types.misfit_of_factory(function, Maps) == ''
+    assert types.misfit_of_factory(function, LearningRate) == ''
+    assert types.misfit_of_factory(Runner, Any) == ''
+
+
+def test_what_a_factory_makes() -> None:
+    assert types.misfit_of_made(Runner, Runner) == ''
+    assert types.misfit_of_made(Runner, Odd) == 'it makes Runner'
+    assert types.misfit_of_made(function, int) == ''
+    assert types.misfit_of_made(function, str) == 'it makes int'
+
+
+def test_what_cannot_be_told_is_let_through() -> None:
+    def unannotated(a):
+        return a
+
+    for annotation in (str, Runs, int | None, Any):
+        assert types.misfit_of_made(unannotated, annotation) == ''
+    assert types.misfit_of_made(Runner, Maps) == ''
+
+
+def test_a_factory_of_integers_serves_where_numbers_are_wanted() -> None:
+    assert types.misfit_of_made(function, float) == ''
+
+
+SHOWN = {
+    'int': int,
+    'Runner': Runner,
+    'tuple[str, ...]': tuple[str, ...],
+    'Callable[..., Module]': MLP.__mro__[1] and Callable[..., MLP.__mro__[1]],
+    'int | None': int | None,
+}
+
+
+@pytest.mark.parametrize('text', SHOWN)
+def test_annotations_are_shown_as_a_person_writes_them(text: str) -> None:
+    assert types.shown(SHOWN[text]) == text

@@ -1,0 +1,344 @@
+"""Building and reading by name: kills, crowds, moves, mistakes. What digits hold is tested in tests/data/."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.commands import dataset
+from engine.datasets.building import build
+from engine.datasets.catalogue import builders
+from engine.datasets.reading import dataset as datasets
+from engine.errors import UserError
+from engine.workspace import REPOSITORY
+from tests.engine import photos
+
+TOY = {'train': 30, 'val': 10, 'test': 20}
+
+
+@pytest.fixture(scope='module')
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which `digits/toy` is built: copy before you change it."""
+    folder = tmp_path_factory.mktemp('built')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('WORKSPACE', str(folder))
+        build.prepare('digits/toy')
+    return folder
+
+
+@pytest.fixture
+def workspace(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace of one's own in which `digits/toy` is built: moved from where it was."""
+    folder = tmp_path / 'workspace'
+    shutil.copytree(built, folder)
+    monkeypatch.setenv('WORKSPACE', str(folder))
+    return folder
+
+
+def start(code: str, workspace: Path) -> subprocess.Popen[str]:
+    """Starts Python on `code`, which says `build()` to build digits/toy and print what came out."""
+    preamble = """
+        import logging, os, signal, sys, time
+        from pathlib import Path
+        from engine.datasets.catalogue import builders, dataset as datasets
+        logging.basicConfig(format='%(message)s')
+        logging.getLogger('engine').setLevel(logging.INFO)
+
+        def build():
+            dataset = datasets.load('digits/toy')
+            print(dataset.fingerprint, [len(dataset.split(split)) for split in dataset.splits])
+    """
+    return subprocess.Popen(
+        [sys.executable, '-c', textwrap.dedent(preamble) + textwrap.dedent(code)],
+        cwd=REPOSITORY,
+        env=os.environ | {'WORKSPACE': str(workspace)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Returns stdout and stderr of `process`, which must succeed."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def listed(workspace: Path, split: str) -> list[dict[str, str]]:
+    with (workspace / f'data/digits/lists/toy/{split}.csv').open(newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def state(folder: Path) -> dict[Path, tuple[int, int]]:
+    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob('*')}
+
+
+def test_names_are_folders_that_hold_a_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert 'digits' in builders.names()
+    for file in ['one/one_dataset_builder.py', 'two/README.md', 'three/other_dataset_builder.py']:
+        (tmp_path / 'data' / file).parent.mkdir(parents=True)
+        (tmp_path / 'data' / file).touch()
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    assert builders.names() == ['one']
+
+
+def test_lists_name_every_example_in_order(workspace: Path):
+    toy = datasets.load('digits/toy')
+    assert toy.splits == TOY
+    for split, count in TOY.items():
+        rows = listed(workspace, split)
+        examples = toy.split(split)
+        assert [row['id'] for row in rows] == examples.ids
+        assert [int(row['label']) for row in rows] == examples.arrays['label'].tolist()
+        assert len({row['path'] for row in rows}) == count
+        assert all(Path(row['path']).is_file() and Path(row['path']).is_absolute() for row in rows)
+
+
+def test_lists_follow_the_workspace(workspace: Path, built: Path, tmp_path: Path):
+    assert listed(workspace, 'test')[0]['path'].startswith(str(built))
+    before = state(workspace / 'data/digits/records')
+    build.prepare('digits/toy')
+    assert listed(workspace, 'test')[0]['path'].startswith(str(workspace))
+    assert state(workspace / 'data/digits/records') == before
+
+
+def test_a_lost_list_is_written_again(workspace: Path):
+    build.prepare('digits/toy')
+    before = listed(workspace, 'val')
+    (workspace / 'data/digits/lists/toy/val.csv').unlink()
+    build.prepare('digits/toy')
+    assert listed(workspace, 'val') == before
+
+
+def test_a_second_call_does_nothing(workspace: Path):
+    build.prepare('digits/toy')
+    before = state(workspace)
+    datasets.load('digits/toy')
+    assert state(workspace) == before
+
+
+def test_the_fingerprint_is_that_of_the_data(workspace: Path):
+    first = datasets.load('digits/toy').fingerprint
+    arrays = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
+    assert build.fingerprint(arrays) == first
+    image = np.lib.format.open_memmap(arrays / 'val/image.npy', 'r+')
+    image[3, 4, 5, 0] ^= 15
+    image.flush()
+    assert build.fingerprint(arrays) != first
+
+
+def test_arrays_cannot_be_changed_by_accident(workspace: Path):
+    image = datasets.load('digits/toy').split('train').arrays['image']
+    with pytest.raises(ValueError, match='read-only'):
+        image[0] = 0
+
+
+def test_two_at_once_build_once(tmp_path: Path, workspace: Path):
+    """Their records differ in bytes from those of a third build, but not in content: one fingerprint."""
+    processes = [start('build()', tmp_path / 'shared') for _ in range(2)]
+    (first, first_news), (second, second_news) = [finish(process) for process in processes]
+    assert first == second == f'{datasets.load("digits/toy").fingerprint} [30, 10, 20]\n'
+    assert (first_news + second_news).count('Building the dataset') == 1
+
+
+def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
+    """Killed just before each rename, one after the other; then, from the beginning, at some instants."""
+    code = """
+        import tensorflow_datasets
+
+        PLACES = ['metadata.json', '.toy', '_1.0.0', '.train.csv', '.val.csv', '.test.csv', '.arrays']
+
+        def dying_at(place, rename):
+            def rename_or_die(source, *arguments, **options):
+                if str(source).rstrip('/').endswith(place):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return rename(source, *arguments, **options)
+            return rename_or_die
+
+        def is_killed(place=None, seconds=None):
+            child = os.fork()  # which has imported all and starts at once
+            if child == 0:
+                if place:
+                    os.rename, os.replace = dying_at(place, os.rename), dying_at(place, os.replace)
+                datasets.load('digits/toy')
+                os._exit(0)
+            if seconds:
+                time.sleep(seconds)
+                os.kill(child, signal.SIGKILL)
+            return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+        root = Path(os.environ['WORKSPACE'])
+        os.environ['WORKSPACE'] = str(root / 'places')
+        for place in PLACES:
+            assert is_killed(place), place
+        build()
+        for seconds in (0.1, 0.25, 0.4):
+            os.environ['WORKSPACE'] = str(root / str(seconds))
+            is_killed(seconds=seconds)
+            build()
+        left = [path for path in root.rglob('incomplete*') if path.is_dir()]
+        assert not left, left
+    """
+    results, _ = finish(start(code, tmp_path / 'killed'))
+    assert results == f'{datasets.load("digits/toy").fingerprint} [30, 10, 20]\n' * 4
+
+
+def test_mistakes_are_told_with_what_there_is(workspace: Path):
+    with pytest.raises(UserError, match=r"no dataset 'digist' in data/. Did you mean 'digits'\?"):
+        datasets.load('digist')
+    with pytest.raises(UserError, match=r"no dataset 'imagenet' in data/. There are: .*digits"):
+        datasets.load('imagenet')
+    with pytest.raises(UserError, match=r"digits has no config 'tony'. Did you mean 'toy'\?"):
+        datasets.load('digits/tony')
+    with pytest.raises(UserError, match=r"digits/toy has no split 'vall'. Did you mean 'val'\?"):
+        datasets.load('digits/toy').split('vall')
+    with pytest.raises(UserError, match=r"digits/toy has no split 'x'. There are: test, train, val."):
+        datasets.load('digits/toy').split('x')
+    assert not (workspace / 'data/digist').exists()
+
+
+def test_a_builder_that_changed_is_named(workspace: Path):
+    toy = datasets.load('digits/toy')
+    label = toy.folder / 'val/label.npy'
+    np.save(label, np.load(label).astype(np.int64))
+    with pytest.raises(UserError, match=r'promises label: int32 \(\), which .*label.npy is not.*VERSION'):
+        toy.split('val')
+    label.unlink()
+    with pytest.raises(UserError, match=r'delete .*records/digits/toy/1.0.0'):
+        toy.split('val')
+
+
+def test_a_field_without_a_fixed_shape_is_named():
+    import tensorflow_datasets as tfds
+
+    with pytest.raises(
+        UserError, match=r"'mask' of photos has the shape \(None, None, 1\).*photos_dataset_builder"
+    ):
+        builders._shape('photos', 'mask', tfds.features.LabeledImage(shape=(None, None, 1), labels=3))
+
+
+def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever its features: here rows of numbers and no classes."""
+    (tmp_path / 'data/rows').mkdir(parents=True)
+    (tmp_path / 'data/rows/rows_dataset_builder.py').write_text(
+        textwrap.dedent("""
+            from pathlib import Path
+
+            import numpy as np
+            import tensorflow_datasets as tfds
+
+
+            class Builder(tfds.core.GeneratorBasedBuilder):
+                VERSION = tfds.core.Version('0.1.0')
+                BUILDER_CONFIGS = [tfds.core.BuilderConfig(name='full'), tfds.core.BuilderConfig(name='toy')]
+
+                def raw_examples(self):
+                    folder = Path(self.data_dir_root).parent / 'raw'
+                    return {'train': [(name, folder / name, '') for name in 'abc']}
+
+                def _info(self):
+                    return tfds.core.DatasetInfo(
+                        builder=self,
+                        disable_shuffling=True,
+                        features=tfds.features.FeaturesDict({
+                            'row': tfds.features.Tensor(shape=(2,), dtype=np.float32),
+                            'id': tfds.features.Text(),
+                        }),
+                    )
+
+                def _split_generators(self, dl_manager):
+                    return {'train': self._generate_examples(self.raw_examples()['train'])}
+
+                def _generate_examples(self, examples):
+                    for name, path, label in examples:
+                        yield name, {'id': name, 'row': np.array([ord(name), 0.5], np.float32)}
+        """)
+    )
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    rows = datasets.load('rows')
+    examples = rows.split('train')
+    assert (rows.version, rows.spec.class_names, examples.ids) == ('0.1.0', (), ['a', 'b', 'c'])
+    np.testing.assert_array_equal(examples.arrays['row'], [[97, 0.5], [98, 0.5], [99, 0.5]])
+
+
+def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    raw = photos.dataset(tmp_path, monkeypatch)
+    data = datasets.load('photos')
+    assert (data.encoded, data.spec.example.keys()) == ({'image': 3}, {'label'})
+    for split, count in data.splits.items():
+        examples = data.split(split)
+        files = sorted((raw / split).iterdir())
+        assert len(examples) == len(examples.encoded['image']) == count == len(files)
+        assert list(examples.encoded['image']) == [path.read_bytes() for path in files]
+        assert [examples.origin(index) for index in range(count)] == [
+            f'example {path.stem!r} ({path})' for path in files
+        ]
+    path = data.folder / 'val/image.bin'
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b'?')
+    assert build.fingerprint(data.folder) != data.fingerprint
+    path.unlink()
+    with pytest.raises(UserError, match=r'promises image: images of varying size, which .*VERSION'):
+        data.split('val')
+
+
+def test_a_damaged_original_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = photos.dataset(tmp_path, monkeypatch) / 'val/val-03.jpg'
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-300])
+    with pytest.raises(
+        UserError, match=rf"example 'val-03' \({path}\): image is damaged: .*truncated"
+    ) as said:
+        datasets.load('photos')
+    path.write_bytes(sound)
+    shutil.rmtree(re.search(r'delete (\S+),', str(said.value))[1])  # type: ignore[index]
+    assert len(datasets.load('photos').split('val').encoded['image']) == 5
+
+
+def test_a_build_imports_little_and_says_little(tmp_path: Path):
+    code = """
+        catalogue.names()
+        assert 'tensorflow_datasets' not in sys.modules  # it takes a second
+        build()
+        assert not {'tensorflow', 'sklearn', 'pandas'} & set(sys.modules)
+    """
+    out, err = finish(start(code, tmp_path))
+    assert len(out.splitlines()) == 1
+    assert [line.split()[0] for line in err.splitlines()] == ['Building']
+
+
+def test_the_program_builds(workspace: Path):
+    command = [sys.executable, '-m', 'engine.commands.dataset', 'build', 'digits', '--config=toy']
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    counts, _, last = done.stdout.splitlines()[-3:]
+    assert counts == 'digits/toy 1.0.0: train 30, val 10, test 20'
+    assert last == f'dataset: {workspace / "data/digits"}'
+
+
+def test_the_program_lists(workspace: Path, capsys: pytest.CaptureFixture[str]):
+    dataset.show()
+    listed = capsys.readouterr().out
+    assert re.search(r'^digits +no +- +1,797 handwritten digits', listed, re.MULTILINE)
+    assert re.search(r'^digits/toy +yes +train 30, val 10, test 20 +1,797 hand', listed, re.MULTILINE)
+
+
+def test_the_program_asks_for_a_name():
+    done = subprocess.run(
+        [sys.executable, '-m', 'engine.commands.dataset', 'build'],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith('error: build which dataset?')

@@ -1,0 +1,182 @@
+"""Images in a folder of the user's, by class or by lists: named in a config, checked, trained on."""
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.datasets.building import image_folder
+from engine.datasets.catalogue.names import Name
+from engine.datasets.reading import dataset as datasets
+from engine.errors import UserError
+from engine.outputs import outputs
+from tests.conftest import Program
+from tests.engine import photos
+
+IMAGES = photos.examples(24).encoded['image']
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of images by split and class, and a workspace of one's own."""
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    for index in range(24):
+        split = ('train', 'train', 'valid', 'test')[index % 4]
+        place = tmp_path / 'flowers' / split / ('rose' if index // 4 % 2 else 'aster')
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f'{index:02}.JPG').write_bytes(IMAGES[index])
+    return tmp_path / 'flowers'
+
+
+def listed(folder: Path, **lists: list[str]) -> Path:
+    """Makes lists of a folder's files instead of folders of classes: `train=['train/rose/04.JPG']`."""
+    for split, paths in lists.items():
+        with (folder / f'{split}.csv').open('w', newline='', encoding='utf-8') as file:
+            csv.writer(file).writerows(
+                [('path', 'label'), *((path, Path(path).parent.name) for path in paths)]
+            )
+    return folder
+
+
+def test_splits_classes_and_files(folder: Path) -> None:
+    data = datasets.load(f'images:{folder}')
+    assert data.splits == {'train': 12, 'val': 6, 'test': 6}
+    assert data.spec.class_names == ('aster', 'rose')
+    train = data.split('train')
+    assert train.ids[0] == 'train/aster/00.JPG'
+    for index, identity in enumerate(train.ids):
+        assert train.encoded['image'][index] == (folder / identity).read_bytes()
+        assert data.spec.class_names[train.arrays['label'][index]] == identity.split('/')[1]
+
+
+def test_lists_serve_as_well(folder: Path) -> None:
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.JPG'))
+    data = datasets.load(f'images:{listed(folder, train=paths[6:18], val=paths[:6])}')
+    assert data.splits == {'train': 12, 'val': 6, 'test': 6}  # the last by its folder
+    assert data.split('val').ids == paths[:6]
+
+
+def test_where_there_is_no_val_some_of_train_are(folder: Path) -> None:
+    shutil.rmtree(folder / 'valid')
+    for index in range(100):
+        (folder / f'train/rose/more{index}.jpg').write_bytes(IMAGES[0])
+    examples = image_folder.read(folder)
+    assert sum(map(len, examples.values())) == 118
+    assert 5 < len(examples['val']) < 20
+    kept = {identity: split for split, rows in examples.items() for identity, _, _ in rows}
+    (folder / 'train/rose/one_more.jpg').write_bytes(IMAGES[1])
+    again = {identity: split for split, rows in image_folder.read(folder).items() for identity, _, _ in rows}
+    assert kept.items() < again.items()
+
+
+def test_numbers_are_in_their_order() -> None:
+    path = Path('a.png')
+    examples = {'train': [('a', path, '10'), ('b', path, '9')]}
+    assert image_folder._classes(examples) == ['9', '10']
+
+
+def test_another_file_makes_another_dataset(folder: Path) -> None:
+    first = datasets.load(f'images:{folder}').fingerprint
+    (folder / 'train/rose/99.png').write_bytes(photos.files()['png'])
+    data = datasets.load(f'images:{folder}')
+    assert data.splits['train'] == 13
+    assert data.fingerprint != first
+    (folder / 'train/rose/99.png').unlink()
+    assert datasets.load(f'images:{folder}').fingerprint == first
+
+
+def test_a_moved_folder_is_the_same_data(folder: Path) -> None:
+    first = datasets.load(f'images:{folder}').fingerprint
+    moved = folder.rename(folder.with_name('plants'))
+    data = datasets.load(f'images:{moved}')
+    assert data.fingerprint == first
+    assert str(moved) in data.split('train').origin(0)
+
+
+def test_a_relative_path_starts_at_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    assert Name.parse('images:data/flowers').path == tmp_path / 'data/flowers'
+    assert Name.parse('images:~/flowers').path == Path(os.environ['HOME']).resolve() / 'flowers'
+
+
+def remove_train(folder: Path) -> None:
+    shutil.rmtree(folder / 'train')
+
+
+def put_beside_classes(folder: Path) -> None:
+    shutil.copy(folder / 'train/rose/04.JPG', folder / 'train')
+
+
+def spoil_columns(folder: Path) -> None:
+    (folder / 'train.csv').write_text('file,label\n')
+
+
+def list_what_is_not_there(folder: Path) -> None:
+    listed(folder, train=['train/rose/04.JPG', 'train/rose/77.JPG'])
+
+
+def damage(folder: Path) -> None:
+    (folder / 'train/rose/04.JPG').write_bytes(IMAGES[0][:500])
+
+
+MISTAKES = {
+    remove_train: r'holds no images to train on. It should hold train/<class>/\*\.jpg',
+    put_beside_classes: r'train/04\.JPG lies in no class: it should be .*/train/<class>/04\.JPG',
+    spoil_columns: r"train\.csv:1: no column 'path'",
+    list_what_is_not_there: r'train\.csv:3: there is no file .*77\.JPG',
+    damage: r"example 'train/rose/04\.JPG' \(.*04\.JPG\): image is damaged",
+    shutil.rmtree: 'There is no folder',
+}
+
+
+@pytest.mark.parametrize('mistake', MISTAKES, ids=lambda each: each.__name__)
+def test_mistakes_are_told(mistake: object, folder: Path) -> None:
+    assert callable(mistake)
+    mistake(folder)
+    with pytest.raises(UserError, match=MISTAKES[mistake]):
+        datasets.load(f'images:{folder}')
+
+
+def test_it_is_checked_shown_and_trained_on(folder: Path, program: Program, tmp_path: Path) -> None:
+    name = f'images:{folder}'
+    code, out, _ = program('dataset', 'check', name)
+    assert code == 0, out
+    (folder / 'test/rose/04.JPG').write_bytes((folder / 'train/rose/04.JPG').read_bytes())
+    code, out, _ = program('dataset', 'check', name)
+    assert code == 1
+    assert "test 'test/rose/04.JPG' is the same as train 'train/rose/04.JPG'" in out
+    code, out, _ = program('dataset', 'explore', name)
+    assert code == 0
+    page = Path(out.rpartition('page: ')[2].strip()).read_text()
+    assert page.count('data:image/') > 24
+    config = tmp_path / 'flowers.gin'
+    config.write_text(CONFIG.format(name=name))
+    assert program('train', f'--gin_file={config}')[0] == 0
+    (run,) = (tmp_path / 'workspace/runs').glob('*/images-flowers-*/*')
+    assert outputs.read(run / 'outputs/test').arrays['logits'].shape == (7, 2)
+
+
+CONFIG = """
+from __gin__ import dynamic_registration
+from engine.training.batches import decoding
+from engine.training import trainer
+from research.models import mlp
+from engine.parts import classification
+import optax
+
+trainer.Trainer:
+  dataset = '{name}'
+  decode = @decoding.Crops()
+  task = @classification.Classification()
+  steps = 3
+  batch_size = 4
+
+decoding.Crops.size = 12
+
+classification.Classification:
+  model = @mlp.MLP
+  optimizer = @optax.sgd
+  learning_rate = 0.01
+"""

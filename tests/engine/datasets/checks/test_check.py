@@ -1,0 +1,370 @@
+"""Checks of a dataset: sound ones pass, and each fault that is planted is found and named."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.datasets.checks import check
+from tests.engine.datasets.begun import Begun, begun
+
+KINDS = {'check_images': 'images', 'check_masks': 'masks', 'check_text': 'text', 'check_arrays': 'arrays'}
+
+
+@pytest.fixture(scope='module')
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
+    with begun(tmp_path_factory.mktemp('sound'), **KINDS) as made:
+        yield made
+
+
+@pytest.fixture
+def copy(sound: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begun]:
+    """Datasets to be spoilt: a workspace of one's own, and a repository that is mended afterwards."""
+    shutil.copytree(sound.workspace, tmp_path / 'workspace')
+    shutil.copytree(sound.repository / 'data', tmp_path / 'data')
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    yield Begun(sound.repository, tmp_path / 'workspace')
+    shutil.rmtree(sound.repository / 'data')
+    shutil.copytree(tmp_path / 'data', sound.repository / 'data')
+
+
+def wrong(name: str) -> list[tuple[str, str]]:
+    """Returns check and sentence of all that is wrong."""
+    findings = check.run(check.Subject(name))
+    return [(each.check, each.what) for each in findings if each.verdict == check.WRONG]
+
+
+@pytest.mark.parametrize('name', [name + config for name in KINDS for config in ('', '/toy')])
+def test_the_sound_pass(name: str, sound: Begun) -> None:
+    assert wrong(name) == []
+
+
+def test_all_is_right_again_after_the_workspace_moved(copy: Begun, tmp_path: Path, monkeypatch) -> None:
+    """`copy` has moved once; now again."""
+    assert wrong('check_images/toy') == []
+    copy.workspace.rename(tmp_path / 'elsewhere')
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'elsewhere'))
+    assert wrong('check_images/toy') == []
+    listed = (tmp_path / 'elsewhere/data/check_images/lists/toy/test.csv').read_text()
+    assert str(tmp_path / 'elsewhere') in listed
+    assert str(copy.workspace) not in listed
+
+
+# --- faults: each spoils a dataset, and says which check tells of it, and how
+
+Fault = Callable[[Path, Path], object]  # folder in the repository, folder in the workspace
+FAULTS: dict[str, tuple[Fault, str, str, str]] = {}
+ARRAYS = 'records/{name}/toy/0.1.0/arrays'
+
+
+def fault(name: str, found_by: str, said: str) -> Callable[[Fault], Fault]:
+    """Registers a fault of the dataset `name`, in its config `toy`."""
+
+    def register(plant: Fault) -> Fault:
+        FAULTS[plant.__name__] = (plant, name, found_by, said)
+        return plant
+
+    return register
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def arrays(bytes_: Path) -> Path:
+    return bytes_ / ARRAYS.format(name=bytes_.name)
+
+
+def change(file: Path, place: object, value: object) -> None:
+    array = np.load(file)
+    array[place] = value
+    np.save(file, array)
+
+
+@fault('check_images', 'folder', r'README.md is missing')
+def no_readme(folder: Path, bytes_: Path) -> None:
+    (folder / 'README.md').unlink()
+
+
+@fault('check_images', 'folder', r'CITATIONS.bib is empty')
+def no_citation(folder: Path, bytes_: Path) -> None:
+    (folder / 'CITATIONS.bib').write_text('\n')
+
+
+@fault('check_images', 'folder', r"TAGS.txt has a tag that TFDS does not know: 'content.images'")
+def an_unknown_tag(folder: Path, bytes_: Path) -> None:
+    (folder / 'TAGS.txt').write_text('content.images # Pictures.\n')
+
+
+@fault('check_images', 'folder', r'toy is missing: put a few originals there')
+def no_toy(folder: Path, bytes_: Path) -> None:
+    shutil.rmtree(folder / 'toy')
+
+
+@fault('check_images', 'checksums', r'labels.csv is there, and checksums.tsv does not state it')
+def no_checksum(folder: Path, bytes_: Path) -> None:
+    lines = (folder / 'checksums.tsv').read_text().splitlines(keepends=True)
+    (folder / 'checksums.tsv').write_text(''.join(line for line in lines if 'toy/labels' not in line))
+
+
+@fault('check_images', 'checksums', r'toy/images is not what checksums.tsv states: its sha256 is \w{64}, not')
+def a_changed_pixel(folder: Path, bytes_: Path) -> None:
+    image = np.array(Image.open(bytes_ / 'toy/images/val_001.png'))
+    image[3, 4] ^= 1
+    Image.fromarray(image).save(bytes_ / 'toy/images/val_001.png')
+
+
+@fault(
+    'check_images',
+    'originals',
+    r"val 'val_001': the field image of .*val_001.png is not what the arrays hold",
+)
+def another_pixel(folder: Path, bytes_: Path) -> None:
+    a_changed_pixel(folder, bytes_)
+
+
+@fault(
+    'check_images', 'layout', r'raw/ has labels.csv with the columns file, label, split, and .*toy has not'
+)
+def another_column(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'toy/labels.csv', 'file,label,split', 'file,class,split')
+
+
+@fault('check_images', 'layout', r'toy has images/\*.jpg, and raw/ has not')
+def another_format(folder: Path, bytes_: Path) -> None:
+    (folder / 'toy/images/train_000.png').rename(folder / 'toy/images/train_000.jpg')
+
+
+@fault('check_images', 'files', r"test 'test_002': .*toy/images/test_002.png is missing")
+def a_missing_file(folder: Path, bytes_: Path) -> None:
+    (bytes_ / 'toy/images/test_002.png').unlink()
+
+
+@fault('check_images', 'files', r"test 'test_002': .*toy/images/test_002.png is empty")
+def an_empty_file(folder: Path, bytes_: Path) -> None:
+    (bytes_ / 'toy/images/test_002.png').write_bytes(b'')
+
+
+@fault('check_images', 'files', r"'train_003': .*train_003.png is \(8, 16, 1\).*builder states \(16, 16, 1\)")
+def another_size(folder: Path, bytes_: Path) -> None:
+    Image.new('L', (16, 8)).save(bytes_ / 'toy/images/train_003.png')
+
+
+@fault('check_images', 'files', r"'train_003': .*train_003.png is \(16, 16, 3\)")
+def other_channels(folder: Path, bytes_: Path) -> None:
+    Image.new('RGB', (16, 16)).save(bytes_ / 'toy/images/train_003.png')
+
+
+@fault('check_images', 'files', r"'train_003': .*train_003.png has pixels of the mode I;16, .* uint8")
+def another_depth(folder: Path, bytes_: Path) -> None:
+    Image.fromarray(np.zeros((16, 16), np.uint16)).save(bytes_ / 'toy/images/train_003.png')
+
+
+@fault('check_images', 'originals', r"train 'train_004': .*train_004.png cannot be read: ")
+def a_torn_image(folder: Path, bytes_: Path) -> None:
+    path = bytes_ / 'toy/images/train_004.png'
+    path.write_bytes(path.read_bytes()[:90])
+
+
+@fault(
+    'check_images', 'labels', r"train 'train_005': label is 0, the class 'lying', .*original states 'slanted'"
+)
+def another_label(folder: Path, bytes_: Path) -> None:
+    change(arrays(bytes_) / 'train/label.npy', 5, 0)
+
+
+@fault('check_images', 'labels', r"train 'train_005': label holds 3, and classes go from 0 to 2")
+def a_label_out_of_range(folder: Path, bytes_: Path) -> None:
+    change(arrays(bytes_) / 'train/label.npy', 5, 3)
+
+
+@fault(
+    'check_images', 'labels', r"'train_001': label is 1, the class 'standing', .*original states 'upright'"
+)
+def an_unknown_class(folder: Path, bytes_: Path) -> None:
+    replace(bytes_ / 'toy/labels.csv', 'train_001.png,standing', 'train_001.png,upright')
+
+
+@fault('check_masks', 'labels', r"val 'val_002': mask holds 7, and classes go from 0 to 2")
+def a_pixel_of_no_class(folder: Path, bytes_: Path) -> None:
+    change(arrays(bytes_) / 'val/mask.npy', (2, 30, 30), 7)
+
+
+@fault('check_masks', 'files', r"train 'train_001': .*toy/masks/train_001.png is missing")
+def a_missing_mask(folder: Path, bytes_: Path) -> None:
+    (bytes_ / 'toy/masks/train_001.png').unlink()
+
+
+@fault('check_masks', 'originals', r"'train_001': the field mask of .* is not what the arrays hold")
+def another_mask(folder: Path, bytes_: Path) -> None:
+    Image.new('L', (32, 32), 1).save(bytes_ / 'toy/masks/train_001.png')
+
+
+@fault('check_images', 'duplicates', r"test 'test_003' is the same as train 'train_007'")
+def an_example_in_two_splits(folder: Path, bytes_: Path) -> None:
+    image = np.load(arrays(bytes_) / 'train/image.npy')[7]
+    change(arrays(bytes_) / 'test/image.npy', 3, image)
+
+
+@fault('check_arrays', 'duplicates', r"train 'train_004' is the same as train 'train_002'")
+def an_example_twice(folder: Path, bytes_: Path) -> None:
+    change(arrays(bytes_) / 'train/features.npy', 4, np.load(arrays(bytes_) / 'train/features.npy')[2])
+
+
+@fault('check_text', 'ids', r"the id 'train_001' of train is also one of train")
+def an_id_twice(folder: Path, bytes_: Path) -> None:
+    replace(arrays(bytes_) / 'train/ids.txt', 'train_002', 'train_001')
+
+
+@fault('check_text', 'ids', r"example 1 of val has the id 'val_002', the original 'val_001'")
+def ids_in_another_order(folder: Path, bytes_: Path) -> None:
+    replace(arrays(bytes_) / 'val/ids.txt', 'val_001\nval_002', 'val_002\nval_001')
+
+
+@fault('check_text', 'ids', r"train has the id ' ', which is not one line of text")
+def an_id_of_nothing(folder: Path, bytes_: Path) -> None:
+    replace(arrays(bytes_) / 'train/ids.txt', 'train_002', ' ')
+
+
+@fault('check_text', 'lists', r'train.csv lists 11 of 12 examples. Delete it and build again')
+def a_list_cut_short(folder: Path, bytes_: Path) -> None:
+    check.Subject('check_text/toy')  # which makes it true for this workspace first
+    lines = (bytes_ / 'lists/toy/train.csv').read_text().splitlines(keepends=True)
+    (bytes_ / 'lists/toy/train.csv').write_text(''.join(lines[:-1]))
+
+
+@fault(
+    'check_text',
+    'lists',
+    r"lists 'train_003,.*train_009.txt,.*' where 'train_003,.*train_003.txt,.*' belongs",
+)
+def a_list_that_is_wrong(folder: Path, bytes_: Path) -> None:
+    check.Subject('check_text/toy')
+    replace(bytes_ / 'lists/toy/train.csv', 'train_003.txt', 'train_009.txt')
+
+
+def record_file(bytes_: Path, split: str) -> Path:
+    [file] = (bytes_ / f'records/{bytes_.name}/toy/0.1.0').glob(f'*-{split}.array_record*')
+    return file
+
+
+@fault(
+    'check_images',
+    'records',
+    r"val 'val_003' \(.*toy/images/val_003.png\): record 3 in .* (is damaged|has another id|is not)",
+)
+def a_damaged_record(folder: Path, bytes_: Path) -> None:
+    file = record_file(bytes_, 'val')
+    content = bytearray(file.read_bytes())
+    place = content.index(b'val_003')
+    content[place - 30 : place - 20] = bytes(10)
+    file.write_bytes(content)
+
+
+@fault(
+    'check_images', 'records', r'record 0 in .*-val.array_record-00000-of-00001 is damaged: .*Delete .* again'
+)
+def a_torn_record_file(folder: Path, bytes_: Path) -> None:
+    file = record_file(bytes_, 'val')
+    file.write_bytes(file.read_bytes()[:100])
+
+
+@fault('check_arrays', 'originals', r"val 'val_002': the field targets of .*measurements.csv is not what")
+def another_number(folder: Path, bytes_: Path) -> None:
+    change(arrays(bytes_) / 'val/targets.npy', (2, 0), 3.25)
+
+
+@fault(
+    'check_arrays', 'arrays', r'have been changed: their fingerprint is \w{64}, and fingerprint.txt states'
+)
+def an_array_that_was_changed(folder: Path, bytes_: Path) -> None:
+    change(arrays(bytes_) / 'val/targets.npy', (2, 0), 3.25)
+
+
+@fault('check_arrays', 'originals', r'builder now promises features: float32 \(4,\), which .*npy is not')
+def an_array_of_another_type(folder: Path, bytes_: Path) -> None:
+    file = arrays(bytes_) / 'test/features.npy'
+    np.save(file, np.load(file).astype(np.float64))
+
+
+@fault('check_images', 'readme', r'README.md states 13 examples of train, and there are 12')
+def another_count(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'README.md', '| train | 240 | 12 |', '| train | 240 | 13 |')
+
+
+@fault('check_images', 'readme', r'README.md does not state how many examples val has: 6')
+def a_split_not_stated(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'README.md', '| val | 60 | 6 |\n', '')
+
+
+@fault(
+    'check_images', 'readme', r'README.md states image: uint8 \(28, 28, 1\), and it is uint8 \(16, 16, 1\)'
+)
+def another_shape(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'README.md', '(16, 16, 1)', '(28, 28, 1)')
+
+
+@fault('check_images', 'readme', r"README.md does not state the field 'label': int32 \(\)")
+def a_field_not_stated(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'README.md', '| `label` | int32 | () | the class |\n', '')
+
+
+@fault('check_images', 'readme', r"README.md states class 1 as 'upright'; they are lying, standing, slanted")
+def another_class(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'README.md', '| 1 | standing |', '| 1 | upright |')
+
+
+@fault('check_images', 'readme', r'README.md does not open with a title')
+def no_title(folder: Path, bytes_: Path) -> None:
+    replace(folder / 'README.md', '# Check images', 'Check images')
+
+
+@pytest.mark.parametrize('planted', FAULTS)
+def test_a_fault_is_found(planted: str, copy: Begun) -> None:
+    plant, name, found_by, said = FAULTS[planted]
+    plant(copy.folder(name), copy.bytes(name))
+    found = wrong(f'{name}/toy')
+    assert any(by == found_by and re.search(said, what) for by, what in found), found
+
+
+def test_all_faults_are_found_at_once_and_many_of_a_kind_are_counted(copy: Begun) -> None:
+    folder, bytes_ = copy.folder('check_images'), copy.bytes('check_images')
+    no_citation(folder, bytes_)
+    another_label(folder, bytes_)
+    for file in (bytes_ / 'toy/images').glob('train_*'):
+        file.unlink()
+    found = wrong('check_images/toy')
+    assert {'folder', 'checksums', 'labels', 'files', 'originals'} <= {by for by, _ in found}
+    files = [what for by, what in found if by == 'files']
+    assert len(files) == check.SHOWN + 1
+    assert re.fullmatch(r'and \d+ more like these', files[-1])
+
+
+def test_originals_that_cannot_be_built_from_are_named(copy: Begun) -> None:
+    bytes_ = copy.bytes('check_images')
+    shutil.rmtree(bytes_ / 'records/check_images/toy')
+    (bytes_ / 'toy/images/val_002.png').unlink()
+    found = wrong('check_images/toy')
+    assert any('val_002.png is missing' in what for by, what in found if by == 'files'), found
+    assert len([what for _, what in found if 'is damaged' in what]) == 1  # said once
+
+
+def test_the_program_prints_a_table_and_the_fingerprint(sound: Begun, program) -> None:
+    code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == ['check', 'verdict', 'what']
+    assert re.fullmatch(r'fingerprint: [0-9a-f]{64}', lines[-1])
+    assert ['labels', 'skipped', 'it has no classes'] in [line.split(maxsplit=2) for line in lines]
+
+
+def test_the_program_fails_if_something_is_wrong(copy: Begun, program) -> None:
+    no_readme(copy.folder('check_text'), copy.bytes('check_text'))
+    code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
+    assert (code, out.splitlines()[-1]) == (1, 'check_text/toy: something is wrong')

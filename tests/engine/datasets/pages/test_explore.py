@@ -1,0 +1,188 @@
+"""The page of a dataset: whole, well formed, of nothing but itself, and true."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from engine.datasets.pages import explore, sections
+from engine.datasets.pages.subject import Subject, spread
+from engine.datasets.reading.dataset import Dataset, load
+from engine.interfaces import Spec
+from engine.render import charts, markup, pictures
+from tests.engine import photos
+from tests.engine.datasets.begun import Begun, begun
+
+KINDS = {'seen_images': 'images', 'seen_masks': 'masks', 'seen_text': 'text', 'seen_arrays': 'arrays'}
+VOID = {'meta', 'br', 'img'}
+EXTERNAL = re.compile(
+    r'(?:href|src|srcset|data|action)\s*=\s*["\']?(?!data:|#)[^"\'\s>]|url\(|@import|//\w', re.I
+)
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
+    with begun(tmp_path_factory.mktemp('explore'), **KINDS) as made:
+        yield made
+
+
+class Parser(HTMLParser):
+    """Counts tags, collects the text, and sees that every tag is closed in its turn."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags, self.open, self.text = Counter[str](), list[str](), ''
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags[tag] += 1
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        self.tags[tag] += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_a_page_is_whole_and_of_nothing_but_itself(name: str, made: Begun) -> None:
+    file = explore.write(name)
+    assert file == made.bytes(name) / 'explore/full.html'
+    html = file.read_text()
+    page = Parser(html)
+    assert EXTERNAL.findall(re.sub(r'data:image/\w+;base64,[\w+/=]+', 'data:', html)) == []
+    assert page.tags['script'] == 0
+    dataset = load(name)
+    assert dataset.fingerprint in page.text
+    assert all(f'{count}{split}' in page.text for split, count in dataset.splits.items())
+    assert page.tags['h1'] == 1
+
+
+def test_a_page_shows_examples_by_class(made: Begun) -> None:
+    page = Parser(explore.page('seen_images').html)
+    assert page.tags['figure'] == 3 * 3 * 18  # splits, classes, images
+    assert page.text.count('slanted') == 3 + 1  # a row in each split, a line of the table
+    assert 'Classes: examples of each' in page.text
+    assert '80' in page.text  # of 240 in train
+
+
+def test_a_page_shows_masks_beside_images(made: Begun) -> None:
+    page = Parser(explore.page('seen_masks').html)
+    assert page.tags['image'] == 2 * 3 * 24 + 3  # pairs in each split, and a mean of each
+    pixels = np.bincount(load('seen_masks').split('train').arrays['mask'].ravel())
+    assert f'{pixels[1] / pixels.sum():.1%}' in page.text
+
+
+def test_a_page_shows_texts_as_they_are(made: Begun) -> None:
+    page = Parser(explore.page('seen_text').html)
+    first = load('seen_text').split('train').example(0)
+    assert first['text'][: first['length']].tobytes().decode() in page.text
+    assert page.tags['pre'] == 3 * sections.TEXTS
+
+
+def test_a_page_shows_a_histogram_of_each_column(made: Begun) -> None:
+    html = explore.page('seen_arrays/toy').html
+    page = Parser(html)
+    assert html.count('class="chart"') == 5
+    values = load('seen_arrays/toy').split('train').arrays['targets']
+    assert markup.number(values.astype(np.float64).mean()) in page.text
+
+
+def test_a_notebook_shows_the_page_in_a_frame(made: Begun) -> None:
+    page = explore.page('seen_text/toy')
+    shown = page._repr_html_()
+    assert Parser(shown).tags == {'iframe': 1}
+    assert markup.escaped(page.html) in shown
+
+
+NASTY = '<script>alert("&")</script>'
+
+
+def nasty(folder: Path) -> Subject:
+    """A dataset whose ids, classes and fields are markup; with boxes, two of them padding."""
+    rng = np.random.default_rng(0)
+    fields = {
+        'image': rng.integers(0, 256, (4, 6, 8, 3), dtype=np.uint8),
+        'label': np.array([0, 1, 0, 1], np.int32),
+        'boxes': np.tile(np.array([[1, 2, 5, 6], [0, 0, 0, 0]], np.float32), (4, 1, 1)),
+        'classes': np.tile(np.array([1, -1], np.int32), (4, 1)),
+        '<b>': np.array([0.5, np.nan, np.inf, 2], np.float32),
+    }
+    (folder / 'train').mkdir()
+    (folder / 'train/ids.txt').write_text(''.join(f'{NASTY}{number}\n' for number in range(4)))
+    for name, array in fields.items():
+        np.save(folder / 'train' / f'{name}.npy', array)
+    spec = {name: jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for name, array in fields.items()}
+    dataset = Dataset(NASTY, '1.0.0', 'f' * 64, Spec(spec, ('ground', NASTY)), {'train': 4}, folder)
+    kinds = {'image': 'Image', 'label': 'ClassLabel', 'boxes': 'Tensor', 'classes': 'Tensor', '<b>': 'Tensor'}
+    return Subject(dataset, kinds)
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    subject = nasty(tmp_path)
+    parts = [explore._head(subject, NASTY, [NASTY]), explore._fields(subject), explore._foot(subject)]
+    shown = [sections.contact_sheets, sections.classes, sections.images, sections.numbers]
+    page = Parser('\n'.join([*parts, *(each(subject) for each in shown)]))
+    assert page.tags['script'] == 0
+    assert page.text.count(NASTY) > 5
+    assert '<b>' in page.text
+
+
+def test_boxes_are_drawn_without_the_padding() -> None:
+    boxes = {'boxes': np.array([[1, 2, 5, 6], [0, 0, 9, 9]], np.float32), 'classes': np.array([1, -1])}
+    drawn = pictures.boxes(boxes, 2)
+    assert drawn.count('<rect') == 1
+    assert 'x="1.0" y="2.0" width="4.0" height="4.0"' in drawn
+    assert pictures.boxes({'image': np.zeros(1)}, 2) == ''
+
+
+def test_large_images_are_shown_smaller() -> None:
+    large = np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8)
+    shown = pictures.picture(large)
+    assert 'viewBox="0 0 900 600"' in shown
+    assert len(shown) < 60_000
+    assert 'class="pixels"' not in shown
+    assert 'class="pixels"' in pictures.picture(large[:8, :8])
+
+
+def test_a_histogram_is_of_shares() -> None:
+    """Twice the values, spread alike, give the same line."""
+    values = np.arange(100.0)
+    both = charts.histogram({'train': np.repeat(values, 2), 'val': values}, 'x')
+    lines = re.findall(r'class="line" d="([^"]*)"', both)
+    assert len(lines) == 2
+    assert lines[0] == lines[1]
+    assert '>0<' in both
+    assert '>99<' in both
+    assert 'no values' in charts.histogram({'train': np.array([np.nan])}, 'x')
+
+
+def test_places_are_spread_evenly() -> None:
+    assert spread(5, 10).tolist() == [0, 1, 2, 3, 4]
+    assert spread(101, 3).tolist() == [0, 50, 100]
+    assert spread(0, 3).tolist() == []
+
+
+def test_images_of_varying_size_have_a_histogram_of_sides_and_no_mean(tmp_path: Path) -> None:
+    dataset = Dataset('photos', '1.0.0', 'f' * 64, Spec({}), {'train': 3}, tmp_path)
+    subject = Subject(dataset, {'image': 'Image'})
+    vars(subject)['splits'] = {'train': photos.examples(3)}
+    shown = sections.images(subject)
+    assert 'heights in pixels' in shown
+    assert 'widths in pixels' in shown
+    assert '40 to 54' in shown
+    assert '60 to 82' in shown
+    assert 'mean of' not in shown
+    assert sections.contact_sheets(subject).count('<figure') == 3

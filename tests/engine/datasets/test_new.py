@@ -1,0 +1,126 @@
+"""Datasets that are begun: unedited they build, check, explore and train, each kind."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.commands import dataset
+from engine.datasets import new
+from engine.errors import UserError
+from engine.runs import logs
+from tests.engine.test_readme import clone
+
+
+@pytest.fixture(scope='module')
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository."""
+    return clone(tmp_path_factory.mktemp('copy') / 'repository')
+
+
+def call(root: Path, program: str, *arguments: str) -> str:
+    """Runs a program of the copy, which must succeed, and returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, '-m', *program.split(), *arguments],
+        cwd=root,
+        env=os.environ | {'WORKSPACE': str(root / 'workspace'), 'PYTHONPATH': str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+QUICK = {'images', 'arrays'}  # the others, half a minute each, by scripts/test.sh --all
+KINDS = [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in dataset.KINDS]
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
+    name = f'my_{kind}'
+    out = call(copy, 'engine.commands.dataset', 'new', name, f'--kind={kind}')
+    assert out.splitlines()[-1] == f'dataset: data/{name}'
+    for config in ('full', 'toy'):
+        assert f'{name}' in call(copy, 'engine.commands.dataset', 'build', name, f'--config={config}')
+        assert 'all is well' in call(copy, 'engine.commands.dataset', 'check', name, f'--config={config}')
+        page = call(copy, 'engine.commands.dataset', 'explore', name, f'--config={config}')
+        assert (copy / f'workspace/data/{name}/explore/{config}.html').is_file()
+        assert page.splitlines()[-1].startswith('page: ')
+    steps = ['--gin_bindings=trainer.Trainer.steps = 10', '--gin_bindings=trainer.Trainer.save_every = 5']
+    run = copy / 'workspace' / f'run_{kind}'
+    call(copy, 'engine.commands.train', f'--gin_file=configs/{name}.gin', *steps, f'--run={run}')
+    assert [line['step'] for line in logs.read(run / 'logs/train.jsonl')] == list(range(1, 11))
+    call(copy, 'pytest', '-n0', f'tests/data/test_{name}.py')
+    call(copy, 'ruff check', f'data/{name}', f'tests/data/test_{name}.py')
+    call(copy, 'ruff format --check', f'data/{name}', f'tests/data/test_{name}.py')
+
+
+@pytest.mark.parametrize('kind', dataset.KINDS)
+def test_it_says_where_to_edit(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    (tmp_path / 'data').mkdir()
+    made = new.make('petals', kind)
+    assert made == ['data/petals', 'configs/petals.gin', 'tests/data/test_petals.py']
+    names = {path.relative_to(tmp_path / 'data/petals').parts[0] for path in (tmp_path / 'data').rglob('*.*')}
+    required = {'README.md', 'CITATIONS.bib', 'TAGS.txt', 'checksums.tsv', 'toy', 'original.py'}
+    assert names - {'__pycache__'} == required | {'petals_dataset_builder.py'}
+    files = [*(tmp_path / 'data/petals').glob('*.*'), tmp_path / made[1], tmp_path / made[2]]
+    for file in files:
+        text = file.read_text()
+        assert '$' not in text
+        assert 'EDIT' in text or file.name in ('TAGS.txt', 'checksums.tsv')
+    builder = (tmp_path / 'data/petals/petals_dataset_builder.py').read_text()
+    assert len([line for line in builder.splitlines() if line.strip()]) <= 50
+
+
+def test_it_says_which_model_a_project_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    (tmp_path / 'configs').mkdir()
+    (tmp_path / 'configs/petals.gin').write_text(
+        'from research.models import mlp\nfrom engine.training import trainer\nimport optax\n'
+    )
+    (tmp_path / 'engine/training').mkdir(parents=True)
+    (tmp_path / 'engine/training/trainer.py').touch()
+    assert new.missing_modules('petals') == ['research/models/mlp.py']
+
+
+def test_a_name_that_will_not_do_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    for name, near in {'My set': 'my_set', 'a-b': 'a_b', '3d': 'd', 'a/b': 'a_b', '../x': 'x'}.items():
+        with pytest.raises(UserError, match=rf"will not do as the name.*How about '{near}'\?"):
+            new.make(name, 'images')
+    with pytest.raises(UserError, match=r"'class' will not do .* no word of Python\.$"):
+        new.make('class', 'images')
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('taken', ['data/petals', 'configs/petals.gin', 'tests/data/test_petals.py'])
+def test_what_exists_stays(taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    (tmp_path / taken).parent.mkdir(parents=True)
+    (tmp_path / taken).write_text('mine')
+    with pytest.raises(UserError, match=re.escape(f'{tmp_path / taken} exists already')):
+        new.make('petals', 'images')
+    assert [path for path in tmp_path.rglob('*') if path.is_file()] == [tmp_path / taken]
+    assert (tmp_path / taken).read_text() == 'mine'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (['new'], 'new which dataset? NAME is missing'),
+        (['check'], 'check which dataset? NAME is missing'),
+        (['new', 'petals'], 'new needs --kind, one of images, masks, text, arrays'),
+        (['build', 'digits', '--kind=text'], '--kind belongs to new, not to build.'),
+        (['check', 'digits', '--register_checksums'], '--register_checksums belongs to build, not to check.'),
+        (['list', '--config=toy'], '--config belongs to build, check, explore, not to list.'),
+    ],
+)
+def test_mistakes_on_the_command_line(arguments: list[str], said: str, program) -> None:
+    code, out, err = program('dataset', *arguments)
+    assert (code, out, err.count('\n')) == (2, '', 1)
+    assert said in err

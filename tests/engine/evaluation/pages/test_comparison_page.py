@@ -1,0 +1,67 @@
+"""Methods beside each other, in a browser."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.outputs import kind as kinds
+from tests.engine import every_kind
+from tests.engine.evaluation.pages.written_outputs import EVIL, N, write, write_in_run
+
+
+@pytest.mark.parametrize('kind', kinds.KINDS)
+def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, program: Any) -> None:
+    for seed in range(2):
+        write_in_run(tmp_path / f'runs/{seed}', kind, seed)
+    page = tmp_path / 'comparison.html'
+    given = ('--draws=100', '--format=html', f'--output={page}')
+    code, _, err = program('compare', str(tmp_path / 'runs'), *given)
+    assert (code, err) == (0, '')
+    opened = show(page)
+    opened.check()
+    assert {'Comparison', 'What differs between them', 'Intervals', 'Training', 'Outputs'} <= {
+        *opened.texts('h2')
+    }
+    assert sorted(opened.texts('#comparison td:first-child')) == ['0', '1']
+    assert opened.texts('#what-differs-between-them td:first-child') == ['mlp.MLP.width']
+    differ, samples = '#where-the-first-two-differ-most', '#samples'
+    drawn = {'language': 0, 'generation': 0}.get(kind, 1)  # a text has no picture, a sample no counterpart
+    assert min(opened.page.locator(f'{differ} figure').count(), 1) == drawn
+    assert all(EVIL in each for each in opened.texts(f'{differ} figcaption'))
+    assert min(opened.page.locator(f'{differ} td').count(), 1) == (kind == 'language')
+    assert all(EVIL in each for each in opened.texts(f'{differ} td:first-child'))
+    assert opened.page.locator(f'{samples} figure').count() == 2 * N * (kind == 'generation')
+
+
+@pytest.mark.parametrize('media', ['screen', 'print'])
+def test_tests_are_in_sight(tmp_path: Path, show: Any, program: Any, media: str) -> None:
+    """The table with every column that a classification has fits a window and a sheet."""
+    for seed in range(3):
+        every_kind.write(tmp_path / f'outputs/method_{seed}', 'classification', seed)
+    page = tmp_path / 'comparison.html'
+    program('compare', str(tmp_path / 'outputs'), '--draws=100', '--format=html', f'--output={page}')
+    opened = show(page)
+    opened.page.set_viewport_size({'width': 1200 if media == 'screen' else 794, 'height': 900})
+    opened.page.emulate_media(media=media)
+    assert 'p (McNemar)' in opened.texts('#comparison th')
+    wide = opened.page.locator('#comparison .wide')
+    needed, there = wide.evaluate('each => [each.scrollWidth, each.clientWidth]')
+    assert needed <= there
+    assert sorted(opened.texts('#per-class th')) == ['class', 'method_0', 'method_1', 'method_2']
+
+
+def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> None:
+    for seed in range(3):
+        write(tmp_path / f'outputs/{seed}', 'classification', seed)
+    page = tmp_path / 'comparison.html'
+    program('compare', str(tmp_path / 'outputs'), '--draws=100', '--format=html', f'--output={page}')
+    opened = show(page)
+    place = next(
+        place for place, title in enumerate(opened.texts('#comparison th'), 1) if title.startswith('log loss')
+    )
+    opened.page.click(f'#comparison th:nth-child({place}) button')
+    found = [float(each.split()[0]) for each in opened.texts(f'#comparison td:nth-child({place})')]
+    assert found == sorted(found)
+    assert opened.page.locator('#comparison td strong, #comparison td em').count() > 0
+    opened.check()

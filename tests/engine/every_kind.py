@@ -1,0 +1,107 @@
+"""Small outputs of every kind, as a poor model would write them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.outputs import outputs
+
+EXAMPLES, CLASSES = 8, 3
+
+
+def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.ndarray]:
+    """Returns random arrays of a kind, with the truth, which is the same for every seed."""
+    truth, random = np.random.default_rng(0), np.random.default_rng([seed, 1])
+    return {
+        'classification': _classification,
+        'segmentation': _segmentation,
+        'detection': _detection,
+        'image': _image,
+        'generation': _generation,
+        'language': _language,
+        'regression': _regression,
+    }[kind](truth, random, examples)
+
+
+def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
+    """Writes outputs of a kind; `more` goes to `outputs.write`."""
+    found = more.pop('arrays', None) or arrays(kind, seed)
+    given: dict[str, Any] = {
+        'ids': [f'example {index}' for index in range(EXAMPLES)],
+        'class_names': [] if kind in ('image', 'generation', 'language', 'regression') else list('abc'),
+        'meanings': dict.fromkeys(found, 'of the test'),
+        'dataset': 'noise',
+        'split': 'test',
+    }
+    outputs.write(folder, kind=kind, arrays=found, **given | more)
+    return folder
+
+
+def seal(folder: Path) -> None:
+    """States all files as they are, as a careless writer would have."""
+    manifest = json.loads((folder / 'manifest.json').read_text())
+    for name in manifest['files']:
+        content = (folder / name).read_bytes()
+        manifest['files'][name] = {'bytes': len(content), 'sha256': hashlib.sha256(content).hexdigest()}
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
+
+
+def _classification(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    labels = truth.integers(CLASSES, size=n, dtype=np.int32)
+    return {'logits': random.normal(size=(n, CLASSES)).astype(np.float32), 'labels': labels}
+
+
+def _segmentation(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    shape = (n, 5, 6)
+    return {
+        'masks': random.integers(CLASSES, size=shape, dtype=np.uint8),
+        'targets': truth.integers(CLASSES, size=shape, dtype=np.uint8),
+    }
+
+
+def _detection(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    corners = truth.uniform(0, 50, (20, 2))
+    targets = np.concatenate([corners, corners + 20], axis=1)
+    of_targets = {
+        'target_classes': truth.integers(CLASSES, size=20, dtype=np.int32),
+        'target_example': truth.integers(n, size=20, dtype=np.int32),
+    }
+    return {
+        'boxes': (targets + random.uniform(-5, 5, targets.shape)).astype(np.float32),
+        'scores': random.random(20).astype(np.float32),
+        'classes': random.integers(CLASSES, size=20, dtype=np.int32),
+        'example': of_targets['target_example'],
+        'target_boxes': targets.astype(np.float32),
+        **of_targets,
+    }
+
+
+def _image(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    shape = (n, 12, 12, 3)
+    return {
+        'images': random.integers(256, size=shape, dtype=np.uint8),
+        'targets': truth.integers(256, size=shape, dtype=np.uint8),
+    }
+
+
+def _generation(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    return {
+        'samples': random.integers(256, size=(n, 4, 4, 1), dtype=np.uint8),
+        'features': random.normal(size=(n, 3)).astype(np.float32),
+        'reference_features': truth.normal(size=(10, 3)).astype(np.float32),
+    }
+
+
+def _language(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    lengths = truth.integers(1, 50, n, dtype=np.int32)
+    return {'log_probs': -(random.random(n) * lengths).astype(np.float32), 'lengths': lengths}
+
+
+def _regression(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    return {
+        name: generator.normal(size=(n, 2)).astype(np.float32)
+        for name, generator in (('values', random), ('targets', truth))
+    }

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from engine.kinds.classification import class_scores
+from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.outputs import outputs
+from tests.engine.evaluation.cases import random_case
+
+
+@pytest.fixture(params=[(), (1,), (0, 2)], ids=str)
+def predicted(request: pytest.FixtureRequest, save) -> Predicted:
+    """Predictions in which classes are missing among the labels, though they are predicted."""
+    return read_predicted(outputs.read(save(*random_case(7, missing=request.param))))
+
+
+def slow_scores(predicted: Predicted, label: int) -> tuple[float, float, float, int]:
+    pairs = list(zip(predicted.labels, predicted.predictions, strict=True))
+    hits = sum(truth == label and guess == label for truth, guess in pairs)
+    support = sum(truth == label for truth, _ in pairs)
+    guessed = sum(guess == label for _, guess in pairs)
+    if not support:
+        return np.nan, np.nan, np.nan, 0
+    precision, recall = hits / guessed if guessed else 0.0, hits / support
+    both = precision + recall
+    return precision, recall, 2 * precision * recall / both if both else 0.0, support
+
+
+def test_table_against_a_loop(predicted: Predicted):
+    table = class_scores.table(predicted)
+    for label in range(4):
+        np.testing.assert_allclose(table.iloc[label].to_numpy(), slow_scores(predicted, label))
+
+
+def test_macro_against_a_loop(predicted: Predicted):
+    rows = [slow_scores(predicted, label) for label in sorted(set(predicted.labels.tolist()))]
+    means = np.mean(rows, axis=0)[:3]
+    assert class_scores.macro(predicted) == pytest.approx(
+        dict(zip(('precision', 'recall', 'f1'), means, strict=True))
+    )
+
+
+def test_macro_recall_is_balanced_accuracy(save):
+    predicted = read_predicted(outputs.read(save(*random_case(8))))
+    expected = metrics.balanced_accuracy_score(predicted.labels, predicted.predictions)
+    assert class_scores.macro(predicted)['recall'] == pytest.approx(expected)
+
+
+def test_from_sums_agrees_with_scikit_learn_on_weighted_examples(predicted: Predicted):
+    counts = np.random.default_rng(0).integers(3, size=60)
+    sums = {name: counts @ matrix for name, matrix in class_scores.features(predicted).items()}
+    scores = class_scores.from_sums(**sums)
+    occurring = np.unique(predicted.labels[counts > 0])
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        predicted.labels,
+        predicted.predictions,
+        labels=np.arange(4),
+        sample_weight=counts,
+        zero_division=0.0,  # pyright: ignore[reportArgumentType]
+    )
+    np.testing.assert_array_equal(sums['support'], support)
+    for name, expected in (('precision', precision), ('recall', recall), ('f1', f1)):
+        np.testing.assert_allclose(scores[name][occurring], np.asarray(expected)[occurring])
+        assert np.isnan(np.delete(scores[name], occurring)).all()
+
+
+def test_a_class_never_predicted():
+    scores = class_scores.from_sums(np.array([2.0, 0]), np.array([2.0, 3]), np.array([5.0, 0]))
+    assert {name: values.tolist() for name, values in scores.items()} == {
+        'precision': [0.4, 0],
+        'recall': [1, 0],
+        'f1': [4 / 7, 0],
+    }
+
+
+def test_confusion_against_a_loop_and_scikit_learn(predicted: Predicted):
+    table = class_scores.confusion(predicted)
+    expected = np.zeros((4, 4), int)
+    for truth, guess in zip(predicted.labels, predicted.predictions, strict=True):
+        expected[truth, guess] += 1
+    np.testing.assert_array_equal(table.to_numpy(), expected)
+    by_library = metrics.confusion_matrix(predicted.labels, predicted.predictions, labels=range(4))
+    np.testing.assert_array_equal(table.to_numpy(), by_library)
+    assert table.index.tolist() == table.columns.tolist() == ['0', '1', '2', '3']

@@ -1,0 +1,180 @@
+"""Segmentation metrics against scikit-learn on all pixels and against slow, obvious loops."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
+
+from engine.errors import UserError
+from engine.evaluation.drawing.example_sheet import chosen
+from engine.evaluation.evaluator import Evaluator
+from engine.evaluation.results.bootstrap import Bootstrap
+from engine.kinds.segmentation.evaluate import Segmentation, image_scores
+from engine.kinds.segmentation.pixels import count_pixels
+from engine.outputs import outputs
+
+NAMES = ('ground', 'cat', 'dog', 'owl')
+BOOTSTRAP = Bootstrap(200, 0.95, 0)
+
+
+def random_masks(seed: int, n: int = 12, missing: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Returns targets without the classes `missing`, and predictions of which two in three are right."""
+    random = np.random.default_rng(seed)
+    there = np.setdiff1d(np.arange(len(NAMES)), missing)
+    targets, others = random.choice(there, (2, n, 6, 5))
+    masks = np.where(random.random(targets.shape) < 0.67, targets, others)
+    return targets.astype(np.uint8), masks.astype(np.uint8)
+
+
+def invented(targets: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the masks with a class that no target has."""
+    changed = masks.copy()
+    changed[0, 0] = 3
+    return targets, changed
+
+
+CASES = {
+    'all classes': random_masks(0),
+    'a class in neither': random_masks(1, missing=(2,)),
+    'a class in predictions alone': invented(*random_masks(2, missing=(3,))),
+    'one image': random_masks(3, n=1),
+    'perfect': (random_masks(4)[0],) * 2,
+}
+
+
+@pytest.fixture
+def save(tmp_path: Path):
+    """Writes outputs of kind `segmentation`: save(targets, masks) -> folder."""
+
+    def write(targets: Any, masks: Any, **more: Any) -> Path:
+        arrays = {'masks': masks} | ({} if targets is None else {'targets': targets})
+        outputs.write(
+            tmp_path / 'it',
+            kind='segmentation',
+            arrays=arrays,
+            ids=[str(index) for index in range(len(masks))],
+            meanings=dict.fromkeys(arrays, 'of the test'),
+            **{'class_names': NAMES, 'dataset': 'animals', 'split': 'test', **more},
+        )
+        return tmp_path / 'it'
+
+    return write
+
+
+def report(folder: Path) -> Any:
+    return Segmentation().report(outputs.read(folder), BOOTSTRAP)
+
+
+def slow_scores(targets: np.ndarray, masks: np.ndarray) -> dict[str, float]:
+    """Returns the metrics, pixel by pixel."""
+    both, either, areas, right, pixels = ([0] * 4, [0] * 4, [0] * 4, 0, 0)
+    for place in np.ndindex(targets.shape):
+        target, found = targets[place], masks[place]
+        pixels += 1
+        right += int(target == found)
+        for index in range(4):
+            both[index] += int(target == index and found == index)
+            either[index] += int(target == index or found == index)
+            areas[index] += int(target == index) + int(found == index)
+    there = [index for index in range(4) if either[index]]
+    return {
+        'mean_iou': sum(both[index] / either[index] for index in there) / len(there),
+        'mean_dice': sum(2 * both[index] / areas[index] for index in there) / len(there),
+        'pixel_accuracy': right / pixels,
+    }
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_metrics_against_scikit_learn_and_a_loop(save, case: str):
+    targets, masks = CASES[case]
+    found = {name: metric.value for name, metric in report(save(targets, masks)).metrics.items()}
+    flat = targets.ravel(), masks.ravel()
+    assert found == pytest.approx(
+        {
+            'mean_iou': jaccard_score(*flat, average='macro'),
+            'mean_dice': f1_score(*flat, average='macro'),
+            'pixel_accuracy': accuracy_score(*flat),
+        },
+        abs=1e-6,
+    )
+    assert found == pytest.approx(slow_scores(targets, masks), abs=1e-6)
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_tables_against_scikit_learn(save, case: str):
+    targets, masks = CASES[case]
+    tables = report(save(targets, masks)).tables
+    flat, labels = (targets.ravel(), masks.ravel()), range(len(NAMES))
+    np.testing.assert_array_equal(tables['confusion_matrix'], confusion_matrix(*flat, labels=labels))
+    there = np.isin(labels, flat)
+    by_class: dict[str, Any] = {'iou': jaccard_score, 'dice': f1_score}
+    for column, score in by_class.items():
+        expected = score(*flat, average=None, labels=labels, zero_division=0)
+        values = tables['per_class'][column].to_numpy()
+        np.testing.assert_allclose(values[there], expected[there], atol=1e-6)
+        assert np.isnan(values[~there]).all()
+    assert tables['per_class']['support'].tolist() == np.bincount(flat[0], minlength=4).tolist()
+    assert tables['per_class']['predicted'].tolist() == np.bincount(flat[1], minlength=4).tolist()
+
+
+def test_intervals_hold_the_values(save):
+    found = report(save(*CASES['all classes']))
+    for metric in found.metrics.values():
+        low, high = metric.interval
+        assert low < metric.value < high
+    table = found.tables['per_class']
+    assert (table['iou_low'] < table['iou']).all()
+    assert (table['iou'] < table['iou_high']).all()
+
+
+def test_of_perfect_predictions_nothing_is_uncertain(save):
+    for metric in report(save(*CASES['perfect'])).metrics.values():
+        assert (metric.value, *metric.interval) == (1, 1, 1)
+
+
+def test_the_worst_and_typical_examples_are_shown(save):
+    targets, masks = CASES['all classes']
+    scores = image_scores(count_pixels(outputs.read(save(targets, masks))))
+    expected = [slow_scores(*pair)['mean_iou'] for pair in zip(targets, masks, strict=True)]
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    assert chosen(scores)['worst'].tolist() == np.argsort(expected, kind='stable')[:5].tolist()
+    assert len(chosen(scores[:3])['typical']) == 0
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_figures_are_drawn_with_titles(save, tmp_path: Path, case: str):
+    for draw in report(save(*CASES[case])).figures.values():
+        figure = draw()
+        assert figure.get_suptitle().startswith(f'animals test, n = {len(CASES[case][0])}, 95 % intervals\n')
+        figure.savefig(tmp_path / 'it.png')
+
+
+def test_the_evaluator_knows_the_kind(save):
+    folder = save(*CASES['all classes'])
+    found = Evaluator(draws=100).evaluate(folder)
+    assert found['metrics']['mean_iou']['value'] == pytest.approx(
+        slow_scores(*CASES['all classes'])['mean_iou']
+    )
+    for name in ('examples', 'per_class_iou', 'confusion_matrix'):
+        assert (folder / f'evaluation/figures/{name}.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_without_targets_there_is_nothing_to_say(save):
+    with pytest.raises(UserError, match=r'no targets\.npy, so there is nothing to compare with.*--labels'):
+        report(save(None, CASES['all classes'][1]))
+
+
+def test_masks_without_pixels_are_refused(save):
+    with pytest.raises(UserError, match='images of 0x5 pixels'):
+        report(save(*(each[:, :0] for each in CASES['all classes'])))
+
+
+def test_scores_of_each_image(save):
+    targets, masks = CASES['all classes']
+    table = report(save(targets, masks)).tables['per_example']
+    assert table['mean_iou'].is_monotonic_increasing
+    for index, (target, mask) in enumerate(zip(targets, masks, strict=True)):
+        alone = slow_scores(target[np.newaxis], mask[np.newaxis])
+        assert table.loc[str(index)].to_dict() == pytest.approx(alone)

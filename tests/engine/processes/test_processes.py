@@ -1,0 +1,171 @@
+"""Several real processes at work on one run: what they compute, how they stop, how they miss each other."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.outputs import outputs
+from engine.runs import logs
+from engine.workspace import REPOSITORY
+
+Ends = list[tuple[int, str]]
+
+
+def train(config: Path, run: Path, count: int, faults: dict[int, str] | None = None) -> Ends:
+    """Trains in so many processes, some of which meet a fault; returns exit code and words of each."""
+    with socket.socket() as server:
+        server.bind(('localhost', 0))
+        port = server.getsockname()[1]
+    command = [sys.executable, '-m', 'engine.commands.train', f'--gin_file={config}', f'--run={run}']
+    places = [
+        [f'--processes={count}', f'--process={i}', f'--coordinator=localhost:{port}'] for i in range(count)
+    ]
+    processes = [
+        subprocess.Popen(
+            command + (place if count > 1 else []),
+            cwd=REPOSITORY,
+            env=os.environ | {'FAULT': (faults or {}).get(index, '')},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for index, place in enumerate(places)
+    ]
+    words = [process.communicate(timeout=240)[0] for process in processes]
+    return [(process.returncode, said) for process, said in zip(processes, words, strict=True)]
+
+
+def codes(ends: Ends) -> list[int]:
+    return [code for code, _ in ends]
+
+
+def losses(run: Path) -> list[float]:
+    lines = logs.read(run / 'logs' / 'train.jsonl')
+    assert [line['step'] for line in lines] == list(range(1, len(lines) + 1))
+    return [line['loss'] for line in lines]
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.conftest import CONFIG
+
+    path = tmp_path_factory.mktemp('config') / 'small.gin'
+    path.write_text(CONFIG.format(repository=REPOSITORY))
+    return path
+
+
+@pytest.fixture(scope='module')
+def alone(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run by one process, that nothing happened to."""
+    run = tmp_path_factory.mktemp('alone') / 'run'
+    assert codes(train(config, run, 1)) == [0]
+    return run
+
+
+def assert_like(run: Path, alone: Path) -> None:
+    """Asserts the same batches: every loss agrees, and so do the predictions."""
+    np.testing.assert_allclose(losses(run), losses(alone), rtol=1e-4)
+    for split in ('val', 'test'):
+        found, expected = (outputs.read(each / 'outputs' / split) for each in (run, alone))
+        assert found.ids == expected.ids
+        np.testing.assert_allclose(found.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
+
+
+def test_two_processes_train_what_one_does(config: Path, alone: Path, tmp_path: Path) -> None:
+    ends = train(config, tmp_path / 'run', 2)
+    assert codes(ends) == [0, 0], ends
+    assert ends[0][1].splitlines()[-1] == f'run: {tmp_path / "run"}'
+    assert 'step' not in ends[1][1]
+    assert_like(tmp_path / 'run', alone)
+    assert logs.read_json(tmp_path / 'run' / 'stack.json')['processes'] == 2
+
+
+@pytest.mark.parametrize(('asked', 'continued'), [(1, 1), (0, 4)])
+def test_a_signal_to_one_stops_and_saves_all(
+    asked: int, continued: int, config: Path, alone: Path, tmp_path: Path
+) -> None:
+    ends = train(config, tmp_path / 'run', 2, {asked: 'step@7:SIGTERM'})
+    assert codes(ends) == [75, 75], ends
+    status = logs.read_json(tmp_path / 'run' / 'status.json')
+    assert status['state'] == 'interrupted'
+    assert 7 <= status['step'] < 14
+    assert (tmp_path / 'run' / 'checkpoints' / 'latest' / str(status['step'])).is_dir()
+    ends = train(config, tmp_path / 'run', continued)
+    assert codes(ends) == [0] * continued, ends
+    assert_like(tmp_path / 'run', alone)
+
+
+def test_when_one_is_killed_the_first_ends_and_says_why(config: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    ends = train(config, tmp_path / 'run', 2, {1: 'step@7'})
+    assert time.monotonic() - began < 60
+    assert codes(ends) == [1, -signal.SIGKILL], ends
+    assert re.search(
+        r'error: process 1 of 2 has not been heard of .*\. The same command goes on\.', ends[0][1]
+    )
+    assert 'Traceback' not in ends[0][1]
+    assert logs.read_json(tmp_path / 'run' / 'status.json')['state'] == 'failed'
+
+
+def test_when_the_first_is_killed_the_others_are_ended(config: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    ends = train(config, tmp_path / 'run', 2, {0: 'step@7'})
+    assert time.monotonic() - began < 60
+    assert codes(ends)[0] == -signal.SIGKILL
+    assert codes(ends)[1] in (1, -signal.SIGABRT)
+    assert re.search('first process cannot be reached|another task died', ends[1][1])
+
+
+def test_a_mistake_is_told_once(config: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / 'wrong.gin'
+    wrong.write_text(config.read_text() + 'mlp.MLP.widht = 3\n')
+    ends = train(wrong, tmp_path / 'run', 2)
+    assert codes(ends) == [2, 2]
+    assert ['widht' in said for _, said in ends] == [True, False]
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_launcher_starts_them_and_passes_signals_on(config: Path, tmp_path: Path) -> None:
+    longer = tmp_path / 'longer.gin'
+    longer.write_text(config.read_text().replace('STEPS = 14', 'STEPS = 100000'))
+    command = [
+        sys.executable,
+        '-m',
+        'engine.commands.train',
+        f'--gin_file={longer}',
+        f'--run={tmp_path / "run"}',
+    ]
+    with subprocess.Popen(
+        [*command, '--processes=2'], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout
+        assert any('val:' in line for line in started.stdout)  # the first evaluation: both are at work
+        started.send_signal(signal.SIGINT)
+        out, _ = started.communicate(timeout=60)
+    assert started.returncode == 75, out
+    assert 'To go on' in out
+
+
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    'none': (['--processes=0'], 'at least 1'),
+    'no coordinator': (['--processes=2', '--process=1'], '--coordinator=HOST:PORT'),
+    'not below': (['--processes=2', '--process=2', '--coordinator=localhost:1'], '0 to 1'),
+}
+
+
+@pytest.mark.parametrize('mistake', MISTAKES)
+def test_flags_that_do_not_fit(mistake: str, program: Callable[..., Any]) -> None:
+    flags, message = MISTAKES[mistake]
+    code, _, err = program('train', '--gin_file=nothing.gin', *flags)
+    assert code == 2
+    assert message in err

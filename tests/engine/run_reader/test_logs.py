@@ -1,0 +1,224 @@
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from engine.errors import UserError
+from engine.files import short_names
+from engine.render import text_tables
+from engine.run_reader import curves, logs, summary
+from tests.engine.written_runs import append, write_run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / 'run')
+
+
+def drawn(*folders: Path) -> set[str]:
+    """Draws all there is to draw, whole; returns the names of the figures."""
+    figures = curves.figures({folder.name: logs.read(folder) for folder in folders})
+    for draw in figures.values():
+        draw().draw_without_rendering()
+    return set(figures)
+
+
+def test_a_whole_run_is_read_as_it_was_written(run: Path):
+    found = logs.read(run)
+    assert (found.state, found.done, found.steps, found.best) == ('finished', 20, 20, ('score', 'max'))
+    assert found.notes == ()
+    assert found.train['loss'].to_dict() == {step: 1 / step for step in range(1, 21)}
+    assert found.time.loc[8].to_dict() == {
+        'examples_per_second': 108.0,
+        'total': 10.0,
+        'data': 1.0,
+        'steps': 7.0,
+        'evaluation': 2.0,
+        'checkpoint': 0.0,
+    }
+    assert drawn(run) == {'loss', 'score', 'examples_per_second', 'where_the_time_went'}
+
+
+def test_the_tables(run: Path):
+    runs = {'a': logs.read(run)}
+    assert summary.progress(runs)[1] == [
+        *('a', 'finished', '20 of 20', '5.0', '112', '50.0 s'),
+        *('10.0 %', '70.0 %', '20.0 %', '0.0 %'),
+    ]
+    assert summary.metrics(runs)[1:] == [
+        ['loss', 'a', 'lower', '0.1', '20', '0.1', '20'],
+        ['score', 'a', 'higher', '12', '12', '4', '20'],
+    ]
+
+
+@pytest.mark.parametrize(
+    ('metric', 'better'),
+    [('loss', 'lower'), ('bits_per_byte', 'lower'), ('mean_iou', 'higher'), ('real_logit', '')],
+)
+def test_which_values_are_better(run: Path, metric: str, better: str):
+    assert summary.direction(metric, logs.read(run)) == better
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'said'),
+    [
+        (0.04, '0.0 s'),
+        (59.94, '59.9 s'),
+        (59.96, '1 min 00 s'),
+        (119.7, '2 min 00 s'),
+        (3599.6, '1 h 00 min'),
+        (7500, '2 h 05 min'),
+    ],
+)
+def test_durations(seconds: float, said: str):
+    assert summary.duration(seconds) == said
+
+
+def test_a_torn_last_line_is_left_out_and_said(run: Path):
+    append(run, 'train', '{"step": 21, "lo')
+    found = logs.read(run)
+    assert found.done == 20
+    assert found.notes == ('train.jsonl: its last line is torn and left out',)
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        '{"step": 1',
+        '[1]',
+        '{"step": "1"}',
+        '{"step": true}',
+        '{"step": -1}',
+        '{}',
+        '[' * 9999,
+        '\0',
+        '{"step": 1e400}',
+    ],
+)
+def test_a_damaged_line_is_left_out_and_said(run: Path, line: str):
+    append(run, 'val', f'{line}\n')
+    found = logs.read(run)
+    assert len(found.val) == 5
+    assert found.notes == ('val.jsonl: 1 damaged line left out',)
+
+
+def test_of_a_step_written_twice_the_later_line_counts(run: Path):
+    append(run, 'train', '{"step": 3, "epoch": 0.75, "loss": 9.0}\n')
+    found = logs.read(run)
+    assert found.train.loc[3].to_dict() == {'epoch': 0.75, 'loss': 9.0}
+    assert found.train.index.is_monotonic_increasing
+    assert found.notes == ('train.jsonl: 1 line written anew, the later one counts',)
+
+
+@pytest.mark.parametrize('value', ['null', 'NaN', '-Infinity', '"a"', '[1]', '1e308', '1' + '0' * 400])
+def test_what_is_no_finite_number_is_a_gap_and_said(run: Path, value: str):
+    append(run, 'train', f'{{"step": 21, "epoch": 5.25, "loss": {value}}}\n')
+    found = logs.read(run)
+    assert found.train['loss'].tolist()[:-1] == [1 / step for step in range(1, 21)]
+    assert math.isnan(found.train['loss'].tolist()[-1])
+    assert found.notes == ('train.jsonl: loss has no finite number at 1 step, first at 21',)
+    assert 'loss' in drawn(run)
+
+
+@pytest.mark.parametrize(
+    'name', ['logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'status.json', 'config.gin']
+)
+@pytest.mark.parametrize('state', ['is missing', 'is empty'])
+def test_a_file_that_is_missing_or_empty_is_said(run: Path, name: str, state: str):
+    path = run / name
+    path.unlink()
+    if state == 'is empty':
+        path.touch()
+    found = logs.read(run)
+    assert found.notes == (f'{path.name} {state}',)
+    assert drawn(run) >= ({'loss'} if 'time' in name else {'loss', 'where_the_time_went'})
+    assert summary.shown({'a': found}, text_tables.aligned, str)
+
+
+def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
+    (tmp_path / 'config.gin').touch()
+    found = logs.read(tmp_path)
+    assert (found.state, found.done, found.steps) == ('unknown', 0, None)
+    assert len(found.notes) == 5
+    assert drawn(tmp_path) == set()
+    assert summary.shown({'a': found}, text_tables.aligned, str).startswith('run')
+
+
+def test_names_that_would_do_harm_are_escaped(run: Path):
+    append(run, 'val', '{"step": 21, "epoch": 5.25, "loss": 1.0, "score": 1.0, "\\ud800\\u001b": 1.0}\n')
+    found = logs.read(run)
+    said = summary.shown({'a': found}, text_tables.aligned, str)
+    assert r"'\ud800\x1b'" in said
+    assert said.replace('\n', '').isprintable()
+    assert r"'\ud800\x1b'" in drawn(run)
+
+
+def test_how_a_run_ended_is_said(tmp_path: Path):
+    now = datetime.now(UTC).isoformat()
+    cases = {
+        'failed': (
+            {'state': 'failed', 'error': 'no\x1b[31m space'},
+            r"it ended by an error: 'no\x1b[31m space'",
+        ),
+        'alive': ({'state': 'running', 'heartbeat': now}, 'still running: this is how far it is'),
+        'killed': ({'state': 'running', 'heartbeat': '2020-01-01T00:00:00+00:00'}, 'killed, it seems'),
+        'timeless': ({'state': 'running', 'heartbeat': 7}, 'status.json says running, without a time'),
+    }
+    for name, (status, note) in cases.items():
+        (said,) = logs.read(write_run(tmp_path / name, **status)).notes
+        assert note in said
+
+
+def test_two_runs_of_different_length_are_drawn_over_each_other(run: Path, tmp_path: Path):
+    short = write_run(tmp_path / 'short', steps=8)
+    runs = {folder.name: logs.read(folder) for folder in (run, short)}
+    figure = curves.metric('loss', runs)
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ('step', 'loss')
+    assert axes.get_xlim()[1] >= 20
+    assert [label.get_text() for label in figure.legends[0].get_texts()] == ['run', 'short', 'validation']
+    assert len({line.get_color() for line in axes.lines}) == 2
+
+
+def test_a_long_line_is_thinned_and_keeps_its_extremes_and_gaps():
+    values = pd.Series(range(100_000), dtype=float)
+    values[50_000:60_000] = math.nan
+    values[777] = -5.0
+    thin = curves.thinned(values)
+    assert len(thin) == curves.POINTS
+    assert (thin.min(), thin.max()) == (-5.0, 99_999.0)
+    assert thin.loc[51_000:59_000].isna().all()
+    assert curves.thinned(values.head(10)).equals(values.head(10))
+
+
+def test_the_running_mean_equals_the_obvious_one_and_forgets_a_spike():
+    values = pd.Series([4.0, 8.0, math.nan, 1.0, 1e30, 5.0, 3.0, 4.0], index=range(1, 9))
+    expected = [6.0, 6.0, math.nan, (1 + 1e30) / 2, (6 + 1e30) / 3, (8 + 1e30) / 3, 4.0, 3.5]
+    pd.testing.assert_series_equal(
+        curves.running_mean(values, 3), pd.Series(expected, values.index), rtol=1e-12
+    )
+
+
+def test_the_running_mean_of_a_long_line_is_thinned():
+    values = pd.Series(range(10_001), dtype=float)
+    mean = curves.running_mean(values, 100)
+    assert len(mean) <= curves.POINTS
+    assert mean.loc[6000] == values[5950:6050].mean()
+
+
+def test_runs_are_found_below_a_folder_and_once(tmp_path: Path):
+    folders = [write_run(tmp_path / 'runs' / name) for name in ('a', 'b')]
+    (folders[0] / 'outputs').mkdir()
+    write_run(folders[0] / 'outputs' / 'inner')
+    found = logs.find([folders[1], tmp_path])
+    assert found == [folders[1], folders[0]]
+    assert short_names(found) == ['b', 'a']
+
+
+@pytest.mark.parametrize(('name', 'message'), [('rum', "Did you mean 'run'?"), ('empty', 'holds no run')])
+def test_where_there_is_no_run(run: Path, name: str, message: str):
+    (run.parent / 'empty').mkdir()
+    with pytest.raises(UserError, match=message.replace('?', r'\?')):
+        logs.find([run.parent / name])

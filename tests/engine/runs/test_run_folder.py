@@ -1,0 +1,130 @@
+"""The run folder: how it begins, is found and tells how it stands."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import UserError
+from engine.runs import run_folder
+from engine.runs.run_folder import Run
+from engine.workspace import project
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace for each test, so that it has no runs but its own."""
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    return tmp_path / 'workspace'
+
+
+@pytest.fixture
+def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Then(run_folder.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            assert tz is run_folder.UTC  # so that runs of two machines sort
+            return cls(2026, 11, 22, 17, 30, 5, tzinfo=tz)
+
+    monkeypatch.setattr(run_folder, 'datetime', Then)
+
+
+def begun(*, state: str = '', folder: Path | None = None) -> Run:
+    """Returns a run with a config and, if given, a state."""
+    run = Run.begin('digits/toy', folder)
+    run.config.write_text('')
+    if state:
+        run.write_status(state=state)
+    return run
+
+
+def test_a_run_is_named_by_project_dataset_and_time(same_second: None, workspace: Path) -> None:
+    run = Run.begin('digits/toy')
+    assert run.folder == workspace / 'runs' / project() / 'digits-toy' / '2026-11-22T17-30-05'
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {'checkpoints', 'logs', 'debug', 'outputs', 'notes.md', 'dataset.md'}
+
+
+def test_runs_of_one_second_get_folders_of_their_own(same_second: None) -> None:
+    names = [Run.begin('digits').folder.name for _ in range(3)]
+    assert names == ['2026-11-22T17-30-05', '2026-11-22T17-30-05-2', '2026-11-22T17-30-05-3']
+
+
+def test_a_folder_of_ones_own_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    for name in ('empty', 'new/deep'):
+        assert Run.begin('digits', Path(name)).folder == tmp_path / name
+        assert (tmp_path / name / 'logs').is_dir()
+
+
+def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / 'thesis').mkdir()
+    (tmp_path / 'thesis' / 'chapter').touch()
+    for path in (tmp_path / 'thesis', tmp_path / 'thesis' / 'chapter'):
+        with pytest.raises(UserError, match='exists and holds no run: choose another name for --run'):
+            Run.begin('digits', path)
+    assert [path.name for path in (tmp_path / 'thesis').iterdir()] == ['chapter']
+
+
+def test_notes_are_the_researchers(tmp_path: Path) -> None:
+    run = begun(folder=tmp_path / 'run')
+    assert (run.folder / 'notes.md').read_text() == ''
+
+
+def test_a_run_is_found_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = begun(folder=tmp_path / 'mine')
+    monkeypatch.chdir(tmp_path)
+    assert Run.find('mine') == Run.find(str(run.folder)) == run
+
+
+def test_a_run_that_is_not_there_is_said_with_the_nearest(tmp_path: Path) -> None:
+    run = begun()
+    wrong = str(run.folder)[:-1]
+    with pytest.raises(UserError) as error:
+        Run.find(wrong)
+    expected = f"{wrong} is not a run: it holds no config.gin. Did you mean '{run.folder}'?"
+    assert str(error.value) == expected
+
+
+def test_the_latest_is_the_newest_that_is_not_finished(same_second: None) -> None:
+    with pytest.raises(UserError, match=f'there is no unfinished run of {project()}'):
+        Run.find('latest')
+    first = begun(state=run_folder.INTERRUPTED)
+    second = begun()  # killed before it had a state
+    begun(state=run_folder.FINISHED)
+    assert Run.find('latest') == second
+    second.write_status(state=run_folder.FINISHED)
+    assert Run.find('latest') == first
+    first.write_status(state=run_folder.FINISHED)
+    with pytest.raises(UserError, match='there is no unfinished run'):
+        Run.find('latest')
+
+
+def test_the_eleventh_run_of_a_second_is_later_than_the_second(same_second: None) -> None:
+    newest = [begun() for _ in range(11)][-1]
+    assert Run.find('latest') == newest
+
+
+def test_status_changes_by_parts() -> None:
+    run = begun()
+    assert run.status() == {}
+    run.write_status(state=run_folder.RUNNING, step=3)
+    before = run.status()
+    run.write_status(step=4)
+    after = run.status()
+    assert (after['format'], after['state'], after['step']) == (run_folder.FORMAT, 'running', 4)
+    assert after['started'] == before['started'] <= before['heartbeat'] <= after['heartbeat']
+
+
+def test_a_run_is_told_by_its_config(tmp_path: Path) -> None:
+    assert not run_folder.is_run(tmp_path)
+    (tmp_path / 'config.gin').touch()
+    assert run_folder.is_run(tmp_path)
+    assert Run.find(str(tmp_path)).folder == tmp_path.resolve()
+
+
+def test_what_a_kill_left_half_written_is_no_hindrance(tmp_path: Path) -> None:
+    for name in ('config.tmp', 'status.json.3018-139620.tmp', 'requirements.lock', 'lock'):
+        (tmp_path / name).touch()
+    assert Run.begin('digits', tmp_path).folder == tmp_path

@@ -1,0 +1,121 @@
+"""Outputs are written and judged where JAX is not: in environments made as docs/outputs.md says."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.outputs import kind as kinds
+from engine.outputs import outputs
+from engine.workspace import REPOSITORY
+from tests.conftest import Program
+from tests.engine import every_kind
+from tests.engine.outputs.test_outputs_document import NUMPY, SCIKIT_LEARN
+from tests.engine.written_runs import write_run
+
+
+def make(folder: Path, *requirements: str) -> Path:
+    """Makes an environment; returns its Python."""
+    subprocess.run([sys.executable, '-m', 'venv', folder], check=True)
+    python = folder / 'bin/python'
+    # Compiled on import: that is much less than all there is.
+    install = [python, '-I', '-m', 'pip', 'install', '--quiet', '--no-compile', *requirements]
+    subprocess.run(install, check=True, cwd=REPOSITORY)
+    return python
+
+
+@pytest.fixture(scope='module')
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment made from requirements-eval.txt."""
+    return make(tmp_path_factory.mktemp('eval') / '.venv-eval', '-r', 'requirements-eval.txt')
+
+
+def script(python: Path, name: str, *arguments: object) -> str:
+    """Runs a script in an environment, warnings being errors; returns all that it said."""
+    environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    ended = subprocess.run(
+        [REPOSITORY / 'scripts' / name, *map(str, arguments)],
+        env=environment | {'ENV': 'existing', 'PYTHON': str(python), 'PYTHONWARNINGS': 'error'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+def test_there_is_no_jax(python: Path) -> None:
+    for name in ('jax', 'flax', 'orbax', 'tensorflow'):
+        ended = subprocess.run([python, '-I', '-c', f'import {name}'], capture_output=True, text=True)
+        assert f"No module named '{name}'" in ended.stderr
+
+
+def test_the_pins_are_those_of_training() -> None:
+    pins = [
+        set(re.findall(r'^([\w.-]+==\S+(?: ;.*?)?)(?:  #|$)', text, re.MULTILINE))
+        for text in ((REPOSITORY / f'requirements{which}.txt').read_text() for which in ('-eval', ''))
+    ]
+    assert pins[0]
+    assert pins[0] <= pins[1]
+
+
+def test_outputs_of_every_kind_are_evaluated(python: Path, tmp_path: Path) -> None:
+    for kind in kinds.KINDS:
+        every_kind.write(tmp_path / 'it' / kind, kind)
+    binding = 'engine.evaluation.evaluator.Evaluator.draws = 100'
+    script(python, 'eval.sh', tmp_path / 'it', f'--output={tmp_path}/found', f'--gin_bindings={binding}')
+    for kind in kinds.KINDS:
+        found = json.loads((tmp_path / 'found' / kind / 'metrics.json').read_text())
+        assert (found['kind'], found['bootstrap']['draws']) == (kind, 100)
+        assert (tmp_path / 'found' / kind / 'per_example.csv').is_file()
+
+
+@pytest.mark.parametrize('kind', kinds.KINDS)
+def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path, kind: str) -> None:
+    for seed in (0, 1):
+        every_kind.write(tmp_path / 'it' / str(seed), kind, seed)
+    rows = compared(python, tmp_path / 'it')
+    assert {row['outputs'] for row in rows} == {'0', '1'}
+
+
+def compared(python: Path, *found: Path) -> list[dict[str, str]]:
+    """Returns the rows of a comparison."""
+    target = found[0].parent / 'comparison.csv'
+    script(python, 'compare.sh', *found, '--draws=100', '--format=csv', f'--output={target}')
+    with target.open(newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_logs_are_shown(python: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / 'run')
+    assert 'finished' in script(python, 'logs.sh', run)
+    assert (run / 'logs/plots/loss.png').is_file()
+
+
+def test_the_example_of_scikit_learn_is_compared_with_a_run(
+    python: Path, program: Program, config_file, tmp_path: Path
+) -> None:
+    """Written where there are NumPy and scikit-learn alone, judged where there is no JAX."""
+    config = config_file(dataset="  dataset = 'digits'", save_every='  save_every = 14')
+    assert program('train', f'--gin_file={config}', f'--run={tmp_path / "run"}')[0] == 0
+    writer = make(tmp_path / 'writer', 'numpy', 'scikit-learn', '-c', 'requirements.txt')
+    (tmp_path / 'workspace').symlink_to(os.environ['WORKSPACE'])
+    subprocess.run([writer, '-I', '-W', 'error', '-c', NUMPY + SCIKIT_LEARN], cwd=tmp_path, check=True)
+    written = tmp_path / 'outputs/sklearn'
+    assert 'accuracy' in script(python, 'eval.sh', written)
+    rows = compared(python, written, tmp_path / 'run')
+    assert {row['outputs']: float(row['accuracy']) for row in rows} == pytest.approx(
+        {'outputs/sklearn': accuracy(written), 'run': accuracy(tmp_path / 'run/outputs/test')}, abs=1e-5
+    )
+
+
+def accuracy(folder: Path) -> float:
+    """Returns the share of predictions that are right."""
+    arrays = outputs.read(folder).arrays
+    scores = arrays['logits'] if 'logits' in arrays else arrays['probabilities']
+    return (scores.argmax(1) == arrays['labels']).mean()

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+
+from engine import files
+from engine.errors import UserError
+
+MARK = 'mark.json'
+
+
+def fill(folder: Path, text: str, overwrite: bool = False) -> None:
+    with files.replacing(folder, MARK, overwrite) as aside:
+        (aside / MARK).write_text(text)
+
+
+def test_appears_whole_with_its_parents(tmp_path: Path):
+    folder = tmp_path / 'a' / 'b'
+    with files.replacing(folder, MARK, overwrite=False) as aside:
+        (aside / MARK).write_text('x')
+        assert not folder.exists()
+    assert [path.name for path in folder.iterdir()] == [MARK]
+
+
+def test_an_existing_folder_is_kept_unless_overwritten(tmp_path: Path):
+    folder = tmp_path / 'it'
+    fill(folder, 'old')
+    with pytest.raises(UserError, match='exists already'):
+        fill(folder, 'new')
+    assert (folder / MARK).read_text() == 'old'
+    fill(folder, 'new', overwrite=True)
+    assert (folder / MARK).read_text() == 'new'
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_is_something_else_is_never_replaced(tmp_path: Path):
+    (tmp_path / 'thesis.tex').write_text('years of work')
+    with pytest.raises(UserError, match=r'holds something else: it has no mark\.json'):
+        fill(tmp_path, 'new', overwrite=True)
+    assert (tmp_path / 'thesis.tex').read_text() == 'years of work'
+
+
+def test_an_empty_folder_may_be_filled(tmp_path: Path):
+    fill(tmp_path, 'new')
+    assert (tmp_path / MARK).read_text() == 'new'
+
+
+@pytest.mark.parametrize('existing', [False, True])
+def test_a_write_cut_short_leaves_things_as_they_were(tmp_path: Path, existing: bool):
+    folder = tmp_path / 'it'
+    if existing:
+        fill(folder, 'old')
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(KeyboardInterrupt), files.replacing(folder, MARK, overwrite=True) as aside:
+        (aside / MARK).write_text('half')
+        raise KeyboardInterrupt
+    assert sorted(tmp_path.rglob('*')) == before
+    assert not existing or (folder / MARK).read_text() == 'old'
+
+
+def test_the_old_one_comes_back_if_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / 'it'
+    fill(folder, 'old')
+    rename = Path.rename
+
+    def fails_into_place(self: Path, to: Path) -> Path:
+        if to == folder and not self.name.endswith('.old'):
+            raise OSError('no')
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, 'rename', fails_into_place)
+    with pytest.raises(OSError, match='no'):
+        fill(folder, 'new', overwrite=True)
+    assert (folder / MARK).read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match='it cannot be written: Not a directory'):
+        fill(tmp_path / 'file' / 'it', 'new')

@@ -1,0 +1,127 @@
+"""README.md keeps its word: its code blocks run, in order, in a copy of the repository.
+
+Blocks marked `sh`, `bash` and `python` make one script, so that a variable set in one is there in the next.
+Blocks marked `gin` are files of `configs/` that must parse. Those marked `text` show what to expect.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.config import config
+from engine.workspace import REPOSITORY
+
+FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+SHELL, PYTHON, GIN, SHOWN = {'sh', 'bash'}, {'python'}, {'gin'}, {'text'}
+
+
+def blocks(readme: str) -> list[tuple[str, str, int]]:
+    """Returns (language, text, line) of each fenced block."""
+    return [(each[1], each[2], readme.count('\n', 0, each.start()) + 1) for each in FENCE.finditer(readme)]
+
+
+def script(readme: str) -> str:
+    """Returns all blocks that are run as one shell script, which names each before it begins."""
+    parts = ['set -euo pipefail\nexec 2>&1\n']
+    for language, text, line in blocks(readme):
+        if language in PYTHON:
+            text = f'"$PYTHON" - <<\'END OF PYTHON\'\n{text}END OF PYTHON\n'
+        if language in SHELL | PYTHON:
+            # The last line notices `false && true`, which `set -e` forgives.
+            parts.append(f"echo '--- block in line {line}'\n{text}(( $? == 0 ))\n")
+    return ''.join(parts)
+
+
+def execute(readme: str, folder: Path) -> tuple[int, str]:
+    """Runs a README's blocks in `folder`, by the Python that runs the tests; returns exit code and output."""
+    environment = os.environ | {'ENV': 'existing', 'PYTHON': sys.executable, 'MPLBACKEND': 'agg'}
+    done = subprocess.run(
+        ['bash', '-c', script(readme)],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def clone(folder: Path) -> Path:
+    """Copies what a clone would hold, with all that is not yet committed."""
+    listed = ['git', 'ls-files', '--cached', '--others', '--exclude-standard', '-z']
+    files = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    for file in filter(None, files.split('\0')):
+        if (REPOSITORY / file).is_file():  # it may have been deleted since the last commit
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / file, folder / file)
+    return folder
+
+
+README = (REPOSITORY / 'README.md').read_text(encoding='utf-8')
+
+
+def test_every_block_says_what_it_is() -> None:
+    """A block of another language would be run by nobody."""
+    marks = {language for language, *_ in blocks(README)}
+    assert marks & SHELL
+    assert marks <= SHELL | PYTHON | GIN | SHOWN
+    assert len(blocks(README)) * 2 == README.count('```')
+
+
+def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
+    code, output = execute(README, clone(tmp_path / 'clone'))
+    assert code == 0, output
+
+
+@pytest.mark.parametrize('text', [text for language, text, _ in blocks(README) if language in GIN])
+def test_the_configs_of_the_readme_parse(text: str, tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / 'configs', tmp_path, dirs_exist_ok=True)  # for what it includes
+    (tmp_path / 'readme.gin').write_text(text)
+    config.Config([tmp_path / 'readme.gin'])
+
+
+SMALL = """
+```sh
+GREETING=hello
+```
+```text
+exit 1
+```
+```python
+import sys
+print(sys.executable)
+```
+```bash
+echo "$GREETING again"
+{line}
+```
+```sh
+echo the end
+```
+"""
+
+
+def test_blocks_run_in_order_and_share_variables(tmp_path: Path) -> None:
+    code, output = execute(SMALL.format(line=''), tmp_path)
+    assert code == 0, output
+    shown = [line for line in output.splitlines() if not line.startswith('---')]
+    assert shown == [sys.executable, 'hello again', 'the end']
+
+
+@pytest.mark.parametrize('line', ['exit 3', 'false', 'false && true', 'echo "$UNSET"', 'no-such-command'])
+def test_a_block_that_fails_is_noticed(line: str, tmp_path: Path) -> None:
+    code, output = execute(SMALL.format(line=line), tmp_path)
+    assert code != 0
+    assert 'the end' not in output
+    assert [line for line in output.splitlines() if line.startswith('---')][-1] == '--- block in line 12'
+
+
+def test_a_python_block_that_fails_is_noticed(tmp_path: Path) -> None:
+    code, output = execute('```python\n1 / 0\n```\n', tmp_path)
+    assert (code, 'ZeroDivisionError' in output) == (1, True)

@@ -1,0 +1,92 @@
+"""Where arrays live, on two simulated devices; and that one step does the same on one and on two."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from engine import sharding as parallelism
+from engine.errors import UserError
+from engine.sharding import Jit, Parallelism, PMap, replicated, split
+from engine.training.batches.inputs import Order, Resident, Streamed
+from engine.training.steps import Programs, compiled
+from tests.engine import tiny
+
+MESH = Jit(data=2).mesh
+
+
+def test_all_devices_by_default() -> None:
+    assert Jit().mesh.size == Jit(data=2).mesh.size == 2
+    assert list(Jit(data=1).mesh.devices.flat) == jax.devices()[:1]
+
+
+@pytest.mark.parametrize('data', [3, -1])
+def test_a_number_of_devices_that_cannot_be_is_refused(data: int) -> None:
+    with pytest.raises(UserError, match=f'Jit.data = {data}'):
+        _ = Jit(data=data).mesh
+
+
+def test_a_batch_must_split_evenly() -> None:
+    parallelism.check(Jit(data=2).mesh, 6)
+    parallelism.check(Jit(data=1).mesh, 7)
+    with pytest.raises(UserError, match=r'a batch of 7 .* over 2 devices.* such as 6'):
+        parallelism.check(Jit(data=2).mesh, 7)
+    with pytest.raises(UserError, match='such as 2'):
+        parallelism.check(PMap().mesh, 1)
+
+
+def placed(array: np.ndarray, sharding: Any) -> list[list[Any]]:
+    """Returns what each device holds."""
+    return [np.asarray(shard.data).tolist() for shard in jax.device_put(array, sharding).addressable_shards]
+
+
+def test_split_and_replicated() -> None:
+    array = np.arange(8).reshape(2, 4)
+    assert placed(array, replicated(MESH)) == [array.tolist()] * 2
+    assert placed(array, split(MESH)) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
+    assert placed(array, split(MESH, axis=1)) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+
+
+def test_shapes_of_a_tree() -> None:
+    sharding = split(MESH)
+    shapes = parallelism.placed({'a': (np.zeros((2, 3), np.uint8),)}, sharding)
+    assert shapes == {'a': (jax.ShapeDtypeStruct((2, 3), np.uint8, sharding=sharding),)}
+
+
+@pytest.mark.parametrize('kind', [Resident, Streamed])
+def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -> None:
+    devices, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
+    programs = Programs(bound, devices, seed=0)
+    source = kind(tiny.examples(8), Order(8, 4, seed=0), devices)
+    update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).update[1])
+    state, metrics = update(programs.init(), source.feed(0, 1), np.int32(0))
+    assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
+    _, fed, _ = update.input_shardings[0]
+    rows = fed[1] if kind is Resident else fed['image']
+    assert rows.is_equivalent_to(split(MESH, axis=1), 2 if kind is Resident else 5)
+    if kind is Resident:
+        assert all(each.is_fully_replicated for each in fed[0].values())
+
+
+def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
+    """Returns state and values of metrics after one training step on some devices, on the host."""
+    source = Streamed(tiny.examples(16), Order(16, 8, seed=0), devices)
+    update = compiled(tiny.traced(bound, devices, source, 8, 1).update[1])
+    given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
+    state, metrics = jax.device_get(update(given, source.feed(0, 1), np.int32(0)))
+    return state, {name: each.total / each.count for name, each in metrics.items()}
+
+
+@pytest.mark.parametrize('devices', [Jit(), Jit(fsdp=2), PMap()], ids=str)
+@pytest.mark.parametrize('model', tiny.MODELS)
+def test_a_step_on_two_devices_is_the_step_on_one(model: str, devices: Parallelism) -> None:
+    task = tiny.classification(tiny.MODELS[model], optimizer=partial(optax.sgd, momentum=0.9))
+    bound = task.bind(tiny.SPEC)
+    first = jax.device_get(jax.jit(bound.init)(jax.random.key(0)))
+    one, two = step_on(Jit(data=1), bound, first), step_on(devices, bound, first)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), one, two)
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), first['params'], one[0]['params'])
+    assert min(jax.tree.leaves(moved)) > 1e-4  # so that agreement says something

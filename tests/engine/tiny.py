@@ -1,0 +1,70 @@
+"""Tiny real things to test with: images of three classes, tasks on them, and the programs they make."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+
+from engine.datasets.reading.dataset import Examples
+from engine.interfaces import BoundTask, Spec
+from engine.parts.classification import Classification
+from engine.sharding import Parallelism
+from engine.training.batches import inputs
+from engine.training.steps import Programs, Traced
+from research.models.convnet import ConvNet
+from research.models.mlp import MLP
+
+IMAGE, CLASSES = (4, 4, 1), ('a', 'b', 'c')
+SPEC = Spec(
+    {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'label': jax.ShapeDtypeStruct((), np.int32)}, CLASSES
+)
+MASK_SPEC = Spec(
+    {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'mask': jax.ShapeDtypeStruct(IMAGE[:2], np.uint8)},
+    CLASSES,
+)
+MODELS = {
+    'mlp': partial(MLP, width=8, dropout=0.0),
+    'convnet': partial(ConvNet, width=2, stages=1, dropout=0.0),
+}
+
+
+def examples(n: int) -> Examples:
+    """Returns n images of noise, each with a label."""
+    random = np.random.default_rng(n)
+    images = random.integers(0, 256, (n, *IMAGE), np.uint8)
+    labels = random.integers(0, len(CLASSES), n, np.int32)
+    return Examples([f'example-{i}' for i in range(n)], {'image': images, 'label': labels})
+
+
+def masked_examples(n: int) -> Examples:
+    """Returns n images of noise, each with a class for each pixel."""
+    random = np.random.default_rng(n)
+    images = random.integers(0, 256, (n, *IMAGE), np.uint8)
+    masks = random.integers(0, len(CLASSES), (n, *IMAGE[:2]), np.uint8)
+    return Examples([f'example-{i}' for i in range(n)], {'image': images, 'mask': masks})
+
+
+def batch(n: int) -> dict[str, Any]:
+    """Returns n examples as one batch for evaluation, all of them valid."""
+    return next(inputs.evaluation_batches(examples(n), n))
+
+
+def classification(model: Any = MODELS['mlp'], **arguments: Any) -> Classification:
+    """Returns a task: by default an MLP, trained with SGD."""
+    settings: dict[str, Any] = {'optimizer': partial(optax.sgd, momentum=0.9), 'learning_rate': 0.1}
+    return Classification(model=model, **(settings | arguments))
+
+
+def traced(
+    bound: BoundTask, devices: Parallelism, source: inputs.Source, batch_size: int, *counts: int
+) -> Traced:
+    """Returns a task's programs for batches of the examples above."""
+    return Programs(bound, devices, seed=0).trace(source, batch(batch_size), counts)
+
+
+def model(name: str, **arguments: Any) -> nnx.Module:
+    """Returns one of the models."""
+    return MODELS[name](input_shape=IMAGE, classes=len(CLASSES), rngs=nnx.Rngs(0), **arguments)

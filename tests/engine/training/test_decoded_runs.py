@@ -1,0 +1,152 @@
+"""Runs on images of varying size: in real processes, stopped and continued, with a damaged image."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.outputs import outputs
+from engine.runs import logs
+from engine.workspace import REPOSITORY
+from tests.engine import photos
+
+CONFIG = """
+from __gin__ import dynamic_registration
+from engine.training.batches import decoding
+from engine.training import trainer
+from research.models import mlp
+from engine.parts import classification
+import optax
+
+trainer.Trainer:
+  dataset = 'photos'
+  task = @classification.Classification()
+  steps = 7
+  batch_size = 8
+  save_every = 2
+  decode = @decoding.Crops()
+
+decoding.Crops.size = 12
+
+classification.Classification:
+  model = @mlp.MLP
+  optimizer = @optax.sgd
+  learning_rate = 0.01
+"""
+
+# The program, with the tests' own datasets.
+START = """
+import runpy, sys
+from pathlib import Path
+from engine import workspace
+workspace.REPOSITORY = Path({repository!r})
+sys.path.insert(0, {repository!r})
+sys.argv = {arguments!r}
+runpy.run_module('engine.commands.train', run_name='__main__')
+"""
+
+Train = Callable[..., list[tuple[int, str]]]
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a dataset of photos, and its workspace."""
+    folder = tmp_path_factory.mktemp('photos')
+    with pytest.MonkeyPatch.context() as patch:
+        photos.dataset(folder, patch)
+    shutil.copy(REPOSITORY / 'pyproject.toml', folder)
+    (folder / 'photos.gin').write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def train(folder: Path) -> Train:
+    """Trains in so many processes, which may meet a fault; returns exit code and words of each."""
+
+    def run(run: Path, count: int = 1, fault: str = '') -> list[tuple[int, str]]:
+        with socket.socket() as server:
+            server.bind(('localhost', 0))
+            port = server.getsockname()[1]
+        arguments = ['train', f'--gin_file={folder / "photos.gin"}', f'--run={run}']
+        places = [
+            [f'--processes={count}', f'--process={index}', f'--coordinator=localhost:{port}']
+            for index in range(count)
+        ]
+        processes = [
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    '-c',
+                    START.format(repository=str(folder), arguments=arguments + (place if count > 1 else [])),
+                ],
+                cwd=REPOSITORY,
+                env=os.environ | {'WORKSPACE': str(folder / 'workspace'), 'FAULT': fault},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for place in places
+        ]
+        words = [process.communicate(timeout=240)[0] for process in processes]
+        return [(process.returncode, said) for process, said in zip(processes, words, strict=True)]
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def alone(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run by one process, that nothing happened to."""
+    run = tmp_path_factory.mktemp('alone') / 'run'
+    [(code, said)] = train(run)
+    assert code == 0, said
+    return run
+
+
+def losses(run: Path) -> list[float]:
+    lines = logs.read(run / 'logs' / 'train.jsonl')
+    assert [line['step'] for line in lines] == list(range(1, 8))
+    return [line['loss'] for line in lines]
+
+
+def test_two_processes_see_what_one_sees(train: Train, alone: Path, tmp_path: Path) -> None:
+    ends = train(tmp_path / 'run', 2)
+    assert [code for code, _ in ends] == [0, 0], ends
+    np.testing.assert_allclose(losses(tmp_path / 'run'), losses(alone), rtol=1e-4)
+    for split in ('val', 'test'):
+        found, expected = (outputs.read(run / 'outputs' / split) for run in (tmp_path / 'run', alone))
+        assert found.ids == expected.ids
+        np.testing.assert_allclose(found.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
+
+
+def test_a_run_goes_on_with_the_same_images(train: Train, alone: Path, tmp_path: Path) -> None:
+    [(code, said)] = train(tmp_path / 'run', fault='step@5')
+    assert code == -9, said
+    [(code, said)] = train(tmp_path / 'run')
+    assert code == 0, said
+    for log in ('train.jsonl', 'val.jsonl'):
+        assert (tmp_path / 'run/logs' / log).read_text() == (alone / 'logs' / log).read_text()
+
+
+def test_a_damaged_image_ends_the_run_in_one_message(
+    train: Train, alone: Path, folder: Path, tmp_path: Path
+) -> None:
+    assert alone.is_dir()  # so the dataset is built
+    photos_of = folder / 'workspace/data/photos'
+    path = next(photos_of.glob('records/**/train/image.bin'))
+    whole = path.read_bytes()
+    offsets = np.load(path.with_name('image.offsets.npy'))
+    path.write_bytes(whole[: offsets[6]] + bytes(offsets[7] - offsets[6]) + whole[offsets[7] :])
+    [(code, said)] = train(tmp_path / 'run')
+    path.write_bytes(whole)
+    message = f"error: example 'train-06' ({photos_of / 'raw/train/train-06.jpg'}) cannot be decoded: "
+    assert code == 1
+    assert next(line for line in said.splitlines() if line.startswith('error')).startswith(message)
+    assert 'Traceback' not in said
+    status = logs.read_json(tmp_path / 'run/status.json')
+    assert status['state'] == 'failed' and 'train-06' in status['error']

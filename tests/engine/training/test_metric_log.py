@@ -1,0 +1,171 @@
+"""What a run writes down: each line once, the best evaluation, and where the time went."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import pytest
+from clu.metrics import Average
+
+from engine.interfaces import Metrics
+from engine.runs import logs
+from engine.training.metric_log import Clock, Journal
+from engine.training.observers.progress import Progress
+from tests.engine.conftest import Clock as Time
+
+NAN = math.nan
+
+
+def epoch(steps: int) -> float:
+    return steps / 4
+
+
+@pytest.fixture
+def beats() -> list[int]:
+    """The steps at which the heart of the run has beaten."""
+    return []
+
+
+@pytest.fixture
+def journal(tmp_path: Path, beats: list[int]) -> Callable[..., Journal]:
+    """Opens the journal of one run: journal(step) goes on from there."""
+
+    def moved(step: int | None) -> None:
+        if step is not None:
+            beats.append(step)
+
+    return lambda step=0: Journal(tmp_path, step, epoch, 8, Progress(step, 100, epoch, 8), moved, 'skip')
+
+
+def losses(*values: float) -> Metrics:
+    """Returns the metrics of a group of steps."""
+    return {'loss': Average(total=jnp.array(values), count=jnp.ones(len(values)))}  # type: ignore[call-arg]
+
+
+def test_every_step_has_its_line(journal: Any, beats: list[int], tmp_path: Path) -> None:
+    with journal() as opened:
+        opened.trained(0, losses(5))
+        opened.trained(1, losses(4, 3))
+        opened.flush()
+        assert logs.read(tmp_path / 'train.jsonl') == [
+            {'step': 1, 'epoch': 0.25, 'loss': 5},
+            {'step': 2, 'epoch': 0.5, 'loss': 4},
+            {'step': 3, 'epoch': 0.75, 'loss': 3},
+        ]
+    assert beats == [3]
+
+
+def test_leaving_writes_what_is_still_on_the_device(journal: Any, tmp_path: Path) -> None:
+    with journal() as opened:
+        opened.trained(0, losses(5))
+    assert [line['step'] for line in logs.read(tmp_path / 'train.jsonl')] == [1]
+
+
+def test_leaving_by_an_error_closes_and_waits_for_nothing(journal: Any, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match='out of memory'), journal() as opened:
+        opened.evaluated(0, {'loss': 1.0})
+        opened.trained(0, losses(5))
+        raise RuntimeError('out of memory')
+    assert logs.read(tmp_path / 'train.jsonl') == []
+    assert len(logs.read(tmp_path / 'val.jsonl')) == 1
+
+
+def test_going_on_writes_the_lines_after_the_step_anew(journal: Any, tmp_path: Path) -> None:
+    for start, loss in ((0, 1.0), (2, 2.0)):
+        with journal(start) as opened:
+            for step in range(start, 4):
+                opened.trained(step, losses(loss))
+                opened.flush()
+                opened.evaluated(step + 1, {'loss': loss})
+    for name in ('train', 'val'):
+        lines = logs.read(tmp_path / f'{name}.jsonl')
+        assert [(line['step'], line['loss']) for line in lines] == [(1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [line['step'] for line in logs.read(tmp_path / 'time.jsonl')] == [1, 2, 3, 4]
+
+
+def test_evaluations_are_remembered_after_reopening(journal: Any) -> None:
+    with journal() as opened:
+        for step in (4, 8):
+            assert not opened.has_evaluated(step)
+            opened.evaluated(step, {'loss': 1.0})
+            assert opened.has_evaluated(step)
+    with journal(8) as opened:
+        assert [opened.has_evaluated(step) for step in (3, 4, 8, 12)] == [False, True, True, False]
+    with journal(5) as opened:
+        assert [opened.has_evaluated(step) for step in (4, 8)] == [True, False]
+
+
+SEQUENCES = {
+    'min': ([3, 2, 2, 4, 1], [True, True, False, False, True]),
+    'max': ([3, 2, 3, 4, 1], [True, False, False, True, False]),
+}
+
+
+@pytest.mark.parametrize('direction', SEQUENCES)
+def test_the_best_is_better_than_all_before(direction: str, journal: Any) -> None:
+    values, expected = SEQUENCES[direction]
+    with journal() as opened:
+        for step, (value, best) in enumerate(zip(values, expected, strict=True), 1):
+            opened.evaluated(step, {'score': value, 'other': -step})
+            assert opened.is_best('score', direction) is best
+
+
+@pytest.mark.parametrize('direction', ['min', 'max'])
+def test_nan_is_never_best_and_never_in_the_way(direction: Any, journal: Any) -> None:
+    with journal() as opened:
+        found = []
+        for step, value in enumerate([NAN, 2.0, NAN, 2.0], 1):
+            opened.evaluated(step, {'loss': value})
+            found.append(opened.is_best('loss', direction))
+    assert found == [False, True, False, False]
+
+
+def test_the_best_is_the_best_of_the_whole_run(journal: Any) -> None:
+    with journal() as opened:
+        opened.evaluated(4, {'loss': 1.0})
+        opened.evaluated(8, {'loss': 0.1})  # which going on from step 5 undoes
+    with journal(5) as opened:
+        opened.evaluated(8, {'loss': 2.0})
+        assert not opened.is_best('loss', 'min')
+        opened.evaluated(12, {'loss': 0.5})
+        assert opened.is_best('loss', 'min')
+
+
+def test_time_is_counted_by_kind_of_work(clock: Time) -> None:
+    def spend(seconds: float) -> str:
+        clock.now += seconds
+        return 'done'
+
+    work = Clock()
+    read, save = work.timed('data', spend), work.timed('checkpoint', spend)
+    assert [read(1), read(2), save(4), spend(8)] == ['done'] * 4
+    assert work.lap() == {'data': 3, 'checkpoint': 4, 'total': 15}
+    read(seconds=1)
+    assert work.lap() == {'data': 1, 'total': 1}
+    assert work.lap() == {'total': 0}
+
+
+def test_time_that_an_error_took_counts(clock: Time) -> None:
+    def fail() -> None:
+        clock.now += 2
+        raise OSError
+
+    work = Clock()
+    with pytest.raises(OSError):
+        work.timed('data', fail)()
+    assert work.lap() == {'data': 2, 'total': 2}
+
+
+def test_time_between_evaluations(journal: Any, tmp_path: Path, clock: Time) -> None:
+    with journal(4) as opened:
+        clock.now += 100  # setting up
+        opened.begin()
+        clock.now += 2
+        opened.evaluated(8, {'loss': 1.0})
+        clock.now += 4
+        opened.evaluated(9, {'loss': 1.0})
+    first, second = logs.read(tmp_path / 'time.jsonl')
+    assert first == {'step': 8, 'seconds': {'total': 2}, 'examples_per_second': 4 * 8 / 2}
+    assert second == {'step': 9, 'seconds': {'total': 4}, 'examples_per_second': 1 * 8 / 4}
