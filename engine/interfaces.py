@@ -21,7 +21,7 @@ Batch = Mapping[str, jax.Array]
 Metrics = dict[str, clu_metrics.Average]
 
 VALID, INDEX = 'valid', 'index'
-DEVICES = 'data'  # the axis of devices in a program written for each of them
+DATA_AXIS = 'data'  # the axis of devices in a program written for each of them
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def keys_by_row(key: jax.Array, batch: Batch) -> jax.Array:
 def is_per_device() -> bool:
     """Whether this is traced for one device with rows of its own: its means are not those of the batch."""
     try:
-        jax.lax.axis_index(DEVICES)
+        jax.lax.axis_index(DATA_AXIS)
     except NameError:
         return False
     return True
@@ -134,4 +134,4 @@ def across_devices(means: Any) -> Any:
 
     Under `jax.jit` arrays are those of the whole batch, and so are their means: nothing is to be done.
     """
-    return jax.lax.pmean(means, DEVICES) if is_per_device() else means
+    return jax.lax.pmean(means, DATA_AXIS) if is_per_device() else means

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from engine.errors import UserError
-from engine.interfaces import DEVICES, State, across_devices, is_per_device
+from engine.interfaces import DATA_AXIS, State, across_devices, is_per_device
 
 Loss = Callable[[State, State, Any, jax.Array], tuple[jax.Array, tuple[Any, State]]]
 
@@ -122,14 +122,14 @@ def gradients(
 
 def _own(key: jax.Array) -> jax.Array:
     """Returns a key that differs from device to device where each has its own rows."""
-    return jax.random.fold_in(key, jax.lax.axis_index(DEVICES)) if is_per_device() else key
+    return jax.random.fold_in(key, jax.lax.axis_index(DATA_AXIS)) if is_per_device() else key
 
 
 def _average_statistics_across_devices(model: nnx.Module) -> None:
     """Has batch normalisation see the whole batch, where each device has its own rows."""
     for _, module in nnx.iter_graph(model):
         if isinstance(module, nnx.BatchNorm):
-            module.axis_name = DEVICES
+            module.axis_name = DATA_AXIS
 
 
 def _as(dtype: Any, tree: Any) -> Any:

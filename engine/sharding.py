@@ -19,9 +19,9 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from engine.errors import UserError
-from engine.interfaces import DEVICES, INDEX, is_per_device
+from engine.interfaces import DATA_AXIS, INDEX, is_per_device
 
-DATA, FSDP = DEVICES, 'fsdp'
+FSDP = 'fsdp'
 Rules = tuple[tuple[str, tuple[str | None, ...]], ...]
 Batch = dict[str, jax.Array]
 Arguments = tuple[Any, ...]
@@ -56,7 +56,7 @@ class Parallelism(ABC):
         """Traces a function on shapes with shardings; `out` are the shardings of its results."""
 
 
-def split(mesh: Mesh, axis: int = 0) -> NamedSharding:
+def batch_sharding(mesh: Mesh, axis: int = 0) -> NamedSharding:
     """Returns the sharding of arrays split over all devices along `axis`."""
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, mesh.axis_names))
 
@@ -66,34 +66,34 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def placed(tree: Any, sharding: NamedSharding) -> Any:
+def abstract_sharded(tree: Any, sharding: NamedSharding) -> Any:
     """Returns the shapes of a tree with a sharding, to compile or restore for."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
 
-def place(arrays: Any, sharding: NamedSharding) -> Any:
+def shard(arrays: Any, sharding: NamedSharding) -> Any:
     """Returns host arrays as a program takes them: of several processes, each puts its part of them."""
     if jax.process_count() == 1:
         return arrays  # the program's call takes them as they are, which is quickest
     return jax.tree.map(lambda x: _array(x.shape, sharding, lambda part: x[part]), arrays)
 
 
-def own_rows(mesh: Mesh, count: int) -> np.ndarray:
+def local_rows(mesh: Mesh, count: int) -> np.ndarray:
     """Returns the rows, of so many of a batch, that lie on devices of this process, in order."""
-    parts = split(mesh).addressable_devices_indices_map((count,)).values()
+    parts = batch_sharding(mesh).addressable_devices_indices_map((count,)).values()
     return np.unique(np.concatenate([np.arange(count)[part] for part in parts if part is not None]))
 
 
-def place_own(arrays: Any, sharding: NamedSharding, axis: int, count: int) -> Any:
+def shard_local(arrays: Any, sharding: NamedSharding, axis: int, count: int) -> Any:
     """Returns arrays that hold this process's rows, along `axis`, as a program takes all `count` of them."""
     if jax.process_count() == 1:
         return arrays
 
-    def place(own: np.ndarray) -> jax.Array:
+    def assemble(own: np.ndarray) -> jax.Array:
         shape = (*own.shape[:axis], count, *own.shape[axis + 1 :])
         return jax.make_array_from_process_local_data(sharding, own, shape)
 
-    return jax.tree.map(place, arrays)
+    return jax.tree.map(assemble, arrays)
 
 
 def gather(array: np.ndarray, indices: np.ndarray, sharding: NamedSharding) -> Any:
@@ -153,16 +153,16 @@ class Jit(Parallelism):
                 f'Jit.data = {self.data}, but there are {there} devices and Jit.fsdp = {self.fsdp}: '
                 f'bind 1 to {most}, or 0 for all.'
             )
-        return {DATA: self.data or most, FSDP: self.fsdp}
+        return {DATA_AXIS: self.data or most, FSDP: self.fsdp}
 
     def state(self, shapes: Any) -> Any:
         """Returns the shapes of a state with shardings; raises `UserError` where a rule does not fit."""
 
-        def place(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
+        def with_sharding(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
             sharding = NamedSharding(self.mesh, self._axes(_name(path), leaf.shape))
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
-        return jax.tree_util.tree_map_with_path(place, shapes)
+        return jax.tree_util.tree_map_with_path(with_sharding, shapes)
 
     def _axes(self, name: str, shape: tuple[int, ...]) -> PartitionSpec:
         """Returns what each axis of an array is split over."""
@@ -195,7 +195,7 @@ class Jit(Parallelism):
 
     def batch(self, fields: Batch) -> Batch:
         """Returns a batch with its rows, split over all devices."""
-        return jax.lax.with_sharding_constraint(_with_rows(fields), split(self.mesh))
+        return jax.lax.with_sharding_constraint(_with_rows(fields), batch_sharding(self.mesh))
 
     def trace(
         self, function: Callable[..., Any], arguments: Arguments, out: Any, donate: tuple[int, ...] = ()
@@ -224,11 +224,11 @@ class PMap(Parallelism):
                 f'PMap.devices = {self.devices}, but there are {there} devices: '
                 f'bind 1 to {there}, or 0 for all.'
             )
-        return {DATA: self.devices or there}
+        return {DATA_AXIS: self.devices or there}
 
     def state(self, shapes: Any) -> Any:
         """Returns the shapes of a state, whole on each device."""
-        return placed(shapes, replicated(self.mesh))
+        return abstract_sharded(shapes, replicated(self.mesh))
 
     def batch(self, fields: Batch) -> Batch:
         """Returns the rows of a batch that are this device's."""
@@ -243,9 +243,9 @@ class PMap(Parallelism):
         return jax.jit(mapped, out_shardings=out, donate_argnums=donate).trace(*arguments)
 
 
-def summed(tree: Any) -> Any:
+def sum_across_devices(tree: Any) -> Any:
     """Returns, inside a program, sums over the whole batch from those over the rows at hand."""
-    return jax.lax.psum(tree, DEVICES) if is_per_device() else tree
+    return jax.lax.psum(tree, DATA_AXIS) if is_per_device() else tree
 
 
 def _spec(placed: Any) -> PartitionSpec:
@@ -257,7 +257,7 @@ def _spec(placed: Any) -> PartitionSpec:
 def _with_rows(fields: Batch) -> Batch:
     """Returns fields [rows, ...] with `index`, the place of each in the whole batch."""
     count = len(next(iter(fields.values())))
-    first = jax.lax.axis_index(DEVICES) * count if is_per_device() else 0
+    first = jax.lax.axis_index(DATA_AXIS) * count if is_per_device() else 0
     return fields | {INDEX: jnp.arange(count, dtype=jnp.int32) + first}
 
 

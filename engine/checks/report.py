@@ -14,7 +14,7 @@ REPORT, FORMAT = 'report.md', 1
 
 def write(folder: Path, title: str, findings: Mapping[str, Finding], overwrite: bool) -> None:
     """Writes the folder whole, or nothing; an earlier report is replaced if `overwrite`."""
-    with files.replacing(folder, REPORT, overwrite) as aside:
+    with files.user_folder(folder, REPORT, overwrite) as aside:
         parts = [f'# {title}\n\n{summary(findings)}.\n', text_tables.markdown(_table(findings)) + '\n']
         parts += [_section(name, each) for name, each in findings.items() if each.verdict in (FAIL, EXCUSED)]
         for name, finding in findings.items():

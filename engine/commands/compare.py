@@ -90,7 +90,7 @@ def show(text: str, target: Path | None) -> None:
     if not target:
         print(printable(text), end='')
         return
-    files.write_file(target, text.encode())
+    files.user_file(target, text.encode())
     print(printable(f'comparison: {target}'))
 
 

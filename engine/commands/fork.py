@@ -112,7 +112,7 @@ def main(arguments: argparse.Namespace) -> int:
         holder=one_line(arguments.holder or author(template)),
         keeps_examples=arguments.examples == 'keep',
     )
-    with files.replacing(folder, '.git', overwrite=False) as aside:
+    with files.user_folder(folder, '.git', overwrite=False) as aside:
         begin(project, template, Repository(aside))
     print(
         'scripts/update.sh will merge later versions of the template. From where: git remote get-url template'

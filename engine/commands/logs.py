@@ -54,7 +54,7 @@ def default_target(found: list[Path]) -> Path:
 
 def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> None:
     """Writes the tables and all figures, as PNG and as SVG, into `folder`, or nothing."""
-    with files.replacing(folder, SUMMARY, overwrite) as aside:
+    with files.user_folder(folder, SUMMARY, overwrite) as aside:
         summary = training_summary.shown(runs, text_tables.markdown, text_tables.escaped)
         (aside / SUMMARY).write_text(summary + '\n', encoding='utf-8')
         for name, draw in curves.figures(runs).items():

@@ -89,7 +89,7 @@ def stack_differences(folder: Path, trainer: 'Trainer') -> list[str]:
     """Returns a line for each thing that today's stack has otherwise than the one recorded."""
     from engine.runs import environment, logs
 
-    recorded = logs.read_json(folder / 'stack.json')
+    recorded = logs.read_json(folder / 'environment.json')
     today = environment.machine() | {'commit': environment.commit()} | trainer.origin
     ignored = {'command'}
     return [

@@ -35,7 +35,7 @@ def make(name: str, kind: str) -> list[str]:
     for path in paths:
         if path.exists():
             raise UserError(f'{path} exists already: choose another name, or remove it.')
-    with folders.replacing(folder, 'README.md', overwrite=False) as aside:
+    with folders.user_folder(folder, 'README.md', overwrite=False) as aside:
         _fill(aside, name, kind)
     for path, template in ((config, f'{kind}/experiment.gin'), (test, 'shared/test.py.txt')):
         path.parent.mkdir(parents=True, exist_ok=True)

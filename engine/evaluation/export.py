@@ -49,7 +49,7 @@ def write(found: Outputs, form: str, file: Path) -> None:
     Raises:
       UserError: there can be no such file.
     """
-    files.write_file(file, _FORMS[form][found.kind](found))
+    files.user_file(file, _FORMS[form][found.kind](found))
 
 
 # Tables.

@@ -119,7 +119,7 @@ def write(
         'details': dict(details or {}),
     }
     _check_texts(folder, told)
-    with folders.replacing(folder, MANIFEST, overwrite) as aside:
+    with folders.user_folder(folder, MANIFEST, overwrite) as aside:
         (aside / IDS).write_text(''.join(f'{each}\n' for each in ids), encoding='utf-8', newline='\n')
         for name, array in arrays.items():
             np.save(aside / f'{name}.npy', array, allow_pickle=False)

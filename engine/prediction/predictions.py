@@ -63,9 +63,9 @@ def predict(
     thumbnails: Thumbnails = Thumbnails(),  # noqa: B008 (immutable)
 ) -> dict[str, np.ndarray]:
     """Returns predictions and thumbnails of all examples in their order, each array [n, ...]."""
-    rows, batches = sharding.split(mesh), []
+    rows, batches = sharding.batch_sharding(mesh), []
     for batch in evaluation_batches(examples, batch_size, mesh):
-        placed = sharding.place(batch, rows)
+        placed = sharding.shard(batch, rows)
         batches.append(sharding.fetch({**program(state, placed), **thumbnails(placed)}))
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
 

@@ -49,7 +49,7 @@ def of(found: Outputs) -> Origin | None:
         folder=run,
         config=config,
         settings=settings.parse(config),
-        stack=_flat(_json(run / 'stack.json')),
+        stack=_flat(_json(run / 'environment.json')),
         notes=_text(run / 'notes.md'),
         card=_text(run / 'dataset.md'),
         logs=training_logs.read(run),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SEAL = 'seal.json'
+SEAL = 'checksums.json'
 WRITTEN_LATER = ('_CHECKPOINT_METADATA', 'commit_success.txt')  # by Orbax, when the seal is already there
 
 

@@ -20,16 +20,16 @@ SECRETS = ('.env', '.pem', '.key', '.p12', 'credentials', 'secret', 'id_rsa', 'i
 
 
 def write(folder: Path, **origin: Any) -> None:
-    """Writes stack.json, requirements.lock and uncommitted.diff: all that a repetition needs to know.
+    """Writes environment.json, requirements.lock and uncommitted.diff: all that a repetition needs to know.
 
-    Of a run that goes on, stack.json keeps the first stack and adds the present one under `continued`; the
-    other files get a number.
+    When a run continues, environment.json keeps the first record and adds the present one under `continued`.
+    The other files get a number.
 
     Args:
       folder: of the run.
-      origin: what stack.json says besides, such as the seed.
+      origin: what environment.json says besides, such as the seed.
     """
-    path = folder / 'stack.json'
+    path = folder / 'environment.json'
     first = logs.read_json(path)
     continued = first.get('continued', [])
     mark = f'-{len(continued) + 2}' if first else ''

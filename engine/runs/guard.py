@@ -74,7 +74,7 @@ class Session:
         """Holds the run and records what goes on inside: its stack, its heart-beat, and how it ends.
 
         Args:
-          origin: what stack.json says besides, such as the seed.
+          origin: what environment.json says besides, such as the seed.
 
         Raises:
           UserError: if another process is training there.

@@ -22,7 +22,7 @@ BEGINNINGS = {
     'dataset.md',
     'lock',
     'status.json',
-    'stack.json',
+    'environment.json',
     'requirements.lock',
     'uncommitted.diff',
     'config.tmp',  # a config.gin half written
@@ -34,7 +34,7 @@ _WRITING = threading.Lock()  # a heart-beat that began before the end must not b
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run folder. Its parts: config.gin, stack.json, status.json, checkpoints/, logs/, debug/, outputs/."""
+    """A run folder: config.gin, environment.json, status.json, checkpoints/, logs/, debug/, outputs/."""
 
     folder: Path
 
@@ -98,7 +98,7 @@ class Run:
 
     def check_data(self, name: str, fingerprint: str) -> None:
         """Raises `UserError` if the dataset `name` holds other data than those the run was begun with."""
-        stack = logs.read_json(self.folder / 'stack.json')  # where status.json was lost
+        stack = logs.read_json(self.folder / 'environment.json')  # where status.json was lost
         begun = self.status().get('dataset_fingerprint') or stack.get('dataset', {}).get('fingerprint')
         if begun not in (None, fingerprint):
             raise UserError(

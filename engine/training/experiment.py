@@ -64,7 +64,7 @@ class Experiment:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What stack.json says of the seed and the data."""
+        """What environment.json says of the seed and the data."""
         data = {'name': self.data.name, 'version': self.data.version, 'fingerprint': self.data.fingerprint}
         return {'seed': self.seed, 'dataset': data}
 

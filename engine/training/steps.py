@@ -62,7 +62,7 @@ class Programs:
     def __init__(self, bound: BoundTask, devices: Parallelism, seed: int, skip_nonfinite: bool = False):
         self._bound, self._devices, self._seed = bound, devices, seed
         self._guarded = _skipping(self._step) if skip_nonfinite else self._step
-        self._whole, self._rows = sharding.replicated(devices.mesh), sharding.split(devices.mesh)
+        self._whole, self._rows = sharding.replicated(devices.mesh), sharding.batch_sharding(devices.mesh)
 
     @cached_property
     def state_shapes(self) -> Shapes:
@@ -86,7 +86,7 @@ class Programs:
         Raises:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
-        rows = sharding.placed(batch, self._rows)
+        rows = sharding.abstract_sharded(batch, self._rows)
         update = {}
         for count in counts:  # one step first, for what is wrong with it shows best there
             update[count] = self._update(count, source)
@@ -99,10 +99,10 @@ class Programs:
         """Returns a step's state and metrics, these of the whole batch."""
         changed, metrics = self._bound.update(state, batch, key)
         _check_same(state, changed)
-        return changed, sharding.summed(metrics)
+        return changed, sharding.sum_across_devices(metrics)
 
     def _evaluate(self, state: State, batch: Batch) -> Metrics:
-        return sharding.summed(self._bound.evaluate(state, batch))
+        return sharding.sum_across_devices(self._bound.evaluate(state, batch))
 
     def _update(self, count: int, source: Source) -> jax.stages.Traced:
         """Traces `count` training steps."""
@@ -119,7 +119,7 @@ class Programs:
             unroll = count if jax.default_backend() == 'cpu' else 1
             return jax.lax.scan(lambda s, i: one(s, fed, i, step), state, jnp.arange(count), unroll=unroll)
 
-        step = sharding.placed(np.int32(0), self._whole)
+        step = sharding.abstract_sharded(np.int32(0), self._whole)
         given = self.state_shapes, source.shapes(count), step
         return self._devices.trace(run, given, (self._state, self._whole), donate=(0,))
 

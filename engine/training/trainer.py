@@ -111,10 +111,10 @@ class Trainer(Experiment):
         """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
         faults.point('evaluation')
         mesh = self.parallelism.mesh
-        rows = sharding.split(mesh)
+        rows = sharding.batch_sharding(mesh)
         batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size, mesh)
         wanted = takewhile(lambda _: not signals.requested(), batches)
-        metrics = merged(program(state, sharding.place(batch, rows)) for batch in wanted)
+        metrics = merged(program(state, sharding.shard(batch, rows)) for batch in wanted)
         return None if signals.requested() else metrics
 
     def _train(

@@ -9,13 +9,13 @@ MARK = 'mark.json'
 
 
 def fill(folder: Path, text: str, overwrite: bool = False) -> None:
-    with files.replacing(folder, MARK, overwrite) as aside:
+    with files.user_folder(folder, MARK, overwrite) as aside:
         (aside / MARK).write_text(text)
 
 
 def test_appears_whole_with_its_parents(tmp_path: Path):
     folder = tmp_path / 'a' / 'b'
-    with files.replacing(folder, MARK, overwrite=False) as aside:
+    with files.user_folder(folder, MARK, overwrite=False) as aside:
         (aside / MARK).write_text('x')
         assert not folder.exists()
     assert [path.name for path in folder.iterdir()] == [MARK]
@@ -50,7 +50,7 @@ def test_a_write_cut_short_leaves_things_as_they_were(tmp_path: Path, existing: 
     if existing:
         fill(folder, 'old')
     before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(KeyboardInterrupt), files.replacing(folder, MARK, overwrite=True) as aside:
+    with pytest.raises(KeyboardInterrupt), files.user_folder(folder, MARK, overwrite=True) as aside:
         (aside / MARK).write_text('half')
         raise KeyboardInterrupt
     assert sorted(tmp_path.rglob('*')) == before
@@ -62,11 +62,11 @@ def test_the_old_one_comes_back_if_the_new_one_cannot_take_its_place(
 ):
     folder = tmp_path / 'it'
     fill(folder, 'old')
-    rename = Path.rename
+    rename, failures = Path.rename, ['no']
 
     def fails_into_place(self: Path, to: Path) -> Path:
-        if to == folder and not self.name.endswith('.old'):
-            raise OSError('no')
+        if to == folder and failures:
+            raise OSError(failures.pop())
         return rename(self, to)
 
     monkeypatch.setattr(Path, 'rename', fails_into_place)

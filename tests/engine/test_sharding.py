@@ -10,7 +10,7 @@ import pytest
 
 from engine import sharding as parallelism
 from engine.errors import UserError
-from engine.sharding import Jit, Parallelism, PMap, replicated, split
+from engine.sharding import Jit, Parallelism, PMap, batch_sharding, replicated
 from engine.training.batches.inputs import Order, Resident, Streamed
 from engine.training.steps import Programs, compiled
 from tests.engine import tiny
@@ -46,13 +46,13 @@ def placed(array: np.ndarray, sharding: Any) -> list[list[Any]]:
 def test_split_and_replicated() -> None:
     array = np.arange(8).reshape(2, 4)
     assert placed(array, replicated(MESH)) == [array.tolist()] * 2
-    assert placed(array, split(MESH)) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
-    assert placed(array, split(MESH, axis=1)) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    assert placed(array, batch_sharding(MESH)) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
+    assert placed(array, batch_sharding(MESH, axis=1)) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
 
 
 def test_shapes_of_a_tree() -> None:
-    sharding = split(MESH)
-    shapes = parallelism.placed({'a': (np.zeros((2, 3), np.uint8),)}, sharding)
+    sharding = batch_sharding(MESH)
+    shapes = parallelism.abstract_sharded({'a': (np.zeros((2, 3), np.uint8),)}, sharding)
     assert shapes == {'a': (jax.ShapeDtypeStruct((2, 3), np.uint8, sharding=sharding),)}
 
 
@@ -66,7 +66,7 @@ def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
     _, fed, _ = update.input_shardings[0]
     rows = fed[1] if kind is Resident else fed['image']
-    assert rows.is_equivalent_to(split(MESH, axis=1), 2 if kind is Resident else 5)
+    assert rows.is_equivalent_to(batch_sharding(MESH, axis=1), 2 if kind is Resident else 5)
     if kind is Resident:
         assert all(each.is_fully_replicated for each in fed[0].values())
 

@@ -15,7 +15,7 @@ from engine.outputs.outputs import Outputs
 from engine.run_reader import settings
 from engine.run_reader.settings import Settings
 
-CONFIG, STACK, UNCOMMITTED = 'config.gin', 'stack.json', 'uncommitted.diff'
+CONFIG, STACK, UNCOMMITTED = 'config.gin', 'environment.json', 'uncommitted.diff'
 EXTRACTOR = 'extractor_sha256'  # the detail of generated outputs that tells what made their features
 # Of each kind, what the data tell and no method may change.
 _TRUTHS = (

@@ -13,7 +13,7 @@ METRICS, PAGE = 'metrics.json', 'report.html'
 
 def write(report: Report, folder: Path, overwrite: bool) -> None:
     """Writes all of a report into `folder`, or nothing; an earlier evaluation is replaced if `overwrite`."""
-    with files.replacing(folder, METRICS, overwrite) as aside:
+    with files.user_folder(folder, METRICS, overwrite) as aside:
         (aside / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
         (aside / 'metrics.md').write_text(markdown(report), encoding='utf-8')
         for name, table in report.tables.items():

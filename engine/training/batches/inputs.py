@@ -88,18 +88,18 @@ class Resident:
     @cached_property
     def _data(self) -> Arrays:
         whole = sharding.replicated(self._mesh)
-        return jax.device_put(sharding.place(self._arrays, whole), whole)
+        return jax.device_put(sharding.shard(self._arrays, whole), whole)
 
     def feed(self, step: int, count: int) -> Any:
         """Returns the examples and the indices of each step."""
         indices = _indices(self._order, step, count)
-        return self._data, sharding.place(indices, sharding.split(self._mesh, axis=1))
+        return self._data, sharding.shard(indices, sharding.batch_sharding(self._mesh, axis=1))
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of examples and indices."""
-        whole, rows = sharding.replicated(self._mesh), sharding.split(self._mesh, axis=1)
+        whole, rows = sharding.replicated(self._mesh), sharding.batch_sharding(self._mesh, axis=1)
         indices = jax.ShapeDtypeStruct((count, self._order.batch_size), np.int32)
-        return sharding.placed(self._arrays, whole), sharding.placed(indices, rows)
+        return sharding.abstract_sharded(self._arrays, whole), sharding.abstract_sharded(indices, rows)
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of its step number `index`."""
@@ -117,10 +117,10 @@ class Streamed:
     def feed(self, step: int, count: int) -> Any:
         """Returns the batches."""
         indices = _indices(self._order, step, count)
-        rows = sharding.split(self._mesh, axis=1)
+        rows = sharding.batch_sharding(self._mesh, axis=1)
         gathered = {name: sharding.gather(array, indices, rows) for name, array in self._arrays.items()}
         decoded = self._decoded.batches(step, count)
-        return gathered | sharding.place_own(decoded, rows, 1, self._order.batch_size)
+        return gathered | sharding.shard_local(decoded, rows, 1, self._order.batch_size)
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of the batches."""
@@ -131,7 +131,7 @@ class Streamed:
         } | {
             name: jax.ShapeDtypeStruct(lead + shape, np.uint8) for name, shape in self._decoded.shapes.items()
         }
-        return sharding.placed(shapes, sharding.split(self._mesh, axis=1))
+        return sharding.abstract_sharded(shapes, sharding.batch_sharding(self._mesh, axis=1))
 
     def batch(self, fed: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of its step number `index`."""
@@ -143,7 +143,7 @@ class _Ahead:
 
     def __init__(self, examples: Examples, order: Order, mesh: Mesh):
         self._decoder, self._order = Decoder(examples), order
-        self._rows = sharding.own_rows(mesh, order.batch_size)
+        self._rows = sharding.local_rows(mesh, order.batch_size)
         self._begun: dict[int, Batch] = {}
 
     @property
@@ -198,7 +198,7 @@ def evaluation_batches(
       batch_size: B.
       mesh: if given, images are decoded for this process's devices alone: those of the other rows are 0.
     """
-    rows = np.arange(batch_size) if mesh is None else sharding.own_rows(mesh, batch_size)
+    rows = np.arange(batch_size) if mesh is None else sharding.local_rows(mesh, batch_size)
     decoder, begun = Decoder(examples), deque[tuple[np.ndarray, np.ndarray, Batch]]()
     starts = iter(range(0, len(examples.ids), batch_size))
     while True:

@@ -60,7 +60,7 @@ def write_run(
 ) -> Path:
     write(run / 'outputs/test', scores(strength, seed), run=run.name, **more)
     (run / 'config.gin').write_text(CONFIG.format(seed=seed, width=width))
-    (run / 'stack.json').write_text(json.dumps({'commit': commit, 'dirty': False}))
+    (run / 'environment.json').write_text(json.dumps({'commit': commit, 'dirty': False}))
     return run
 
 
@@ -135,7 +135,7 @@ def test_commits_tell_methods_apart(program, tmp_path: Path):
 def test_changes_that_were_not_committed_tell_methods_apart(program, tmp_path: Path):
     for name in ('a', 'b'):
         run = write_run(tmp_path / 'runs' / name, 2)
-        (run / 'stack.json').write_text(json.dumps({'commit': 'c0ffee0123', 'dirty': True}))
+        (run / 'environment.json').write_text(json.dumps({'commit': 'c0ffee0123', 'dirty': True}))
         (run / 'uncommitted.diff').write_text(name)
     _, out, _ = program('compare', str(tmp_path / 'runs'), '--draws=100')
     commits = {row['commit'] for row in table(out)}
@@ -371,7 +371,12 @@ def test_the_same_run_twice_is_no_second_seed(program, runs: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ('name', 'damage'),
-    [('stack.json', b'{'), ('stack.json', b'[]'), ('stack.json', b'\xff'), ('config.gin', b'\xff')],
+    [
+        ('environment.json', b'{'),
+        ('environment.json', b'[]'),
+        ('environment.json', b'\xff'),
+        ('config.gin', b'\xff'),
+    ],
 )
 def test_damaged_runs(program, runs: Path, name: str, damage: bytes):
     (runs / 'narrow' / name).write_bytes(damage)

@@ -70,7 +70,7 @@ def test_a_run_folder_tells_everything(trained: Path) -> None:
     files = {path.relative_to(trained).as_posix() for path in trained.rglob('*') if path.is_file()}
     assert files >= {
         'config.gin',
-        'stack.json',
+        'environment.json',
         'requirements.lock',
         'uncommitted.diff',
         'status.json',
@@ -86,7 +86,7 @@ def test_a_run_folder_tells_everything(trained: Path) -> None:
     assert any(file.startswith('logs/events.') for file in files)
     status = json.loads((trained / 'status.json').read_text())
     assert (status['state'], status['step']) == ('finished', 14)
-    stack = json.loads((trained / 'stack.json').read_text())
+    stack = json.loads((trained / 'environment.json').read_text())
     assert stack['seed'] == 0
     assert len(stack['commit']) == 40
     assert 'jax==' in (trained / 'requirements.lock').read_text()

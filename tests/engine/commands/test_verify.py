@@ -44,7 +44,7 @@ def test_a_line_of_the_log_that_was_changed_is_found(run: Path, program: Any) ->
 
 
 def test_todays_stack_is_compared(run: Path, program: Any) -> None:
-    stack = run / 'stack.json'
+    stack = run / 'environment.json'
     stack.write_text(stack.read_text().replace('"seed": 0', '"seed": 7'))
     assert 'seed: was 7, is 0' in program('verify', str(run))[1]
 

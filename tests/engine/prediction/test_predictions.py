@@ -1,4 +1,4 @@
-"""Predictions of a split against one example at a time."""
+"""Predictions of a batch_sharding against one example at a time."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 
 from engine import sharding
 from engine.prediction import predictions
-from engine.sharding import Jit, replicated, split
+from engine.sharding import Jit, batch_sharding, replicated
 from engine.training.steps import compiled
 from tests.engine import tiny
 
@@ -24,8 +24,8 @@ def state() -> Any:
 def program() -> Any:
     """Predicts a batch of 4, on two devices."""
     shapes = jax.eval_shape(BOUND.init, jax.random.key(0))
-    rows = split(Jit().mesh)
-    given = Jit().state(shapes), sharding.placed(tiny.batch(4), rows)
+    rows = batch_sharding(Jit().mesh)
+    given = Jit().state(shapes), sharding.abstract_sharded(tiny.batch(4), rows)
     return compiled(Jit().trace(BOUND.predict, given, rows))
 
 

@@ -87,7 +87,7 @@ def test_two_processes_train_what_one_does(config: Path, alone: Path, tmp_path: 
     assert ends[0][1].splitlines()[-1] == f'run: {tmp_path / "run"}'
     assert 'step' not in ends[1][1]
     assert_like(tmp_path / 'run', alone)
-    assert logs.read_json(tmp_path / 'run' / 'stack.json')['processes'] == 2
+    assert logs.read_json(tmp_path / 'run' / 'environment.json')['processes'] == 2
 
 
 @pytest.mark.parametrize(('asked', 'continued'), [(1, 1), (0, 4)])

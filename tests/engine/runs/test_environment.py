@@ -39,9 +39,9 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def recorded(folder: Path, **origin: Any) -> dict[str, Any]:
-    """Returns stack.json after it was written."""
+    """Returns environment.json after it was written."""
     environment.write(folder, **origin)
-    return logs.read_json(folder / 'stack.json')
+    return logs.read_json(folder / 'environment.json')
 
 
 def test_the_stack_tells_the_commit_and_what_it_ran_on(repository: Path, folder: Path) -> None:

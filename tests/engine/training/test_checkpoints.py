@@ -17,7 +17,7 @@ from engine import sharding as parallelism
 from engine.errors import UserError
 from engine.interfaces import State
 from engine.network import Network
-from engine.sharding import Jit, replicated, split
+from engine.sharding import Jit, batch_sharding, replicated
 from engine.training.checkpoints import Checkpoints
 from engine.workspace import REPOSITORY
 from tests.engine import tiny
@@ -35,7 +35,7 @@ def state_at(step: int) -> State:
 
 
 def shapes_of(state: Any) -> Any:
-    return parallelism.placed(state, replicated(Jit(data=1).mesh))
+    return parallelism.abstract_sharded(state, replicated(Jit(data=1).mesh))
 
 
 def weight(checkpoints: Checkpoints, kind: str, step: int) -> float:
@@ -79,7 +79,7 @@ def test_a_state_comes_back_to_the_bit(checkpoints: Checkpoints, full_state: Sta
 def test_a_state_comes_back_to_where_it_is_asked_to_live(checkpoints: Checkpoints) -> None:
     array = jnp.arange(8.0)
     checkpoints.save('latest', 1, {'a': jax.device_put(array, replicated(Jit(data=1).mesh))})
-    for sharding in (replicated(Jit(data=2).mesh), split(Jit(data=2).mesh)):
+    for sharding in (replicated(Jit(data=2).mesh), batch_sharding(Jit(data=2).mesh)):
         shapes = {'a': jax.ShapeDtypeStruct((8,), jnp.float32, sharding=sharding)}
         restored = checkpoints.restore('latest', 1, shapes)['a']
         assert restored.sharding == sharding

@@ -77,7 +77,7 @@ def test_a_damaged_log_is_written_again(log: str, stopped: Path, program: Any, t
     assert 'are not those it was saved with: going further back' in go_on(stopped, program, trained)
 
 
-@pytest.mark.parametrize('file', ['status.json', 'stack.json', 'logs/time.jsonl', 'logs/train.log'])
+@pytest.mark.parametrize('file', ['status.json', 'environment.json', 'logs/time.jsonl', 'logs/train.log'])
 @pytest.mark.parametrize('damage', ['flip', 'cut', 'delete'])
 def test_other_files_are_not_needed(
     file: str,

@@ -35,7 +35,7 @@ def write_in_run(run: Path, kind: str, seed: int = 0) -> Path:
     """Writes outputs into a run of a few lines, whose words would do harm too."""
     write_run(run)
     (run / 'config.gin').write_text(f"SEED = 0\nmlp.MLP.width = {8 * (seed + 1)}\nmlp.MLP.name = '{EVIL}'\n")
-    (run / 'stack.json').write_text(json.dumps({'commit': 'c0ffee01', 'dirty': False, 'host': EVIL}))
+    (run / 'environment.json').write_text(json.dumps({'commit': 'c0ffee01', 'dirty': False, 'host': EVIL}))
     (run / 'notes.md').write_text(
         f'# Notes\n\n{EVIL} [link](javascript:alert(3)) ![x](http://x.test/a.png)\n'
     )

@@ -177,7 +177,7 @@ def test_evaluation_decodes_every_image_once_in_order(n: int, batch_size: int, w
 def test_evaluation_decodes_for_the_devices_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     examples, mesh = photos.examples(6), Jit().mesh
     whole = list(evaluation_batches(examples, 4))
-    monkeypatch.setattr(parallelism_module, 'own_rows', lambda mesh, count: np.arange(count // 2, count))
+    monkeypatch.setattr(parallelism_module, 'local_rows', lambda mesh, count: np.arange(count // 2, count))
     for batch, expected in zip(evaluation_batches(examples, 4, mesh), whole, strict=True):
         np.testing.assert_array_equal(batch['image'][2:], expected['image'][2:])
         assert not batch['image'][:2].any()
