@@ -32,9 +32,10 @@ from benchmarks.report import show, table
 from engine.datasets.reading.dataset import Dataset, Encoded, Examples
 from engine.interfaces import Spec
 from engine.sharding import Jit
-from engine.training.batches import inputs
 from engine.training.batches.decoding import TRIES, Crops
-from engine.training.batches.inputs import Order, Streamed
+from engine.training.batches.from_host import FromHost
+from engine.training.batches.order import Order
+from engine.training.batches.source import batch_source
 from engine.workspace import REPOSITORY
 
 ROUNDS, SECONDS, BATCH = 5, 2.0, 128
@@ -72,11 +73,11 @@ def one_cpu() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def rate(source: Streamed, steps: Iterator[int], batch: int, clock: Callable[[], float]) -> float:
+def rate(source: FromHost, steps: Iterator[int], batch: int, clock: Callable[[], float]) -> float:
     """Returns the images per second, by a clock, of a source."""
     images, start = 0, clock()
     while (seconds := clock() - start) < SECONDS:
-        source.feed(next(steps), 1)
+        source.inputs(next(steps), 1)
         images += batch
     return images / seconds
 
@@ -98,20 +99,20 @@ def write_jpegs(folder: Path) -> list[bytes]:
     return files
 
 
-def from_memory(folder: Path) -> Streamed:
+def from_memory(folder: Path) -> FromHost:
     """Returns batches of the small images, mapped into memory as training maps them."""
     arrays = {
         name: np.load(folder / f'{name}.npy', mmap_mode='r').view(np.ndarray) for name in ('image', 'label')
     }
-    return Streamed(Examples([''] * SMALL, arrays), Order(SMALL, BATCH, seed=0), Jit())
+    return FromHost(Examples([''] * SMALL, arrays), Order(SMALL, BATCH, seed=0), Jit())
 
 
-def from_jpegs(files: list[bytes], batch: int = 64) -> Streamed:
+def from_jpegs(files: list[bytes], batch: int = 64) -> FromHost:
     """Returns batches of random parts of the JPEGs."""
     offsets = np.cumsum([0, *map(len, files)])
     encoded = Encoded(np.frombuffer(b''.join(files), np.uint8), offsets, 3)
     examples = Examples([''] * len(files), {}, {'image': encoded}, Crops())
-    return Streamed(examples, Order(len(files), batch, seed=0), Jit())
+    return FromHost(examples, Order(len(files), batch, seed=0), Jit())
 
 
 def compare(reference: Reference, names: list[str], ours: Callable[[], float]) -> dict[str, list[float]]:
@@ -159,7 +160,7 @@ def first_batches(folder: Path) -> list[float]:
     for _ in range(ROUNDS):
         start = time.perf_counter()
         data = Dataset('million', '1.0.0', '', spec, {'train': n}, folder)
-        inputs.source(data.split('train'), Order(n, BATCH, seed=0), Jit()).feed(1_000_000, 1)
+        batch_source(data.split('train'), Order(n, BATCH, seed=0), Jit()).inputs(1_000_000, 1)
         seconds.append(time.perf_counter() - start)
     return seconds
 
@@ -170,13 +171,13 @@ def anonymous() -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith('Anonymous:'))
 
 
-def memory(sources: list[tuple[Streamed, int]]) -> list[int]:
+def memory(sources: list[tuple[FromHost, int]]) -> list[int]:
     """Returns the anonymous memory after each of ten epochs of some sources, in bytes."""
     found = []
     for epoch in range(10):
         for source, steps in sources:
             for step in range(epoch * steps, (epoch + 1) * steps):
-                source.feed(step, 1)
+                source.inputs(step, 1)
         found.append(anonymous())
     return found
 

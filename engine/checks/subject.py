@@ -11,7 +11,7 @@ import numpy as np
 from engine.checks.paced import Paced
 from engine.interfaces import INDEX, VALID, Metrics, State
 from engine.training import steps
-from engine.training.batches import inputs
+from engine.training.batches.evaluation import evaluation_batches
 from engine.training.experiment import Experiment
 from engine.training.metrics import merged
 from engine.training.steps import Compiled, compiled
@@ -64,7 +64,7 @@ class Subject:
         current = state or self.experiment.programs.init()
         found = []
         for step in range(start, start + count):
-            current, metrics = self._program(current, self.experiment.source.feed(step, 1), np.int32(step))
+            current, metrics = self._program(current, self.experiment.source.inputs(step, 1), np.int32(step))
             found.append(values(jax.tree.map(lambda sums: sums[0], metrics)))
         return current, found
 
@@ -117,7 +117,7 @@ class Subject:
     def held_out(self) -> list[Arrays]:
         """Some batches of validation examples."""
         examples = self.experiment.data.split('val')
-        return list(islice(inputs.evaluation_batches(examples, self.experiment.batch_size), HELD_OUT))
+        return list(islice(evaluation_batches(examples, self.experiment.batch_size), HELD_OUT))
 
 
 def values(metrics: Metrics) -> Values:

@@ -16,7 +16,7 @@ from engine.prediction.pictures import pictures
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
 from engine.runs.logs import logger
-from engine.training.batches.inputs import evaluation_batches
+from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.steps import Compiled, compiled

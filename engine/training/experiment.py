@@ -14,8 +14,11 @@ from engine.errors import UserError, did_you_mean
 from engine.interfaces import BoundTask, Task
 from engine.runs import faults
 from engine.sharding import Jit, Parallelism
-from engine.training.batches import decoding, inputs
+from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
+from engine.training.batches.evaluation import evaluation_batches
+from engine.training.batches.order import Order
+from engine.training.batches.source import BatchSource, batch_source, training_batch
 from engine.training.steps import Programs, Traced
 
 
@@ -74,9 +77,9 @@ class Experiment:
         return self.task.bind(self.data.spec)
 
     @cached_property
-    def order(self) -> inputs.Order:
+    def order(self) -> Order:
         """The order of the training examples."""
-        return inputs.Order(self.data.splits['train'], self.batch_size, self.seed)
+        return Order(self.data.splits['train'], self.batch_size, self.seed)
 
     @cached_property
     def evaluations(self) -> frozenset[int]:
@@ -84,9 +87,9 @@ class Experiment:
         return frozenset(self.order.epoch_ends(self.steps)) | {self.steps}
 
     @cached_property
-    def source(self) -> inputs.Source:
+    def source(self) -> BatchSource:
         """The training batches."""
-        return inputs.source(self.data.split('train'), self.order, self.parallelism)
+        return batch_source(self.data.split('train'), self.order, self.parallelism)
 
     @cached_property
     def programs(self) -> Programs:
@@ -96,7 +99,7 @@ class Experiment:
     @cached_property
     def traced(self) -> Traced:
         """The programs, traced on shapes."""
-        batch = next(inputs.evaluation_batches(self.data.split('val'), self.batch_size))
+        batch = next(evaluation_batches(self.data.split('val'), self.batch_size))
         return self.programs.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
 
     def check(self) -> None:
@@ -132,4 +135,4 @@ class Experiment:
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""
-        return inputs.training_batch(self.data.split('train'), self.order, step)
+        return training_batch(self.data.split('train'), self.order, step)

@@ -36,7 +36,7 @@ def metrics(
     step = start
     while step < stop:
         count, pending = experiment.group(step), Pending()
-        state, found = update[count](state, experiment.source.feed(step, count), np.int32(step))
+        state, found = update[count](state, experiment.source.inputs(step, count), np.int32(step))
         pending.add(step, found)
         yield from (line for line in pending.all() if line[0] <= stop)
         step += count
@@ -48,6 +48,6 @@ def state_before(experiment: Experiment, state: State, start: int, step: int) ->
     done = start
     while done < step - 1:
         count = experiment.group(done) if done + experiment.group(done) < step else 1
-        state, _ = update[count](state, experiment.source.feed(done, count), np.int32(done))
+        state, _ = update[count](state, experiment.source.inputs(done, count), np.int32(done))
         done += count
     return state

@@ -13,7 +13,7 @@ from engine import sharding
 from engine.interfaces import Batch, BoundTask, Metrics, State, average
 from engine.runs import faults
 from engine.sharding import Parallelism
-from engine.training.batches.inputs import Source
+from engine.training.batches.source import BatchSource
 from engine.workspace import workspace
 
 INIT, TRAIN = 0, 1  # streams of randomness: a key is a function of (seed, stream, step), and none is stored
@@ -75,7 +75,7 @@ class Programs:
         """The shardings of the state."""
         return jax.tree.map(lambda leaf: leaf.sharding, self.state_shapes)
 
-    def trace(self, source: Source, batch: Mapping[str, Any], counts: Iterable[int]) -> Traced:
+    def trace(self, source: BatchSource, batch: Mapping[str, Any], counts: Iterable[int]) -> Traced:
         """Traces all functions of the task, which runs nothing: what cannot work fails here.
 
         Args:
@@ -104,7 +104,7 @@ class Programs:
     def _evaluate(self, state: State, batch: Batch) -> Metrics:
         return sharding.sum_across_devices(self._bound.evaluate(state, batch))
 
-    def _update(self, count: int, source: Source) -> jax.stages.Traced:
+    def _update(self, count: int, source: BatchSource) -> jax.stages.Traced:
         """Traces `count` training steps."""
 
         def one(state: State, fed: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:

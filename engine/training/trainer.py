@@ -26,7 +26,7 @@ from engine.runs.run_folder import Run
 from engine.runs.signals import Signals
 from engine.runs.watchdog import Watchdog
 from engine.training import nonfinite, replay, resume
-from engine.training.batches import inputs
+from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.metric_log import Journal, NonFinite
@@ -112,7 +112,7 @@ class Trainer(Experiment):
         faults.point('evaluation')
         mesh = self.parallelism.mesh
         rows = sharding.batch_sharding(mesh)
-        batches = inputs.evaluation_batches(self.data.split('val'), self.batch_size, mesh)
+        batches = evaluation_batches(self.data.split('val'), self.batch_size, mesh)
         wanted = takewhile(lambda _: not signals.requested(), batches)
         metrics = merged(program(state, sharding.shard(batch, rows)) for batch in wanted)
         return None if signals.requested() else metrics
@@ -129,7 +129,7 @@ class Trainer(Experiment):
     ) -> None:
         """The loop: what is due at a step, then a group of steps."""
         clock = journal.clock
-        feed, evaluate = clock.timed('data', self.source.feed), clock.timed('evaluation', evaluate)
+        feed, evaluate = clock.timed('data', self.source.inputs), clock.timed('evaluation', evaluate)
         save = clock.timed('checkpoint', checkpoints.save)
         journal.begin()
         while True:

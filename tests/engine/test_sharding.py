@@ -11,7 +11,9 @@ import pytest
 from engine import sharding as parallelism
 from engine.errors import UserError
 from engine.sharding import Jit, Parallelism, PMap, batch_sharding, replicated
-from engine.training.batches.inputs import Order, Resident, Streamed
+from engine.training.batches.from_host import FromHost
+from engine.training.batches.on_device import OnDevice
+from engine.training.batches.order import Order
 from engine.training.steps import Programs, compiled
 from tests.engine import tiny
 
@@ -56,27 +58,27 @@ def test_shapes_of_a_tree() -> None:
     assert shapes == {'a': (jax.ShapeDtypeStruct((2, 3), np.uint8, sharding=sharding),)}
 
 
-@pytest.mark.parametrize('kind', [Resident, Streamed])
+@pytest.mark.parametrize('kind', [OnDevice, FromHost])
 def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -> None:
     devices, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
     programs = Programs(bound, devices, seed=0)
     source = kind(tiny.examples(8), Order(8, 4, seed=0), devices)
     update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).update[1])
-    state, metrics = update(programs.init(), source.feed(0, 1), np.int32(0))
+    state, metrics = update(programs.init(), source.inputs(0, 1), np.int32(0))
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
     _, fed, _ = update.input_shardings[0]
-    rows = fed[1] if kind is Resident else fed['image']
-    assert rows.is_equivalent_to(batch_sharding(MESH, axis=1), 2 if kind is Resident else 5)
-    if kind is Resident:
+    rows = fed[1] if kind is OnDevice else fed['image']
+    assert rows.is_equivalent_to(batch_sharding(MESH, axis=1), 2 if kind is OnDevice else 5)
+    if kind is OnDevice:
         assert all(each.is_fully_replicated for each in fed[0].values())
 
 
 def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     """Returns state and values of metrics after one training step on some devices, on the host."""
-    source = Streamed(tiny.examples(16), Order(16, 8, seed=0), devices)
+    source = FromHost(tiny.examples(16), Order(16, 8, seed=0), devices)
     update = compiled(tiny.traced(bound, devices, source, 8, 1).update[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
-    state, metrics = jax.device_get(update(given, source.feed(0, 1), np.int32(0)))
+    state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))
     return state, {name: each.total / each.count for name, each in metrics.items()}
 
 

@@ -12,7 +12,8 @@ from engine.datasets.reading.dataset import Examples
 from engine.interfaces import BoundTask, Spec
 from engine.parts.classification import Classification
 from engine.sharding import Parallelism
-from engine.training.batches import inputs
+from engine.training.batches.evaluation import evaluation_batches
+from engine.training.batches.source import BatchSource
 from engine.training.steps import Programs, Traced
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
@@ -49,7 +50,7 @@ def masked_examples(n: int) -> Examples:
 
 def batch(n: int) -> dict[str, Any]:
     """Returns n examples as one batch for evaluation, all of them valid."""
-    return next(inputs.evaluation_batches(examples(n), n))
+    return next(evaluation_batches(examples(n), n))
 
 
 def classification(model: Any = MODELS['mlp'], **arguments: Any) -> Classification:
@@ -59,7 +60,7 @@ def classification(model: Any = MODELS['mlp'], **arguments: Any) -> Classificati
 
 
 def traced(
-    bound: BoundTask, devices: Parallelism, source: inputs.Source, batch_size: int, *counts: int
+    bound: BoundTask, devices: Parallelism, source: BatchSource, batch_size: int, *counts: int
 ) -> Traced:
     """Returns a task's programs for batches of the examples above."""
     return Programs(bound, devices, seed=0).trace(source, batch(batch_size), counts)

@@ -10,7 +10,7 @@ from engine.checks.finding import Finding, judged, skipped
 from engine.checks.subject import Subject, Values, values
 from engine.interfaces import State
 from engine.sharding import Jit, Parallelism, PMap
-from engine.training.batches.inputs import Streamed
+from engine.training.batches.from_host import FromHost
 from engine.training.steps import Programs, compiled
 
 TOLERANCE = 1e-5  # of the largest value of an array: some hundred roundings of float32
@@ -26,7 +26,7 @@ class Spread:
     def __init__(self, subject: Subject, devices: Parallelism):
         experiment = subject.experiment
         self._experiment, self._batch = experiment, subject.held_out[0]
-        self._source = Streamed(experiment.data.split('train'), experiment.order, devices)
+        self._source = FromHost(experiment.data.split('train'), experiment.order, devices)
         self._programs = Programs(experiment.bound, devices, experiment.seed)
         traced = self._programs.trace(self._source, self._batch, [1])
         self._update, self._evaluate = compiled(traced.update[1]), compiled(traced.evaluate)
@@ -37,7 +37,7 @@ class Spread:
 
     def step(self, state: State, step: int) -> tuple[State, Values]:
         """Returns state and metrics of one training step, on the host."""
-        state, metrics = self._update(self._placed(state), self._source.feed(step, 1), np.int32(step))
+        state, metrics = self._update(self._placed(state), self._source.inputs(step, 1), np.int32(step))
         return jax.device_get(state), values(jax.tree.map(lambda sums: sums[0], metrics))
 
     def evaluate(self, state: State) -> Values:

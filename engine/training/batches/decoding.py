@@ -186,7 +186,7 @@ class Decoder:
             for name, each in self._examples.encoded.items()
         }
 
-    def training(self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray) -> workers.Batch:
+    def training(self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray) -> workers.DecodingBatch:
         """Begins to decode rows of a training batch, as a function of (seed, step, row) alone.
 
         Args:
@@ -199,20 +199,20 @@ class Decoder:
           What will be the arrays of the encoded fields, each uint8 [R, size, size, C].
         """
         if not self._examples.encoded:
-            return workers.Batch({}, [], 0)
+            return workers.DecodingBatch({}, [], 0)
         generator = np.random.Generator(
             np.random.Philox(np.random.SeedSequence((seed, step), spawn_key=(STREAM,)))
         )
         draws = generator.random((len(indices), TRIES, 4))
-        return self._begin(indices[rows], [partial(self._decode.train, draws=draws[row]) for row in rows])
+        return self._start(indices[rows], [partial(self._decode.train, draws=draws[row]) for row in rows])
 
-    def evaluation(self, indices: np.ndarray) -> workers.Batch:
+    def evaluation(self, indices: np.ndarray) -> workers.DecodingBatch:
         """Begins to decode examples, int [R], as evaluation sees them."""
         if not self._examples.encoded:
-            return workers.Batch({}, [], 0)
-        return self._begin(indices, [self._decode.evaluate] * len(indices))
+            return workers.DecodingBatch({}, [], 0)
+        return self._start(indices, [self._decode.evaluate] * len(indices))
 
-    def _begin(self, indices: np.ndarray, decode: list[Any]) -> workers.Batch:
+    def _start(self, indices: np.ndarray, decode: list[Any]) -> workers.DecodingBatch:
         fields = self._examples.encoded
         arrays = {name: np.empty((len(indices), *shape), np.uint8) for name, shape in self.shapes.items()}
 
@@ -221,7 +221,7 @@ class Decoder:
                 arrays[name][row] = decode[row](each[indices[row]], channels=each.channels)
 
         jobs = [
-            workers.Job(partial(work, row), partial(self._examples.origin, int(index)))
+            workers.DecodingJob(partial(work, row), partial(self._examples.origin, int(index)))
             for row, index in enumerate(indices)
         ]
-        return workers.begin(arrays, jobs, self._decode.workers)
+        return workers.decode(arrays, jobs, self._decode.workers)

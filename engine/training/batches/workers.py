@@ -1,6 +1,6 @@
-"""Threads that decode examples, and what is said when one of them fails.
+"""Threads that decode examples, and the message when one of them fails.
 
-Threads rather than processes: the libraries that decode let Python go on meanwhile, and nothing is copied.
+Threads rather than processes: the decoding libraries release Python's lock, and nothing is copied.
 """
 
 import os
@@ -15,65 +15,66 @@ import numpy as np
 
 from engine.errors import RunError
 
-LONGEST = 60.0  # seconds that an example may take; then it hangs
+MAX_SECONDS = 60.0  # an example that takes longer counts as hanging
 
 
 @dataclass
-class Job:
-    """What is to be done for one example.
+class DecodingJob:
+    """The decoding of one example.
 
     Attributes:
-      work: does it.
-      origin: names the example and its file.
-      began: when, by `time.monotonic`; None before.
-      error: what it raised.
+      work: decodes it.
+      origin: returns the example's name and file, for messages.
+      start: when the work began, by `time.monotonic`; None before.
+      error: the exception that the work raised.
+      done: whether the work has ended.
     """
 
     work: Callable[[], None]
     origin: Callable[[], str]
-    began: float | None = None
+    start: float | None = None
     error: BaseException | None = None
     done: bool = False
 
     def run(self) -> None:
-        """Does the work; what it raises is kept."""
-        self.began = time.monotonic()
+        """Does the work; keeps the exception that it raises."""
+        self.start = time.monotonic()
         try:
             self.work()
-        except BaseException as error:  # a worker that ends would have the others wait for ever
+        except BaseException as error:  # if a worker ended, the others would wait for ever
             self.error = error
         self.done = True
 
 
-class Batch:
-    """A batch under way.
+class DecodingBatch:
+    """A batch that is being decoded.
 
     Args:
       arrays: filled by the jobs.
       jobs: one for each row.
-      threads: that are at them; 0 leaves them to whoever asks for the result.
+      threads: number of threads that work on them; with 0, whoever made the batch calls `run` itself.
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray], jobs: Sequence[Job], threads: int):
+    def __init__(self, arrays: dict[str, np.ndarray], jobs: Sequence[DecodingJob], threads: int):
         self._arrays, self._jobs = arrays, jobs
-        self._left, self._lock, self._over = len(jobs), threading.Lock(), threading.Event()
+        self._remaining, self._lock, self._finished = len(jobs), threading.Lock(), threading.Event()
         if not jobs:
-            self._over.set()
+            self._finished.set()
         elif threads:
             for job in jobs:
                 _queue(threads).put((self, job))
 
-    def run(self, job: Job) -> None:
-        """Does one of the jobs, and says so if it was the last."""
+    def run(self, job: DecodingJob) -> None:
+        """Does one of the jobs; the last one finishes the batch."""
         job.run()
         with self._lock:
-            self._left -= 1
-            if not self._left:
-                self._over.set()
+            self._remaining -= 1
+            if not self._remaining:
+                self._finished.set()
 
     def result(self) -> dict[str, np.ndarray]:
         """Waits for the arrays; raises `RunError`, which names the example, if one fails or hangs."""
-        while not self._over.wait(min(1.0, LONGEST / 4)):
+        while not self._finished.wait(min(1.0, MAX_SECONDS / 4)):
             self._check_time()
         failed = next((job for job in self._jobs if job.error), None)
         if failed:
@@ -84,14 +85,22 @@ class Batch:
     def _check_time(self) -> None:
         now = time.monotonic()
         for job in self._jobs:
-            if job.began is not None and not job.done and now - job.began > LONGEST:
-                raise RunError(f'{job.origin()} hangs in decoding, for {now - job.began:.0f} seconds by now.')
+            if job.start is not None and not job.done and now - job.start > MAX_SECONDS:
+                raise RunError(
+                    f'{job.origin()} has been decoding for {now - job.start:.0f} seconds: it hangs.'
+                )
 
 
-def begin(arrays: dict[str, np.ndarray], jobs: Sequence[Job], threads: int | None) -> Batch:
-    """Returns a batch, and has so many threads begin with it; None: one for each CPU at hand."""
+def decode(arrays: dict[str, np.ndarray], jobs: Sequence[DecodingJob], threads: int | None) -> DecodingBatch:
+    """Starts to decode a batch in threads.
+
+    Args:
+      arrays: filled by the jobs.
+      jobs: one for each row.
+      threads: number of threads; 0 decodes before this function returns, None takes one thread for each CPU.
+    """
     count = _cpus() if threads is None else threads
-    batch = Batch(arrays, jobs, count)
+    batch = DecodingBatch(arrays, jobs, count)
     if not count:
         for job in jobs:
             batch.run(job)
@@ -104,19 +113,20 @@ def _cpus() -> int:
 
 
 @cache
-def _queue(threads: int) -> 'queue.SimpleQueue[tuple[Batch, Job]]':
-    """Returns what so many threads work off, as long as the process lives.
+def _queue(threads: int) -> 'queue.SimpleQueue[tuple[DecodingBatch, DecodingJob]]':
+    """Returns the queue of jobs that `threads` threads take from as long as the process lives.
 
-    They do not keep it from ending, as those of `concurrent.futures` would if one hangs.
+    The threads are daemons: a hanging one does not keep the process from ending, as one of
+    `concurrent.futures` would.
     """
-    work: queue.SimpleQueue[tuple[Batch, Job]] = queue.SimpleQueue()
+    jobs: queue.SimpleQueue[tuple[DecodingBatch, DecodingJob]] = queue.SimpleQueue()
 
-    def go_on() -> None:
+    def take_jobs() -> None:
         while True:
-            batch, job = work.get()
+            batch, job = jobs.get()
             batch.run(job)
-            del batch, job  # or it would keep the arrays while it waits
+            del batch, job  # or the thread would keep the arrays while it waits
 
     for index in range(threads):
-        threading.Thread(target=go_on, name=f'decode-{index}', daemon=True).start()
-    return work
+        threading.Thread(target=take_jobs, name=f'decode-{index}', daemon=True).start()
+    return jobs

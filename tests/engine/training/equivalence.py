@@ -18,7 +18,8 @@ from engine.interfaces import INDEX, BoundTask, Metrics
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation, cross_entropy_and_dice
 from engine.sharding import Jit, Parallelism, PMap
-from engine.training.batches.inputs import Order, Streamed
+from engine.training.batches.from_host import FromHost
+from engine.training.batches.order import Order
 from engine.training.steps import TRAIN, Programs, compiled, key
 from research.models import dcgan, normalization
 from research.models.convnet import ConvNet
@@ -104,7 +105,7 @@ class Way:
     """One way to work: a compiled step, from state on the host to state and metrics there."""
 
     def __init__(self, name: str, devices: Parallelism, dtype: str, optimizer: Optimizer = ADAM):
-        self._source = Streamed(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), devices)
+        self._source = FromHost(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), devices)
         programs = Programs(Cast(TASKS[name](optimizer), dtype), devices, seed=0)  # type: ignore[arg-type]
         batch: Any = self._source.shapes(1)
         rows = {field: jax.ShapeDtypeStruct(each.shape[1:], each.dtype) for field, each in batch.items()}
@@ -120,7 +121,7 @@ class Way:
         return jax.device_put(state, self._shardings)
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
-        state, metrics = self._update(state, self._source.feed(step, 1), np.int32(step))
+        state, metrics = self._update(state, self._source.inputs(step, 1), np.int32(step))
         return state, quotients(metrics)
 
 
@@ -171,7 +172,7 @@ def from_common_states(name: str) -> dict[str, float]:
 def pmap_steps(name: str, first: State) -> Iterator[tuple[State, Any]]:
     """Yields states and metrics of a trainer that is written with `jax.pmap` itself."""
     bound, devices = TASKS[name](SGD), jax.device_count()
-    source = Streamed(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), ONE)
+    source = FromHost(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), ONE)
 
     @partial(jax.pmap, axis_name='data')
     def update(state: State, batch: Any, step: jax.Array) -> tuple[State, Any]:
@@ -180,7 +181,7 @@ def pmap_steps(name: str, first: State) -> Iterator[tuple[State, Any]]:
 
     state = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (devices, *np.shape(leaf))), first)
     for step in range(STEPS):
-        batch = {field: each[0] for field, each in source.feed(step, 1).items()}
+        batch = {field: each[0] for field, each in source.inputs(step, 1).items()}
         batch[INDEX] = np.arange(BATCH, dtype=np.int32)
         parts = {field: each.reshape(devices, -1, *each.shape[1:]) for field, each in batch.items()}
         state, metrics = update(state, parts, np.full(devices, step, np.int32))

@@ -15,13 +15,14 @@ from engine.interfaces import INDEX, VALID
 from engine.parts.augmentation import Shift
 from engine.sharding import Jit
 from engine.training import steps
-from engine.training.batches.inputs import Order, Resident
+from engine.training.batches.on_device import OnDevice
+from engine.training.batches.order import Order
 from engine.training.steps import INIT, TRAIN, Programs, compiled
 from research.models.mlp import MLP
 from tests.engine import tiny
 
 MESH = Jit(data=1)
-SOURCE = Resident(tiny.examples(7), Order(7, 4, seed=0), MESH)
+SOURCE = OnDevice(tiny.examples(7), Order(7, 4, seed=0), MESH)
 BOUND = tiny.classification().bind(tiny.SPEC)
 MODELS = {'mlp': partial(MLP, width=8, depth=1, dropout=0.5), 'convnet': tiny.MODELS['convnet']}
 
@@ -40,9 +41,9 @@ def test_a_group_of_steps_is_those_steps(model: str) -> None:
     state, expected = made.init(), []
     start = jax.tree.map(jnp.copy, state)
     for step in (6, 7):
-        state, metrics = single(state, SOURCE.feed(step, 1), np.int32(step))
+        state, metrics = single(state, SOURCE.inputs(step, 1), np.int32(step))
         expected.append(jax.device_get(metrics))
-    state_of_group, metrics = group(start, SOURCE.feed(6, 2), np.int32(6))
+    state_of_group, metrics = group(start, SOURCE.inputs(6, 2), np.int32(6))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, jax.device_get(state), jax.device_get(state_of_group))
     jax.tree.map(close, jax.tree.map(lambda *each: np.concatenate(each), *expected), jax.device_get(metrics))
@@ -52,7 +53,7 @@ def test_a_group_of_steps_is_those_steps(model: str) -> None:
 def test_the_state_is_given_away(first: Any) -> None:
     """Nobody keeps two copies of a large model."""
     state = jax.device_put(first, sharding.replicated(MESH.mesh))
-    compiled(tiny.traced(BOUND, MESH, SOURCE, 4, 1).update[1])(state, SOURCE.feed(0, 1), np.int32(0))
+    compiled(tiny.traced(BOUND, MESH, SOURCE, 4, 1).update[1])(state, SOURCE.inputs(0, 1), np.int32(0))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
 
@@ -86,21 +87,21 @@ def test_the_shapes_of_the_state_are_those_of_the_state() -> None:
 
 def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
     bound = tiny.classification(augment=Shift(2)).bind(tiny.SPEC)
-    batch: Any = {name: array[SOURCE.feed(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
+    batch: Any = {name: array[SOURCE.inputs(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
     batch[INDEX] = np.arange(4, dtype=np.int32)
     made = Programs(bound, MESH, seed=0)
     output, _ = bound.network(first['params'], first['rest'], made.inputs(batch)['inputs'])
     expected = bound.task.measure(output, batch)['loss'].mean()
     update = compiled(made.trace(SOURCE, tiny.batch(4), [1]).update[1])
     state = jax.device_put(first, sharding.replicated(MESH.mesh))
-    _, metrics = update(state, SOURCE.feed(0, 1), np.int32(0))
+    _, metrics = update(state, SOURCE.inputs(0, 1), np.int32(0))
     np.testing.assert_allclose(metrics['loss'].total[0] / 4, expected, rtol=1e-5)
 
 
 def test_evaluate_and_predict_are_those_of_the_task(first: Any) -> None:
     mesh, batch = Jit(data=2), tiny.batch(4)
     batch[VALID] = np.array([True, True, False, True])
-    traced = tiny.traced(BOUND, mesh, Resident(tiny.examples(7), Order(7, 4, 0), mesh), 4, 1)
+    traced = tiny.traced(BOUND, mesh, OnDevice(tiny.examples(7), Order(7, 4, 0), mesh), 4, 1)
     state = jax.device_put(first, sharding.replicated(mesh.mesh))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, compiled(traced.evaluate)(state, batch), BOUND.evaluate(first, batch))

@@ -14,9 +14,11 @@ from PIL import Image
 from engine.datasets.reading import dataset as datasets
 from engine.datasets.reading.images import Box
 from engine.errors import RunError, UserError
-from engine.training.batches import decoding, inputs
+from engine.training.batches import decoding
 from engine.training.batches.decoding import TRIES, Crops, Decoder
-from engine.training.batches.inputs import Order
+from engine.training.batches.evaluation import evaluation_batches
+from engine.training.batches.order import Order
+from engine.training.batches.source import training_batch
 from tests.engine import photos
 
 CROPS = Crops(size=32)
@@ -157,6 +159,6 @@ def test_a_damaged_image_is_named_with_its_file(tmp_path: Path, monkeypatch: pyt
     order = Order(13, 13, seed=0)
     expected = rf"example 'train-04' \({raw / 'train/train-04.jpg'}\) cannot be decoded"
     with pytest.raises(RunError, match=expected):
-        inputs.training_batch(data.split('train'), order, 0)
+        training_batch(data.split('train'), order, 0)
     with pytest.raises(RunError, match=expected):
-        list(inputs.evaluation_batches(data.split('train'), 4))
+        list(evaluation_batches(data.split('train'), 4))

@@ -9,13 +9,13 @@ import pytest
 
 from engine.errors import RunError
 from engine.training.batches import workers
-from engine.training.batches.workers import Job
+from engine.training.batches.workers import DecodingJob
 
 THREADS = [0, 1, 3]
 
 
-def jobs(work: list) -> list[Job]:
-    return [Job(each, partial('example {}'.format, row)) for row, each in enumerate(work)]
+def jobs(work: list) -> list[DecodingJob]:
+    return [DecodingJob(each, partial('example {}'.format, row)) for row, each in enumerate(work)]
 
 
 @pytest.mark.parametrize('threads', [*THREADS, None])
@@ -26,14 +26,14 @@ def test_every_row_is_filled_in(threads: int | None) -> None:
         arrays['row'][row] = row
 
     batches = [
-        workers.begin(arrays, jobs([partial(work, row) for row in range(50)]), threads) for _ in range(3)
+        workers.decode(arrays, jobs([partial(work, row) for row in range(50)]), threads) for _ in range(3)
     ]
     for batch in batches:
         assert batch.result()['row'].tolist() == list(range(50))
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
-    assert workers.begin({}, [], 1).result() == {}
+    assert workers.decode({}, [], 1).result() == {}
 
 
 @pytest.mark.parametrize('threads', THREADS)
@@ -42,17 +42,17 @@ def test_the_first_row_that_fails_is_named_and_workers_live_on(threads: int, err
     def fail() -> None:
         raise error
 
-    batch = workers.begin({}, jobs([lambda: None, fail, fail, lambda: None]), threads)
+    batch = workers.decode({}, jobs([lambda: None, fail, fail, lambda: None]), threads)
     with pytest.raises(RunError, match=rf'^example 1 cannot be decoded: {type(error).__name__}: {error}$'):
         batch.result()
-    assert workers.begin({}, jobs([lambda: None] * 9), threads).result() == {}
+    assert workers.decode({}, jobs([lambda: None] * 9), threads).result() == {}
 
 
 def test_an_example_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, 'LONGEST', 0.2)
+    monkeypatch.setattr(workers, 'MAX_SECONDS', 0.2)
     free = threading.Event()
-    batch = workers.begin({}, jobs([lambda: None, lambda: None, free.wait, lambda: None]), 4)
-    with pytest.raises(RunError, match=r'^example 2 hangs in decoding'):
+    batch = workers.decode({}, jobs([lambda: None, lambda: None, free.wait, lambda: None]), 4)
+    with pytest.raises(RunError, match=r'^example 2 has been decoding for 0 seconds: it hangs'):
         batch.result()
     free.set()
     batch.result()
@@ -60,7 +60,7 @@ def test_an_example_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_many_quick_examples_hang_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the batch takes, or waits for another one."""
-    monkeypatch.setattr(workers, 'LONGEST', 0.4)
-    batches = [workers.begin({}, jobs([partial(time.sleep, 0.1)] * 8), 1) for _ in range(2)]
+    monkeypatch.setattr(workers, 'MAX_SECONDS', 0.4)
+    batches = [workers.decode({}, jobs([partial(time.sleep, 0.1)] * 8), 1) for _ in range(2)]
     for batch in batches:
         batch.result()

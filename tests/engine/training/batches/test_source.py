@@ -9,9 +9,12 @@ import pytest
 from engine import sharding as parallelism_module
 from engine.interfaces import INDEX, VALID
 from engine.sharding import Jit
-from engine.training.batches import inputs
 from engine.training.batches.decoding import Crops, Decoder
-from engine.training.batches.inputs import Order, Resident, Streamed, evaluation_batches
+from engine.training.batches.evaluation import evaluation_batches
+from engine.training.batches.from_host import PREFETCHED_STEPS, FromHost
+from engine.training.batches.on_device import OnDevice
+from engine.training.batches.order import Order
+from engine.training.batches.source import batch_source, training_batch
 from tests.engine import photos, tiny
 
 SIZES = [(7, 3), (8, 4), (3, 8), (1, 2), (5, 5)]  # (examples, batch size)
@@ -98,7 +101,7 @@ def parallelism(request: pytest.FixtureRequest) -> Jit:
     return Jit(data=request.param)
 
 
-@pytest.mark.parametrize('kind', [Resident, Streamed])
+@pytest.mark.parametrize('kind', [OnDevice, FromHost])
 @pytest.mark.parametrize('count', [1, 3])
 def test_a_program_is_given_the_batches_of_its_steps(kind: Any, count: int, parallelism: Jit) -> None:
     examples, order = tiny.examples(7), Order(7, 4, seed=2)
@@ -106,28 +109,28 @@ def test_a_program_is_given_the_batches_of_its_steps(kind: Any, count: int, para
     program = jax.jit(lambda fed: [source.batch(fed, index) for index in range(count)])
     compiled = program.trace(source.shapes(count)).lower().compile()
     for step in (0, 5):
-        for index, batch in enumerate(compiled(source.feed(step, count))):
+        for index, batch in enumerate(compiled(source.inputs(step, count))):
             assert batch.keys() == examples.arrays.keys()
             for name, array in examples.arrays.items():
                 np.testing.assert_array_equal(batch[name], array[order.indices(step + index)], strict=True)
 
 
-@pytest.mark.parametrize('kind', [Resident, Streamed])
+@pytest.mark.parametrize('kind', [OnDevice, FromHost])
 def test_a_batch_may_be_indexed_by_a_loop_of_the_program(kind: Any) -> None:
     examples, order = tiny.examples(7), Order(7, 4, seed=2)
     source = kind(examples, order, Jit())
     labels = jax.jit(lambda fed: jax.lax.map(lambda index: source.batch(fed, index)['label'], np.arange(3)))
     expected = [examples.arrays['label'][order.indices(step)] for step in (6, 7, 8)]
-    np.testing.assert_array_equal(labels(source.feed(6, 3)), expected)
+    np.testing.assert_array_equal(labels(source.inputs(6, 3)), expected)
 
 
 def test_examples_that_fit_stay_on_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     examples, order = tiny.examples(4), Order(4, 2, seed=0)
     bytes_of_all = 4 * (16 + 4)
-    monkeypatch.setattr(inputs, 'RESIDENT', bytes_of_all)
-    assert isinstance(inputs.source(examples, order, Jit()), Resident)
-    monkeypatch.setattr(inputs, 'RESIDENT', bytes_of_all - 1)
-    assert isinstance(inputs.source(examples, order, Jit()), Streamed)
+    monkeypatch.setattr('engine.training.batches.source.MAX_DEVICE_BYTES', bytes_of_all)
+    assert isinstance(batch_source(examples, order, Jit()), OnDevice)
+    monkeypatch.setattr('engine.training.batches.source.MAX_DEVICE_BYTES', bytes_of_all - 1)
+    assert isinstance(batch_source(examples, order, Jit()), FromHost)
 
 
 def decoded(workers: int) -> Any:
@@ -139,12 +142,12 @@ def decoded(workers: int) -> Any:
 def test_images_of_varying_size_are_those_of_their_steps(count: int, workers: int, parallelism: Jit) -> None:
     """Whether the steps come one after another, as in training, or another one is asked for."""
     order, slow = Order(7, 4, seed=2), decoded(0)
-    source = inputs.source(decoded(workers), order, parallelism)
+    source = batch_source(decoded(workers), order, parallelism)
     program = jax.jit(lambda fed: [source.batch(fed, index) for index in range(count)])
     compiled = program.trace(source.shapes(count)).lower().compile()
     for step in (0, count, 2 * count, 50, 1, 50 + count):
-        for index, batch in enumerate(compiled(source.feed(step, count))):
-            expected = inputs.training_batch(slow, order, step + index)
+        for index, batch in enumerate(compiled(source.inputs(step, count))):
+            expected = training_batch(slow, order, step + index)
             assert batch.keys() | {INDEX} == expected.keys()
             for name, array in batch.items():
                 np.testing.assert_array_equal(array, expected[name], strict=True)
@@ -155,7 +158,7 @@ def test_processes_make_the_same_batches_of_images_together(count: int) -> None:
     """Each decodes its own rows: put together they are those that one process decodes."""
     examples, order = decoded(1), Order(7, 8, seed=0)
     for step in (0, 3):
-        whole = inputs.training_batch(examples, order, step)['image']
+        whole = training_batch(examples, order, step)['image']
         parts = [
             Decoder(examples).training(order.indices(step), order.seed, step, rows).result()['image']
             for rows in np.split(np.arange(8), count)
@@ -193,7 +196,7 @@ def test_few_batches_are_decoded_ahead() -> None:
             seen.append(1)
             return super().train(data, channels, draws)
 
-    source = inputs.source(photos.examples(8, Counted(size=16, workers=0)), Order(8, 4, seed=0), Jit())
+    source = batch_source(photos.examples(8, Counted(size=16, workers=0)), Order(8, 4, seed=0), Jit())
     for step in range(5):
-        source.feed(step, 1)
-        assert len(seen) == 4 * (step + 1 + inputs.AHEAD)
+        source.inputs(step, 1)
+        assert len(seen) == 4 * (step + 1 + PREFETCHED_STEPS)
