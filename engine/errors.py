@@ -1,39 +1,50 @@
-"""What ends a program with one clear message and no traceback. Imports the standard library alone."""
+"""Exit codes, and the errors that end a program with one clear message and no traceback.
+
+This module imports the standard library alone.
+"""
 
 import difflib
 from collections.abc import Iterable
 
-# Exit codes; the last is EX_TEMPFAIL of sysexits.h: try again.
-FINISHED, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 75
+# The last one is EX_TEMPFAIL of sysexits.h: the same command may succeed later.
+EXIT_FINISHED, EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 75
 
 
 class UserError(Exception):
-    """A mistake of the user's: what is wrong, where, the nearest right thing, what to do.
+    """A mistake of the user. The message says what is wrong, where, the nearest valid name and what to do.
 
     Programs print the message without a traceback and exit with code 2.
     """
 
 
 class RunError(Exception):
-    """What ends a run and is no mistake in code or config: a full disk, a loss that is NaN.
+    """A failure that neither code nor config caused, such as a full disk or a loss that is NaN.
 
-    Programs print the message without a traceback and exit with code 1; the run can be continued.
+    Programs print the message without a traceback and exit with code 1. The run can be continued.
     """
 
 
-class Interrupted(Exception):  # noqa: N818 (no error)
-    """A signal has asked for the end, and all is saved. Programs exit with code 75."""
+class Interrupted(Exception):  # noqa: N818 (not an error)
+    """A signal asked the program to stop, and everything is saved. Programs exit with code 75."""
 
 
-def nearest(name: str, candidates: Iterable[str], most: int = 3) -> list[str]:
-    """Returns at most `most` of `candidates` that resemble `name`, the most alike first."""
-    return difflib.get_close_matches(name, sorted(set(candidates)), n=most, cutoff=0.5)
+def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
+    """Returns up to `count` of `candidates` that resemble `name`, the most similar first.
+
+    >>> nearest('tset', ['train', 'val', 'test'])
+    ['test']
+    """
+    return difflib.get_close_matches(name, sorted(set(candidates)), n=count, cutoff=0.5)
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Returns a sentence that names what resembles `name`, or else all there is to choose from."""
+    """Returns a sentence that suggests the names nearest to `name`, or lists all of them if none is near.
+
+    >>> did_you_mean('tset', ['train', 'val', 'test'])
+    "Did you mean 'test'?"
+    """
     names = sorted(set(candidates))
-    close = nearest(name, names)
-    if close:
-        return 'Did you mean ' + ' or '.join(repr(each) for each in close) + '?'
+    suggestions = nearest(name, names)
+    if suggestions:
+        return 'Did you mean ' + ' or '.join(map(repr, suggestions)) + '?'
     return 'There are: ' + ', '.join(names) + '.' if names else 'There are none.'

@@ -1,6 +1,6 @@
-"""Files and folders that appear whole or not at all, and folders that are found below others.
+"""Atomic replacement of files and folders, failures of the file system, and the search for folders.
 
-This is the only module that replaces files and folders atomically. It imports the standard library alone.
+No other module replaces files or folders atomically. This module imports the standard library alone.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from engine.errors import UserError, did_you_mean
 
-# A full, read-only or vanished file system raises these: no code is to blame.
+# What a full, read-only or vanished file system raises. No code causes these.
 FILE_SYSTEM_ERRORS = {
     errno.ENOSPC,
     errno.EDQUOT,
@@ -26,7 +26,39 @@ FILE_SYSTEM_ERRORS = {
     errno.ENOENT,
     errno.ESTALE,
 }
+# How libraries word the same failures in exceptions of their own.
+_FILE_SYSTEM_MESSAGES = re.compile(
+    r'RESOURCE_EXHAUSTED|No space left|Read-only file system|[Pp]ermission denied|PERMISSION_DENIED|'
+    r'No such file or directory|Stale file handle|Input/output error'
+)
 _TEMPORARY = re.compile(r'\.(?P<name>.+)\.[0-9a-f]{8}\.tmp')
+
+
+def file_system_failure(error: BaseException) -> str:
+    """Describes the failure of the file system that caused `error`; returns '' if none did.
+
+    Libraries wrap such failures in their own exceptions, so the causes of `error` are searched too.
+
+    >>> file_system_failure(OSError(errno.ENOSPC, 'No space left on device', '/data/file'))
+    'the file system failed: No space left on device (/data/file)'
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if failure := _failure(cause):
+            return f'the file system failed: {failure}'
+        cause = cause.__cause__ or cause.__context__
+    return ''
+
+
+def _failure(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        where = f' ({error.filename})' if error.filename else ''
+        return f'{error.strerror}{where}' if error.errno in FILE_SYSTEM_ERRORS else ''
+    matched = _FILE_SYSTEM_MESSAGES.search(str(error))
+    return matched[0] if matched else ''
+
+
+# Atomic replacement.
 
 
 @contextlib.contextmanager
@@ -44,7 +76,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces a text file whole, in UTF-8 and with the line ends of `text`."""
+    """Replaces a text file atomically, in UTF-8 and with the line ends of `text`."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding='utf-8', newline='')
 
@@ -66,14 +98,21 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Deletes what killed processes left of `path`; no other process may be writing it."""
+    """Deletes the temporary files that killed processes left beside `path`.
+
+    No other process may be writing `path` meanwhile.
+    """
     for leftover in path.parent.glob('.*.tmp') if path.parent.is_dir() else ():
         if original_name(leftover.name) == path.name:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def original_name(name: str) -> str:
-    """Returns the name of the file that a temporary was to replace; other names as they are."""
+    """Returns the name of the file that a temporary file was to replace, or `name` if it is not temporary.
+
+    >>> original_name('.status.json.0123abcd.tmp')
+    'status.json'
+    """
     matched = _TEMPORARY.fullmatch(name)
     return matched['name'] if matched else name
 
@@ -83,7 +122,7 @@ def _temporary(path: Path) -> Path:
 
 
 def _rename_into_place(temporary: Path, folder: Path) -> None:
-    """Renames `temporary` to `folder`; an old folder is moved out of the way first and deleted last."""
+    """Renames `temporary` to `folder`. An old folder is renamed first and deleted last."""
     if not folder.exists():
         temporary.rename(folder)
         return
@@ -97,7 +136,7 @@ def _rename_into_place(temporary: Path, folder: Path) -> None:
     shutil.rmtree(old)
 
 
-# What a user names on the command line.
+# Files and folders that a user names on the command line.
 
 
 @contextlib.contextmanager
@@ -130,14 +169,14 @@ def check_replaceable(folder: Path, marker: str, overwrite: bool) -> None:
         return
     if not (folder / marker).is_file():
         raise UserError(
-            f'{folder} exists and holds something else: it has no {marker}. Choose another folder.'
+            f'{folder} exists and contains other files: it has no {marker}. Choose another folder.'
         )
     if not overwrite:
         raise UserError(f'{folder} exists already. Pass --overwrite to replace it, or choose another folder.')
 
 
 def user_file(file: Path, content: bytes) -> None:
-    """Writes the file that a user named, whole or not at all, and the folders above it.
+    """Writes the file that a user named atomically, and makes the folders above it.
 
     Raises:
       UserError: the file cannot be written.
@@ -161,39 +200,41 @@ def check_file(file: Path, overwrite: bool) -> None:
         raise UserError(f'{file} cannot be written: {above} is not a folder. Choose another place.')
 
 
-# Finding.
+# The search for folders.
 
 
 def topmost(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
-    """Finds the wanted folders at or below `path`, sorted; searches neither inside them nor in hidden ones.
+    """Returns the wanted folders at or below `path`, sorted.
+
+    The search enters neither wanted folders nor hidden ones, such as the temporaries of killed processes.
 
     Raises:
       UserError: `path` is not a folder, or a folder below it cannot be read.
     """
     if not path.is_dir():
-        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
         problem = 'is not a folder' if path.exists() else 'does not exist'
-        raise UserError(f'{path} {problem}. {did_you_mean(path.name, beside)}')
-    found: list[Path] = []
-    for name, below, _ in os.walk(path, onerror=_unreadable):
+        raise UserError(f'{path} {problem}. {did_you_mean(path.name, siblings)}')
+    folders: list[Path] = []
+    for name, below, _ in os.walk(path, onerror=_refuse_unreadable):
         if wanted(Path(name)):
-            found.append(Path(name))
+            folders.append(Path(name))
             below.clear()
-        below[:] = [each for each in below if not each.startswith('.')]  # temporaries of killed processes
-    return sorted(found)
+        below[:] = [folder for folder in below if not folder.startswith('.')]
+    return sorted(folders)
 
 
-def _unreadable(error: OSError) -> NoReturn:
+def _refuse_unreadable(error: OSError) -> NoReturn:
     raise UserError(f'{error.filename} cannot be read: {error.strerror}. Leave it out.') from error
 
 
-def short_names(found: Sequence[Path]) -> list[str]:
-    """Returns for each folder its path below what they have in common; '.' for a single one."""
-    absolute = [folder.resolve() for folder in found]
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """Returns the paths of `folders` below their common parent folder; '.' for a single folder."""
+    absolute = [folder.resolve() for folder in folders]
     common = os.path.commonpath(absolute)
     return [str(folder.relative_to(common)) for folder in absolute]
 
 
-def names_apart(found: Sequence[Path]) -> list[str]:
-    """Returns for each folder the shortest name that tells it from the others: its own where it is alone."""
-    return short_names(found) if len(found) > 1 else [folder.resolve().name for folder in found]
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """Returns the shortest name of each folder that no other has; for a single folder its own name."""
+    return short_names(folders) if len(folders) > 1 else [folder.resolve().name for folder in folders]

@@ -13,7 +13,7 @@ from engine import files
 from engine.commands import command_line
 from engine.commands.command_line import Parser
 from engine.config import config
-from engine.errors import FAILED, FINISHED, UserError
+from engine.errors import EXIT_FAILED, EXIT_FINISHED, UserError
 
 if TYPE_CHECKING:
     from engine.checks.finding import Finding
@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
     found = _findings(arguments, trainer)
     report.write(folder, f'{_name(arguments)} on {trainer.dataset}', found, arguments.overwrite)
     print(f'\n{report.summary(found)}\nreport: {folder / report.REPORT}')
-    return FAILED if any(finding.verdict == FAIL for finding in found.values()) else FINISHED
+    return EXIT_FAILED if any(finding.verdict == FAIL for finding in found.values()) else EXIT_FINISHED
 
 
 def _trainer(arguments: argparse.Namespace) -> 'Trainer':

@@ -1,17 +1,22 @@
 """What every program of `scripts/` shares: one parser, one way to end. Imports the standard library alone."""
 
 import argparse
-import errno
 import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from engine.errors import FAILED, INTERRUPTED, MISTAKE, Interrupted, RunError, UserError, did_you_mean
+from engine.errors import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_MISTAKE,
+    Interrupted,
+    RunError,
+    UserError,
+    did_you_mean,
+)
+from engine.files import file_system_failure
 from engine.render.escape import printable
-
-# What is wrong with a file system, and not with a program.
-TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,12 +64,13 @@ def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
     except (UserError, RunError) as error:
         sys.stdout.flush()
         print(f'error: {printable(str(error))}', file=sys.stderr)
-        code = MISTAKE if isinstance(error, UserError) else FAILED
+        code = EXIT_MISTAKE if isinstance(error, UserError) else EXIT_FAILED
     except OSError as error:
-        if error.errno not in TROUBLE:
+        failure = file_system_failure(error)
+        if not failure:
             raise
-        print(f'error: the file system fails: {error.strerror} ({error.filename}).', file=sys.stderr)
-        code = FAILED
+        print(f'error: {failure}.', file=sys.stderr)
+        code = EXIT_FAILED
     except (Interrupted, KeyboardInterrupt):
-        code = INTERRUPTED
+        code = EXIT_INTERRUPTED
     sys.exit(code)

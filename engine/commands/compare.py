@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
     show(made, target)
     notes = dict.fromkeys([note, *(external_labels.said(each.outputs) for each in cut)])
     sys.stderr.writelines(f'{printable(each)}\n' for each in notes if each)
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def rendered(methods: Sequence[Group], by: str, form: str) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def show() -> int:
     from engine.render import text_tables
 
     print(text_tables.aligned([('dataset', 'built', 'examples', 'title'), *overview.rows()]))
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def begin(name: str, kind: str) -> int:
@@ -94,7 +94,7 @@ def begin(name: str, kind: str) -> int:
     for command in (BUILD, CHECK, EXPLORE):
         print(f'  scripts/dataset.sh {command} {name}')
     print(f'  scripts/train.sh --gin_file=configs/{name}.gin\ndataset: data/{name}')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def build(name: str) -> int:
@@ -107,7 +107,7 @@ def build(name: str) -> int:
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')
     print(f'dataset: {Name.parse(name).home}')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def register(name: str) -> None:
@@ -133,7 +133,7 @@ def check(name: str) -> int:
     print(f'\n{subject.name}: {"something is wrong" if is_wrong else "all is well"}')
     if not is_wrong:
         print(f'fingerprint: {subject.dataset.fingerprint}')
-    return errors.FAILED if is_wrong else errors.FINISHED
+    return errors.EXIT_FAILED if is_wrong else errors.EXIT_FINISHED
 
 
 def explore(name: str) -> int:
@@ -141,7 +141,7 @@ def explore(name: str) -> int:
     from engine.datasets.pages import explore
 
     print(f'page: {explore.write(name)}')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 if __name__ == '__main__':

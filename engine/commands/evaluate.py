@@ -76,7 +76,7 @@ def main(arguments: argparse.Namespace) -> int:
     pages = (f'report: {where / report_files.PAGE}' for where in targets)
     places = (f'evaluation: {where}' for where in targets)
     print(*map(printable, (*notes, *pages, *places)), sep='\n')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def read(folder: Path, labels: str | None) -> Outputs:
@@ -94,7 +94,7 @@ def check(found: Sequence[Path], labels: str | None) -> int:
             printable(f'sound: {folder}'),
             sep='\n',
         )
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def submit(found: Sequence[Path], names: Sequence[str], arguments: argparse.Namespace) -> int:
@@ -111,7 +111,7 @@ def submit(found: Sequence[Path], names: Sequence[str], arguments: argparse.Name
     for each, file in zip(predicted, files, strict=True):
         export.write(each, form, file)
         print(printable(f'submission: {file}'))
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def target(folder: Path, name: str, output: str | None, inside: str = 'evaluation') -> Path:

@@ -118,7 +118,7 @@ def main(arguments: argparse.Namespace) -> int:
         'scripts/update.sh will merge later versions of the template. From where: git remote get-url template'
     )
     print(f'project: {folder}')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def check_name(name: str) -> None:

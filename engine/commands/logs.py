@@ -37,12 +37,12 @@ def main(arguments: argparse.Namespace) -> int:
     found = logs.find(arguments.runs)
     target = Path(arguments.output) if arguments.output else default_target(found)
     files.check_replaceable(target, SUMMARY, arguments.overwrite)
-    names = files.names_apart(found)
+    names = files.distinct_names(found)
     runs = {name: logs.read(folder) for name, folder in zip(names, found, strict=True)}
     print(training_summary.shown(runs, text_tables.aligned, printable), end='\n\n')
     write(target, runs, arguments.overwrite)
     print(printable(f'figures: {target}'))
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def default_target(found: list[Path]) -> Path:

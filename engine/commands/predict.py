@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     splits = arguments.split.split(',')
     for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):
         print(f'outputs: {folder}')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 if __name__ == '__main__':

@@ -113,7 +113,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
     if arguments.dry_run:
         print(settings.explain())
         print('\n'.join([*(f'note: {note}' for note in notes), 'All is well: nothing was trained.']))
-        return errors.FINISHED
+        return errors.EXIT_FINISHED
     if run:
         run.check_data(trainer.data.name, trainer.data.fingerprint)
     changes = config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
@@ -123,7 +123,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
         damage = resume.damage(run.folder, trainer.predict)
         if not damage:
             print(f'This run is finished.\nrun: {run.folder}')
-            return errors.FINISHED
+            return errors.EXIT_FINISHED
         logs.logger.warning('this run was finished and has been damaged since: %s', damage)
     if not run and group.is_first:
         run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
@@ -138,7 +138,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
             run.seal_data(trainer.data.fingerprint)
             trainer.run(session)
         print(f'run: {run.folder}')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def _existing(arguments: argparse.Namespace) -> 'Run | None':

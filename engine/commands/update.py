@@ -31,11 +31,11 @@ def main(arguments: argparse.Namespace) -> int:
     new = fetched(project)
     if project.succeeds('merge-base', '--is-ancestor', new, 'HEAD'):
         print(f'Nothing is new: {fork.named(project, new)} is in this project already.')
-        return errors.FINISHED
+        return errors.EXIT_FINISHED
     merge(project, common(project, new), new)
     print(f'Merged {fork.named(project, new)}. See whether all is well: scripts/test.sh')
     print('To go back to before it: git reset --keep HEAD~1')
-    return errors.FINISHED
+    return errors.EXIT_FINISHED
 
 
 def check(project: Repository) -> None:

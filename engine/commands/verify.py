@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
     for line in stack_differences(run.folder, trainer):
         print(line)
     print(found)
-    return errors.FINISHED if found.startswith('equal') else errors.FAILED
+    return errors.EXIT_FINISHED if found.startswith('equal') else errors.EXIT_FAILED
 
 
 def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int) -> str:

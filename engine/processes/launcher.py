@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from engine.errors import FAILED, INTERRUPTED
+from engine.errors import EXIT_FAILED, EXIT_INTERRUPTED
 
 GRACE = 60.0  # seconds that the others have to end when one has
 
@@ -39,8 +39,8 @@ def launch(arguments: Sequence[str], count: int) -> int:
 
 def _joint(codes: Sequence[int]) -> int:
     """Returns one exit code for all: the first process's, or that one has failed."""
-    failed = [code for code in codes if code not in (0, INTERRUPTED)]
-    return max(codes) if not failed else max(failed) if min(failed) > 0 else FAILED
+    failed = [code for code in codes if code not in (0, EXIT_INTERRUPTED)]
+    return max(codes) if not failed else max(failed) if min(failed) > 0 else EXIT_FAILED
 
 
 def _pass_on(processes: Sequence[subprocess.Popen[bytes]], number: int) -> None:

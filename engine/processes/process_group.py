@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from engine.errors import FAILED, INTERRUPTED, MISTAKE, Interrupted, UserError
+from engine.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISTAKE, Interrupted, UserError
 from engine.runs.run_folder import Run
 from engine.runs.signals import Signals
 
@@ -110,7 +110,7 @@ class Group:
     def leaving(self) -> None:
         """Tells the others that this process leaves at once."""
         if self._board is not None:
-            self._tell(f'ended/{self.index}', f'{INTERRUPTED}')
+            self._tell(f'ended/{self.index}', f'{EXIT_INTERRUPTED}')
             self._let_others_look()
 
     def watch(self, signals: Signals) -> None:
@@ -126,7 +126,7 @@ class Group:
                 board = dict(self._board.key_value_dir_get('run/'))
             except jax.errors.JaxRuntimeError:
                 self._leave(
-                    'the first process cannot be reached: it has ended, or its machine is gone', FAILED
+                    'the first process cannot be reached: it has ended, or its machine is gone', EXIT_FAILED
                 )
             told = {name.removeprefix('run/'): value for name, value in board.items()}
             self._look_for_ends(told)
@@ -136,8 +136,8 @@ class Group:
     def _look_for_ends(self, told: dict[str, str]) -> None:
         for index in range(self.count):
             code = told.get(f'ended/{index}', '0')
-            if code == str(INTERRUPTED):
-                self._leave('', INTERRUPTED)
+            if code == str(EXIT_INTERRUPTED):
+                self._leave('', EXIT_INTERRUPTED)
             if code != '0':
                 self._leave(f'process {index} of {self.count} has ended with exit code {code}', int(code))
 
@@ -161,14 +161,14 @@ class Group:
                 self._leave(
                     f'process {index} of {self.count} has not been heard of for {LOST:g} seconds: '
                     'it was killed, it hangs, or its machine is gone',
-                    FAILED,
+                    EXIT_FAILED,
                 )
 
     def _leave(self, message: str, code: int) -> NoReturn:
         """Ends this process at once, for the main thread may be waiting for a lost one."""
         if message:
             self.on_loss(message)
-        if message and (self.is_first or code != MISTAKE):
+        if message and (self.is_first or code != EXIT_MISTAKE):
             print(f'error: {message}. The same command goes on.', file=sys.stderr, flush=True)
         self._let_others_look()
         os._exit(code)
@@ -179,12 +179,16 @@ class Group:
             return
         if isinstance(error, jax.errors.JaxRuntimeError):
             time.sleep(LOST + 4 * LOOK)  # somebody may be missing: then the watch says who
-        code = {UserError: MISTAKE, Interrupted: INTERRUPTED}.get(type(error), FAILED) if error else 0
-        if code in (0, INTERRUPTED):
+        code = (
+            {UserError: EXIT_MISTAKE, Interrupted: EXIT_INTERRUPTED}.get(type(error), EXIT_FAILED)
+            if error
+            else 0
+        )
+        if code in (0, EXIT_INTERRUPTED):
             self.meet('end')  # nobody leaves before; what follows is JAX's own farewell, at exit
             self._over.set()
             return
-        if code == MISTAKE and not self.is_first:
+        if code == EXIT_MISTAKE and not self.is_first:
             time.sleep(LOST)  # if the first process says the same, this one ends meanwhile, silently
         self._over.set()
         self._tell(f'ended/{self.index}', str(code))

@@ -1,10 +1,8 @@
 """One process at work on a run: it holds the lock, keeps the status true, and ends in an orderly way."""
 
-import errno
 import json
 import os
 import platform
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,28 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Interrupted, RunError
+from engine.files import file_system_failure
 from engine.runs import environment, faults, lock
 from engine.runs.logs import logger
 from engine.runs.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING, Run
 from engine.runs.signals import Signals
 
 BEAT = 5.0  # seconds between heart-beats
-
-# What a file system says when it is full, read-only or gone; libraries wrap it in exceptions of their own.
-TROUBLE = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.ENOENT,
-    errno.ESTALE,
-}
-TROUBLE_SAID = re.compile(
-    r'RESOURCE_EXHAUSTED|No space left|Read-only file system|[Pp]ermission denied|PERMISSION_DENIED|'
-    r'No such file or directory|Stale file handle|Input/output error'
-)
 
 
 class Session:
@@ -105,10 +88,10 @@ class Session:
             self._interrupted()
             raise Interrupted from None
         except BaseException as error:
-            trouble = file_trouble(error)
-            self.fail(trouble or f'{type(error).__name__}: {error}'.splitlines()[0])
-            if trouble:
-                raise RunError(f'{trouble}. Mend that. {self._how_to_go_on()}') from None
+            failure = file_system_failure(error)
+            self.fail(failure or f'{type(error).__name__}: {error}'.splitlines()[0])
+            if failure:
+                raise RunError(f'{failure}. Fix that first. {self._how_to_go_on()}') from None
             raise
 
     def finish(self, step: int) -> None:
@@ -136,17 +119,3 @@ class Session:
                 self.run.write_status(step=self.step)
             except OSError as error:  # the loop will meet it too, and say so
                 logger.warning('status.json cannot be written: %s', error)
-
-
-def file_trouble(error: BaseException) -> str:
-    """Returns what is wrong with the file system if that is behind an exception, '' if it is not."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in TROUBLE:
-            where = f' ({Path(seen.filename)})' if seen.filename else ''
-            return f'the file system fails: {seen.strerror}{where}'
-        said = TROUBLE_SAID.search(str(seen))
-        if said and not isinstance(seen, OSError):
-            return f'the file system fails: {said[0]}'
-        seen = seen.__cause__ or seen.__context__
-    return ''

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from engine.errors import INTERRUPTED
+from engine.errors import EXIT_INTERRUPTED
 
 HEARD = (signal.SIGINT, signal.SIGTERM)
 
@@ -76,7 +76,7 @@ class Signals:
                 self.before_leaving()
                 self.told()
             finally:
-                os._exit(INTERRUPTED)  # the main thread may be inside XLA, and come back in a minute
+                os._exit(EXIT_INTERRUPTED)  # the main thread may be inside XLA, and come back in a minute
 
     def settle(self) -> None:
         """Has signals change nothing from here on, for all is saved."""

@@ -1,3 +1,6 @@
+"""Files and folders are replaced atomically, and failures of the file system are recognised."""
+
+import errno
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,7 @@ def test_an_existing_folder_is_kept_unless_overwritten(tmp_path: Path):
 
 def test_what_is_something_else_is_never_replaced(tmp_path: Path):
     (tmp_path / 'thesis.tex').write_text('years of work')
-    with pytest.raises(UserError, match=r'holds something else: it has no mark\.json'):
+    with pytest.raises(UserError, match=r'contains other files: it has no mark\.json'):
         fill(tmp_path, 'new', overwrite=True)
     assert (tmp_path / 'thesis.tex').read_text() == 'years of work'
 
@@ -80,3 +83,17 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='it cannot be written: Not a directory'):
         fill(tmp_path / 'file' / 'it', 'new')
+
+
+def test_a_failure_is_recognised_behind_the_exceptions_of_libraries() -> None:
+    try:
+        try:
+            raise OSError(errno.EROFS, 'Read-only file system')
+        except OSError as cause:
+            raise RuntimeError('cannot save') from cause
+    except RuntimeError as error:
+        assert files.file_system_failure(error) == 'the file system failed: Read-only file system'
+    assert files.file_system_failure(ValueError('RESOURCE_EXHAUSTED: ... No space left on device')).endswith(
+        'RESOURCE_EXHAUSTED'
+    )
+    assert files.file_system_failure(ValueError('shapes do not match')) == ''

@@ -36,7 +36,7 @@ def names(groups: Sequence[Group]) -> list[str]:
     found = [group.folder for group in groups]
     if len(set(found)) < len(found):
         found = [group.sources[0].outputs.folder.resolve() for group in groups]
-    return files.names_apart(found)
+    return files.distinct_names(found)
 
 
 def differing(groups: Sequence[Group]) -> dict[str, list[str]]:

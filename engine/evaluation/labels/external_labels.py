@@ -131,7 +131,7 @@ def _shown(ids: Sequence[str]) -> str:
 
 
 def _hint(name: str, candidates: Iterable[str]) -> str:
-    close = nearest(name, candidates, most=1)
+    close = nearest(name, candidates, count=1)
     return f' The nearest in it that {name!r} could be is {close[0]!r}.' if close else ''
 
 

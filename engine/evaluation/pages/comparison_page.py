@@ -171,7 +171,7 @@ def _samples(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
 def _runs(groups: Sequence[Group]) -> Runs:
     """Returns the logs of all runs, by the shortest names that tell them apart."""
     found = [each.folder for group in groups for each in group.sources if each.settings]
-    names = files.names_apart(found)
+    names = files.distinct_names(found)
     return {name: logs.read(folder) for name, folder in zip(names, found, strict=True)}
 
 

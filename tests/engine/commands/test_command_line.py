@@ -75,7 +75,7 @@ def end(parser: Parser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return end
 
 
-@pytest.mark.parametrize('code', [errors.FINISHED, errors.FAILED])
+@pytest.mark.parametrize('code', [errors.EXIT_FINISHED, errors.EXIT_FAILED])
 def test_a_program_leaves_with_its_code(code: int, end: End) -> None:
     def main(arguments: argparse.Namespace) -> int:
         print(arguments.steps)

@@ -111,7 +111,7 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
         (['{folder}', '--labels='], 'unfinished: it has no manifest.json'),
         (['{folder}', '--labels={folder}.csv'], 'no such file'),
         (['{folder}', '--check', '--export=csv'], 'not allowed with argument --check'),
-        (['{folder}', '--output={folder}'], 'holds something else: it has no metrics.json'),
+        (['{folder}', '--output={folder}'], 'contains other files: it has no metrics.json'),
     ],
 )
 def test_mistakes(program, folder: Path, arguments: list[str], message: str):

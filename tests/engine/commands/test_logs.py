@@ -85,7 +85,7 @@ def test_nothing_is_overwritten_unasked(program, tmp_path: Path):
         ([], 'the following arguments are required: RUN'),
         (['{run}', '--overwrit'], "Did you mean '--overwrite'?"),
         (['{run}x'], "does not exist. Did you mean 'run'?"),
-        (['{run}', '--output={run}'], 'holds something else: it has no summary.md'),
+        (['{run}', '--output={run}'], 'contains other files: it has no summary.md'),
     ],
 )
 def test_mistakes(program, tmp_path: Path, arguments: list[str], message: str):

@@ -9,6 +9,8 @@ import pytest
 
 from engine.runs import environment, logs
 
+SOURCES = {'engine/errors.py', 'research/model.py', 'configs/base.gin', 'data/digits/builder.py'}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -27,7 +29,7 @@ def git(repository: Path, *arguments: str) -> str:
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one commit, in the place of this one."""
     folder = tmp_path / 'repository'
-    for name in ('research/model.py', 'configs/base.gin', 'data/digits/toy/0.png', 'data/digits/builder.py'):
+    for name in (*SOURCES, 'data/digits/toy/0.png'):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f'{name}\n')
     (folder / '.gitignore').write_text('ignored\n')
@@ -143,9 +145,6 @@ def copied(folder: Path) -> set[str]:
     """Returns the sources that a run keeps."""
     home = folder / 'sources'
     return {path.relative_to(home).as_posix() for path in home.rglob('*') if path.is_file()}
-
-
-SOURCES = {'research/model.py', 'configs/base.gin', 'data/digits/builder.py'}
 
 
 def test_without_git_the_sources_are_copied(repository: Path, folder: Path) -> None:
