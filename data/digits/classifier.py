@@ -46,7 +46,7 @@ def main(run: Path) -> None:
     trainer.check()
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find('best')
-        state = jax.device_get(checkpoints.restore(kind, step, trainer.programs.state_shapes))
+        state = jax.device_get(checkpoints.restore(kind, step, trainer.step_functions.state_shapes))
     np.savez(FILE, **frozen(state['params'], state['rest']))  # type: ignore[arg-type]
 
 

@@ -51,17 +51,17 @@ class Subject:
     def has_loss(self) -> bool:
         """Whether training and evaluation measure a 'loss'."""
         traced = self.experiment.traced
-        return LOSS in traced.evaluate.out_info and LOSS in traced.update[1].out_info[1]
+        return LOSS in traced.evaluate.out_info and LOSS in traced.train_steps[1].out_info[1]
 
     # The experiment's own programs.
 
     @cached_property
     def _program(self) -> Compiled:
-        return compiled(self.experiment.traced.update[1])
+        return compiled(self.experiment.traced.train_steps[1])
 
     def run(self, count: int, state: State | None = None, start: int = 0) -> tuple[State, list[Values]]:
         """Returns state and metrics of training steps, as training makes them; a state given is used up."""
-        current = state or self.experiment.programs.init()
+        current = state or self.experiment.step_functions.init()
         found = []
         for step in range(start, start + count):
             current, metrics = self._program(current, self.experiment.source.inputs(step, 1), np.int32(step))

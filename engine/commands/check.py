@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace) -> int:
     jax.config.update('jax_num_cpu_devices', 2)  # for `devices`, where there is no accelerator
     logs.silence_libraries()
     logs.to_terminal()
-    steps.keep_compiled()
+    steps.use_compilation_cache()
     folder = _folder(arguments)
     files.check_replaceable(folder, report.REPORT, arguments.overwrite)
     trainer = _trainer(arguments)

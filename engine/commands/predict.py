@@ -34,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     logs.silence_libraries()
     logs.to_terminal()
-    steps.keep_compiled()
+    steps.use_compilation_cache()
     run = Run.find(arguments.run)
     trainer = config.Config([run.config]).build(Trainer)
     with config.explained():

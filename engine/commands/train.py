@@ -103,7 +103,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
 
     logs.silence_libraries()
     logs.to_terminal()
-    steps.keep_compiled()
+    steps.use_compilation_cache()
     run = _existing(arguments)
     settings = config.Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
     trainer = settings.build(Trainer)

@@ -38,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     logs.silence_libraries()
     logs.to_terminal()
-    programs.keep_compiled()
+    programs.use_compilation_cache()
     run = Run.find(arguments.run)
     run.check_config()
     trainer = config.Config([run.config]).build(Trainer)

@@ -41,7 +41,7 @@ def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, o
     """
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find(which)
-        state = checkpoints.restore(kind, step, experiment.programs.state_shapes)
+        state = checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
     logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
     program, folders = compiled(experiment.traced.predict), []
     for split in splits:

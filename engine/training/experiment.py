@@ -19,7 +19,7 @@ from engine.training.batches.decoding import Decode
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.order import Order
 from engine.training.batches.source import BatchSource, batch_source, training_batch
-from engine.training.steps import Programs, Traced
+from engine.training.steps import StepFunctions, TracedSteps
 
 
 @dataclass(kw_only=True)
@@ -92,15 +92,15 @@ class Experiment:
         return batch_source(self.data.split('train'), self.order, self.parallelism)
 
     @cached_property
-    def programs(self) -> Programs:
+    def step_functions(self) -> StepFunctions:
         """What runs on the devices."""
-        return Programs(self.bound, self.parallelism, self.seed, skip_nonfinite=self.nonfinite == 'skip')
+        return StepFunctions(self.bound, self.parallelism, self.seed, skip_nonfinite=self.nonfinite == 'skip')
 
     @cached_property
-    def traced(self) -> Traced:
+    def traced(self) -> TracedSteps:
         """The programs, traced on shapes."""
         batch = next(evaluation_batches(self.data.split('val'), self.batch_size))
-        return self.programs.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
+        return self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
 
     def check(self) -> None:
         """Binds the task and traces its functions on shapes: what cannot work fails here, not after an hour.

@@ -78,7 +78,7 @@ def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def load(experiment: Experiment, folder: str) -> tuple[Any, dict[str, np.ndarray]]:
     """Returns the state and the batch that `keep` wrote."""
-    leaves, tree = jax.tree_util.tree_flatten_with_path(experiment.programs.state_shapes)
+    leaves, tree = jax.tree_util.tree_flatten_with_path(experiment.step_functions.state_shapes)
     with np.load(Path(folder) / 'state.npz') as saved, np.load(Path(folder) / 'batch.npz') as batch:
         state = jax.tree.unflatten(tree, [saved[jax.tree_util.keystr(path)] for path, _ in leaves])
         return state, dict(batch)

@@ -14,9 +14,9 @@ from engine.training.steps import compiled
 def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> State:
     """Returns the state after a step that is 0 or was saved; raises `UserError` if it was not."""
     if step == 0:
-        return experiment.programs.init()
+        return experiment.step_functions.init()
     kind, step = checkpoints.find(str(step))
-    return checkpoints.restore(kind, step, experiment.programs.state_shapes)
+    return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
 
 
 def metrics(
@@ -32,7 +32,7 @@ def metrics(
       start: what the state has behind it.
       stop: the last step to do.
     """
-    update = {count: compiled(each) for count, each in experiment.traced.update.items()}
+    update = {count: compiled(each) for count, each in experiment.traced.train_steps.items()}
     step = start
     while step < stop:
         count, pending = experiment.group(step), Pending()
@@ -44,7 +44,7 @@ def metrics(
 
 def state_before(experiment: Experiment, state: State, start: int, step: int) -> State:
     """Returns the state that a step is given: by groups as in training, and single steps inside the last."""
-    update = {count: compiled(each) for count, each in experiment.traced.update.items()}
+    update = {count: compiled(each) for count, each in experiment.traced.train_steps.items()}
     done = start
     while done < step - 1:
         count = experiment.group(done) if done + experiment.group(done) < step else 1

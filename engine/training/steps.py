@@ -1,4 +1,4 @@
-"""The programs that run on the devices, compiled ahead of the first step."""
+"""The functions of a task as programs on the devices, compiled before the first step."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,142 +16,146 @@ from engine.sharding import Parallelism
 from engine.training.batches.source import BatchSource
 from engine.workspace import workspace
 
-INIT, TRAIN = 0, 1  # streams of randomness: a key is a function of (seed, stream, step), and none is stored
+INIT, TRAIN = 0, 1  # streams of randomness; a key is a function of (seed, stream, step), so none is stored
 
 Shapes = Any
 Compiled = Callable[..., Any]
 
 
-def keep_compiled() -> None:
-    """Keeps what XLA compiles in the workspace: the next start of the same program compiles nothing."""
+def use_compilation_cache() -> None:
+    """Has XLA keep compiled programs in the workspace, so that the same program compiles only once."""
     jax.config.update('jax_compilation_cache_dir', str(workspace() / 'cache' / 'xla'))
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
     jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 
 
 def key(seed: int, stream: int, step: int | jax.Array = 0) -> jax.Array:
-    """Returns the key of a step of a stream."""
+    """Returns the random key of a step in a stream."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), step)
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedSteps:
     """A task's functions, traced on shapes and not yet compiled.
 
     Attributes:
-      update: by number of steps, (state, fed, step int32) -> (state, metrics, each total and count [steps]).
+      train_steps: by number of steps, (state, payload, step int32 []) -> (state, metrics); each metric is a
+        total and a count, [steps].
       evaluate: (state, batch) -> metrics.
       predict: (state, batch) -> predictions.
     """
 
-    update: Mapping[int, jax.stages.Traced]
+    train_steps: Mapping[int, jax.stages.Traced]
     evaluate: jax.stages.Traced
     predict: jax.stages.Traced
 
 
-class Programs:
+class StepFunctions:
     """A bound task's functions as programs over the devices.
 
     Args:
       bound: the task.
-      devices: where arrays live.
+      parallelism: where arrays live.
       seed: of all randomness.
-      skip_nonfinite: leaves the state as it is at a step with a metric that is no finite number.
+      skip_nonfinite: whether a step with a metric that is not finite leaves the state as it was.
     """
 
-    def __init__(self, bound: BoundTask, devices: Parallelism, seed: int, skip_nonfinite: bool = False):
-        self._bound, self._devices, self._seed = bound, devices, seed
-        self._guarded = _skipping(self._step) if skip_nonfinite else self._step
-        self._whole, self._rows = sharding.replicated(devices.mesh), sharding.batch_sharding(devices.mesh)
+    def __init__(self, bound: BoundTask, parallelism: Parallelism, seed: int, skip_nonfinite: bool = False):
+        self._bound, self._parallelism, self._seed = bound, parallelism, seed
+        self._update = _skipping_nonfinite(self._checked_update) if skip_nonfinite else self._checked_update
+        mesh = parallelism.mesh
+        self._whole, self._rows = sharding.replicated(mesh), sharding.batch_sharding(mesh)
 
     @cached_property
     def state_shapes(self) -> Shapes:
         """The state's shapes, dtypes and shardings."""
         shapes = jax.eval_shape(self._bound.init, jax.random.key(0))
-        return self._devices.state(shapes)
+        return self._parallelism.state(shapes)
 
     @property
-    def _state(self) -> Any:
-        """The shardings of the state."""
+    def _state_sharding(self) -> Any:
+        """The sharding of each array of the state."""
         return jax.tree.map(lambda leaf: leaf.sharding, self.state_shapes)
 
-    def trace(self, source: BatchSource, batch: Mapping[str, Any], counts: Iterable[int]) -> Traced:
-        """Traces all functions of the task, which runs nothing: what cannot work fails here.
+    def trace(self, source: BatchSource, batch: Mapping[str, Any], counts: Iterable[int]) -> TracedSteps:
+        """Traces all functions of the task on shapes, without running them; code that cannot work fails here.
 
         Args:
           source: of the training batches.
-          batch: one for evaluation and prediction.
-          counts: steps per call of the training program.
+          batch: an example of an evaluation batch.
+          counts: numbers of steps per call of the training program.
 
         Raises:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
         rows = sharding.abstract_sharded(batch, self._rows)
-        update = {}
-        for count in counts:  # one step first, for what is wrong with it shows best there
-            update[count] = self._update(count, source)
-        given = self.state_shapes, rows
-        evaluate = self._devices.trace(self._evaluate, given, self._whole)
-        predict = self._devices.trace(self._bound.predict, given, self._rows)
-        return Traced(update, evaluate, predict)
+        # In ascending order: the errors of a single step are the easiest to read.
+        train_steps = {count: self._trace_train_steps(count, source) for count in sorted(counts)}
+        arguments = self.state_shapes, rows
+        evaluate = self._parallelism.trace(self._evaluate, arguments, self._whole)
+        predict = self._parallelism.trace(self._bound.predict, arguments, self._rows)
+        return TracedSteps(train_steps, evaluate, predict)
 
-    def _step(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """Returns a step's state and metrics, these of the whole batch."""
-        changed, metrics = self._bound.update(state, batch, key)
-        _check_same(state, changed)
-        return changed, sharding.sum_across_devices(metrics)
+    def _checked_update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        """Returns the state after a step, and the metrics of the whole batch."""
+        new_state, metrics = self._bound.update(state, batch, key)
+        _check_same_structure(state, new_state)
+        return new_state, sharding.sum_across_devices(metrics)
 
     def _evaluate(self, state: State, batch: Batch) -> Metrics:
         return sharding.sum_across_devices(self._bound.evaluate(state, batch))
 
-    def _update(self, count: int, source: BatchSource) -> jax.stages.Traced:
-        """Traces `count` training steps."""
+    def _trace_train_steps(self, count: int, source: BatchSource) -> jax.stages.Traced:
+        """Traces a program of `count` training steps."""
 
-        def one(state: State, fed: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:
-            batch = self._devices.batch(source.batch(fed, index))
-            return self._guarded(state, batch, key(self._seed, TRAIN, step + index))
+        def train_step(state: State, payload: Any, index: Any, step: jax.Array) -> tuple[State, Metrics]:
+            batch = self._parallelism.batch(source.batch(payload, index))
+            return self._update(state, batch, key(self._seed, TRAIN, step + index))
 
-        def run(state: State, fed: Any, step: jax.Array) -> tuple[State, Metrics]:
-            if count == 1:  # XLA compiles the body of a loop, even of one turn, into other bits
-                state, metrics = one(state, fed, 0, step)
+        def train_steps(state: State, payload: Any, step: jax.Array) -> tuple[State, Metrics]:
+            if count == 1:  # XLA compiles the body of a loop, even of a single turn, to other bits
+                state, metrics = train_step(state, payload, 0, step)
                 return state, jax.tree.map(lambda x: x[None], metrics)
-            # XLA's loops run their bodies on one thread of a CPU; elsewhere they cost nothing.
+            # On a CPU, XLA's loops run their bodies on one thread; elsewhere loops cost nothing.
             unroll = count if jax.default_backend() == 'cpu' else 1
-            return jax.lax.scan(lambda s, i: one(s, fed, i, step), state, jnp.arange(count), unroll=unroll)
+            return jax.lax.scan(
+                lambda s, i: train_step(s, payload, i, step), state, jnp.arange(count), unroll=unroll
+            )
 
         step = sharding.abstract_sharded(np.int32(0), self._whole)
-        given = self.state_shapes, source.shapes(count), step
-        return self._devices.trace(run, given, (self._state, self._whole), donate=(0,))
+        arguments = self.state_shapes, source.shapes(count), step
+        results = self._state_sharding, self._whole
+        return self._parallelism.trace(train_steps, arguments, results, donate=(0,))
 
-    def inputs(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
-        """Returns what enters the network at the first step, whose batch this is."""
+    def first_inputs(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
+        """Returns what enters the network at the first step, given the batch of that step."""
         return jax.jit(self._bound.inputs)(batch, key(self._seed, TRAIN, 0))
 
     def init(self) -> State:
         """Returns the first state, on the devices."""
-        return jax.jit(lambda: self._bound.init(key(self._seed, INIT)), out_shardings=self._state)()
+        return jax.jit(lambda: self._bound.init(key(self._seed, INIT)), out_shardings=self._state_sharding)()
 
 
 Update = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]
 
 
-def _skipping(update: Update) -> Update:
-    """Returns an update that changes nothing where a metric is not finite, and counts that as `skipped`."""
+def _skipping_nonfinite(update: Update) -> Update:
+    """Returns an update that keeps the state where a metric is not finite, and counts that as `skipped`."""
 
     def guarded(state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        changed, metrics = update(state, batch, key)
-        finite = jnp.all(jnp.stack([jnp.isfinite(each.total).all() for each in metrics.values()]))
-        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), changed, state)
+        new_state, metrics = update(state, batch, key)
+        finite = jnp.all(jnp.stack([jnp.isfinite(metric.total).all() for metric in metrics.values()]))
+        kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), new_state, state)
         return kept, metrics | {'skipped': average(1 - finite.astype(jnp.float32)[None])}
 
     return guarded
 
 
-def _check_same(before: Shapes, after: Shapes) -> None:
-    """Raises `TypeError` that names the first leaf of the state that a step has changed in kind."""
+def _check_same_structure(before: Shapes, after: Shapes) -> None:
+    """Raises `TypeError` that names the first array of the state whose shape or dtype a step changes."""
     old, new = (
-        {path: (leaf.shape, leaf.dtype) for path, leaf in jax.tree_util.tree_flatten_with_path(each)[0]}
-        for each in (before, after)
+        {path: (leaf.shape, leaf.dtype) for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]}
+        for state in (before, after)
     )
     for path in [*old, *new]:
         if old.get(path) != new.get(path):

@@ -99,9 +99,9 @@ class Trainer(Experiment):
         self, start: int, checkpoints: Checkpoints, signals: Signals
     ) -> tuple[State, dict[int, Compiled], Evaluate]:
         """Returns the state to go on from, the training programs by number of steps, and what evaluates."""
-        logger.info(get_parameter_overview(self.programs.state_shapes['params'], include_stats=False))
+        logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
-            update = {count: pool.submit(compiled, each) for count, each in self.traced.update.items()}
+            update = {count: pool.submit(compiled, each) for count, each in self.traced.train_steps.items()}
             evaluate = pool.submit(compiled, self.traced.evaluate)
             state = replay.saved_state(self, checkpoints, start)
         evaluate_all = partial(self._evaluate, evaluate.result(), signals)
@@ -155,7 +155,7 @@ class Trainer(Experiment):
     def _save_first_batch(self, run: Run) -> None:
         """Writes the first batch as the network sees it."""
         batch = self.batch(0)
-        seen = jax.device_get(self.programs.inputs(batch))
+        seen = jax.device_get(self.step_functions.first_inputs(batch))
         first_batch.save_first_batch(
             run.folder / 'debug', seen, batch.get('label'), self.data.spec.class_names
         )

@@ -14,7 +14,7 @@ from engine.sharding import Jit, Parallelism, PMap, batch_sharding, replicated
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.on_device import OnDevice
 from engine.training.batches.order import Order
-from engine.training.steps import Programs, compiled
+from engine.training.steps import StepFunctions, compiled
 from tests.engine import tiny
 
 MESH = Jit(data=2).mesh
@@ -61,9 +61,9 @@ def test_shapes_of_a_tree() -> None:
 @pytest.mark.parametrize('kind', [OnDevice, FromHost])
 def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -> None:
     devices, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
-    programs = Programs(bound, devices, seed=0)
+    programs = StepFunctions(bound, devices, seed=0)
     source = kind(tiny.examples(8), Order(8, 4, seed=0), devices)
-    update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).update[1])
+    update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).train_steps[1])
     state, metrics = update(programs.init(), source.inputs(0, 1), np.int32(0))
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
     _, fed, _ = update.input_shardings[0]
@@ -76,7 +76,7 @@ def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -
 def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     """Returns state and values of metrics after one training step on some devices, on the host."""
     source = FromHost(tiny.examples(16), Order(16, 8, seed=0), devices)
-    update = compiled(tiny.traced(bound, devices, source, 8, 1).update[1])
+    update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))
     return state, {name: each.total / each.count for name, each in metrics.items()}

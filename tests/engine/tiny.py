@@ -14,7 +14,7 @@ from engine.parts.classification import Classification
 from engine.sharding import Parallelism
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.source import BatchSource
-from engine.training.steps import Programs, Traced
+from engine.training.steps import StepFunctions, TracedSteps
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
 
@@ -61,9 +61,9 @@ def classification(model: Any = MODELS['mlp'], **arguments: Any) -> Classificati
 
 def traced(
     bound: BoundTask, devices: Parallelism, source: BatchSource, batch_size: int, *counts: int
-) -> Traced:
+) -> TracedSteps:
     """Returns a task's programs for batches of the examples above."""
-    return Programs(bound, devices, seed=0).trace(source, batch(batch_size), counts)
+    return StepFunctions(bound, devices, seed=0).trace(source, batch(batch_size), counts)
 
 
 def model(name: str, **arguments: Any) -> nnx.Module:

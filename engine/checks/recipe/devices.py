@@ -11,7 +11,7 @@ from engine.checks.subject import Subject, Values, values
 from engine.interfaces import State
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.from_host import FromHost
-from engine.training.steps import Programs, compiled
+from engine.training.steps import StepFunctions, compiled
 
 TOLERANCE = 1e-5  # of the largest value of an array: some hundred roundings of float32
 # Adam divides a gradient by its own size: where that is nearly zero, rounding moves the parameter by a part
@@ -27,9 +27,9 @@ class Spread:
         experiment = subject.experiment
         self._experiment, self._batch = experiment, subject.held_out[0]
         self._source = FromHost(experiment.data.split('train'), experiment.order, devices)
-        self._programs = Programs(experiment.bound, devices, experiment.seed)
+        self._programs = StepFunctions(experiment.bound, devices, experiment.seed)
         traced = self._programs.trace(self._source, self._batch, [1])
-        self._update, self._evaluate = compiled(traced.update[1]), compiled(traced.evaluate)
+        self._update, self._evaluate = compiled(traced.train_steps[1]), compiled(traced.evaluate)
 
     def first(self) -> State:
         """Returns the first state, on the host."""

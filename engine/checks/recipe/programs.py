@@ -20,7 +20,7 @@ def builds(subject: Subject) -> Finding:
     """Everything is built, the task bound to the data, its functions traced on shapes."""
     experiment = subject.experiment
     experiment.check()
-    arrays = jax.tree.leaves(experiment.programs.state_shapes['params'])
+    arrays = jax.tree.leaves(experiment.step_functions.state_shapes['params'])
     count = sum(math.prod(each.shape) for each in arrays)
     epochs = experiment.order.epoch(experiment.steps)
     return judged(
@@ -73,7 +73,7 @@ def resumes(subject: Subject) -> Finding:
     with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder) / 'checkpoints') as checkpoints:
         checkpoints.save('latest', 2, state)
         checkpoints.wait()
-        restored = checkpoints.restore('latest', 2, subject.experiment.programs.state_shapes)
+        restored = checkpoints.restore('latest', 2, subject.experiment.step_functions.state_shapes)
     size = sum(each.nbytes for each in jax.tree.leaves(state))
     kept, _ = subject.run(1, jax.tree.map(jnp.copy, state), start=2)
     resumed, _ = subject.run(1, restored, start=2)

@@ -37,7 +37,7 @@ SMALL = partial(MLP, width=32, depth=1, dropout=0.1)
 
 @pytest.fixture(scope='module', autouse=True)
 def compiled_programs_are_kept(workspace: Path) -> None:
-    steps.keep_compiled()
+    steps.use_compilation_cache()
 
 
 def experiment(task: Any = Classification, dataset: str = 'digits/toy', **arguments: Any) -> Experiment:

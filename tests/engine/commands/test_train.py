@@ -22,7 +22,7 @@ def state_of(run: Path) -> Any:
     root = config.Config([run / 'config.gin']).build(Trainer)
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find('latest')
-        return jax.device_get(checkpoints.restore(kind, step, root.programs.state_shapes))
+        return jax.device_get(checkpoints.restore(kind, step, root.step_functions.state_shapes))
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -238,7 +238,7 @@ def test_what_cannot_work_is_refused_before_anything_is_compiled(
     def compile_nothing(*_: Any) -> None:
         raise AssertionError('compiled')
 
-    monkeypatch.setattr('engine.training.steps.Programs.init', compile_nothing)
+    monkeypatch.setattr('engine.training.steps.StepFunctions.init', compile_nothing)
     monkeypatch.setattr(trainer, 'compiled', compile_nothing)
     code, _, err = program('train', f'--gin_file={config_file()}', f'--gin_bindings={binding}')
     assert code == 2

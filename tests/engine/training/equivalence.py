@@ -20,7 +20,7 @@ from engine.parts.segmentation import Segmentation, cross_entropy_and_dice
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.order import Order
-from engine.training.steps import TRAIN, Programs, compiled, key
+from engine.training.steps import TRAIN, StepFunctions, compiled, key
 from research.models import dcgan, normalization
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
@@ -106,14 +106,14 @@ class Way:
 
     def __init__(self, name: str, devices: Parallelism, dtype: str, optimizer: Optimizer = ADAM):
         self._source = FromHost(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), devices)
-        programs = Programs(Cast(TASKS[name](optimizer), dtype), devices, seed=0)  # type: ignore[arg-type]
+        programs = StepFunctions(Cast(TASKS[name](optimizer), dtype), devices, seed=0)  # type: ignore[arg-type]
         batch: Any = self._source.shapes(1)
         rows = {field: jax.ShapeDtypeStruct(each.shape[1:], each.dtype) for field, each in batch.items()}
         rows |= {
             INDEX: jax.ShapeDtypeStruct((BATCH,), np.int32),
             'valid': jax.ShapeDtypeStruct((BATCH,), bool),
         }
-        self._update = compiled(programs.trace(self._source, rows, [1]).update[1])
+        self._update = compiled(programs.trace(self._source, rows, [1]).train_steps[1])
         self._shardings = jax.tree.map(lambda leaf: leaf.sharding, programs.state_shapes)
         self.first = jax.device_get(programs.init())
 
@@ -203,7 +203,7 @@ def pmap_differs(name: str) -> int:
 def largest_share() -> float:
     """Returns which part of parameters and optimizer state the fullest of 8 devices holds, of a large MLP."""
     wide = tiny.classification(partial(MLP, width=1024, depth=2, dropout=0.0), optimizer=optax.adamw)
-    state = Programs(wide.bind(tiny.SPEC), Jit(data=1, fsdp=8), seed=0).init()
+    state = StepFunctions(wide.bind(tiny.SPEC), Jit(data=1, fsdp=8), seed=0).init()
     leaves = jax.tree.leaves([state['params'], state['optimizer']])
     assert sum(leaf.size for leaf in jax.tree.leaves(state['params'])) > 10**6
     held = [sum(leaf.addressable_shards[device].data.nbytes for leaf in leaves) for device in range(8)]

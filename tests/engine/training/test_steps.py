@@ -17,7 +17,7 @@ from engine.sharding import Jit
 from engine.training import steps
 from engine.training.batches.on_device import OnDevice
 from engine.training.batches.order import Order
-from engine.training.steps import INIT, TRAIN, Programs, compiled
+from engine.training.steps import INIT, TRAIN, StepFunctions, compiled
 from research.models.mlp import MLP
 from tests.engine import tiny
 
@@ -30,14 +30,14 @@ MODELS = {'mlp': partial(MLP, width=8, depth=1, dropout=0.5), 'convnet': tiny.MO
 @pytest.fixture(scope='module')
 def first() -> Any:
     """The first state of the bound task, on the host."""
-    return jax.device_get(Programs(BOUND, MESH, seed=0).init())
+    return jax.device_get(StepFunctions(BOUND, MESH, seed=0).init())
 
 
 @pytest.mark.parametrize('model', MODELS)
 def test_a_group_of_steps_is_those_steps(model: str) -> None:
-    made = Programs(tiny.classification(MODELS[model]).bind(tiny.SPEC), MESH, seed=0)
+    made = StepFunctions(tiny.classification(MODELS[model]).bind(tiny.SPEC), MESH, seed=0)
     traced = made.trace(SOURCE, tiny.batch(4), [1, 2])
-    single, group = (compiled(traced.update[count]) for count in (1, 2))
+    single, group = (compiled(traced.train_steps[count]) for count in (1, 2))
     state, expected = made.init(), []
     start = jax.tree.map(jnp.copy, state)
     for step in (6, 7):
@@ -53,7 +53,7 @@ def test_a_group_of_steps_is_those_steps(model: str) -> None:
 def test_the_state_is_given_away(first: Any) -> None:
     """Nobody keeps two copies of a large model."""
     state = jax.device_put(first, sharding.replicated(MESH.mesh))
-    compiled(tiny.traced(BOUND, MESH, SOURCE, 4, 1).update[1])(state, SOURCE.inputs(0, 1), np.int32(0))
+    compiled(tiny.traced(BOUND, MESH, SOURCE, 4, 1).train_steps[1])(state, SOURCE.inputs(0, 1), np.int32(0))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
 
@@ -71,13 +71,13 @@ def test_a_key_depends_on_nothing_else() -> None:
 
 
 def test_the_first_state_is_a_function_of_the_seed(first: Any) -> None:
-    again, other = (jax.device_get(Programs(BOUND, MESH, seed).init()) for seed in (0, 1))
+    again, other = (jax.device_get(StepFunctions(BOUND, MESH, seed).init()) for seed in (0, 1))
     jax.tree.map(np.testing.assert_array_equal, first, again)
     assert not np.array_equal(first['params']['output']['kernel'], other['params']['output']['kernel'])
 
 
 def test_the_shapes_of_the_state_are_those_of_the_state() -> None:
-    made = Programs(BOUND, Jit(data=2), seed=0)
+    made = StepFunctions(BOUND, Jit(data=2), seed=0)
     shapes, state = made.state_shapes, made.init()
     assert jax.tree.structure(shapes) == jax.tree.structure(state)
     for shape, leaf in zip(jax.tree.leaves(shapes), jax.tree.leaves(state), strict=True):
@@ -89,10 +89,10 @@ def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
     bound = tiny.classification(augment=Shift(2)).bind(tiny.SPEC)
     batch: Any = {name: array[SOURCE.inputs(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
     batch[INDEX] = np.arange(4, dtype=np.int32)
-    made = Programs(bound, MESH, seed=0)
-    output, _ = bound.network(first['params'], first['rest'], made.inputs(batch)['inputs'])
+    made = StepFunctions(bound, MESH, seed=0)
+    output, _ = bound.network(first['params'], first['rest'], made.first_inputs(batch)['inputs'])
     expected = bound.task.measure(output, batch)['loss'].mean()
-    update = compiled(made.trace(SOURCE, tiny.batch(4), [1]).update[1])
+    update = compiled(made.trace(SOURCE, tiny.batch(4), [1]).train_steps[1])
     state = jax.device_put(first, sharding.replicated(MESH.mesh))
     _, metrics = update(state, SOURCE.inputs(0, 1), np.int32(0))
     np.testing.assert_allclose(metrics['loss'].total[0] / 4, expected, rtol=1e-5)

@@ -262,7 +262,7 @@ def test_data_without_images_are_refused() -> None:
 def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     """Returns state and values of metrics after one training step on some devices, on the host."""
     source = FromHost(tiny.examples(16), Order(16, 8, seed=0), devices)
-    update = compiled(tiny.traced(bound, devices, source, 8, 1).update[1])
+    update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))
     return state, {name: each.total / each.count for name, each in metrics.items()}
