@@ -29,12 +29,12 @@ BLOCK = 2**18  # numbers at once in a plain pass; with larger blocks it takes up
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is evaluated: examples and classes of each part, draws of the comparison, rounds of each."""
+    """How much is evaluated: examples, classes and rounds of each part, resamples of the comparison."""
 
     large: tuple[int, int] = (1_000_000, 1000)
     resampled: tuple[int, int] = (100_000, 10)
     compared: tuple[int, int] = (10_000, 100)
-    compared_draws: int = 10_000
+    compared_resamples: int = 10_000
     rounds: int = 5
 
 
@@ -150,14 +150,14 @@ def anonymous_peak(process: subprocess.Popen[bytes]) -> float:
 
 def resampled(predicted: Predicted, bootstrap: Bootstrap) -> None:
     """Computes every metric on each resample, and its interval."""
-    for draws in evaluate.resample(predicted, [5], 15, bootstrap).values():
-        bootstrap.interval(draws)
+    for resamples in evaluate.resample(predicted, [5], 15, bootstrap).values():
+        bootstrap.interval(resamples)
 
 
 def drawn(examples: int, bootstrap: Bootstrap) -> None:
     """Draws the examples of each resample, and does nothing with them."""
     random = np.random.default_rng(bootstrap.seed)
-    for _ in range(bootstrap.draws):
+    for _ in range(bootstrap.resamples):
         random.integers(examples, size=examples)
 
 
@@ -174,20 +174,20 @@ def large(folder: Path, sizes: Sizes) -> dict[str, Any]:
         interleaved({'a plain pass': lambda: plain(written), 'ours': lambda: ours(written)}, sizes.rounds),
     )
     predicted = ours(written)
-    (draws,) = interleaved({'': lambda: resampled(predicted, Bootstrap(1000, 0.95, 0))}, 1)['']
+    (resamples,) = interleaved({'': lambda: resampled(predicted, Bootstrap(1000, 0.95, 0))}, 1)['']
     start = time.perf_counter()
     peak = anonymous_peak(program('evaluate', written))
     return {
         'passes': passes,
         'accuracy': accuracy,
-        'draws_seconds': draws,
+        'resamples_seconds': resamples,
         'evaluation_seconds': time.perf_counter() - start,
         'evaluation_peak_gb': peak,
     }
 
 
 def bootstrap(folder: Path, sizes: Sizes) -> dict[str, Any]:
-    """Measures a thousand draws, of other resamples each time."""
+    """Measures a thousand resamples, with another seed each time."""
     examples, _ = sizes.resampled
     predicted = ours(write(folder / 'resampled', sizes.resampled, 'float32'))
     mine, theirs = ((Bootstrap(1000, 0.95, seed) for seed in range(sizes.rounds)) for _ in range(2))
@@ -195,16 +195,16 @@ def bootstrap(folder: Path, sizes: Sizes) -> dict[str, Any]:
         'drawing alone': lambda: drawn(examples, next(theirs)),
         'ours': lambda: resampled(predicted, next(mine)),
     }
-    return table(f'1,000 draws of {examples:,}', 'seconds', interleaved(candidates, sizes.rounds))
+    return table(f'1,000 resamples of {examples:,}', 'seconds', interleaved(candidates, sizes.rounds))
 
 
 def comparison(folder: Path, sizes: Sizes) -> dict[str, Any]:
     """Measures `scripts/compare.sh` on one folder and on three, from its start to its end."""
     folders = [write(folder / f'compared {seed}', sizes.compared, 'float32', seed) for seed in range(3)]
-    draws = f'--draws={sizes.compared_draws}'
+    resamples = f'--resamples={sizes.compared_resamples}'
     candidates = {
-        'one folder': lambda: ended(program('compare', folders[0], draws)),
-        'three folders': lambda: ended(program('compare', *folders, draws)),
+        'one folder': lambda: ended(program('compare', folders[0], resamples)),
+        'three folders': lambda: ended(program('compare', *folders, resamples)),
     }
     return table('compare.sh', 'seconds', interleaved(candidates, sizes.rounds))
 
@@ -216,7 +216,7 @@ def main(sizes: Sizes = Sizes()) -> None:
     promises = {
         'GB of an evaluation': (found['large']['evaluation_peak_gb'], -1),
         'metrics and hashes over a pass': (found['large']['passes']['ratios']['ours'], -2),
-        'seconds of 1,000 draws': (found['bootstrap']['medians']['ours'], -5),
+        'seconds of 1,000 resamples': (found['bootstrap']['medians']['ours'], -5),
     }
     show(promises)
     bounds = {name: [number, bound] for name, (number, bound) in promises.items()}

@@ -39,7 +39,7 @@ def parser() -> command_line.Parser:
         '--intersect', action='store_true', help='cut outputs to the examples that all of them have'
     )
     made.add_argument(
-        '--draws',
+        '--resamples',
         type=int,
         default=10000,
         help='bootstrap resamples; 10000 by default, whatever a config says',
@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     if target:
         files.check_file(target, arguments.overwrite)
     evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
-    evaluator = replace(evaluator, draws=arguments.draws)
+    evaluator = replace(evaluator, resamples=arguments.resamples)
     found = comparison_inputs.find(arguments.sources, arguments.split)
     cut = comparison_inputs.common(found, arguments.intersect)
     if arguments.labels is not None:

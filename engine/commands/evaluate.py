@@ -27,7 +27,7 @@ EXAMPLES = """\
   scripts/eval.sh <outputs> --export=csv             a submission; or npz, or coco for boxes and masks
   scripts/eval.sh <outputs> --gin_file=cost.gin      metrics of yours (docs/metrics.md), other settings
   scripts/eval.sh <run>/outputs/test --overwrite \\
-      --gin_bindings='engine.evaluation.evaluator.Evaluator.draws = 10000'
+      --gin_bindings='engine.evaluation.evaluator.Evaluator.resamples = 10000'
 """
 
 

@@ -33,7 +33,7 @@ class Evaluator:
     """Evaluates outputs folders.
 
     Attributes:
-      draws: number of bootstrap resamples, at least 100.
+      resamples: number of bootstrap resamples, at least 100.
       confidence: share of the resamples that an interval covers, between 0 and 1.
       seed: of the resamples.
       calibration_bins: number of bins of the calibration error.
@@ -42,7 +42,7 @@ class Evaluator:
       only: names of the metrics that are told, in this order; all of them if empty.
     """
 
-    draws: int = 1000
+    resamples: int = 1000
     confidence: float = 0.95
     seed: int = 0
     calibration_bins: int = 15
@@ -51,7 +51,7 @@ class Evaluator:
     only: tuple[str, ...] = ()
 
     def __post_init__(self):
-        _require(self.draws >= 100, 'draws', self.draws, 'at least 100')
+        _require(self.resamples >= 100, 'resamples', self.resamples, 'at least 100')
         _require(0 < self.confidence < 1, 'confidence', self.confidence, 'between 0 and 1')
         _require(self.seed >= 0, 'seed', self.seed, 'at least 0')
         _require(self.calibration_bins >= 1, 'calibration_bins', self.calibration_bins, 'at least 1')
@@ -90,7 +90,7 @@ class Evaluator:
                 f'{found.folder}: no evaluation for outputs of kind {found.kind!r} yet. '
                 f'{did_you_mean(found.kind, kinds)} Add one in engine/evaluation/evaluator.py.'
             )
-        report = kinds[found.kind].report(found, Bootstrap(self.draws, self.confidence, self.seed))
+        report = kinds[found.kind].report(found, Bootstrap(self.resamples, self.confidence, self.seed))
         return self._chosen(user_metrics.add(report, self.metrics))
 
     def evaluate(

@@ -48,17 +48,17 @@ def _added(report: Report, function: Function) -> Report:
         )
     scores = _scores(function, report.outputs)
     if scores.ndim:
-        draws = _means(scores, report.bootstrap)
+        resamples = _means(scores, report.bootstrap)
         report = replace(report, tables={**report.tables, 'per_example': _with(report, name, scores)})
     else:
-        draws = _resampled(function, report.outputs, report.bootstrap)
-    interval = report.bootstrap.interval(draws).tolist()
+        resamples = _resampled(function, report.outputs, report.bootstrap)
+    interval = report.bootstrap.interval(resamples).tolist()
     metric = Metric(float(scores.mean()), interval, definition(function))
     return replace(
         report,
         metrics={**report.metrics, name: metric},
         headline=(*report.headline, name),
-        draws={**report.draws, name: draws},
+        resamples={**report.resamples, name: resamples},
         right={**report.right, name: scores} if scores.ndim and scores.dtype == bool else report.right,
     )
 
@@ -166,18 +166,18 @@ def _arguments(function: Function, found: Outputs) -> Mapping[str, Any]:
 
 
 def _means(scores: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
-    """Returns the mean over each resample, f64 [draws], of scores [n]."""
+    """Returns the mean over each resample, f64 [resamples], of scores [n]."""
     features = {'scores': sparse.csr_array(scores[:, np.newaxis], dtype=np.float64)}
     return bootstrap.sums(features, len(scores))['scores'][:, 0] / len(scores)
 
 
 def _resampled(function: Function, found: Outputs, bootstrap: Bootstrap) -> np.ndarray:
-    """Returns what a function says of each resample, f64 [draws]; it may be NaN for some."""
+    """Returns what a function says of each resample, f64 [resamples]; it may be NaN for some."""
     needed = _needed(function, found)
-    draws = np.array([float(_called(function, each)) for each in _resamples(needed, bootstrap)])
-    if not np.isfinite(draws).any():
+    resamples = np.array([float(_called(function, each)) for each in _resamples(needed, bootstrap)])
+    if not np.isfinite(resamples).any():
         raise UserError(f'{place(function)}: {_name(function)} is finite for none of the resamples.')
-    return np.where(np.isfinite(draws), draws, np.nan)
+    return np.where(np.isfinite(resamples), resamples, np.nan)
 
 
 def _needed(function: Function, found: Outputs) -> Outputs:
@@ -190,7 +190,7 @@ def _needed(function: Function, found: Outputs) -> Outputs:
 def _resamples(found: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:
     """Yields examples drawn with replacement: the same of all outputs with as many, so that they compare."""
     random, n = np.random.default_rng(bootstrap.seed), len(found.ids)
-    for _ in range(bootstrap.draws):
+    for _ in range(bootstrap.resamples):
         yield subset.take(found, random.integers(n, size=n))
 
 

@@ -11,7 +11,7 @@ from benchmarks import evaluate
 from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 
-SMALL = evaluate.Sizes((2500, 20), (200, 10), (100, 8), compared_draws=100, rounds=1)
+SMALL = evaluate.Sizes((2500, 20), (200, 10), (100, 8), compared_resamples=100, rounds=1)
 
 
 def test_it_measures_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,11 +67,11 @@ def test_the_pins_are_those_of_training() -> None:
 def test_outputs_of_every_kind_are_evaluated(python: Path, tmp_path: Path) -> None:
     for kind in kinds.KINDS:
         every_kind.write(tmp_path / 'it' / kind, kind)
-    binding = 'engine.evaluation.evaluator.Evaluator.draws = 100'
+    binding = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
     script(python, 'eval.sh', tmp_path / 'it', f'--output={tmp_path}/found', f'--gin_bindings={binding}')
     for kind in kinds.KINDS:
         found = json.loads((tmp_path / 'found' / kind / 'metrics.json').read_text())
-        assert (found['kind'], found['bootstrap']['draws']) == (kind, 100)
+        assert (found['kind'], found['bootstrap']['resamples']) == (kind, 100)
         assert (tmp_path / 'found' / kind / 'per_example.csv').is_file()
 
 
@@ -86,7 +86,7 @@ def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path, kind: 
 def compared(python: Path, *found: Path) -> list[dict[str, str]]:
     """Returns the rows of a comparison."""
     target = found[0].parent / 'comparison.csv'
-    script(python, 'compare.sh', *found, '--draws=100', '--format=csv', f'--output={target}')
+    script(python, 'compare.sh', *found, '--resamples=100', '--format=csv', f'--output={target}')
     with target.open(newline='') as file:
         return list(csv.DictReader(file))
 

@@ -40,7 +40,7 @@ def _of_tests(groups: Sequence[Group], found: Sequence[Standing], name: str) -> 
         return 'There is no other method to compare with.'
     if not any(each.difference for each in found):
         return f'Sorted by {title}, which cannot be compared example by example: nothing is marked.'
-    tests = f'a paired bootstrap over the examples ({report.bootstrap.draws} draws, two-sided)'
+    tests = f'a paired bootstrap over the examples ({report.bootstrap.resamples} resamples, two-sided)'
     if any(each.mcnemar is not None for each in found):
         tests += " and McNemar's exact test"
     parts = [f'Each method is compared with the first by {title}: {tests}.', _of_correction(len(found) - 1)]

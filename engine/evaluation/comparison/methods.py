@@ -47,8 +47,8 @@ class Group:
         if len(self.reports) == 1:
             return one
         ends = np.full(2, math.nan)
-        if all(name in each.draws for each in self.reports):
-            ends = self.reports[0].bootstrap.interval(self.draws(name))
+        if all(name in each.resamples for each in self.reports):
+            ends = self.reports[0].bootstrap.interval(self.resamples(name))
         if one.definition.unit == 'fraction':
             ends = np.clip(ends, 0, 1)
         return replace(one, value=float(np.mean(self._values(name))), interval=ends.tolist())
@@ -64,18 +64,18 @@ class Group:
             return metric.shown_with_interval()
         return f'{metric.digits(metric.value)} ± {metric.digits(deviation)}'
 
-    def draws(self, name: str) -> np.ndarray:
-        """Returns a metric on each resample of the examples, f64 [draws].
+    def resamples(self, name: str) -> np.ndarray:
+        """Returns a metric on each resample of the examples, f64 [resamples].
 
         Of several seeds it is their mean, and each time moved as other seeds might move it.
         """
-        draws = np.mean([each.draws[name] for each in self.reports], axis=0)
+        resamples = np.mean([each.resamples[name] for each in self.reports], axis=0)
         seeds = len(self.reports)
         if seeds == 1:
-            return draws
+            return resamples
         random = np.random.default_rng([self.reports[0].bootstrap.seed, self.place])
         error = np.std(self._values(name), ddof=1) / math.sqrt(seeds)
-        return draws + error * random.standard_t(seeds - 1, len(draws))
+        return resamples + error * random.standard_t(seeds - 1, len(resamples))
 
     def _values(self, name: str) -> list[float]:
         return [each.metrics[name].value for each in self.reports]

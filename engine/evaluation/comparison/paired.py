@@ -13,7 +13,7 @@ def bootstrap_p(differences: np.ndarray, examples: int) -> float:
     of n pairs, which flips the sign of each difference, cannot come below 2^(1 - n): neither does this one.
 
     Args:
-      differences: of a metric between two methods, each on the same resamples, f64 [draws]; NaN is
+      differences: of a metric between two methods, each on the same resamples, f64 [resamples]; NaN is
         left out.
       examples: number of examples that were resampled.
 

@@ -60,11 +60,11 @@ def standings(groups: Sequence[Group], name: str) -> list[Standing]:
       One per group, without tests or marks where the metric does not compare example by example.
     """
     best, *others = groups
-    drawn = all(name in report.draws for group in groups for report in group.reports)
+    drawn = all(name in report.resamples for group in groups for report in group.reports)
     if not others or not drawn or not are_alike(groups, name):
         return [Standing()] * len(groups)
     examples = len(best.sources[0].outputs.ids)
-    ps = [paired.bootstrap_p(group.draws(name) - best.draws(name), examples) for group in others]
+    ps = [paired.bootstrap_p(group.resamples(name) - best.resamples(name), examples) for group in others]
     exact = _mcnemar(best, others, name)
     compared = [
         Standing(_difference(best, group, name), p, other, _mark(p, other))
@@ -77,7 +77,7 @@ def standings(groups: Sequence[Group], name: str) -> list[Standing]:
 def _difference(best: Group, group: Group, name: str) -> Metric:
     value = group.metric(name).value - best.metric(name).value
     report = best.reports[0]
-    ends = report.bootstrap.interval(group.draws(name) - best.draws(name))
+    ends = report.bootstrap.interval(group.resamples(name) - best.resamples(name))
     return Metric(value, ends.tolist(), report.metrics[name].definition)
 
 

@@ -75,6 +75,6 @@ def _of_run(run: Origin | None) -> list[str]:
 def _foot(report: Report) -> str:
     bootstrap = report.bootstrap
     return (
-        f'<footer>Intervals: percentiles over {bootstrap.draws:,} bootstrap resamples of the examples, seed '
-        f'{bootstrap.seed}. Made by <code>scripts/eval.sh</code> from saved outputs alone.</footer>'
+        f'<footer>Intervals: percentiles over {bootstrap.resamples:,} bootstrap resamples of the examples, '
+        f'seed {bootstrap.seed}. Made by <code>scripts/eval.sh</code> from saved outputs alone.</footer>'
     )

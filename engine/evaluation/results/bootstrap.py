@@ -22,12 +22,12 @@ class Bootstrap:
     """Resampling of examples with replacement; the same resamples for the same seed and number of examples.
 
     Attributes:
-      draws: number of resamples.
+      resamples: how many to draw.
       confidence: share of the resamples that an interval covers, between 0 and 1.
       seed: of the random numbers.
     """
 
-    draws: int
+    resamples: int
     confidence: float
     seed: int
 
@@ -44,35 +44,35 @@ class Bootstrap:
           examples: n.
 
         Returns:
-          Name to f64 [draws, k].
+          Name to f64 [resamples, k].
         """
         parts = list(_parts(features, examples))
-        sums = np.concatenate([_sums(parts, counts) for counts in self._resamples(examples)])
+        sums = np.concatenate([_sums(parts, counts) for counts in self._blocks(examples)])
         shapes: Any = [matrix.shape for matrix in features.values()]  # SciPy's types allow None
         ends = np.cumsum([width for _, width in shapes])
         return dict(zip(features, np.split(sums, ends[:-1], axis=1), strict=True))
 
     def counts(self, examples: int) -> np.ndarray:
-        """Returns how often each example was drawn, f64 [draws, examples]."""
-        return np.concatenate(list(self._resamples(examples)), dtype=np.float64)
+        """Returns how often each example was drawn, f64 [resamples, examples]."""
+        return np.concatenate(list(self._blocks(examples)), dtype=np.float64)
 
     def interval(self, values: np.ndarray) -> np.ndarray:
-        """Returns the low and the high end, f64 [2, ...], of values [draws, ...]; NaN is left out."""
+        """Returns the low and the high end, f64 [2, ...], of values [resamples, ...]; NaN is left out."""
         tail = (1 - self.confidence) / 2
         return np.nanquantile(values, [tail, 1 - tail], axis=0)
 
-    def _resamples(self, examples: int) -> Iterable[np.ndarray]:
+    def _blocks(self, examples: int) -> Iterable[np.ndarray]:
         """Returns blocks, u8 [block, examples], of how often each example was drawn."""
-        drawn = _kept if self.draws * examples <= _KEPT else _drawn
-        return drawn(self.seed, self.draws, examples)
+        drawn = _kept if self.resamples * examples <= _KEPT else _drawn
+        return drawn(self.seed, self.resamples, examples)
 
 
-def _drawn(seed: int, draws: int, examples: int) -> Iterator[np.ndarray]:
+def _drawn(seed: int, resamples: int, examples: int) -> Iterator[np.ndarray]:
     """Yields blocks, u8 [block, examples], of how often each example was drawn."""
     random = np.random.default_rng(seed)
-    for start in range(0, draws, _TILE[0]):
+    for start in range(0, resamples, _TILE[0]):
         # A byte: that one of more than 255 examples is drawn more often than so is as likely as 1 in 10^500.
-        counts = np.empty((min(_TILE[0], draws - start), examples), np.uint8)
+        counts = np.empty((min(_TILE[0], resamples - start), examples), np.uint8)
         for row in counts:
             row[:] = np.bincount(random.integers(examples, size=examples, dtype=np.int32), minlength=examples)
         counts.flags.writeable = False
@@ -80,9 +80,9 @@ def _drawn(seed: int, draws: int, examples: int) -> Iterator[np.ndarray]:
 
 
 @lru_cache(maxsize=1)
-def _kept(seed: int, draws: int, examples: int) -> tuple[np.ndarray, ...]:
+def _kept(seed: int, resamples: int, examples: int) -> tuple[np.ndarray, ...]:
     """Returns what `_drawn` yields, drawn once."""
-    return tuple(_drawn(seed, draws, examples))
+    return tuple(_drawn(seed, resamples, examples))
 
 
 def _parts(

@@ -28,8 +28,8 @@ class Report:
       tables: name to table, written as `<name>.csv`. `per_example` is always there: a row per example by its
         id, the worst first.
       figures: name to what draws it, written as `figures/<name>.png`.
-      draws: name to metric on each resample, f64 [draws]: the same resamples in each report on as many
-        examples with the same bootstrap. Of those metrics alone that compare methods example by example.
+      resamples: name to metric on each resample, f64 [resamples]: the same resamples in each report on
+        as many examples with the same bootstrap. Only of metrics that compare methods example by example.
       right: name to whether each example counts as right, bool [n], of the metrics that are shares of these.
       config: what the evaluator was bound to, as a Gin config; '' where nothing was.
     """
@@ -40,7 +40,7 @@ class Report:
     headline: Sequence[str]
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, Callable[[], Figure]]
-    draws: Mapping[str, np.ndarray] = field(default_factory=dict)
+    resamples: Mapping[str, np.ndarray] = field(default_factory=dict)
     right: Mapping[str, np.ndarray] = field(default_factory=dict)
     config: str = ''
 

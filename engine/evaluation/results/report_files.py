@@ -33,7 +33,7 @@ def markdown(report: Report) -> str:
         for metric in report.metrics.values()
     ]
     intervals = (
-        f'Intervals: percentiles over {report.bootstrap.draws} bootstrap resamples of the examples, '
+        f'Intervals: percentiles over {report.bootstrap.resamples} bootstrap resamples of the examples, '
         f'seed {report.bootstrap.seed}.'
     )
     parts = [

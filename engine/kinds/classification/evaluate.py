@@ -88,14 +88,14 @@ class Classification:
         predicted = read_predicted(found)
         tops = [k for k in self.top_k if k < len(predicted.class_names)]
         values = measure(predicted, tops, self.bins)
-        draws = resample(predicted, tops, self.bins, bootstrap)
+        resamples = resample(predicted, tops, self.bins, bootstrap)
         definitions = DEFINITIONS | {f'top_{k}_accuracy': _top_k(k) for k in tops}
         measured = {
-            name: Metric(value, bootstrap.interval(draws[name]).tolist(), definitions[name])
+            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), definitions[name])
             for name, value in values.items()
         }
         tables = {
-            'per_class': _per_class(predicted, bootstrap, draws['f1']),
+            'per_class': _per_class(predicted, bootstrap, resamples['f1']),
             'calibration': calibration.reliability(predicted.confidences, predicted.correct, self.bins),
             'per_example': per_example(found.ids, predicted),
         }
@@ -120,8 +120,8 @@ class Classification:
             matrix = partial(figures.confusion_matrix, counts, title, measured['accuracy'])
             drawn = {'confusion_matrix': matrix} | drawn
         right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
-        draws = {name: draws[name] for name in measured}
-        return Report(found, bootstrap, measured, HEADLINE, tables, drawn, draws, right)
+        resamples = {name: resamples[name] for name in measured}
+        return Report(found, bootstrap, measured, HEADLINE, tables, drawn, resamples, right)
 
 
 def measure(predicted: Predicted, tops: Sequence[int], bins: int) -> dict[str, float]:
@@ -142,7 +142,7 @@ def measure(predicted: Predicted, tops: Sequence[int], bins: int) -> dict[str, f
 def resample(
     predicted: Predicted, tops: Sequence[int], bins: int, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample, f64 [draws], and `f1` of each class, f64 [draws, classes]."""
+    """Returns all metrics on each resample, f64 [resamples]; `f1` of each class, f64 [resamples, classes]."""
     additive = {
         'accuracy': predicted.correct,
         'log_loss': predicted.log_losses,
@@ -185,10 +185,10 @@ def _gaps(predicted: Predicted, bins: int) -> sparse.csr_array:
     return class_scores.indicator(groups, bins, predicted.correct - predicted.confidences)
 
 
-def _per_class(predicted: Predicted, bootstrap: Bootstrap, f1_draws: np.ndarray) -> pd.DataFrame:
+def _per_class(predicted: Predicted, bootstrap: Bootstrap, f1_resamples: np.ndarray) -> pd.DataFrame:
     """Returns the scores of each class, with the ends of F1's interval where the class occurs."""
     ends = np.full((2, len(predicted.class_names)), np.nan)
-    ends[:, predicted.present] = bootstrap.interval(f1_draws[:, predicted.present])
+    ends[:, predicted.present] = bootstrap.interval(f1_resamples[:, predicted.present])
     return class_scores.table(predicted).assign(f1_low=ends[0], f1_high=ends[1])
 
 

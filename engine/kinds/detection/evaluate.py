@@ -58,8 +58,8 @@ class Detection:
         """
         classes, names = match(found)
         n = len(found.ids)
-        draws = [class_scores(classes, counts) for counts in bootstrap.counts(n)]
-        of_classes = {name: np.stack([draw[name] for draw in draws]) for name in DEFINITIONS}
+        resamples = [class_scores(classes, counts) for counts in bootstrap.counts(n)]
+        of_classes = {name: np.stack([draw[name] for draw in resamples]) for name in DEFINITIONS}
         means = {name: _means(values) for name, values in of_classes.items()}
         once = class_scores(classes, np.ones(n))
         values = {name: float(np.nanmean(each)) for name, each in once.items()}
@@ -105,34 +105,34 @@ def per_example(ids: Sequence[str], classes: list[Class]) -> pd.DataFrame:
 
 
 def _means(values: np.ndarray) -> np.ndarray:
-    """Returns the mean over the classes that are there, f64 [draws], of values [draws, K]; NaN for none."""
+    """Averages values [resamples, K] over the classes that occur: f64 [resamples], NaN for none."""
     there = ~np.isnan(values)
     sums = np.where(there, values, 0).sum(1)
     return np.where(there.any(1), sums / np.maximum(there.sum(1), 1), np.nan)
 
 
-def _unbiased(draws: np.ndarray, values: np.ndarray | float) -> np.ndarray:
-    """Returns values of resamples [draws, ...] without the bias that they show, theirs and that of the value.
+def _unbiased(resamples: np.ndarray, values: np.ndarray | float) -> np.ndarray:
+    """Removes from values [resamples, ...] the bias that they show, and the equal bias of the value itself.
 
     Few images raise precision, and repeated ones raise it again: by as much, as the bootstrap supposes.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10.
     """
-    bias = np.nanmean(draws, 0) - values
-    return np.clip(draws - 2 * bias, 0, 1)
+    bias = np.nanmean(resamples, 0) - values
+    return np.clip(resamples - 2 * bias, 0, 1)
 
 
 def _per_class(
     classes: list[Class],
     names: tuple[str, ...],
     once: dict[str, np.ndarray],
-    draws: dict[str, np.ndarray],
+    resamples: dict[str, np.ndarray],
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
     """Returns a row per class: its metrics, the interval of AP, boxes in targets and predictions."""
     ends = np.full((2, len(names)), np.nan)
-    there = ~np.isnan(draws['ap']).all(0)
-    ends[:, there] = bootstrap.interval(_unbiased(draws['ap'][:, there], once['ap'][there]))
+    there = ~np.isnan(resamples['ap']).all(0)
+    ends[:, there] = bootstrap.interval(_unbiased(resamples['ap'][:, there], once['ap'][there]))
     columns = {
         **once,
         'ap_low': ends[0],

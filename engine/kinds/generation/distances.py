@@ -70,11 +70,11 @@ def discrepancy(
     Args:
       one: features [n, d].
       other: features [m, d].
-      counts: how often each feature of the one set is in a draw, f64 [draws, n].
-      other_counts: the same for the other set, f64 [draws, m].
+      counts: how often each feature of the one set is in a draw, f64 [resamples, n].
+      other_counts: the same for the other set, f64 [resamples, m].
 
     Returns:
-      f64 [draws].
+      f64 [resamples].
 
     Source: Gretton et al. 2012, lemma 6; Binkowski et al. 2018, https://arxiv.org/abs/1801.01401.
     """
@@ -83,14 +83,14 @@ def discrepancy(
 
 
 def _within(features: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Returns the mean kernel of two different members of each draw, f64 [draws]."""
+    """Returns the mean kernel of two different members of each draw, f64 [resamples]."""
     totals = counts.sum(1)
     own = (np.square(features).sum(1) / features.shape[1] + 1) ** 3  # of each feature with itself
     return (_sums(features, features, counts, counts) - counts @ own) / (totals * (totals - 1))
 
 
 def _sums(one: np.ndarray, other: np.ndarray, counts: np.ndarray, other_counts: np.ndarray) -> np.ndarray:
-    """Returns the kernels of all pairs of members of two draws, summed, f64 [draws]; in blocks of them."""
+    """Sums the kernels of all pairs of members of two draws, in blocks: f64 [resamples]."""
     rows = max(1, _BLOCK // len(other))
     sums = np.zeros(len(counts))
     for start in range(0, len(one), rows):

@@ -87,7 +87,7 @@ DEFINITIONS = {
 HEADLINE = ('frechet_distance', 'kernel_distance', 'frechet_ratio', 'precision', 'recall')
 # Distances between halves need two real examples in each, and a manifold a feature and its neighbours.
 LEAST = NEIGHBOURS + 1
-# Name of a metric to its value and to that on each resample, f64 [draws].
+# Name of a metric to its value and to that on each resample, f64 [resamples].
 Found = dict[str, tuple[float, np.ndarray]]
 
 
@@ -129,12 +129,12 @@ def measure(
     counts = bootstrap.counts(len(samples))
     # Samples and real examples are drawn independently of each other.
     reference_counts = replace(bootstrap, seed=bootstrap.seed + 1).counts(len(reference))
-    fewer = _afforded(bootstrap.draws, len(samples) + len(reference), samples.shape[1])
+    fewer = _afforded(bootstrap.resamples, len(samples) + len(reference), samples.shape[1])
     covered, _ = Manifold.of(samples).place(reference)
     parts = [
         _frechet(samples, reference, counts[:fewer], reference_counts[:fewer]),
         _kernel(samples, reference, counts, reference_counts),
-        _halves(samples, reference, replace(bootstrap, draws=fewer)),
+        _halves(samples, reference, replace(bootstrap, resamples=fewer)),
         {'precision': _share(inside, counts), 'recall': _share(covered, reference_counts)},
     ]
     found = {name: both for part in parts for name, both in part.items()}
@@ -157,10 +157,10 @@ def per_example(ids: Sequence[str], inside: np.ndarray, distances: np.ndarray) -
     return table.sort_values('distance', ascending=False, kind='stable')
 
 
-def _afforded(draws: int, examples: int, width: int) -> int:
+def _afforded(resamples: int, examples: int, width: int) -> int:
     """Returns how many Frechet distances to make: moments of all examples, eigenvalues of their numbers."""
     each = width**2 * (examples + 10 * width)
-    return min(draws, _MOST, max(_FEWEST, int(_WORK / each)))
+    return min(resamples, _MOST, max(_FEWEST, int(_WORK / each)))
 
 
 def _frechet(
@@ -168,21 +168,21 @@ def _frechet(
 ) -> Found:
     value = frechet(moments(samples), moments(reference))
     pairs = zip(counts, reference_counts, strict=True)
-    draws = np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs])
-    return {'frechet_distance': (value, np.maximum(_moved(draws, value), 0))}
+    resamples = np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs])
+    return {'frechet_distance': (value, np.maximum(_moved(resamples, value), 0))}
 
 
 def _kernel(
     samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
 ) -> Found:
     counts, reference_counts = (np.vstack([np.ones(c.shape[1]), c]) for c in (counts, reference_counts))
-    value, *draws = discrepancy(samples, reference, counts, reference_counts)
-    return {'kernel_distance': (value, _moved(np.array(draws), value))}
+    value, *resamples = discrepancy(samples, reference, counts, reference_counts)
+    return {'kernel_distance': (value, _moved(np.array(resamples), value))}
 
 
-def _moved(draws: np.ndarray, value: float) -> np.ndarray:
+def _moved(resamples: np.ndarray, value: float) -> np.ndarray:
     """Returns values of resamples, which repeat examples, so that their mean is right."""
-    return draws - draws.mean() + value
+    return resamples - resamples.mean() + value
 
 
 def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Found:
@@ -190,7 +190,7 @@ def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) ->
 
     Where some are equal, so may halves be by chance: the interval of the ratio is of the others.
     """
-    of_halves, of_samples = halvings(samples, reference, bootstrap.draws, bootstrap.seed).T
+    of_halves, of_samples = halvings(samples, reference, bootstrap.resamples, bootstrap.seed).T
     found: Found = {'frechet_distance_of_halves': (of_halves.mean(), of_halves)}
     apart = of_halves > 1e-9 * of_halves.max()  # what is left of equal halves by rounding is no distance
     if np.ptp(reference, axis=0).any() and apart.any():
@@ -203,22 +203,22 @@ def _share(inside: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
     return float(inside.mean()), counts @ inside / len(inside)
 
 
-def halvings(samples: np.ndarray, reference: np.ndarray, draws: int, seed: int) -> np.ndarray:
+def halvings(samples: np.ndarray, reference: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Returns Frechet distances of a random half of the real examples to the other half and to samples.
 
     Args:
       samples: features f64 [n, d].
       reference: features f64 [m, d] of real examples.
-      draws: number of halvings.
+      count: number of halvings.
       seed: of the random numbers.
 
     Returns:
-      f64 [draws, 2].
+      f64 [count, 2].
     """
     random = np.random.default_rng(seed)
     half = min(len(reference) // 2, len(samples))
     found = []
-    for _ in range(draws):
+    for _ in range(count):
         order = random.permutation(len(reference))
         real, others = moments(reference[order[:half]]), moments(reference[order[-half:]])
         drawn = moments(random.permutation(samples)[:half])

@@ -62,11 +62,11 @@ class Image:
         """
         scores = score_images(found)
         values = scores.to_numpy(np.float64)
-        draws = bootstrap.sums({'scores': sparse.csr_array(values)}, len(values))['scores'] / len(values)
+        resamples = bootstrap.sums({'scores': sparse.csr_array(values)}, len(values))['scores'] / len(values)
         measured = {
             name: Metric(float(value), interval.tolist(), DEFINITIONS[name])
             for name, value, interval in zip(
-                map(str, scores.columns), values.mean(0), bootstrap.interval(draws).T, strict=True
+                map(str, scores.columns), values.mean(0), bootstrap.interval(resamples).T, strict=True
             )
         }
         title = figures.subject(found, bootstrap)
@@ -81,7 +81,7 @@ class Image:
             tuple(measured),
             tables,
             drawn,
-            dict(zip(measured, draws.T, strict=True)),
+            dict(zip(measured, resamples.T, strict=True)),
         )
 
 

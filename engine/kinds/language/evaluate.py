@@ -49,15 +49,15 @@ class Language:
         """
         texts = read_texts(found)
         # In the order of the ids, so that the same resamples of other outputs are of the same texts.
-        draws = resample(texts.reindex(list(found.ids)).dropna(), bootstrap)
+        resamples = resample(texts.reindex(list(found.ids)).dropna(), bootstrap)
         measured = {
-            name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
+            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(texts).items()
         }
         title = figures.subject(found, bootstrap)
         drawn = {'per_text': partial(figures.texts, texts, title, measured['bits_per_byte'])}
         tables = {'per_example': texts}
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
 
 
 def read_texts(found: Outputs) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def measure(texts: pd.DataFrame) -> dict[str, float]:
 
 
 def resample(texts: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample of the texts, f64 [draws]."""
+    """Returns every metric on each resample of the texts, f64 [resamples]."""
     features = sparse.csr_array(texts[['bits', 'bytes']].to_numpy(np.float64))
     return _metrics(bootstrap.sums({'sums': features}, len(texts))['sums'])
 

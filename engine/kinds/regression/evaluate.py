@@ -53,9 +53,9 @@ class Regression:
           UserError: there are no targets, or numbers that are not finite.
         """
         values, targets = read_numbers(found)
-        draws = resample(values, targets, bootstrap)
+        resamples = resample(values, targets, bootstrap)
         measured = {
-            name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
+            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(values, targets).items()
         }
         title = figures.subject(found, bootstrap)
@@ -64,7 +64,7 @@ class Regression:
             'per_example': per_example(found, values, targets),
         }
         drawn = {'predictions': partial(scatter.predictions, values, targets, title, measured['rmse'])}
-        return Report(found, bootstrap, measured, tuple(measured), tables, drawn, draws)
+        return Report(found, bootstrap, measured, tuple(measured), tables, drawn, resamples)
 
 
 def read_numbers(found: Outputs) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +94,7 @@ def measure(values: np.ndarray, targets: np.ndarray) -> dict[str, float]:
 
 
 def resample(values: np.ndarray, targets: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample of the examples, f64 [draws]."""
+    """Returns every metric on each resample of the examples, f64 [resamples]."""
     features = _features(values, targets)
     n, *shape = features.shape
     sums = bootstrap.sums({'features': sparse.csr_array(features.reshape(n, -1))}, n)['features']

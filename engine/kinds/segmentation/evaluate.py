@@ -55,14 +55,14 @@ class Segmentation:
           UserError: the targets are missing, or the masks have no pixels.
         """
         pixels = count_pixels(found)
-        draws = resample(pixels, bootstrap)
+        resamples = resample(pixels, bootstrap)
         measured = {
-            name: Metric(value, bootstrap.interval(draws[name]).tolist(), DEFINITIONS[name])
+            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(pixels).items()
         }
         classes = pd.Index(pixels.class_names, name='label')
         tables = {
-            'per_class': _per_class(pixels, bootstrap, draws),
+            'per_class': _per_class(pixels, bootstrap, resamples),
             'confusion_matrix': pd.DataFrame(pixels.confusion, classes, list(pixels.class_names)),
             'per_example': per_example(found, pixels),
         }
@@ -83,8 +83,8 @@ class Segmentation:
                 mask_sheet.draw, found, pixels.class_names, image_scores(pixels), title, headline
             ),
         }
-        draws = {name: draws[name] for name in measured}
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, draws)
+        resamples = {name: resamples[name] for name in measured}
+        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
 
 
 def measure(pixels: Pixels) -> dict[str, float]:
@@ -94,7 +94,7 @@ def measure(pixels: Pixels) -> dict[str, float]:
 
 
 def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample, f64 [draws], and `iou` and `dice`, f64 [draws, classes]."""
+    """Returns every metric on each resample, f64 [resamples]; `iou` and `dice`, f64 [resamples, classes]."""
     counts = {'hits': pixels.hits, 'targets': pixels.targets, 'predicted': pixels.predicted}
     features = {name: sparse.csr_array(each.astype(np.float64)) for name, each in counts.items()}
     sums = bootstrap.sums(features, len(pixels.hits))
@@ -122,20 +122,20 @@ def _means(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict
     }
 
 
-def _per_class(pixels: Pixels, bootstrap: Bootstrap, draws: dict[str, np.ndarray]) -> pd.DataFrame:
+def _per_class(pixels: Pixels, bootstrap: Bootstrap, resamples: dict[str, np.ndarray]) -> pd.DataFrame:
     """Returns a row per class: IoU and Dice with intervals, pixels in target and prediction."""
     targets, predicted = pixels.targets.sum(0), pixels.predicted.sum(0)
     columns = {}
     for name, values in scores(pixels.hits.sum(0), targets, predicted).items():
-        low, high = _interval(bootstrap, draws[name])
+        low, high = _interval(bootstrap, resamples[name])
         columns |= {name: values, f'{name}_low': low, f'{name}_high': high}
     index = pd.Index(pixels.class_names, name='class')
     return pd.DataFrame({**columns, 'support': targets, 'predicted': predicted}, index=index)
 
 
-def _interval(bootstrap: Bootstrap, draws: np.ndarray) -> np.ndarray:
+def _interval(bootstrap: Bootstrap, resamples: np.ndarray) -> np.ndarray:
     """Returns low and high ends [2, classes]; NaN for a class that no resample holds."""
-    there = ~np.isnan(draws).all(0)
-    ends = np.full((2, draws.shape[1]), np.nan)
-    ends[:, there] = bootstrap.interval(draws[:, there])
+    there = ~np.isnan(resamples).all(0)
+    ends = np.full((2, resamples.shape[1]), np.nan)
+    ends[:, there] = bootstrap.interval(resamples[:, there])
     return ends

@@ -84,7 +84,7 @@ def runs(tmp_path: Path) -> Path:
 
 
 def test_seeds_are_grouped_and_the_best_comes_first(program, runs: Path):
-    code, out, err = program('compare', str(runs), '--draws=1000')
+    code, out, err = program('compare', str(runs), '--resamples=1000')
     assert (code, err) == (0, '')
     best, other = table(out)
     assert (best['outputs'], best['WIDTH'], best['seeds']) == ('wide0', '64', '0, 1, 2')
@@ -119,7 +119,7 @@ def test_ties_are_marked(program, runs: Path, tmp_path: Path):
 def test_equal_methods_are_tied_with_p_1(program, tmp_path: Path):
     for width in (8, 16):
         write_run(tmp_path / f'runs/{width}', 2, width=width)
-    _, out, _ = program('compare', str(tmp_path / 'runs'), '--draws=100')
+    _, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100')
     assert [table(out)[1][name] for name in ('p', 'p (McNemar)')] == ['1.000', '1.000']
     assert table(out)[1]['minus the best (%)'] == '0.00 (0.00 to 0.00)'
 
@@ -137,7 +137,7 @@ def test_changes_that_were_not_committed_tell_methods_apart(program, tmp_path: P
         run = write_run(tmp_path / 'runs' / name, 2)
         (run / 'environment.json').write_text(json.dumps({'commit': 'c0ffee0123', 'dirty': True}))
         (run / 'uncommitted.diff').write_text(name)
-    _, out, _ = program('compare', str(tmp_path / 'runs'), '--draws=100')
+    _, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100')
     commits = {row['commit'] for row in table(out)}
     assert len(commits) == 2
     assert all(each.startswith('c0ffee0+') for each in commits)
@@ -162,7 +162,7 @@ def test_the_order_of_the_examples_does_not_matter(program, tmp_path: Path):
     order = np.random.default_rng(0).permutation(200)
     write(tmp_path / 'it/a', scores(2))
     write(tmp_path / 'it/b', scores(2)[order], LABELS[order], ids=[f'digit {i}' for i in order])
-    _, out, _ = program('compare', str(tmp_path / 'it'), '--draws=100')
+    _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=100')
     assert table(out)[1]['p'] == '1.000'
 
 
@@ -181,7 +181,7 @@ def test_other_examples_are_refused_or_cut(program, runs: Path, tmp_path: Path):
 
 
 def test_by_another_metric(program, runs: Path):
-    _, out, _ = program('compare', str(runs), '--metric=macro_f1', '--draws=100')
+    _, out, _ = program('compare', str(runs), '--metric=macro_f1', '--resamples=100')
     assert table(out)[0]['macro F1 (%) ↑'].startswith('**')
     assert not table(out)[0][ACCURACY].startswith('*')
 
@@ -194,7 +194,7 @@ def test_one_method_alone(program, runs: Path):
 
 def test_written_to_a_file_and_not_over_another(program, runs: Path, tmp_path: Path):
     target = tmp_path / 'results/table.tex'
-    arguments = ['compare', str(runs), '--format=latex', f'--output={target}', '--draws=100']
+    arguments = ['compare', str(runs), '--format=latex', f'--output={target}', '--resamples=100']
     code, out, _ = program(*arguments)
     assert (code, out) == (0, f'comparison: {target}\n')
     text = target.read_text()
@@ -207,7 +207,7 @@ def test_written_to_a_file_and_not_over_another(program, runs: Path, tmp_path: P
 
 def test_without_jax_and_gin(runs: Path):
     watched = WATCHED.replace('engine.commands.evaluate', 'engine.commands.compare')
-    command = [sys.executable, '-W', 'error', '-c', watched, str(runs), '--draws=100']
+    command = [sys.executable, '-W', 'error', '-c', watched, str(runs), '--resamples=100']
     ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stderr.strip()) == (0, 'imported:')
 
@@ -228,7 +228,7 @@ def test_masks_are_compared_by_what_the_evaluator_says(program, tmp_path: Path):
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--format=csv')
     good, bad = csv.DictReader(io.StringIO(out))
-    evaluated = Evaluator(draws=10000).report(tmp_path / 'it/bad').metrics['mean_iou']
+    evaluated = Evaluator(resamples=10000).report(tmp_path / 'it/bad').metrics['mean_iou']
     assert [float(bad['mean_iou']), float(bad['mean_iou_low']), float(bad['mean_iou_high'])] == pytest.approx(
         [evaluated.value, *evaluated.interval], rel=1e-5
     )
@@ -254,7 +254,7 @@ def test_numbers_and_images_are_compared(program, tmp_path: Path, kind: str, pre
             ids=[str(index) for index in range(30)],
             meanings=dict.fromkeys(arrays, 'of the test'),
         )
-    _, out, _ = program('compare', str(tmp_path / 'it'), '--draws=1000', '--format=csv')
+    _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=1000', '--format=csv')
     near, far = csv.DictReader(io.StringIO(out))
     assert (near['outputs'], near['mark'], far['mark']) == ('near', 'best', '')
     assert float(far['p']) == pytest.approx(2 / 1001, rel=1e-5)
@@ -283,7 +283,7 @@ def test_boxes_are_compared(program, tmp_path: Path):
             meanings=dict.fromkeys(arrays, 'of the test'),
             class_names=['cat'],
         )
-    _, out, _ = program('compare', str(tmp_path / 'it'), '--draws=200', '--format=csv')
+    _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=200', '--format=csv')
     near, far = csv.DictReader(io.StringIO(out))
     assert (near['outputs'], near['mark'], far['mark']) == ('near', 'best', '')
     assert float(far['p']) == pytest.approx(2 / 201, rel=1e-5)
@@ -305,7 +305,7 @@ def test_samples_are_sorted_and_not_tested(program, tmp_path: Path):
             ids=[str(index) for index in range(30)],
             meanings=dict.fromkeys(arrays, 'of the test'),
         )
-    _, out, _ = program('compare', str(tmp_path / 'it'), '--draws=100')
+    _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=100')
     assert [row['outputs'] for row in table(out)] == ['near', 'far']
     assert 'cannot be compared example by example: nothing is marked' in out
     assert '*' not in out
@@ -336,9 +336,13 @@ def other_kind(folder: Path) -> None:
         ),
         (lambda folder: write(folder, scores(1)), ['--split=tets'], "Did you mean 'test'?"),
         (lambda folder: write(folder, scores(1)), ['--format=word'], 'invalid choice'),
-        (lambda folder: write(folder, scores(1)), ['--draws=3'], 'at least 100'),
+        (lambda folder: write(folder, scores(1)), ['--resamples=3'], 'at least 100'),
         (lambda folder: write(folder, scores(1)[:, [0, 1, 2, 3, 3]]), [], 'knows 4 classes and'),
-        (lambda folder: write(folder, scores(1)), ['--output={runs}/narrow/config.gin/x.md'], 'is no folder'),
+        (
+            lambda folder: write(folder, scores(1)),
+            ['--output={runs}/narrow/config.gin/x.md'],
+            'is not a folder',
+        ),
         (lambda folder: (write(folder, scores(1)) / 'manifest.json').unlink(), [], 'unfinished: it has no'),
         (
             lambda folder: (write(folder / 'a', scores(1)) / 'manifest.json').unlink(),
@@ -388,12 +392,12 @@ def test_nothing_that_a_config_names_is_imported(program, runs: Path, tmp_path: 
     (tmp_path / 'trap.py').write_text(f'open({str(tmp_path / "sprung")!r}, "w")')
     with (runs / 'narrow/config.gin').open('a') as file:
         file.write(f'import sys\nfrom {tmp_path.name} import trap\ntrap.Trap.a = @trap.Trap()\n')
-    assert program('compare', str(runs), '--draws=100')[0] == 0
+    assert program('compare', str(runs), '--resamples=100')[0] == 0
     assert not (tmp_path / 'sprung').exists()
 
 
 def test_where_nothing_can_be_written(program, runs: Path):
-    code, _, err = program('compare', str(runs), '--draws=100', '--output=/proc/it.md')
+    code, _, err = program('compare', str(runs), '--resamples=100', '--output=/proc/it.md')
     assert (code, err.startswith('error: /proc/it.md cannot be written')) == (2, True)
 
 
@@ -401,7 +405,7 @@ def test_seeds_of_methods_that_are_no_runs(program, tmp_path: Path):
     for seed in range(3):
         write(tmp_path / f'f{seed}', scores(3, seed), details={'method': 'forest', 'seed': f'{seed}'})
     write(tmp_path / 'g', scores(1))
-    code, out, _ = program('compare', str(tmp_path), '--draws=100')
+    code, out, _ = program('compare', str(tmp_path), '--resamples=100')
     assert code == 0
     assert [(row['outputs'], row['seeds']) for row in table(out)] == [('f0', '0, 1, 2'), ('g', '')]
     assert '±' in table(out)[0][ACCURACY].strip('*')
@@ -412,7 +416,7 @@ def test_seeds_of_methods_that_are_no_runs(program, tmp_path: Path):
 def test_features_of_another_extractor_are_not_compared(program, tmp_path: Path):
     for digest in 'ab':
         every_kind.write(tmp_path / digest, 'generation', details={'extractor_sha256': digest})
-    code, _, err = program('compare', str(tmp_path), '--draws=100')
+    code, _, err = program('compare', str(tmp_path), '--resamples=100')
     assert (code, 'extractor_sha256 is a and b' in err) == (2, True)
 
 
@@ -420,7 +424,7 @@ def test_small_numbers_are_shown(program, tmp_path: Path):
     arrays = {name: each * np.float32(1e-6) for name, each in every_kind.arrays('regression').items()}
     for name in 'ab':
         every_kind.write(tmp_path / name, 'regression', arrays=arrays)
-    code, out, _ = program('compare', str(tmp_path), '--draws=100')
+    code, out, _ = program('compare', str(tmp_path), '--resamples=100')
     shown = table(out)[0]['root mean squared error (units of the targets) ↓'].strip('*')
     rmse = np.sqrt(np.mean((arrays['values'] - arrays['targets']).astype(float) ** 2))
     assert (code, shown.split()[0]) == (0, f'{rmse:.4g}')
@@ -434,7 +438,7 @@ def test_labels_of_more_examples_serve_the_common_ones(program, runs: Path, tmp_
     rows = [f'digit {index},{label}' for index, label in enumerate(LABELS)]
     labels = tmp_path / 'labels.csv'
     labels.write_text('\n'.join(['id,label', *rows]))
-    given = ('compare', str(runs / 'narrow'), str(part), f'--labels={labels}', '--draws=100')
+    given = ('compare', str(runs / 'narrow'), str(part), f'--labels={labels}', '--resamples=100')
     assert '--intersect' in program(*given)[2]
     code, out, err = program(*given, '--intersect')
     assert (code, err) == (0, f'labels: {labels}, 100 examples\n')
@@ -450,8 +454,8 @@ def test_log_losses_of_logits_and_of_probabilities_are_not_tested(program, tmp_p
     more: dict[str, Any] = {'arrays': {'probabilities': chances, 'labels': LABELS}}
     ids = outputs.read(tmp_path / 'logits').ids
     every_kind.write(tmp_path / 'chances', 'classification', class_names=[], ids=ids, **more)
-    code, out, _ = program('compare', str(tmp_path), '--draws=100', '--metric=log_loss')
+    code, out, _ = program('compare', str(tmp_path), '--resamples=100', '--metric=log_loss')
     assert (code, 'nothing is marked' in out, 'p' in table(out)[0]) == (0, True, False)
     assert 'Log loss takes probabilities below 1.2e-7 as that' in out
-    code, out, _ = program('compare', str(tmp_path), '--draws=100')
+    code, out, _ = program('compare', str(tmp_path), '--resamples=100')
     assert (code, table(out)[1]['p']) == (0, '1.000')

@@ -81,7 +81,7 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
     config.write_text(
         'from __gin__ import dynamic_registration\n'
         'from engine.evaluation import evaluator\n'
-        'evaluator.Evaluator.draws = 150\n'
+        'evaluator.Evaluator.resamples = 150\n'
         'evaluator.Evaluator.top_k = (2, 3)\n'
     )
     binding = 'engine.evaluation.evaluator.Evaluator.confidence = 0.9'
@@ -89,7 +89,7 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
     assert code == 0
     assert '90 % interval' in out
     found = json.loads((folder / 'evaluation' / 'metrics.json').read_text())
-    assert found['bootstrap'] == {'draws': 150, 'confidence': 0.9, 'seed': 0}
+    assert found['bootstrap'] == {'resamples': 150, 'confidence': 0.9, 'seed': 0}
     assert [name for name in found['metrics'] if name.startswith('top')] == [
         'top_2_accuracy',
         'top_3_accuracy',
@@ -102,10 +102,10 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
         ([], 'the following arguments are required: OUTPUTS'),
         (['{folder}', '--overwrit'], "Did you mean '--overwrite'"),
         (['{folder}x'], "does not exist. Did you mean 'test'?"),
-        (['{folder}', '--gin_bindings=engine.evaluation.evaluator.Evaluator.drwas = 200'], 'draws'),
-        (['{folder}', '--gin_bindings=engine.evaluation.evaluator.Evaluator.draws = 1'], 'at least 100'),
+        (['{folder}', '--gin_bindings=engine.evaluation.evaluator.Evaluator.resmaples = 200'], 'resamples'),
+        (['{folder}', '--gin_bindings=engine.evaluation.evaluator.Evaluator.resamples = 1'], 'at least 100'),
         (
-            ['{folder}', '--check', '--gin_bindings=engine.evaluation.evaluator.Evaluator.draws = 200'],
+            ['{folder}', '--check', '--gin_bindings=engine.evaluation.evaluator.Evaluator.resamples = 200'],
             '--check and --export evaluate nothing',
         ),
         (['{folder}', '--labels='], 'unfinished: it has no manifest.json'),

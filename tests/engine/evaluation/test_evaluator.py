@@ -11,7 +11,7 @@ from engine.outputs import outputs
 
 from .cases import random_case
 
-EVALUATOR = Evaluator(draws=200)
+EVALUATOR = Evaluator(resamples=200)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_metrics_json(folder: Path):
     found = EVALUATOR.evaluate(folder)
     origin = ('kind', 'project', 'run', 'step', 'dataset', 'split', 'examples')
     assert [found[key] for key in origin] == ['classification', 'zoo', 'r1', 7, 'animals', 'test', 60]
-    assert found['bootstrap'] == {'draws': 200, 'confidence': 0.95, 'seed': 0}
+    assert found['bootstrap'] == {'resamples': 200, 'confidence': 0.95, 'seed': 0}
     assert found['files'] == json.loads((folder / 'manifest.json').read_text())['files']
     assert list(found['metrics']) == [
         'accuracy',
@@ -77,7 +77,7 @@ def test_the_same_again(folder: Path, tmp_path: Path):
     for path in (tmp_path / 'one').rglob('*.*'):
         again = tmp_path / 'two' / path.relative_to(tmp_path / 'one')
         assert path.read_bytes() == again.read_bytes(), path.name
-    other = Evaluator(draws=200, seed=1).report(folder).metrics['log_loss']
+    other = Evaluator(resamples=200, seed=1).report(folder).metrics['log_loss']
     assert list(other.interval) != list(EVALUATOR.report(folder).metrics['log_loss'].interval)
 
 
@@ -85,9 +85,9 @@ def test_an_evaluation_is_kept_unless_overwritten(folder: Path):
     EVALUATOR.evaluate(folder)
     with pytest.raises(UserError, match='exists already'):
         EVALUATOR.evaluate(folder)
-    changed = Evaluator(draws=300)
-    assert changed.evaluate(folder, overwrite=True)['bootstrap']['draws'] == 300
-    assert json.loads((folder / 'evaluation' / 'metrics.json').read_text())['bootstrap']['draws'] == 300
+    changed = Evaluator(resamples=300)
+    assert changed.evaluate(folder, overwrite=True)['bootstrap']['resamples'] == 300
+    assert json.loads((folder / 'evaluation' / 'metrics.json').read_text())['bootstrap']['resamples'] == 300
 
 
 def test_a_failure_while_writing_leaves_the_old_evaluation(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -99,7 +99,7 @@ def test_a_failure_while_writing_leaves_the_old_evaluation(folder: Path, monkeyp
 
     monkeypatch.setattr('matplotlib.figure.Figure.savefig', fail)
     with pytest.raises(OSError, match='No space left'):
-        Evaluator(draws=300).evaluate(folder, overwrite=True)
+        Evaluator(resamples=300).evaluate(folder, overwrite=True)
     assert (folder / 'evaluation' / 'metrics.json').read_bytes() == before
     assert not [path for path in folder.iterdir() if path.name.startswith('.')]
 
@@ -124,7 +124,7 @@ def test_damaged_outputs_are_refused(folder: Path):
 @pytest.mark.parametrize(
     ('setting', 'message'),
     [
-        ({'draws': 99}, 'Evaluator.draws = 99: it must be at least 100'),
+        ({'resamples': 99}, 'Evaluator.resamples = 99: it must be at least 100'),
         ({'confidence': 95}, 'Evaluator.confidence = 95: it must be between 0 and 1'),
         ({'seed': -1}, 'Evaluator.seed = -1: it must be at least 0'),
         ({'calibration_bins': 0}, 'Evaluator.calibration_bins = 0: it must be at least 1'),

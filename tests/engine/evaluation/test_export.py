@@ -138,7 +138,7 @@ def test_coco_scores_boxes_alike(ids: list[str], program, tmp_path: Path):
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    metrics = Evaluator(draws=100).report(folder).metrics
+    metrics = Evaluator(resamples=100).report(folder).metrics
     ours = [metrics[name].value for name in ('ap', 'ap50', 'ap75')]
     np.testing.assert_allclose(evaluation.stats[:3], ours, rtol=1e-9)
     assert 0.2 < ours[0] < 0.9

@@ -61,9 +61,9 @@ def judge(folder: Path) -> None:
     code = ended(evaluate, str(folder), f'--output={folder.parent / "found"}')
     if code == 0:
         strictly((folder.parent / 'found/metrics.json').read_text(encoding='utf-8'))
-    ended(compare, str(folder), str(folder.parent / 'sound'), '--draws=100', '--format=latex')
-    ended(compare, str(folder), str(twin), '--draws=100', '--intersect', '--format=csv')
-    ended(compare, str(folder), str(folder.parent / 'sound'), '--draws=100', '--format=html')
+    ended(compare, str(folder), str(folder.parent / 'sound'), '--resamples=100', '--format=latex')
+    ended(compare, str(folder), str(twin), '--resamples=100', '--intersect', '--format=csv')
+    ended(compare, str(folder), str(folder.parent / 'sound'), '--resamples=100', '--format=html')
 
 
 def ended(program: Any, *arguments: str) -> int:

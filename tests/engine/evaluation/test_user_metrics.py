@@ -101,7 +101,12 @@ def test_a_comparison_by_it(save, module, program):
     better = save(logits + 9 * np.eye(4)[labels], labels, name='better')
     for metric in NAMES[1:]:
         code, out, err = program(
-            'compare', str(worse), str(better), f'--gin_file={config}', f'--metric={metric}', '--draws=200'
+            'compare',
+            str(worse),
+            str(better),
+            f'--gin_file={config}',
+            f'--metric={metric}',
+            '--resamples=200',
         )
         assert (code, err) == (0, '')
         rows = [line.split(' | ') for line in out.splitlines()[2:4]]
@@ -117,7 +122,7 @@ def test_a_number_that_is_a_mean_has_the_interval_of_the_mean(save):
     def share_wrong(logits, labels):
         return np.mean(wrong(logits, labels))
 
-    report = Evaluator(draws=4000, metrics=[wrong, share_wrong]).report(save(*random_case(1)))
+    report = Evaluator(resamples=4000, metrics=[wrong, share_wrong]).report(save(*random_case(1)))
     one, two = report.metrics['wrong'], report.metrics['share_wrong']
     assert one.value == two.value
     np.testing.assert_allclose(one.interval, two.interval, atol=0.02)
@@ -138,10 +143,10 @@ def test_boxes_are_resampled_with_their_images(tmp_path: Path):
         ids=[str(index) for index in range(12)],
         meanings=dict.fromkeys(arrays, 'of the test'),
     )
-    report = Evaluator(draws=2000, metrics=[boxes_per_image]).report(tmp_path / 'it')
+    report = Evaluator(resamples=2000, metrics=[boxes_per_image]).report(tmp_path / 'it')
     counts = np.bincount(arrays['example'], minlength=12)
     assert report.metrics['boxes_per_image'].value == counts.mean()
-    assert report.draws['boxes_per_image'].std() == pytest.approx(counts.std() / np.sqrt(12), rel=0.1)
+    assert report.resamples['boxes_per_image'].std() == pytest.approx(counts.std() / np.sqrt(12), rel=0.1)
 
 
 def test_samples_that_have_no_table_get_one(tmp_path: Path):
@@ -157,7 +162,7 @@ def test_samples_that_have_no_table_get_one(tmp_path: Path):
     ids = list('abcdefghi')
     meanings = dict.fromkeys(arrays, 'of the test')
     outputs.write(tmp_path / 'it', kind='generation', arrays=arrays, ids=ids, meanings=meanings)
-    table = Evaluator(draws=100, metrics=[brightness]).report(tmp_path / 'it').tables['per_example']
+    table = Evaluator(resamples=100, metrics=[brightness]).report(tmp_path / 'it').tables['per_example']
     assert table['brightness'].to_dict() == dict(zip(ids, arrays['samples'].mean((1, 2, 3)), strict=True))
 
 
@@ -167,7 +172,7 @@ def test_an_array_that_is_missing_may_have_a_default(save):
 
     logits, labels = random_case(2)
     flat = np.full_like(logits, 0.25)
-    evaluator = Evaluator(draws=100, metrics=[either])
+    evaluator = Evaluator(resamples=100, metrics=[either])
     assert evaluator.report(save(logits, labels)).metrics['either'].value == 1
     other = save(flat, labels, name='other', array='probabilities')
     assert evaluator.report(other).metrics['either'].value == 2
@@ -213,13 +218,13 @@ FAULTS = {
 @pytest.mark.parametrize('metric, message', FAULTS.values(), ids=FAULTS)
 def test_faults(metric: Callable[..., Any], message: str, save):
     with pytest.raises(UserError, match=message):
-        Evaluator(draws=100, metrics=[told(metric)]).report(save(*random_case(0)))
+        Evaluator(resamples=100, metrics=[told(metric)]).report(save(*random_case(0)))
 
 
 @pytest.mark.parametrize('name', ['accuracy', 'rank', 'confidence'])
 def test_a_name_that_is_taken(name: str, save):
     with pytest.raises(UserError, match=f'there is a metric or column {name!r} already'):
-        Evaluator(draws=100, metrics=[told(lambda labels: labels, name)]).report(save(*random_case(0)))
+        Evaluator(resamples=100, metrics=[told(lambda labels: labels, name)]).report(save(*random_case(0)))
 
 
 @pytest.mark.parametrize('metric', [3, 'accuracy', Bootstrap, np.mean(1.0)])
@@ -240,18 +245,21 @@ def test_undefined_on_some_resamples_or_on_all(save):
         return 1.0 if len(seen) == 1 else np.nan
 
     folder = save(*random_case(0))
-    assert Evaluator(draws=100, metrics=[sometimes]).report(folder).metrics['sometimes'].interval == [1, 1]
+    assert Evaluator(resamples=100, metrics=[sometimes]).report(folder).metrics['sometimes'].interval == [
+        1,
+        1,
+    ]
     seen.clear()
     with pytest.raises(UserError, match='once is finite for none of the resamples'):
-        Evaluator(draws=100, metrics=[once]).report(folder)
+        Evaluator(resamples=100, metrics=[once]).report(folder)
 
 
 def test_only_these_in_this_order(save):
     folder = save(*random_case(0))
-    report = Evaluator(draws=100, only=('log_loss', 'macro_f1')).report(folder)
+    report = Evaluator(resamples=100, only=('log_loss', 'macro_f1')).report(folder)
     assert list(report.metrics) == list(report.headline) == ['log_loss', 'macro_f1']
     with pytest.raises(UserError, match=r"classification has no metric 'log_los'. Did you mean 'log_loss'"):
-        Evaluator(draws=100, only=('log_los',)).report(folder)
+        Evaluator(resamples=100, only=('log_los',)).report(folder)
 
 
 def test_a_binding_of_a_metric_that_is_not_told_is_a_mistake(save, module, program):

@@ -22,7 +22,7 @@ FLOATS = [
 
 
 def evaluate(folder: Path) -> dict[str, Any]:
-    return Evaluator(draws=100).evaluate(folder)
+    return Evaluator(resamples=100).evaluate(folder)
 
 
 @pytest.mark.parametrize(('kind', 'name'), FLOATS)

@@ -249,7 +249,7 @@ def test_comparisons_hold_no_markup(program: Program, nasty: Path, form: str) ->
     every_kind.write(
         nasty, 'classification', arrays=dict(found.arrays), ids=found.ids, class_names=found.class_names
     )
-    code, out, _ = program('compare', str(other), str(nasty), '--draws=100', f'--format={form}')
+    code, out, _ = program('compare', str(other), str(nasty), '--resamples=100', f'--format={form}')
     assert code == 0
     expected = {
         'markdown': r'=1+1 \<b\> & \$x',
@@ -263,7 +263,7 @@ def test_names_of_folders_are_shown_harmless(program: Program, folder: Path) -> 
     other = folder.with_name('\x1b[31m')
     folder.rename(other)
     every_kind.write(folder, 'classification')
-    code, out, _ = program('compare', str(folder.parent), '--draws=100')
+    code, out, _ = program('compare', str(folder.parent), '--resamples=100')
     assert (code, r'\x1b' in out, '\x1b' in out) == (0, True, False)
     for more in (['--check'], ['--export=csv'], []):
         code, out, _ = program('evaluate', str(other), *more)

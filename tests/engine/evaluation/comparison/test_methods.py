@@ -18,12 +18,12 @@ SCORE = Definition('score', 'points', 'higher', 'It.', 'here')
 
 def group(values: Any, place: int, noise: float = 0.0, unit: str = 'points') -> Group:
     """Returns seeds with these values, which other examples would move by `noise`, all of them alike."""
-    moved = np.random.default_rng(9).normal(0, noise, BOOTSTRAP.draws)
+    moved = np.random.default_rng(9).normal(0, noise, BOOTSTRAP.resamples)
     definition = Definition('score', unit, 'higher', 'It.', 'here')
     reports: Any = [
         SimpleNamespace(
             metrics={'score': Metric(float(value), (0, 0), definition)},
-            draws={'score': value + moved},
+            resamples={'score': value + moved},
             bootstrap=BOOTSTRAP,
         )
         for value in values
@@ -41,7 +41,7 @@ def test_the_interval_of_the_mean_of_seeds_is_that_of_student() -> None:
 
 def test_of_one_seed_and_of_equal_seeds_examples_alone_tell() -> None:
     one, equal = group([3.0], 0, noise=1), group([3.0, 3.0], 1, noise=1)
-    np.testing.assert_allclose(one.draws('score'), equal.draws('score'))
+    np.testing.assert_allclose(one.resamples('score'), equal.resamples('score'))
 
 
 def test_a_share_stays_one() -> None:
@@ -55,10 +55,10 @@ def test_equal_methods_are_rarely_told_apart(seeds: int) -> None:
     random, significant = np.random.default_rng(seeds), 0
     for _ in range(300):
         one, other = (group(random.normal(0, 1, seeds), place, noise=0.01) for place in range(2))
-        significant += bootstrap_p(one.draws('score') - other.draws('score'), 5000) < 0.05
+        significant += bootstrap_p(one.resamples('score') - other.resamples('score'), 5000) < 0.05
     assert significant / 300 < 0.08
 
 
 def test_methods_that_differ_are_told_apart() -> None:
     one, other = group([90.1, 90.3, 90.2], 0, noise=0.1), group([93.0, 93.3, 93.1], 1, noise=0.1)
-    assert bootstrap_p(one.draws('score') - other.draws('score'), 5000) < 0.01
+    assert bootstrap_p(one.resamples('score') - other.resamples('score'), 5000) < 0.01

@@ -21,7 +21,7 @@ def slow_bootstrap_p(first: np.ndarray, second: np.ndarray, bootstrap: Bootstrap
         difference = sum(first[index] - second[index] for index in drawn)
         below += difference <= 0
         above += difference >= 0
-    p = 2 * min(below + 1, above + 1) / (bootstrap.draws + 1)
+    p = 2 * min(below + 1, above + 1) / (bootstrap.resamples + 1)
     return min(1, max(p, 0.5 ** (len(first) - 1)))
 
 
@@ -29,11 +29,11 @@ def slow_bootstrap_p(first: np.ndarray, second: np.ndarray, bootstrap: Bootstrap
 def test_bootstrap_of_accuracies_against_a_loop(save, seed: int):
     logits, labels = random_case(seed, examples=40)
     noise = np.random.default_rng(seed).normal(size=logits.shape)
-    evaluator = Evaluator(draws=500, seed=seed)
+    evaluator = Evaluator(resamples=500, seed=seed)
     one, two = (
         evaluator.report(save(scores, labels, name)) for name, scores in (('a', logits), ('b', noise))
     )
-    found = paired.bootstrap_p(one.draws['accuracy'] - two.draws['accuracy'], 40)
+    found = paired.bootstrap_p(one.resamples['accuracy'] - two.resamples['accuracy'], 40)
     first, second = ((scores.argmax(1) == labels).astype(int) for scores in (logits, noise))
     assert found == slow_bootstrap_p(first, second, one.bootstrap)
 
@@ -41,11 +41,11 @@ def test_bootstrap_of_accuracies_against_a_loop(save, seed: int):
 def test_bootstrap_agrees_with_theory():
     """Of many examples it is a test of the mean difference, whose p is known."""
     differences = stats.zscore(np.random.default_rng(0).normal(size=2000)) + 0.045
-    draws = Bootstrap(10000, 0.95, 0).counts(2000) @ differences / 2000
+    resamples = Bootstrap(10000, 0.95, 0).counts(2000) @ differences / 2000
     expected = 2 * stats.norm.sf(0.045 * np.sqrt(2000))
     assert 0.01 < expected < 0.1
-    assert paired.bootstrap_p(draws, 2000) == pytest.approx(expected, rel=0.1)
-    assert paired.bootstrap_p(-draws, 2000) == paired.bootstrap_p(draws, 2000)
+    assert paired.bootstrap_p(resamples, 2000) == pytest.approx(expected, rel=0.1)
+    assert paired.bootstrap_p(-resamples, 2000) == paired.bootstrap_p(resamples, 2000)
 
 
 def test_bootstrap_of_equal_methods():
@@ -53,8 +53,8 @@ def test_bootstrap_of_equal_methods():
 
 
 def test_bootstrap_leaves_out_what_has_no_value():
-    draws = np.array([1.0] * 9 + [-1.0] + [math.nan] * 90)
-    assert paired.bootstrap_p(draws, 50) == pytest.approx(4 / 11)
+    resamples = np.array([1.0] * 9 + [-1.0] + [math.nan] * 90)
+    assert paired.bootstrap_p(resamples, 50) == pytest.approx(4 / 11)
     assert paired.bootstrap_p(np.full(10, math.nan), 50) == 1
 
 
@@ -117,7 +117,7 @@ def test_draws_of_texts_are_paired_whatever_is_hard(tmp_path):
     random = np.random.default_rng(0)
     lengths = random.integers(1, 50, 20).astype(np.int32)
     bits = random.uniform(1, 4, 20)
-    draws = []
+    resamples = []
     for name, more in (('a', 0), ('b', 1)):
         outputs.write(
             tmp_path / name,
@@ -129,5 +129,5 @@ def test_draws_of_texts_are_paired_whatever_is_hard(tmp_path):
             ids=[f'text {index}' for index in range(20)],
             meanings={'log_probs': 'of the test', 'lengths': 'of the test'},
         )
-        draws.append(Evaluator(draws=100).report(tmp_path / name).draws['bits_per_byte'])
-    assert draws[1] - draws[0] == pytest.approx(np.ones(100), abs=1e-5)
+        resamples.append(Evaluator(resamples=100).report(tmp_path / name).resamples['bits_per_byte'])
+    assert resamples[1] - resamples[0] == pytest.approx(np.ones(100), abs=1e-5)

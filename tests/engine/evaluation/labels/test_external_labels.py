@@ -137,7 +137,7 @@ def test_arrays_in_another_order(kind: str, how: str, tmp_path: Path):
 
 
 def scores(found: outputs.Outputs) -> dict[str, float]:
-    return {name: each.value for name, each in Evaluator(draws=100).report_on(found).metrics.items()}
+    return {name: each.value for name, each in Evaluator(resamples=100).report_on(found).metrics.items()}
 
 
 @pytest.mark.parametrize('name', ['{}.jpg', 'deep/{}.png', 'id'])
@@ -187,10 +187,10 @@ def test_given_truth_wins_and_is_recorded(tmp_path: Path, program):
 
 def test_without_a_file_nothing_is_recorded(tmp_path: Path):
     found = save(tmp_path / 'it', 'classification', truth=TRUE['classification'])
-    assert Evaluator(draws=100).report_on(found).as_json()['labels'] is None
+    assert Evaluator(resamples=100).report_on(found).as_json()['labels'] is None
     assert external_labels.said(found) == ''
     spoken = replace(found, manifest={**found.manifest, 'labels': 'of somebody else'})
-    assert Evaluator(draws=100).report_on(spoken).as_json()['labels'] is None
+    assert Evaluator(resamples=100).report_on(spoken).as_json()['labels'] is None
 
 
 def test_differing_boxes_are_counted_by_image(tmp_path: Path):
@@ -203,12 +203,12 @@ def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program)
     for name in ('one', 'two'):
         save(tmp_path / 'all' / name, 'classification')
     labels = written(tmp_path, LABELS)
-    code, out, err = program('compare', str(tmp_path / 'all'), f'--labels={labels}', '--draws=100')
+    code, out, err = program('compare', str(tmp_path / 'all'), f'--labels={labels}', '--resamples=100')
     assert code == 0
     right = PREDICTED['classification']['logits'].argmax(1) == TRUE['classification']['labels']
     assert out.count(f'{100 * right.mean():.2f} (') == 2
     assert err.splitlines() == [f'labels: {labels}, 4 examples']
-    assert program('compare', str(tmp_path / 'all'), '--draws=100')[0] == 2
+    assert program('compare', str(tmp_path / 'all'), '--resamples=100')[0] == 2
 
 
 MISTAKES = {

@@ -11,7 +11,7 @@ from engine.outputs import kind as kinds
 from tests.engine import every_kind
 from tests.engine.evaluation.pages.written_outputs import EVIL, N, write, write_in_run
 
-EVALUATOR = Evaluator(draws=100)
+EVALUATOR = Evaluator(resamples=100)
 PICTURED = {'classification', 'segmentation', 'detection', 'image', 'generation', 'regression'}
 
 

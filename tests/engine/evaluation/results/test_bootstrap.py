@@ -14,8 +14,8 @@ FEATURES = {
 
 
 def test_sums_against_a_loop():
-    boot = Bootstrap(draws=200, confidence=0.9, seed=3)
-    resamples = np.concatenate(list(boot._resamples(5)))
+    boot = Bootstrap(resamples=200, confidence=0.9, seed=3)
+    resamples = np.concatenate(list(boot._blocks(5)))
     assert resamples.shape == (200, 5)
     assert (resamples.sum(axis=1) == 5).all()
     sums = boot.sums(FEATURES, 5)
@@ -27,7 +27,7 @@ def test_sums_against_a_loop():
 
 @pytest.mark.parametrize('kept', [0, 2**20])
 def test_blocks_change_nothing_but_memory(monkeypatch: pytest.MonkeyPatch, kept: int):
-    boot = Bootstrap(draws=101, confidence=0.9, seed=0)
+    boot = Bootstrap(resamples=101, confidence=0.9, seed=0)
     whole, counts = boot.sums(FEATURES, 5), boot.counts(5)
     assert {name: array.shape for name, array in whole.items()} == {'one': (101, 1), 'two': (101, 2)}
     assert np.unique(whole['one']).size > 10
@@ -50,12 +50,12 @@ def test_many_resamples_are_not_kept(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_resamples_of_the_same_examples_are_drawn_once():
-    one, two = (Bootstrap(100, confidence, seed=1)._resamples(5) for confidence in (0.9, 0.95))
+    one, two = (Bootstrap(100, confidence, seed=1)._blocks(5) for confidence in (0.9, 0.95))
     assert one is two
 
 
 def test_every_example_is_drawn_as_often_as_any_other():
-    counts = Bootstrap(draws=10_000, confidence=0.9, seed=0).counts(20)
+    counts = Bootstrap(resamples=10_000, confidence=0.9, seed=0).counts(20)
     np.testing.assert_allclose(counts.mean(axis=0), 1, atol=4 * np.sqrt(0.95 / 10_000))
     np.testing.assert_allclose(counts.var(axis=0), 0.95, rtol=0.1)
 
@@ -77,7 +77,7 @@ def test_interval_is_made_of_percentiles():
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     """Accuracy 0.8 on 200 examples, 300 times over: 95 % intervals hold it in 95 % of them, +- 4 %."""
     random = np.random.default_rng(0)
-    boot = Bootstrap(draws=400, confidence=0.95, seed=0)
+    boot = Bootstrap(resamples=400, confidence=0.95, seed=0)
     samples = sparse.csr_array((random.random(size=(200, 300)) < 0.8).astype(float))
     low, high = boot.interval(boot.sums({'right': samples}, 200)['right'] / 200)
     assert 0.91 <= ((low <= 0.8) & (high >= 0.8)).mean() <= 0.99
@@ -85,7 +85,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 
 def test_interval_of_a_mean_agrees_with_theory():
     values = np.random.default_rng(0).normal(size=2000)
-    boot = Bootstrap(draws=4000, confidence=0.95, seed=0)
+    boot = Bootstrap(resamples=4000, confidence=0.95, seed=0)
     low, high = boot.interval(
         boot.sums({'x': sparse.csr_array(values[:, np.newaxis])}, 2000)['x'][:, 0] / 2000
     )

@@ -13,7 +13,7 @@ from engine.kinds.classification.evaluate import Classification
 from engine.outputs import outputs
 from tests.engine.evaluation.cases import random_case
 
-BOOTSTRAP = Bootstrap(draws=200, confidence=0.95, seed=0)
+BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=0)
 
 
 def taken(predicted: Predicted, indices: np.ndarray) -> Predicted:
@@ -27,11 +27,11 @@ def taken(predicted: Predicted, indices: np.ndarray) -> Predicted:
 def test_each_draw_is_what_the_metrics_say_of_that_resample(save, missing: tuple[int, ...]):
     """The fast sums against the slow way: take the resampled examples and measure them."""
     predicted = read_predicted(outputs.read(save(*random_case(5, examples=25, missing=missing))))
-    draws = evaluate.resample(predicted, [2, 3], 5, BOOTSTRAP)
-    resamples = np.concatenate(list(BOOTSTRAP._resamples(25)))
-    for draw, counts in enumerate(resamples.astype(int)):
+    values = evaluate.resample(predicted, [2, 3], 5, BOOTSTRAP)
+    counts_of_draws = np.concatenate(list(BOOTSTRAP._blocks(25)))
+    for draw, counts in enumerate(counts_of_draws.astype(int)):
         expected = evaluate.measure(taken(predicted, np.repeat(np.arange(25), counts)), [2, 3], 5)
-        assert {name: draws[name][draw] for name in expected} == pytest.approx(expected)
+        assert {name: values[name][draw] for name in expected} == pytest.approx(expected)
 
 
 def ties(seed: int) -> tuple[np.ndarray, np.ndarray]:

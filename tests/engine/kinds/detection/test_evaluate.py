@@ -244,7 +244,7 @@ def test_what_cannot_be_evaluated_is_refused(save, change: dict[str, Any], messa
 
 def test_all_is_written(save) -> None:
     folder = save(CASES['others']).folder
-    Evaluator(draws=100).evaluate(folder)
+    Evaluator(resamples=100).evaluate(folder)
     for name in ('metrics.json', 'per_class.csv', 'figures/per_class_ap.png'):
         assert (folder / 'evaluation' / name).stat().st_size > 100
 
@@ -264,7 +264,7 @@ def test_scores_of_each_image(save):
 def test_intervals_are_moved_by_the_bias_that_resamples_show(save) -> None:
     found = Detection().report(save(CASES['others']), BOOTSTRAP)
     for name, metric in found.metrics.items():
-        draws = np.asarray(found.draws[name])
-        bias = draws.mean() - metric.value
-        assert metric.interval == pytest.approx(np.quantile(draws, [0.025, 0.975]) - 2 * bias)
+        resamples = np.asarray(found.resamples[name])
+        bias = resamples.mean() - metric.value
+        assert metric.interval == pytest.approx(np.quantile(resamples, [0.025, 0.975]) - 2 * bias)
         assert metric.interval[0] < metric.value < metric.interval[1]

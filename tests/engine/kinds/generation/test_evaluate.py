@@ -111,7 +111,7 @@ def test_samples_as_good_as_real_ones() -> None:
     ratios = []
     for seed in range(30):
         random = np.random.default_rng(seed)
-        distances = halvings(*random.normal(size=(2, 60, 3)), draws=40, seed=seed).mean(0)
+        distances = halvings(*random.normal(size=(2, 60, 3)), count=40, seed=seed).mean(0)
         ratios.append(distances[1] / distances[0])
     assert np.mean(ratios) == pytest.approx(1, abs=0.2)
 
@@ -119,7 +119,7 @@ def test_samples_as_good_as_real_ones() -> None:
 def test_halves_are_halves_of_the_real_examples() -> None:
     """Two values, as many of each: the halves' means tell how many of them each half got."""
     real = np.repeat([[0.0], [1.0]], 4, axis=0)
-    for to_other, to_samples in halvings(np.full((4, 1), 9.0), real, draws=20, seed=0):
+    for to_other, to_samples in halvings(np.full((4, 1), 9.0), real, count=20, seed=0):
         likely = [ones for ones in range(5) if np.isclose((1 - ones / 2) ** 2, to_other, atol=1e-9)]
         assert likely
         expected = [(9 - ones / 4) ** 2 + ones * (4 - ones) / 12 for ones in likely]
@@ -163,7 +163,7 @@ def test_the_first_samples_are_drawn(save, channels: int) -> None:
 
 def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
     folder = save(SAMPLES, REAL, details={'extractor': 'a network'})
-    found = Evaluator(draws=100).evaluate(folder)
+    found = Evaluator(resamples=100).evaluate(folder)
     assert found['details'] == {'extractor': 'a network'}
     assert (folder / 'evaluation/figures/samples.png').read_bytes().startswith(b'\x89PNG')
 

@@ -80,8 +80,8 @@ def test_intervals_against_a_loop(save):
     log_probs, lengths = CASES['many']
     hardest_first = np.argsort(log_probs / lengths)
     log_probs, lengths = log_probs[hardest_first], lengths[hardest_first]
-    draws = BOOTSTRAP.counts(len(lengths)).astype(int)
-    resampled = [slow_metrics(np.repeat(log_probs, row), np.repeat(lengths, row)) for row in draws]
+    resamples = BOOTSTRAP.counts(len(lengths)).astype(int)
+    resampled = [slow_metrics(np.repeat(log_probs, row), np.repeat(lengths, row)) for row in resamples]
     for name, metric in report(save(log_probs, lengths)).metrics.items():
         expected = np.quantile([each[name] for each in resampled], [0.025, 0.975])
         np.testing.assert_allclose(metric.interval, expected, rtol=1e-6)
@@ -134,7 +134,7 @@ def test_the_figure_is_drawn_with_title_and_labelled_axes(save, tmp_path: Path, 
 
 def test_the_evaluator_knows_the_kind(save):
     folder = save(*CASES['many'])
-    found = Evaluator(draws=100).evaluate(folder)
+    found = Evaluator(resamples=100).evaluate(folder)
     expected = slow_metrics(*CASES['many'])
     assert found['metrics']['bits_per_byte']['value'] == pytest.approx(expected['bits_per_byte'])
     assert (folder / 'evaluation/figures/per_text.png').read_bytes().startswith(b'\x89PNG')

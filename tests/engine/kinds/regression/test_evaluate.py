@@ -135,6 +135,6 @@ def test_what_cannot_be_evaluated_is_refused(save, values: Any, targets: Any, me
 
 def test_all_is_written(save) -> None:
     folder = save(*CASES['three targets'])
-    Evaluator(draws=100).evaluate(folder)
+    Evaluator(resamples=100).evaluate(folder)
     for name in ('metrics.json', 'per_target.csv', 'per_example.csv', 'figures/predictions.png'):
         assert (folder / 'evaluation' / name).stat().st_size > 100

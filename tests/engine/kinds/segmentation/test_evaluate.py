@@ -153,7 +153,7 @@ def test_figures_are_drawn_with_titles(save, tmp_path: Path, case: str):
 
 def test_the_evaluator_knows_the_kind(save):
     folder = save(*CASES['all classes'])
-    found = Evaluator(draws=100).evaluate(folder)
+    found = Evaluator(resamples=100).evaluate(folder)
     assert found['metrics']['mean_iou']['value'] == pytest.approx(
         slow_scores(*CASES['all classes'])['mean_iou']
     )
