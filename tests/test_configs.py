@@ -21,7 +21,7 @@ from engine.checks.subject import Subject
 from engine.commands import train
 from engine.config import config
 from engine.outputs import outputs
-from engine.runs import logs
+from engine.runs import json_lines
 from engine.training.trainer import Trainer
 from engine.workspace import REPOSITORY
 
@@ -91,7 +91,7 @@ def train_a_little(program: Any, arguments: list[str], run: Path) -> None:
     code, out, err = program('train', *arguments, *short, f'--run={run}')
     assert code == 0, err
     assert out.splitlines()[-1] == f'run: {run}'
-    assert [line['step'] for line in logs.read(run / 'logs' / 'train.jsonl')] == [1, 2, 3]
+    assert [line['step'] for line in json_lines.read(run / 'logs' / 'train.jsonl')] == [1, 2, 3]
     for split in trainer.predict:
         assert outputs.read(run / 'outputs' / split).ids
 

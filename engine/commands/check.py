@@ -42,14 +42,14 @@ def main(arguments: argparse.Namespace) -> int:
 
     from engine.checks import report
     from engine.checks.finding import FAIL
-    from engine.runs import logs
+    from engine.runs import text_log
     from engine.training import steps
 
     if not arguments.gin_file:
         raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
     jax.config.update('jax_num_cpu_devices', 2)  # for `devices`, where there is no accelerator
-    logs.silence_libraries()
-    logs.to_terminal()
+    text_log.silence_libraries()
+    text_log.to_terminal()
     steps.use_compilation_cache()
     folder = _folder(arguments)
     files.check_replaceable(folder, report.REPORT, arguments.overwrite)

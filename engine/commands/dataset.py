@@ -34,10 +34,10 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Does what is asked. Returns the exit code."""
-    from engine.runs import logs
+    from engine.runs import text_log
 
-    logs.silence_libraries()
-    logs.to_terminal()
+    text_log.silence_libraries()
+    text_log.to_terminal()
     _check_arguments(arguments)
     if arguments.command == LIST:
         return show()

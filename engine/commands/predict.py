@@ -27,13 +27,13 @@ def parser() -> Parser:
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
     from engine.prediction import predictions
-    from engine.runs import logs
+    from engine.runs import text_log
     from engine.runs.run_folder import Run
     from engine.training import steps
     from engine.training.trainer import Trainer
 
-    logs.silence_libraries()
-    logs.to_terminal()
+    text_log.silence_libraries()
+    text_log.to_terminal()
     steps.use_compilation_cache()
     run = Run.find(arguments.run)
     trainer = config.Config([run.config]).build(Trainer)

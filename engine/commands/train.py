@@ -95,14 +95,14 @@ def _check_processes(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> int:
     """Builds the trainer, checks everything, and only then trains."""
     from engine.config import config
-    from engine.runs import logs
+    from engine.runs import text_log
     from engine.runs.guard import Session
     from engine.runs.run_folder import FINISHED, Run
     from engine.training import resume, steps
     from engine.training.trainer import Trainer
 
-    logs.silence_libraries()
-    logs.to_terminal()
+    text_log.silence_libraries()
+    text_log.to_terminal()
     steps.use_compilation_cache()
     run = _existing(arguments)
     settings = config.Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
@@ -124,13 +124,13 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
         if not damage:
             print(f'This run is finished.\nrun: {run.folder}')
             return errors.EXIT_FINISHED
-        logs.logger.warning('this run was finished and has been damaged since: %s', damage)
+        text_log.logger.warning('this run was finished and has been damaged since: %s', damage)
     if not run and group.is_first:
         run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
     with group.folder(run) as run:
-        logs.to_file(run.folder / 'logs' / 'train.log')
+        text_log.to_file(run.folder / 'logs' / 'train.log')
         for note in notes:
-            logs.logger.info('note: %s', note)
+            text_log.logger.info('note: %s', note)
         session = Session(run, signals)
         group.on_loss = session.fail
         with session.recorded(processes=group.count, **trainer.origin):

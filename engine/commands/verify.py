@@ -31,13 +31,13 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Replays, compares and says 'equal' or where it differs."""
-    from engine.runs import logs
+    from engine.runs import text_log
     from engine.runs.run_folder import Run
     from engine.training import steps as programs
     from engine.training.trainer import Trainer
 
-    logs.silence_libraries()
-    logs.to_terminal()
+    text_log.silence_libraries()
+    text_log.to_terminal()
     programs.use_compilation_cache()
     run = Run.find(arguments.run)
     run.check_config()
@@ -60,11 +60,11 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int) -> st
       start: the step to begin after; None takes the earliest one saved that has steps after it, or else 0.
       steps: how many to do again; fewer where the log ends.
     """
-    from engine.runs import logs
+    from engine.runs import json_lines
     from engine.training import replay
     from engine.training.checkpoints import Checkpoints
 
-    recorded = {line['step']: line for line in logs.read(run.folder / 'logs' / 'train.jsonl')}
+    recorded = {line['step']: line for line in json_lines.read(run.folder / 'logs' / 'train.jsonl')}
     if not recorded:
         raise UserError(f'{run.folder} has no steps to compare with.')
     with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
@@ -76,7 +76,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int) -> st
         raise UserError(f'nothing to compare: {steps} steps after {start}; the log ends at {max(recorded)}.')
     for step, metrics in replay.metrics(trainer, state, start, stop):
         for name, value in metrics.items():
-            if (then := recorded.get(step, {}).get(name)) != logs.finite(value):
+            if (then := recorded.get(step, {}).get(name)) != json_lines.json_value(value):
                 return f'step {step}: {name} was {then!r}, is {value!r}{_distance(then, value)}'
     return f'equal: steps {start + 1} to {stop}, every quantity to the bit'
 
@@ -87,9 +87,9 @@ def _distance(then: float | None, value: float) -> str:
 
 def stack_differences(folder: Path, trainer: 'Trainer') -> list[str]:
     """Returns a line for each thing that today's stack has otherwise than the one recorded."""
-    from engine.runs import environment, logs
+    from engine.runs import environment, json_files
 
-    recorded = logs.read_json(folder / 'environment.json')
+    recorded = json_files.read(folder / 'environment.json')
     today = environment.machine() | {'commit': environment.commit()} | trainer.origin
     ignored = {'command'}
     return [

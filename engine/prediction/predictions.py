@@ -15,7 +15,7 @@ from engine.outputs import outputs
 from engine.prediction.pictures import pictures
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
-from engine.runs.logs import logger
+from engine.runs.text_log import logger
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpoints import Checkpoints
 from engine.training.experiment import Experiment

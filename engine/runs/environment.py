@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from engine.runs import logs
+from engine.runs import json_files
 from engine.workspace import REPOSITORY
 
 FORMAT = 1
@@ -30,14 +30,14 @@ def write(folder: Path, **origin: Any) -> None:
       origin: what environment.json says besides, such as the seed.
     """
     path = folder / 'environment.json'
-    first = logs.read_json(path)
+    first = json_files.read(path)
     continued = first.get('continued', [])
     mark = f'-{len(continued) + 2}' if first else ''
     now = {'format': FORMAT} | machine() | _code(folder, mark) | origin
     packages = {f'{each.name}=={each.version}' for each in importlib.metadata.distributions()}
     lock = '\n'.join(sorted(packages, key=str.lower)) + '\n'
     (folder / f'requirements{mark}.lock').write_text(lock, encoding='utf-8')
-    logs.write_json(path, first | {'continued': [*continued, now]} if first else now)
+    json_files.write(path, first | {'continued': [*continued, now]} if first else now)
 
 
 def machine() -> dict[str, Any]:

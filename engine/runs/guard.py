@@ -13,9 +13,9 @@ from typing import Any
 from engine.errors import Interrupted, RunError
 from engine.files import file_system_failure
 from engine.runs import environment, faults, lock
-from engine.runs.logs import logger
 from engine.runs.run_folder import FAILED, FINISHED, INTERRUPTED, RUNNING, Run
 from engine.runs.signals import Signals
+from engine.runs.text_log import logger
 
 BEAT = 5.0  # seconds between heart-beats
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from engine import files
 from engine.datasets.catalogue.names import Name
 from engine.errors import UserError, did_you_mean
-from engine.runs import logs
+from engine.runs import json_files
 from engine.workspace import project, workspace
 
 FORMAT = 1
@@ -25,7 +26,8 @@ BEGINNINGS = {
     'environment.json',
     'requirements.lock',
     'uncommitted.diff',
-    'config.tmp',  # a config.gin half written
+    'config.gin',
+    'config.tmp',
 }
 RUNNING, FINISHED, INTERRUPTED, FAILED = 'running', 'finished', 'interrupted', 'failed'
 
@@ -98,7 +100,7 @@ class Run:
 
     def check_data(self, name: str, fingerprint: str) -> None:
         """Raises `UserError` if the dataset `name` holds other data than those the run was begun with."""
-        stack = logs.read_json(self.folder / 'environment.json')  # where status.json was lost
+        stack = json_files.read(self.folder / 'environment.json')  # where status.json was lost
         begun = self.status().get('dataset_fingerprint') or stack.get('dataset', {}).get('fingerprint')
         if begun not in (None, fingerprint):
             raise UserError(
@@ -114,14 +116,14 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """Returns what status.json says, nothing if there is none."""
-        return logs.read_json(self.folder / 'status.json')
+        return json_files.read(self.folder / 'status.json')
 
     def write_status(self, **values: Any) -> None:
         """Changes some values of status.json; the heart-beat always."""
         now = datetime.now(UTC).isoformat(timespec='seconds')
         with _WRITING:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
-            logs.write_json(self.folder / 'status.json', status)
+            json_files.write(self.folder / 'status.json', status)
 
 
 def _keep_card(dataset: str, path: Path) -> None:
@@ -150,7 +152,7 @@ def is_run(folder: Path) -> bool:
 
 def _is_beginning(path: Path) -> bool:
     """Whether a run that was stopped before it had a config may have left this, whole or half written."""
-    return re.sub(r'\.[\d-]+\.tmp$', '', path.name) in BEGINNINGS
+    return files.original_name(path.name) in BEGINNINGS
 
 
 def _new_folder(home: Path, name: str) -> Path:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.runs.logs import logger
+from engine.runs.text_log import logger
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from engine.errors import UserError
 from engine.interfaces import State
 from engine.runs import checksums, faults
-from engine.runs.logs import logger
+from engine.runs.text_log import logger
 
 KINDS = ('latest', 'best')
 UNFINISHED = '.orbax-checkpoint-tmp'

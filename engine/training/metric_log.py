@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from engine.interfaces import Metrics
-from engine.runs import faults, logs
+from engine.runs import faults, json_lines, logs
 from engine.training.metrics import Pending
 from engine.training.observers.progress import Progress
 
@@ -54,7 +54,8 @@ def best_step(evaluations: Iterable[Mapping[str, Any]], metric: str, direction: 
 def digests(folder: Path, step: int) -> dict[str, str]:
     """Returns the sha256 of the logs of metrics in `folder`, cut back to a step."""
     names = ('train.jsonl', 'val.jsonl')
-    return {name: hashlib.sha256(logs.up_to(folder / name, step).encode()).hexdigest() for name in names}
+    texts = {name: json_lines.up_to(folder / name, step) for name in names}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
 
 
 class NonFinite(Exception):  # noqa: N818 (an event, and handled as one)
@@ -95,13 +96,13 @@ class Journal:
         nonfinite: Literal['stop', 'skip'],
     ):
         self._train, self._val, self._time = (
-            logs.JsonLines(folder / f'{name}.jsonl', step) for name in ('train', 'val', 'time')
+            json_lines.JsonLines(folder / f'{name}.jsonl', step) for name in ('train', 'val', 'time')
         )
         self._events = logs.Events(folder, step)
         self._epoch, self._examples, self._progress, self._moved = epoch, examples, progress, moved
         self._stops = nonfinite == 'stop'
         self._pending, self._lapped_at = Pending(), step
-        self._evaluations = {line['step']: line for line in logs.read(folder / 'val.jsonl')}
+        self._evaluations = {line['step']: line for line in json_lines.read(folder / 'val.jsonl')}
         self.clock = Clock()
 
     def __enter__(self) -> Self:

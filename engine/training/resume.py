@@ -10,8 +10,8 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.outputs import outputs
-from engine.runs import checksums, logs
-from engine.runs.logs import logger
+from engine.runs import checksums, json_lines
+from engine.runs.text_log import logger
 from engine.training.checkpoints import KINDS, Checkpoints
 from engine.training.metric_log import Direction, best_step, digests
 
@@ -24,7 +24,7 @@ def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | N
       checkpoints: of the run; those that are damaged are already set aside.
       best: (metric, direction) that chooses the best checkpoint.
     """
-    evaluations = logs.read(folder / 'val.jsonl')
+    evaluations = json_lines.read(folder / 'val.jsonl')
     for candidate in checkpoints.steps('latest'):
         if checkpoints.notes('latest', candidate) != digests(folder, candidate):
             logger.warning(

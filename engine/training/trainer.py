@@ -21,9 +21,9 @@ from engine.interfaces import State
 from engine.prediction import predictions
 from engine.runs import faults
 from engine.runs.guard import Session
-from engine.runs.logs import logger
 from engine.runs.run_folder import Run
 from engine.runs.signals import Signals
+from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
 from engine.training import nonfinite, replay, resume
 from engine.training.batches.evaluation import evaluation_batches

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.outputs import outputs
-from engine.runs.logs import logger
+from engine.runs.text_log import logger
 
 
 class Clock:

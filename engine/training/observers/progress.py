@@ -8,7 +8,7 @@ from datetime import timedelta
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
-from engine.runs.logs import logger
+from engine.runs.text_log import logger
 
 SECONDS = 10.0  # between plain lines, evaluations apart
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.config import config
 from engine.outputs import outputs
-from engine.runs import logs
+from engine.runs import json_files, json_lines
 from engine.training import trainer
 from engine.training.checkpoints import Checkpoints
 from engine.training.trainer import Trainer
@@ -93,21 +93,21 @@ def test_a_run_folder_tells_everything(trained: Path) -> None:
 
 
 def test_every_step_and_every_epoch_has_its_line(trained: Path) -> None:
-    train, val = (logs.read(trained / 'logs' / f'{name}.jsonl') for name in ('train', 'val'))
+    train, val = (json_lines.read(trained / 'logs' / f'{name}.jsonl') for name in ('train', 'val'))
     assert [line['step'] for line in train] == list(range(1, 15))
     assert set(train[0]) == {'step', 'epoch', 'loss', 'accuracy', 'learning_rate', 'gradient_norm'}
     assert [line['step'] for line in val] == [4, 8, 12, 14]  # 30 examples: ceil(30 e / 8), and the end
 
 
 def test_learning_from_the_first_steps(trained: Path) -> None:
-    losses = [line['loss'] for line in logs.read(trained / 'logs' / 'train.jsonl')]
+    losses = [line['loss'] for line in json_lines.read(trained / 'logs' / 'train.jsonl')]
     assert np.mean(losses[-4:]) < losses[0] * 0.9
 
 
 def test_outputs_agree_with_the_last_evaluation(trained: Path) -> None:
     """The evaluation inside training and the saved predictions are the same numbers."""
     saved = outputs.read(trained / 'outputs' / 'val')
-    best = min(logs.read(trained / 'logs' / 'val.jsonl'), key=lambda line: line['loss'])
+    best = min(json_lines.read(trained / 'logs' / 'val.jsonl'), key=lambda line: line['loss'])
     assert saved.step == best['step']
     labels, logits = saved.arrays['labels'], np.asarray(saved.arrays['logits'], np.float64)
     log_sums = np.log(np.exp(logits).sum(-1))
@@ -174,7 +174,7 @@ def test_groups_of_steps_cover_the_same_steps_and_events(
     path = config_file('trainer.Trainer.steps_per_dispatch = 2')
     code, _, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}')
     assert code == 0, err
-    train, val = (logs.read(tmp_path / 'run' / 'logs' / f'{name}.jsonl') for name in ('train', 'val'))
+    train, val = (json_lines.read(tmp_path / 'run' / 'logs' / f'{name}.jsonl') for name in ('train', 'val'))
     assert [line['step'] for line in train] == list(range(1, 15))
     assert [line['step'] for line in val] == [4, 8, 12, 14]
 
@@ -269,7 +269,7 @@ def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
     assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0
-    begun = logs.read_json(run / 'status.json')['dataset_fingerprint']
+    begun = json_files.read(run / 'status.json')['dataset_fingerprint']
     arrays = tmp_path / 'workspace/data/digits/records/digits/toy/1.0.0/arrays'
     assert begun == (arrays / 'fingerprint.txt').read_text().strip()
     (arrays / 'fingerprint.txt').write_text('0' * 64 + '\n')  # as of data built by another version

@@ -11,7 +11,7 @@ import pytest
 from engine.commands import dataset
 from engine.datasets import new
 from engine.errors import UserError
-from engine.runs import logs
+from engine.runs import json_lines
 from tests.engine.test_readme import clone
 
 
@@ -53,7 +53,7 @@ def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
     steps = ['--gin_bindings=trainer.Trainer.steps = 10', '--gin_bindings=trainer.Trainer.save_every = 5']
     run = copy / 'workspace' / f'run_{kind}'
     call(copy, 'engine.commands.train', f'--gin_file=configs/{name}.gin', *steps, f'--run={run}')
-    assert [line['step'] for line in logs.read(run / 'logs/train.jsonl')] == list(range(1, 11))
+    assert [line['step'] for line in json_lines.read(run / 'logs/train.jsonl')] == list(range(1, 11))
     call(copy, 'pytest', '-n0', f'tests/data/test_{name}.py')
     call(copy, 'ruff check', f'data/{name}', f'tests/data/test_{name}.py')
     call(copy, 'ruff format --check', f'data/{name}', f'tests/data/test_{name}.py')

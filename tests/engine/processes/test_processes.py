@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from engine.outputs import outputs
-from engine.runs import logs
+from engine.runs import json_files, json_lines
 from engine.workspace import REPOSITORY
 
 Ends = list[tuple[int, str]]
@@ -50,7 +50,7 @@ def codes(ends: Ends) -> list[int]:
 
 
 def losses(run: Path) -> list[float]:
-    lines = logs.read(run / 'logs' / 'train.jsonl')
+    lines = json_lines.read(run / 'logs' / 'train.jsonl')
     assert [line['step'] for line in lines] == list(range(1, len(lines) + 1))
     return [line['loss'] for line in lines]
 
@@ -87,7 +87,7 @@ def test_two_processes_train_what_one_does(config: Path, alone: Path, tmp_path: 
     assert ends[0][1].splitlines()[-1] == f'run: {tmp_path / "run"}'
     assert 'step' not in ends[1][1]
     assert_like(tmp_path / 'run', alone)
-    assert logs.read_json(tmp_path / 'run' / 'environment.json')['processes'] == 2
+    assert json_files.read(tmp_path / 'run' / 'environment.json')['processes'] == 2
 
 
 @pytest.mark.parametrize(('asked', 'continued'), [(1, 1), (0, 4)])
@@ -96,7 +96,7 @@ def test_a_signal_to_one_stops_and_saves_all(
 ) -> None:
     ends = train(config, tmp_path / 'run', 2, {asked: 'step@7:SIGTERM'})
     assert codes(ends) == [75, 75], ends
-    status = logs.read_json(tmp_path / 'run' / 'status.json')
+    status = json_files.read(tmp_path / 'run' / 'status.json')
     assert status['state'] == 'interrupted'
     assert 7 <= status['step'] < 14
     assert (tmp_path / 'run' / 'checkpoints' / 'latest' / str(status['step'])).is_dir()
@@ -114,7 +114,7 @@ def test_when_one_is_killed_the_first_ends_and_says_why(config: Path, tmp_path: 
         r'error: process 1 of 2 has not been heard of .*\. The same command goes on\.', ends[0][1]
     )
     assert 'Traceback' not in ends[0][1]
-    assert logs.read_json(tmp_path / 'run' / 'status.json')['state'] == 'failed'
+    assert json_files.read(tmp_path / 'run' / 'status.json')['state'] == 'failed'
 
 
 def test_when_the_first_is_killed_the_others_are_ended(config: Path, tmp_path: Path) -> None:

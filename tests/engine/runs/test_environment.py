@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs import environment, logs
+from engine.runs import environment, json_files
 
 SOURCES = {'engine/errors.py', 'research/model.py', 'configs/base.gin', 'data/digits/builder.py'}
 
@@ -43,7 +43,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def recorded(folder: Path, **origin: Any) -> dict[str, Any]:
     """Returns environment.json after it was written."""
     environment.write(folder, **origin)
-    return logs.read_json(folder / 'environment.json')
+    return json_files.read(folder / 'environment.json')
 
 
 def test_the_stack_tells_the_commit_and_what_it_ran_on(repository: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine.outputs import outputs
-from engine.runs import logs
+from engine.runs import json_files, json_lines
 from engine.workspace import REPOSITORY
 from tests.engine import photos
 
@@ -109,7 +109,7 @@ def alone(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def losses(run: Path) -> list[float]:
-    lines = logs.read(run / 'logs' / 'train.jsonl')
+    lines = json_lines.read(run / 'logs' / 'train.jsonl')
     assert [line['step'] for line in lines] == list(range(1, 8))
     return [line['loss'] for line in lines]
 
@@ -148,5 +148,5 @@ def test_a_damaged_image_ends_the_run_in_one_message(
     assert code == 1
     assert next(line for line in said.splitlines() if line.startswith('error')).startswith(message)
     assert 'Traceback' not in said
-    status = logs.read_json(tmp_path / 'run/status.json')
+    status = json_files.read(tmp_path / 'run/status.json')
     assert status['state'] == 'failed' and 'train-06' in status['error']

@@ -10,7 +10,7 @@ import pytest
 from clu.metrics import Average
 
 from engine.interfaces import Metrics
-from engine.runs import logs
+from engine.runs import json_lines
 from engine.training.metric_log import Clock, Journal
 from engine.training.observers.progress import Progress
 from tests.engine.conftest import Clock as Time
@@ -49,7 +49,7 @@ def test_every_step_has_its_line(journal: Any, beats: list[int], tmp_path: Path)
         opened.trained(0, losses(5))
         opened.trained(1, losses(4, 3))
         opened.flush()
-        assert logs.read(tmp_path / 'train.jsonl') == [
+        assert json_lines.read(tmp_path / 'train.jsonl') == [
             {'step': 1, 'epoch': 0.25, 'loss': 5},
             {'step': 2, 'epoch': 0.5, 'loss': 4},
             {'step': 3, 'epoch': 0.75, 'loss': 3},
@@ -60,7 +60,7 @@ def test_every_step_has_its_line(journal: Any, beats: list[int], tmp_path: Path)
 def test_leaving_writes_what_is_still_on_the_device(journal: Any, tmp_path: Path) -> None:
     with journal() as opened:
         opened.trained(0, losses(5))
-    assert [line['step'] for line in logs.read(tmp_path / 'train.jsonl')] == [1]
+    assert [line['step'] for line in json_lines.read(tmp_path / 'train.jsonl')] == [1]
 
 
 def test_leaving_by_an_error_closes_and_waits_for_nothing(journal: Any, tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_leaving_by_an_error_closes_and_waits_for_nothing(journal: Any, tmp_path
         opened.evaluated(0, {'loss': 1.0})
         opened.trained(0, losses(5))
         raise RuntimeError('out of memory')
-    assert logs.read(tmp_path / 'train.jsonl') == []
-    assert len(logs.read(tmp_path / 'val.jsonl')) == 1
+    assert json_lines.read(tmp_path / 'train.jsonl') == []
+    assert len(json_lines.read(tmp_path / 'val.jsonl')) == 1
 
 
 def test_going_on_writes_the_lines_after_the_step_anew(journal: Any, tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_going_on_writes_the_lines_after_the_step_anew(journal: Any, tmp_path: P
                 opened.flush()
                 opened.evaluated(step + 1, {'loss': loss})
     for name in ('train', 'val'):
-        lines = logs.read(tmp_path / f'{name}.jsonl')
+        lines = json_lines.read(tmp_path / f'{name}.jsonl')
         assert [(line['step'], line['loss']) for line in lines] == [(1, 1), (2, 1), (3, 2), (4, 2)]
-    assert [line['step'] for line in logs.read(tmp_path / 'time.jsonl')] == [1, 2, 3, 4]
+    assert [line['step'] for line in json_lines.read(tmp_path / 'time.jsonl')] == [1, 2, 3, 4]
 
 
 def test_evaluations_are_remembered_after_reopening(journal: Any) -> None:
@@ -166,6 +166,6 @@ def test_time_between_evaluations(journal: Any, tmp_path: Path, clock: Time) -> 
         opened.evaluated(8, {'loss': 1.0})
         clock.now += 4
         opened.evaluated(9, {'loss': 1.0})
-    first, second = logs.read(tmp_path / 'time.jsonl')
+    first, second = json_lines.read(tmp_path / 'time.jsonl')
     assert first == {'step': 8, 'seconds': {'total': 2}, 'examples_per_second': 4 * 8 / 2}
     assert second == {'step': 9, 'seconds': {'total': 4}, 'examples_per_second': 1 * 8 / 4}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs import logs
+from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
 from tests.engine.datasets.begun import begun
@@ -41,7 +41,7 @@ def check(program: Program, saved: Path, pairs: Pairs) -> None:
     """Evaluates outputs and compares with the line of the step that they are of."""
     assert program('evaluate', str(saved))[0] == 0
     found: dict[str, Any] = json.loads((saved / 'evaluation/metrics.json').read_text())
-    lines = {line['step']: line for line in logs.read(saved.parents[1] / 'logs/val.jsonl')}
+    lines = {line['step']: line for line in json_lines.read(saved.parents[1] / 'logs/val.jsonl')}
     line = lines[found['step']]
     for name, (offline, change) in pairs.items():
         assert found['metrics'][offline]['value'] == pytest.approx(change(line[name]), abs=1e-6, rel=0), name

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
-from engine.runs import logs
+from engine.runs import text_log
 from engine.training.observers.progress import SECONDS, Bar, Progress, progress
 from tests.engine.conftest import Clock
 
@@ -98,8 +98,8 @@ def test_a_bar_on_a_terminal(said: list[str]) -> None:
 
 def test_lines_stand_above_the_bar(loggers: None) -> None:
     with terminal() as text:
-        logs.to_terminal()
+        text_log.to_terminal()
         shown = progress(0, 100, epoch, 8)
-        logs.logger.info('something [worth] saying')
+        text_log.logger.info('something [worth] saying')
         shown.close()
     assert '\x1b[2Ksomething [worth] saying\r\n' in text[0]
