@@ -125,12 +125,7 @@ def test_a_run_is_told_by_its_config(tmp_path: Path) -> None:
 
 
 def test_what_a_kill_left_half_written_is_no_hindrance(tmp_path: Path) -> None:
-    for name in (
-        'config.tmp',
-        '.status.json.0123abcd.tmp',
-        '.config.gin.0123abcd.tmp',
-        'requirements.lock',
-        'lock',
-    ):
+    half_written = ('config.tmp', '.status.json.0123abcd.tmp', '.config.gin.0123abcd.tmp')
+    for name in (*half_written, 'requirements.lock', 'lock'):
         (tmp_path / name).touch()
     assert Run.begin('digits', tmp_path).folder == tmp_path
