@@ -85,8 +85,8 @@ def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, 
         'interval': 0,
         'unit': 'euros',
         'direction': 'lower',
-        'definition': 'Mean cost of a decision: 1 for a mistake, or more where the class that matters is '
-        'missed.',
+        'definition': 'Mean cost of a decision: 1 for a mistake, `missed` for a mistake about the '
+        'positive class.',
         'source': f'{code.stem}.expected_cost, sha256 {outputs.fingerprint(code)["sha256"]}',
     }
     config.write_text(known['config'])
