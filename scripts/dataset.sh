@@ -1,4 +1,4 @@
 #!/usr/bin/env bash
-# Builds and checks datasets: scripts/dataset.sh --help
+# Creates, builds, checks and shows datasets: scripts/dataset.sh --help
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 exec "$python" -m engine.commands.dataset "$@"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes the pins, requirements*.txt, from requirements*.in. Keeps the pins that still fit: scripts/pin.sh --upgrade
-# takes the newest of everything, scripts/pin.sh --upgrade-package jax the newest of one.
+# Pins requirements*.in in requirements*.txt. Keeps pins that still fit. scripts/pin.sh --upgrade upgrades everything,
+# scripts/pin.sh --upgrade-package jax upgrades one package.
 also=dev
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
-# In this order: the others are pinned to what requirements.txt says.
+# requirements.txt comes first, because the others must agree with it.
 for name in requirements requirements-{eval,dev,gpu,tpu,benchmarks}; do
   "$python" -m uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
     --custom-compile-command scripts/pin.sh --output-file "$name.txt" "$name.in" "$@"
