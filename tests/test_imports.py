@@ -63,7 +63,7 @@ ROOMS = {
         'workspace',
     },
     'checks': {'datasets', 'errors', 'files', 'interfaces', 'outputs', 'render', 'sharding', 'training'},
-    'run_reader': {'errors', 'evaluation', 'files', 'outputs', 'render'},
+    'run_reader': {'errors', 'files', 'outputs', 'render'},
     'evaluation': {'errors', 'files', 'kinds', 'outputs', 'render', 'run_reader'},
     'kinds': {'errors', 'evaluation', 'outputs', 'render'},
 }

@@ -51,15 +51,24 @@ def boxes(example: Mapping[str, np.ndarray], classes: int) -> str:
     labels = example.get('classes', np.zeros(len(example['boxes']), int))
     return ''.join(
         f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{max(x1 - x0, 0):.1f}" height="{max(y1 - y0, 0):.1f}" '
-        f'style="stroke:{_visible(int(label), classes)}"/>'
+        f'style="stroke:{_box_colour(int(label), classes)}"/>'
         for (x0, y0, x1, y1), label in zip(example['boxes'], labels, strict=True)
         if label >= 0
     )
 
 
-def _visible(label: int, classes: int) -> str:
+def _box_colour(label: int, classes: int) -> str:
     """Returns the colour of a box: that of its class, but not black, which images hide."""
     return css(label, classes) if label else '#ffffff'
+
+
+def visible(image: np.ndarray) -> np.ndarray:
+    """Returns the channels of an image [H, W, C] that can be shown: the first of fewer than 3, else 3.
+
+    Returns:
+      [H, W] in grey levels, or [H, W, 3].
+    """
+    return image[..., 0] if image.shape[-1] < 3 else image[..., :3]
 
 
 def _placed(image: np.ndarray, width: int, height: int, more: str = '') -> str:

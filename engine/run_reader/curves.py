@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from engine.evaluation.drawing.figures import GREY, PERCENT, plain
-from engine.render.palette import OKABE_ITO
+from engine.render.figure_style import PERCENT, entitle, hide_frame, plain
+from engine.render.palette import GREY, OKABE_ITO
 from engine.run_reader.logs import KINDS, REST, TrainingLogs
 from engine.run_reader.summary import Runs, duration
 
@@ -111,7 +111,7 @@ def times(runs: Runs) -> Figure:
     axes.invert_yaxis()
     axes.tick_params(axis='y', length=0)
     axes.spines[['top', 'right', 'left']].set_visible(False)
-    figure.suptitle('where the time went', x=0.02, ha='left')
+    entitle(figure, 'where the time went')
     figure.legend(loc='outside lower center', ncols=len(KINDS), frameon=False)
     return figure
 
@@ -158,12 +158,12 @@ def _window(name: str, runs: Runs) -> int:
 def _canvas(title: str, runs: Runs) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, HEIGHT), layout='constrained')
     axes = figure.add_subplot()
-    axes.spines[['top', 'right']].set_visible(False)
+    hide_frame(axes)
     axes.grid(axis='y', color=GREY, alpha=0.2, linewidth=0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter('{x:,.0f}')
     alone = f', {_short(next(iter(runs)), 48)}' if len(runs) == 1 else ''
-    figure.suptitle(_words(title) + alone, x=0.02, ha='left')
+    entitle(figure, _words(title) + alone)
     return figure, axes
 
 

@@ -1,22 +1,20 @@
 """Figures for a talk or a paper: readable from the last row, safe for the colour-blind."""
 
-import functools
-
 import numpy as np
 import pandas as pd
-from matplotlib import font_manager, rcParams
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
+from engine.render.figure_style import PERCENT, entitle, hide_frame, histogram_edges, plain
+from engine.render.palette import GREY, ORANGE, SKY
+from engine.render.pictures import visible
 
-# Of Okabe and Ito's palette: told apart with any colour vision.
-SKY, ORANGE, GREY = '#56B4E9', '#D55E00', '#666666'
-PERCENT = PercentFormatter(1, symbol=' %')
 # From nothing to blue: right on any background.
 SHARES = LinearSegmentedColormap.from_list('shares', [(0, 0.45, 0.7, 0), (0, 0.45, 0.7, 1)])
 # More classes than these are drawn without their numbers, or without their names, or not all of them.
@@ -56,7 +54,7 @@ def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric, in_perc
     axes.set_ylabel('label (numbers in %)' if in_percent else 'label')
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    entitle(figure, title, accuracy)
+    entitle(figure, plain(title, 60), accuracy.with_title())
     return figure
 
 
@@ -89,9 +87,8 @@ def reliability(table: pd.DataFrame, title: str, error: Metric) -> Figure:
     below.xaxis.set_major_formatter(PERCENT)
     below.yaxis.set_major_formatter('{x:.0f}')
     figure.legend(loc='outside lower center', ncols=3, frameon=False)
-    for axes in (above, below):
-        axes.spines[['top', 'right']].set_visible(False)
-    entitle(figure, title, error)
+    hide_frame(above, below)
+    entitle(figure, plain(title, 60), error.with_title())
     return figure
 
 
@@ -127,9 +124,9 @@ def class_scores(
     axes.xaxis.set_major_formatter(PERCENT)
     which = f'the {BARS} lowest of {len(present)} classes' if len(present) > BARS else 'class'
     axes.set(xlabel=f'{name} (bar) and its interval (line)', ylabel=f'{which} ({counted})')
-    axes.spines[['top', 'right']].set_visible(False)
+    hide_frame(axes)
     axes.tick_params(axis='y', length=0)
-    entitle(figure, title, headline)
+    entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 
@@ -149,7 +146,7 @@ def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
         axes.set_axis_off()
         if place < len(shown):
             axes.imshow(visible(shown[place]), cmap='gray', vmin=0, vmax=255)
-    entitle(figure, title, distance)
+    entitle(figure, plain(title, 60), distance.with_title())
     return figure
 
 
@@ -164,7 +161,7 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
     shown = table.head(HARDEST)
     figure = Figure(figsize=(6.4, 4.2 + 0.25 * len(shown)), layout='constrained')
     above, below = figure.subplots(2, height_ratios=(3, 1 + 0.25 * len(shown)))
-    above.hist(table['bits_per_byte'], bins=edges(table['bits_per_byte'].to_numpy()), color=SKY)
+    above.hist(table['bits_per_byte'], bins=histogram_edges(table['bits_per_byte'].to_numpy()), color=SKY)
     above.axvline(headline.value, color=ORANGE, label='all texts together')
     above.set(xlim=(0, None), xlabel='bits per byte', ylabel='texts')
     above.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -175,47 +172,14 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
     below.invert_yaxis()
     below.set(xlabel='bits per byte', ylabel='the hardest')
     below.tick_params(axis='y', length=0)
-    for axes in (above, below):
-        axes.spines[['top', 'right']].set_visible(False)
-    entitle(figure, title, headline)
+    hide_frame(above, below)
+    entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 
 def subject(found: Outputs, bootstrap: Bootstrap) -> str:
     """Returns what a figure shows: dataset, split, number of examples, and how sure the intervals are."""
     return f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
-
-
-def entitle(figure: Figure, title: str, headline: Metric) -> None:
-    """Writes above a figure what was evaluated and its headline."""
-    numbers = f'{headline.definition.title} {headline.shown()} ({headline.shown_interval()})'
-    figure.suptitle(f'{plain(title, 60)}\n{numbers}', x=0.02, ha='left')
-
-
-def plain(name: object, length: int = 20) -> str:
-    """Returns a name short enough for an axis, without signs that start a formula or that its font lacks."""
-    there = _glyphs()
-    text = ''.join(sign if ord(sign) in there else '□' for sign in str(name)).replace('$', r'\$')
-    return text if len(text) <= length else text[: length - 1] + '…'
-
-
-def visible(image: np.ndarray) -> np.ndarray:
-    """Returns what can be shown of an image [h, w, c]: gray [h, w] of fewer than three channels, or three."""
-    return image[..., 0] if image.shape[-1] < 3 else image[..., :3]
-
-
-def edges(values: np.ndarray) -> list[float]:
-    """Returns the 41 edges of 40 bins for a histogram, far apart enough where all values are equal."""
-    low, high = values.min(), values.max()
-    reach = max(high - low, 1e-6 * max(abs(low), abs(high))) or 1.0
-    return (low / 2 + high / 2 + reach * np.linspace(-0.5, 0.5, 41) * (1 + 1e-9)).tolist()
-
-
-@functools.cache
-def _glyphs() -> frozenset[int]:
-    """Returns the characters that the font of the figures has."""
-    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
-    return frozenset(font.get_charmap())
 
 
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:

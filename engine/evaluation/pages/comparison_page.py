@@ -15,8 +15,8 @@ from engine.evaluation.pages import gallery, parts
 from engine.evaluation.pages.disagreements import disagreements
 from engine.evaluation.results.metric import Metric
 from engine.render import html_tables, markup
+from engine.render.charts import ForestRow, forest
 from engine.render.document import document
-from engine.render.forest import Line, forest
 from engine.render.html_tables import Cell, number, text
 from engine.render.table_formats import BEST, TIED, Table
 from engine.run_reader import logs
@@ -113,7 +113,7 @@ def _forests(groups: Sequence[Group], names: Sequence[str], found: Sequence[Stan
     ]
     title = f'{comparison_table.title(groups, by)}, minus the best'
     minus = [
-        Line(
+        ForestRow(
             name,
             each.difference.value,
             *each.difference.interval,
@@ -129,12 +129,12 @@ def _shown(like: Metric, value: float) -> str:
     return replace(like, value=value).shown()
 
 
-def _lines(groups: Sequence[Group], names: Sequence[str], metric: str) -> list[Line]:
+def _lines(groups: Sequence[Group], names: Sequence[str], metric: str) -> list[ForestRow]:
     lines = []
     for group, name in zip(groups, names, strict=True):
         found = group.metric(metric)
         seeds = [each.metrics[metric].value for each in group.reports] if len(group.reports) > 1 else []
-        lines.append(Line(name, found.value, *found.interval, shown=group.shown(metric), dots=seeds))
+        lines.append(ForestRow(name, found.value, *found.interval, shown=group.shown(metric), dots=seeds))
     return lines
 
 

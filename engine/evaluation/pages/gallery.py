@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.drawing.figures import visible
 from engine.evaluation.results.report import Report
 from engine.outputs.outputs import Outputs
 from engine.render import markup, pictures
+from engine.render.pictures import visible
 
 SHOWN = 24  # examples of a sort
 NAMED = 40  # more classes have no legend

@@ -46,6 +46,10 @@ class Metric:
         low, high = map(self.digits, self.interval)
         return f'{self.digits(self.value)} ({low} to {high})'
 
+    def with_title(self) -> str:
+        """Returns the title, the value and the interval as people read them, for the head of a figure."""
+        return f'{self.definition.title} {self.shown()} ({self.shown_interval()})'
+
     def as_json(self) -> dict[str, Any]:
         """Returns what metrics.json says of it."""
         return {

@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from engine.evaluation.drawing import example_sheet
-from engine.evaluation.drawing.figures import entitle, plain, visible
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
+from engine.render.figure_style import entitle, plain
+from engine.render.pictures import visible
 
 
 def draw(found: Outputs, scores: np.ndarray, title: str, headline: Metric) -> Figure:
@@ -22,7 +23,7 @@ def draw(found: Outputs, scores: np.ndarray, title: str, headline: Metric) -> Fi
       headline: the score of all.
     """
     figure = example_sheet.draw(scores, 11.6, partial(_draw_group, found=found, scores=scores))
-    entitle(figure, title, headline)
+    entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 

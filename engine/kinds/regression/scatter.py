@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from engine.evaluation.drawing import figures
-from engine.evaluation.drawing.figures import GREY, ORANGE, SKY, entitle
 from engine.evaluation.results.metric import Metric
+from engine.render.figure_style import entitle, hide_frame, histogram_edges, plain
+from engine.render.palette import GREY, ORANGE, SKY
 
 TARGETS = 6  # so many targets are drawn, the first ones
 POINTS = 5000  # of each, evenly spaced
@@ -29,7 +29,7 @@ def predictions(values: np.ndarray, targets: np.ndarray, title: str, headline: M
         _errors(below, values[:, target] - targets[:, target])
         if targets.shape[1] > 1:
             above.set_title(f'target {target}', loc='left', fontsize='medium')
-    entitle(figure, title, headline)
+    entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 
@@ -40,14 +40,14 @@ def _points(axes: Axes, values: np.ndarray, targets: np.ndarray) -> None:
     axes.plot([low, high], [low, high], color=GREY, linestyle='--', linewidth=1)
     axes.plot(targets[::step], values[::step], 'o', color=SKY, markersize=3, alpha=0.5, markeredgewidth=0)
     axes.set(xlabel='target', ylabel='prediction')
-    axes.spines[['top', 'right']].set_visible(False)
+    hide_frame(axes)
 
 
 def _errors(axes: Axes, errors: np.ndarray) -> None:
     """Draws a histogram of the errors, and their mean, which says whether all lie too high or too low."""
-    axes.hist(errors, bins=figures.edges(errors), color=SKY)
+    axes.hist(errors, bins=histogram_edges(errors), color=SKY)
     axes.axvline(0, color=GREY, linestyle='--', linewidth=1)
     axes.axvline(errors.mean(), color=ORANGE, label=f'mean {errors.mean():.3g}')
     axes.set(xlabel='prediction minus target', ylabel='examples')
     axes.legend(frameon=False, loc='upper right')
-    axes.spines[['top', 'right']].set_visible(False)
+    hide_frame(axes)

@@ -8,10 +8,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from engine.evaluation.drawing import example_sheet
-from engine.evaluation.drawing.figures import NUMBERED, entitle, plain
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
 from engine.render import palette
+from engine.render.figure_style import entitle, plain
+
+MOST_COLOURS = 20  # of the legend
 
 
 def draw(
@@ -29,7 +31,7 @@ def draw(
     figure = example_sheet.draw(image_scores, 9.4, partial(_draw_group, found=found, scores=image_scores))
     shown = np.concatenate([*example_sheet.chosen(image_scores).values()])
     _explain_colours(figure, found, class_names, shown)
-    entitle(figure, title, headline)
+    entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 
@@ -45,7 +47,7 @@ def _draw_group(part: SubFigure, places: np.ndarray, *, found: Outputs, scores: 
 
 def _explain_colours(figure: Figure, found: Outputs, class_names: Sequence[str], indices: np.ndarray) -> None:
     """Names the colours of the classes that the drawn examples show."""
-    shown = np.unique([found.arrays[name][indices] for name in ('targets', 'masks')])[:NUMBERED]
+    shown = np.unique([found.arrays[name][indices] for name in ('targets', 'masks')])[:MOST_COLOURS]
     patches = [
         Patch(color=tuple(palette.colours(256)[each] / 255), label=plain(class_names[each])) for each in shown
     ]
