@@ -19,7 +19,7 @@ from numpy.lib.format import open_memmap
 from benchmarks.report import show, table
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.classification import evaluate
-from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 
@@ -97,9 +97,9 @@ def plain(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(predictions), np.concatenate(sums)
 
 
-def ours(folder: Path) -> Predicted:
+def ours(folder: Path) -> ClassPredictions:
     """Verifies every file of the outputs and computes every metric."""
-    predicted = read_predicted(outputs.read(folder))
+    predicted = read_predictions(outputs.read(folder))
     evaluate.measure(predicted, [5], 15)
     return predicted
 
@@ -148,7 +148,7 @@ def anonymous_peak(process: subprocess.Popen[bytes]) -> float:
     return peak * 1024 / 1e9
 
 
-def resampled(predicted: Predicted, bootstrap: Bootstrap) -> None:
+def resampled(predicted: ClassPredictions, bootstrap: Bootstrap) -> None:
     """Computes every metric on each resample, and its interval."""
     for resamples in evaluate.resample(predicted, [5], 15, bootstrap).values():
         bootstrap.interval(resamples)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from engine import errors, files
 from engine.commands import bound_evaluator, command_line
-from engine.evaluation.comparison import comparison_inputs, comparison_table, ranking
-from engine.evaluation.comparison import methods as groups
-from engine.evaluation.comparison.methods import Group
+from engine.evaluation.comparison import comparison_inputs, comparison_table, methods, ranking
+from engine.evaluation.comparison.methods import Method
 from engine.evaluation.labels import external_labels
 from engine.evaluation.pages import comparison_page
 from engine.render import table_formats
@@ -69,19 +68,19 @@ def main(arguments: argparse.Namespace) -> int:
     reports = [evaluator.report_on(each.outputs) for each in cut]
     bound_evaluator.operative(config)
     by = arguments.metric or reports[0].headline[0]
-    made, note = rendered(ranking.ordered(groups.by_method(cut, reports), by), by, arguments.format)
+    made, note = rendered(ranking.ordered(methods.from_inputs(cut, reports), by), by, arguments.format)
     show(made, target)
     notes = dict.fromkeys([note, *(external_labels.said(each.outputs) for each in cut)])
     sys.stderr.writelines(f'{printable(each)}\n' for each in notes if each)
     return errors.EXIT_FINISHED
 
 
-def rendered(methods: Sequence[Group], by: str, form: str) -> tuple[str, str]:
+def rendered(ordered: Sequence[Method], by: str, form: str) -> tuple[str, str]:
     """Returns the comparison in a format, and the note for which that has no place."""
-    found = ranking.standings(methods, by)
+    found = ranking.rank(ordered, by)
     if form == 'html':
-        return comparison_page.page(methods, found, by), ''
-    made = comparison_table.table(methods, found, by, in_numbers=form == 'csv')
+        return comparison_page.page(ordered, found, by), ''
+    made = comparison_table.table(ordered, found, by, in_numbers=form == 'csv')
     return table_formats.FORMATS[form](made), made.note if form == 'csv' else ''
 
 

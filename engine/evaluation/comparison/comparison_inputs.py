@@ -30,7 +30,7 @@ _TRUTHS = (
 
 
 @dataclass(frozen=True)
-class Source:
+class ComparisonInput:
     """Outputs and what is known of their making.
 
     Attributes:
@@ -52,7 +52,7 @@ class Source:
         return self.settings.seed if self.settings else self.outputs.manifest['details'].get('seed', '')
 
 
-def find(paths: Iterable[str | Path], split: str) -> list[Source]:
+def find(paths: Iterable[str | Path], split: str) -> list[ComparisonInput]:
     """Finds and reads outputs.
 
     Args:
@@ -63,53 +63,53 @@ def find(paths: Iterable[str | Path], split: str) -> list[Source]:
     Raises:
       UserError: a path does not exist or holds no such outputs, or outputs are damaged.
     """
-    found: dict[Path, Source] = {}
+    found: dict[Path, ComparisonInput] = {}
     for path in map(Path, paths):
         for each in [read(path)] if outputs.is_outputs(path) else _below(path, split):
             found.setdefault(each.outputs.folder.resolve(), each)
     return list(found.values())
 
 
-def read(folder: Path) -> Source:
+def read(folder: Path) -> ComparisonInput:
     """Reads an outputs folder and, where it stands in one, what is known of the run."""
     run = folder.resolve().parent.parent
     if not (run / CONFIG).is_file():
-        return Source(folder.resolve(), outputs.read(folder), None, '')
-    return Source(run, outputs.read(folder), settings.parse(_text(run / CONFIG)), _commit(run))
+        return ComparisonInput(folder.resolve(), outputs.read(folder), None, '')
+    return ComparisonInput(run, outputs.read(folder), settings.parse(_text(run / CONFIG)), _commit(run))
 
 
-def common(sources: Sequence[Source], intersect: bool) -> list[Source]:
+def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[ComparisonInput]:
     """Brings outputs to the same examples in the order of the first.
 
     Args:
-      sources: at least one.
+      inputs: at least one.
       intersect: whether to cut them to the examples that all have, where these differ.
 
     Raises:
       UserError: kinds or examples differ, or no example is common to all.
     """
-    first = sources[0].outputs
-    for each in sources[1:]:
+    first = inputs[0].outputs
+    for each in inputs[1:]:
         _check_kind(first, each.outputs)
         if not intersect:
             _check_ids(first, each.outputs)
-    there = set(first.ids).intersection(*(each.outputs.ids for each in sources))
+    there = set(first.ids).intersection(*(each.outputs.ids for each in inputs))
     if not there:
         raise UserError(f'{first.folder} and the other outputs have no example in common.')
     ids = tuple(each for each in first.ids if each in there)
-    return [replace(each, outputs=subset.of_ids(each.outputs, ids)) for each in sources]
+    return [replace(each, outputs=subset.of_ids(each.outputs, ids)) for each in inputs]
 
 
-def check_comparable(sources: Sequence[Source]) -> None:
+def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
     """Raises `UserError` if classes, extractors of features, or what is known of the examples differ."""
-    for each in sources[1:]:
-        _check_same_question(sources[0].outputs, each.outputs)
+    for each in inputs[1:]:
+        _check_same_question(inputs[0].outputs, each.outputs)
 
 
 # Finding.
 
 
-def _below(path: Path, split: str) -> list[Source]:
+def _below(path: Path, split: str) -> list[ComparisonInput]:
     there = files.topmost(path, lambda folder: (folder / CONFIG).is_file() or outputs.is_outputs(folder))
     found = [source for folder in there for source in _in(folder, split)]
     if not found:
@@ -117,7 +117,7 @@ def _below(path: Path, split: str) -> list[Source]:
     return found
 
 
-def _in(folder: Path, split: str) -> list[Source]:
+def _in(folder: Path, split: str) -> list[ComparisonInput]:
     """Returns the outputs of a run, or outputs themselves unless they state another split."""
     if (folder / CONFIG).is_file():
         return [read(_of_run(folder, split))]

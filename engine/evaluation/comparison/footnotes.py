@@ -2,41 +2,41 @@
 
 from collections.abc import Sequence
 
-from engine.evaluation.comparison.methods import Group, are_alike
-from engine.evaluation.comparison.ranking import SIGNIFICANT, Standing
+from engine.evaluation.comparison.methods import Method, are_alike
+from engine.evaluation.comparison.ranking import SIGNIFICANT, Rank
 from engine.render.table_formats import BEST, TIED
 
 
-def note(groups: Sequence[Group], found: Sequence[Standing], name: str) -> str:
+def note(methods: Sequence[Method], found: Sequence[Rank], name: str) -> str:
     """Returns the sentences under the table.
 
     Args:
-      groups: the best first.
+      methods: the best first.
       found: how each of them stands.
       name: of the metric by which they are compared.
     """
-    return f'{_of_values(groups)} {_of_tests(groups, found, name)}'
+    return f'{_of_values(methods)} {_of_tests(methods, found, name)}'
 
 
-def _of_values(groups: Sequence[Group]) -> str:
-    found = [source.outputs for group in groups for source in group.sources]
+def _of_values(methods: Sequence[Method]) -> str:
+    found = [source.outputs for method in methods for source in method.inputs]
     totals = {each.manifest['examples'] for each in found} - {len(found[0].ids)}
     parts = [f'{len(found[0].ids)} examples, the same for all']
     parts[0] += f', cut from as many as {max(totals)}.' if totals else '.'
-    if any(len(group.reports) == 1 for group in groups):
-        percent = groups[0].reports[0].bootstrap.percent
+    if any(len(method.reports) == 1 for method in methods):
+        percent = methods[0].reports[0].bootstrap.percent
         parts.append(f'In brackets: {percent} bootstrap intervals over the examples.')
-    if not are_alike(groups, 'log_loss'):
+    if not are_alike(methods, 'log_loss'):
         parts.append('Log loss takes probabilities below 1.2e-7 as that, and what logits make as it is.')
-    if any(len(group.reports) > 1 for group in groups):
+    if any(len(method.reports) > 1 for method in methods):
         parts.append('After ±: the standard deviation over seeds, around their mean.')
     return ' '.join(parts)
 
 
-def _of_tests(groups: Sequence[Group], found: Sequence[Standing], name: str) -> str:
-    report = groups[0].reports[0]
+def _of_tests(methods: Sequence[Method], found: Sequence[Rank], name: str) -> str:
+    report = methods[0].reports[0]
     title = report.metrics[name].definition.title
-    if len(groups) == 1:
+    if len(methods) == 1:
         return 'There is no other method to compare with.'
     if not any(each.difference for each in found):
         return f'Sorted by {title}, which cannot be compared example by example: nothing is marked.'
@@ -44,12 +44,12 @@ def _of_tests(groups: Sequence[Group], found: Sequence[Standing], name: str) -> 
     if any(each.mcnemar is not None for each in found):
         tests += " and McNemar's exact test"
     parts = [f'Each method is compared with the first by {title}: {tests}.', _of_correction(len(found) - 1)]
-    if any(len(group.reports) > 1 for group in groups):
+    if any(len(method.reports) > 1 for method in methods):
         parts.append(
             'Of several seeds the mean is compared: p speaks of other examples and, by '
             "Student's t, of other seeds."
         )
-    if any(len(group.reports) == 1 and group.seeds for group in groups):
+    if any(len(method.reports) == 1 and method.seeds for method in methods):
         parts.append('Where a method has one seed, p knows nothing of others.')
     return ' '.join([*parts, _of_marks(found)])
 
@@ -60,7 +60,7 @@ def _of_correction(comparisons: int) -> str:
     return f'p is corrected for {comparisons} comparisons by the method of Holm.'
 
 
-def _of_marks(found: Sequence[Standing]) -> str:
+def _of_marks(found: Sequence[Rank]) -> str:
     test = f'p below {SIGNIFICANT}'
     if any(each.mcnemar is not None for each in found):
         test += ' by both tests'

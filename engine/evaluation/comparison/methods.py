@@ -12,34 +12,34 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import UserError
-from engine.evaluation.comparison.comparison_inputs import Source
+from engine.evaluation.comparison.comparison_inputs import ComparisonInput
 from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
 
 
 @dataclass(frozen=True)
-class Group:
+class Method:
     """Outputs of one method, by seed.
 
     Attributes:
-      sources: the outputs.
+      inputs: the outputs.
       reports: what was found about each.
       place: among the methods that are compared, so that each has chances of its own.
     """
 
-    sources: Sequence[Source]
+    inputs: Sequence[ComparisonInput]
     reports: Sequence[Report]
     place: int = 0
 
     @property
     def folder(self) -> Path:
         """Where the first of them lies."""
-        return self.sources[0].folder
+        return self.inputs[0].folder
 
     @property
     def seeds(self) -> str:
         """The seeds as people read them; '' where neither configs nor outputs tell."""
-        return ', '.join(filter(None, (each.seed for each in self.sources)))
+        return ', '.join(filter(None, (each.seed for each in self.inputs)))
 
     def metric(self, name: str) -> Metric:
         """Returns a metric, of several seeds their mean; NaN for ends of an interval that nothing tells."""
@@ -81,7 +81,7 @@ class Group:
         return [each.metrics[name].value for each in self.reports]
 
 
-def by_method(sources: Sequence[Source], reports: Sequence[Report]) -> list[Group]:
+def from_inputs(inputs: Sequence[ComparisonInput], reports: Sequence[Report]) -> list[Method]:
     """Groups outputs by config without seed, code, and name of the outputs, in the order of the first ones.
 
     Outputs that are no run's are a method each, unless their details name the same `method`.
@@ -90,23 +90,23 @@ def by_method(sources: Sequence[Source], reports: Sequence[Report]) -> list[Grou
       UserError: two runs have the seed in common too, and are not two samples of anything.
     """
     found: dict[object, list[int]] = {}
-    for index, source in enumerate(sources):
+    for index, source in enumerate(inputs):
         found.setdefault(_method(source), []).append(index)
     for members in found.values():
-        _check_seeds([sources[index] for index in members])
+        _check_seeds([inputs[index] for index in members])
     return [
-        Group([sources[index] for index in each], [reports[index] for index in each], place)
+        Method([inputs[index] for index in each], [reports[index] for index in each], place)
         for place, each in enumerate(found.values())
     ]
 
 
-def are_alike(groups: Sequence[Group], name: str) -> bool:
+def are_alike(methods: Sequence[Method], name: str) -> bool:
     """Returns whether a metric is made alike of all: log loss of logits is exact, of probabilities not."""
-    saved = {'logits' in source.outputs.arrays for group in groups for source in group.sources}
+    saved = {'logits' in source.outputs.arrays for method in methods for source in method.inputs}
     return name != 'log_loss' or len(saved) == 1
 
 
-def _method(source: Source) -> object:
+def _method(source: ComparisonInput) -> object:
     if source.settings is None:
         details = source.outputs.manifest['details']
         return details.get('method', source.folder)
@@ -114,8 +114,8 @@ def _method(source: Source) -> object:
     return settings, source.commit, source.outputs.folder.name
 
 
-def _check_seeds(members: Sequence[Source]) -> None:
-    seen: dict[str, Source] = {}
+def _check_seeds(members: Sequence[ComparisonInput]) -> None:
+    seen: dict[str, ComparisonInput] = {}
     for each in members:
         if each.seed in seen:
             raise UserError(

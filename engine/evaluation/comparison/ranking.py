@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison import paired
-from engine.evaluation.comparison.methods import Group, are_alike
+from engine.evaluation.comparison.methods import Method, are_alike
 from engine.evaluation.results.metric import Metric
 from engine.render.table_formats import BEST, TIED
 
@@ -14,7 +14,7 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
-class Standing:
+class Rank:
     """How a method stands against the best.
 
     Attributes:
@@ -30,15 +30,15 @@ class Standing:
     mark: str = ''
 
 
-def ordered(groups: Sequence[Group], name: str) -> list[Group]:
-    """Returns the groups by a metric, the best first.
+def ordered(methods: Sequence[Method], name: str) -> list[Method]:
+    """Returns the methods by a metric, the best first.
 
     Raises:
       UserError: there is no such metric, or neither direction of it is better.
     """
-    metrics = groups[0].reports[0].metrics
+    metrics = methods[0].reports[0].metrics
     # Outputs without class names may know other classes, and then fewer have a top-5 accuracy.
-    if not all(name in report.metrics for group in groups for report in group.reports):
+    if not all(name in report.metrics for method in methods for report in method.reports):
         raise UserError(
             f'--metric={name}: not all of these outputs have such a metric. {did_you_mean(name, metrics)}'
         )
@@ -46,45 +46,45 @@ def ordered(groups: Sequence[Group], name: str) -> list[Group]:
     if not direction:
         raise UserError(f'--metric={name}: neither high nor low is better; choose another one.')
     sign = -1 if direction == 'higher' else 1
-    return sorted(groups, key=lambda group: sign * group.metric(name).value)
+    return sorted(methods, key=lambda method: sign * method.metric(name).value)
 
 
-def standings(groups: Sequence[Group], name: str) -> list[Standing]:
+def rank(methods: Sequence[Method], name: str) -> list[Rank]:
     """Compares each method with the best, example by example.
 
     Args:
-      groups: the best first, about the same examples.
+      methods: the best first, about the same examples.
       name: of the metric.
 
     Returns:
-      One per group, without tests or marks where the metric does not compare example by example.
+      One per method, without tests or marks where the metric does not compare example by example.
     """
-    best, *others = groups
-    drawn = all(name in report.resamples for group in groups for report in group.reports)
-    if not others or not drawn or not are_alike(groups, name):
-        return [Standing()] * len(groups)
-    examples = len(best.sources[0].outputs.ids)
-    ps = [paired.bootstrap_p(group.resamples(name) - best.resamples(name), examples) for group in others]
+    best, *others = methods
+    drawn = all(name in report.resamples for method in methods for report in method.reports)
+    if not others or not drawn or not are_alike(methods, name):
+        return [Rank()] * len(methods)
+    examples = len(best.inputs[0].outputs.ids)
+    ps = [paired.bootstrap_p(method.resamples(name) - best.resamples(name), examples) for method in others]
     exact = _mcnemar(best, others, name)
     compared = [
-        Standing(_difference(best, group, name), p, other, _mark(p, other))
-        for group, p, other in zip(others, paired.holm(ps), exact, strict=True)
+        Rank(_difference(best, method, name), p, other, _mark(p, other))
+        for method, p, other in zip(others, paired.holm(ps), exact, strict=True)
     ]
     alone = not any(each.mark for each in compared)
-    return [Standing(mark=BEST if alone else TIED), *compared]
+    return [Rank(mark=BEST if alone else TIED), *compared]
 
 
-def _difference(best: Group, group: Group, name: str) -> Metric:
-    value = group.metric(name).value - best.metric(name).value
+def _difference(best: Method, method: Method, name: str) -> Metric:
+    value = method.metric(name).value - best.metric(name).value
     report = best.reports[0]
-    ends = report.bootstrap.interval(group.resamples(name) - best.resamples(name))
+    ends = report.bootstrap.interval(method.resamples(name) - best.resamples(name))
     return Metric(value, ends.tolist(), report.metrics[name].definition)
 
 
-def _mcnemar(best: Group, others: Sequence[Group], name: str) -> list[float | None]:
+def _mcnemar(best: Method, others: Sequence[Method], name: str) -> list[float | None]:
     """Returns corrected p-values where examples are right or wrong and each method is a single run."""
-    reports = [group.reports[0] for group in (best, *others)]
-    single = all(len(group.reports) == 1 for group in (best, *others))
+    reports = [method.reports[0] for method in (best, *others)]
+    single = all(len(method.reports) == 1 for method in (best, *others))
     if not single or any(name not in each.right for each in reports):
         return [None] * len(others)
     right = [each.right[name] for each in reports]

@@ -9,8 +9,8 @@ import pandas as pd
 
 from engine import files
 from engine.evaluation.comparison import comparison_table
-from engine.evaluation.comparison.methods import Group
-from engine.evaluation.comparison.ranking import Standing
+from engine.evaluation.comparison.methods import Method
+from engine.evaluation.comparison.ranking import Rank
 from engine.evaluation.pages import gallery, parts
 from engine.evaluation.pages.disagreements import disagreements
 from engine.evaluation.results.metric import Metric
@@ -29,43 +29,43 @@ _NUMBER = re.compile(r'(?:below )?(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)(?: |$)')
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
 
 
-def page(groups: Sequence[Group], found: Sequence[Standing], name: str) -> str:
+def page(methods: Sequence[Method], found: Sequence[Rank], name: str) -> str:
     """Returns the page.
 
     Args:
-      groups: the methods, about the same examples, the best first.
+      methods: the methods, about the same examples, the best first.
       found: how each of them stands.
       name: of the metric by which they are compared.
     """
-    names, differing = comparison_table.names(groups), comparison_table.differing(groups)
-    table = comparison_table.table(groups, found, name, in_numbers=False)
+    names, differing = comparison_table.names(methods), comparison_table.differing(methods)
+    table = comparison_table.table(methods, found, name, in_numbers=False)
     sections = [
         markup.section('Comparison', _table(table, set(differing)), f'<p>{markup.escaped(table.note)}</p>'),
         markup.section('What differs between them', _transposed(differing, names)),
-        markup.section('Intervals', markup.cards(_forests(groups, names, found, name))),
-        markup.section('Per class', _per_class(groups, names)),
-        markup.section('Where the first two differ most', *disagreements(groups, names)),
-        markup.section('Samples', *_samples(groups, names)),
-        parts.training(_runs(groups)),
-        markup.section('Outputs', _sources(groups)),
+        markup.section('Intervals', markup.cards(_forests(methods, names, found, name))),
+        markup.section('Per class', _per_class(methods, names)),
+        markup.section('Where the first two differ most', *disagreements(methods, names)),
+        markup.section('Samples', *_samples(methods, names)),
+        parts.training(_runs(methods)),
+        markup.section('Outputs', _sources(methods)),
     ]
     sections = list(filter(None, sections))
-    title = _title(groups)
-    body = [_head(groups, title), markup.contents(sections), *sections, _FOOT]
+    title = _title(methods)
+    body = [_head(methods, title), markup.contents(sections), *sections, _FOOT]
     return document(title, '\n'.join(body), html_tables.SCRIPT)
 
 
 _FOOT = '<footer>Made by <code>scripts/compare.sh --format=html</code> from saved outputs alone.</footer>'
 
 
-def _title(groups: Sequence[Group]) -> str:
-    found = groups[0].sources[0].outputs
-    return f'{len(groups)} methods, {found.dataset or found.kind} {found.split}'.strip()
+def _title(methods: Sequence[Method]) -> str:
+    found = methods[0].inputs[0].outputs
+    return f'{len(methods)} methods, {found.dataset or found.kind} {found.split}'.strip()
 
 
-def _head(groups: Sequence[Group], title: str) -> str:
-    first = groups[0].reports[0]
-    count = sum(len(group.reports) for group in groups)
+def _head(methods: Sequence[Method], title: str) -> str:
+    first = methods[0].reports[0]
+    count = sum(len(method.reports) for method in methods)
     about = f'{len(first.outputs.ids):,} examples · {first.outputs.kind} · {count} outputs'
     return f'<header><h1>{markup.escaped(title)}</h1><p class="soft">{markup.escaped(about)}</p></header>'
 
@@ -101,17 +101,19 @@ def _marked(cell: str, mark: str, numeric: bool) -> Cell:
     return Cell(shown, (float(found[1]) if found else float('inf')) if numeric else None)
 
 
-def _forests(groups: Sequence[Group], names: Sequence[str], found: Sequence[Standing], by: str) -> list[str]:
+def _forests(methods: Sequence[Method], names: Sequence[str], found: Sequence[Rank], by: str) -> list[str]:
     """Returns each headline metric of all methods, and how far they are from the best."""
-    metrics = groups[0].reports[0].metrics
+    metrics = methods[0].reports[0].metrics
     cards = [
         forest(
-            comparison_table.title(groups, each), _lines(groups, names, each), partial(_shown, metrics[each])
+            comparison_table.title(methods, each),
+            _lines(methods, names, each),
+            partial(_shown, metrics[each]),
         )
-        for each in dict.fromkeys((by, *groups[0].reports[0].headline))
-        if all(each in report.metrics for group in groups for report in group.reports)
+        for each in dict.fromkeys((by, *methods[0].reports[0].headline))
+        if all(each in report.metrics for method in methods for report in method.reports)
     ]
-    title = f'{comparison_table.title(groups, by)}, minus the best'
+    title = f'{comparison_table.title(methods, by)}, minus the best'
     minus = [
         ForestRow(
             name,
@@ -129,24 +131,24 @@ def _shown(like: Metric, value: float) -> str:
     return replace(like, value=value).shown()
 
 
-def _lines(groups: Sequence[Group], names: Sequence[str], metric: str) -> list[ForestRow]:
+def _lines(methods: Sequence[Method], names: Sequence[str], metric: str) -> list[ForestRow]:
     lines = []
-    for group, name in zip(groups, names, strict=True):
-        found = group.metric(metric)
-        seeds = [each.metrics[metric].value for each in group.reports] if len(group.reports) > 1 else []
-        lines.append(ForestRow(name, found.value, *found.interval, shown=group.shown(metric), dots=seeds))
+    for method, name in zip(methods, names, strict=True):
+        found = method.metric(metric)
+        seeds = [each.metrics[metric].value for each in method.reports] if len(method.reports) > 1 else []
+        lines.append(ForestRow(name, found.value, *found.interval, shown=method.shown(metric), dots=seeds))
     return lines
 
 
-def _per_class(groups: Sequence[Group], names: Sequence[str]) -> str:
+def _per_class(methods: Sequence[Method], names: Sequence[str]) -> str:
     """Returns the score of each class by each method, the mean over its seeds."""
-    score = CLASS_SCORES.get(groups[0].reports[0].outputs.kind, '')
-    found = [[each.tables.get('per_class') for each in group.reports] for group in groups]
-    if not score or not all(_has_same_classes(each, found[0][0]) for group in found for each in group):
+    score = CLASS_SCORES.get(methods[0].reports[0].outputs.kind, '')
+    found = [[each.tables.get('per_class') for each in method.reports] for method in methods]
+    if not score or not all(_has_same_classes(each, found[0][0]) for method in found for each in method):
         return ''
     means = {
-        name: pd.concat([each[score] for each in group if each is not None], axis=1).mean(axis=1)
-        for name, group in zip(names, found, strict=True)
+        name: pd.concat([each[score] for each in method if each is not None], axis=1).mean(axis=1)
+        for name, method in zip(names, found, strict=True)
     }
     return f'<p class="soft">{score.replace("f1", "F1").upper()} of each class.</p>' + parts.frame(
         pd.DataFrame(means), ['class', *means]
@@ -157,9 +159,9 @@ def _has_same_classes(table: pd.DataFrame | None, first: pd.DataFrame | None) ->
     return table is not None and first is not None and table.index.equals(first.index)
 
 
-def _samples(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+def _samples(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
     """Returns what each method generated, of its first seed; nothing of another kind."""
-    found = [group.reports[0].outputs for group in groups]
+    found = [method.reports[0].outputs for method in methods]
     if found[0].kind != 'generation':
         return []
     return [
@@ -168,18 +170,18 @@ def _samples(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
     ]
 
 
-def _runs(groups: Sequence[Group]) -> Runs:
+def _runs(methods: Sequence[Method]) -> Runs:
     """Returns the logs of all runs, by the shortest names that tell them apart."""
-    found = [each.folder for group in groups for each in group.sources if each.settings]
+    found = [each.folder for method in methods for each in method.inputs if each.settings]
     names = files.distinct_names(found)
     return {name: logs.read(folder) for name, folder in zip(names, found, strict=True)}
 
 
-def _sources(groups: Sequence[Group]) -> str:
+def _sources(methods: Sequence[Method]) -> str:
     """Returns where each number is from."""
     rows = []
-    for group in groups:
-        for source in group.sources:
+    for method in methods:
+        for source in method.inputs:
             found = source.outputs
             step = float('nan') if found.step is None else found.step
             cells = [found.folder, source.commit, source.seed]

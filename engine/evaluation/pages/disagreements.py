@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from engine.evaluation.comparison.methods import Group
+from engine.evaluation.comparison.methods import Method
 from engine.evaluation.pages import gallery
 from engine.evaluation.results.report import Report
 from engine.render import html_tables, markup, pictures
@@ -22,13 +22,13 @@ SCORES = {
 SHOWN = 12  # examples that one method is better on
 
 
-def disagreements(groups: Sequence[Group], names: Sequence[str]) -> list[str]:
+def disagreements(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
     """Returns markup: of the first seed of each of the first two methods, what either is better on."""
-    kind = groups[0].reports[0].outputs.kind
-    if len(groups) < 2 or kind not in SCORES:
+    kind = methods[0].reports[0].outputs.kind
+    if len(methods) < 2 or kind not in SCORES:
         return []
     column, more_is_better = SCORES[kind]
-    reports = [group.reports[0] for group in groups[:2]]
+    reports = [method.reports[0] for method in methods[:2]]
     first, second = (pd.Series(each.tables['per_example'][column]) for each in reports)
     gain = first - second if more_is_better else second - first
     found = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]

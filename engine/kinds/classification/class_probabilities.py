@@ -25,7 +25,7 @@ _SMALLEST = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
-class Predicted:
+class ClassPredictions:
     """Predictions beside their labels.
 
     Attributes:
@@ -55,7 +55,7 @@ class Predicted:
         return np.unique(self.labels)
 
 
-def read_predicted(found: Outputs) -> Predicted:
+def read_predictions(found: Outputs) -> ClassPredictions:
     """Takes predictions and labels from outputs of kind `classification`.
 
     Raises:
@@ -68,7 +68,7 @@ def read_predicted(found: Outputs) -> Predicted:
     _check_finite(found, name, read['finite'])
     if name == 'probabilities':
         _check_probabilities(found, read['sums'], read['negative'])
-    return Predicted(
+    return ClassPredictions(
         labels=labels,
         predictions=read['predictions'],
         confidences=np.exp(read['best_logs']),

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn import metrics
 
-from engine.kinds.classification.class_probabilities import Predicted
+from engine.kinds.classification.class_probabilities import ClassPredictions
 
 # Of more classes there is no table of all pairs: nobody would read it, and it grows with their square.
 MOST_CONFUSED = 1000
@@ -26,7 +26,7 @@ def indicator(groups: np.ndarray, count: int, values: np.ndarray | None = None) 
     return sparse.csr_array((values, (np.arange(len(groups)), groups)), shape=(len(groups), count))
 
 
-def features(predicted: Predicted) -> dict[str, sparse.csr_array]:
+def features(predicted: ClassPredictions) -> dict[str, sparse.csr_array]:
     """Returns, each f64 [n, classes], what sums to a class's `hits`, `support` and times `predicted`."""
     classes = len(predicted.class_names)
     return {
@@ -55,7 +55,7 @@ def from_sums(hits: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> d
     }
 
 
-def macro(predicted: Predicted) -> dict[str, float]:
+def macro(predicted: ClassPredictions) -> dict[str, float]:
     """Returns `precision`, `recall` and `f1`, each averaged over the classes that occur among the labels."""
     means = metrics.precision_recall_fscore_support(
         predicted.labels,
@@ -67,7 +67,7 @@ def macro(predicted: Predicted) -> dict[str, float]:
     return dict(zip(('precision', 'recall', 'f1'), map(float, means[:3]), strict=True))
 
 
-def table(predicted: Predicted) -> pd.DataFrame:
+def table(predicted: ClassPredictions) -> pd.DataFrame:
     """Returns a row per class: precision, recall, f1 and support; NaN where the class does not occur."""
     scores = metrics.precision_recall_fscore_support(
         predicted.labels,
@@ -84,7 +84,7 @@ def table(predicted: Predicted) -> pd.DataFrame:
     return frame
 
 
-def confusion(predicted: Predicted) -> pd.DataFrame:
+def confusion(predicted: ClassPredictions) -> pd.DataFrame:
     """Returns how many examples of each label (row) were predicted as each class (column)."""
     classes = len(predicted.class_names)
     counts = indicator(predicted.labels, classes).T @ indicator(predicted.predictions, classes)

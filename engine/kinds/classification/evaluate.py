@@ -14,7 +14,7 @@ from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.classification import calibration, class_scores
-from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.outputs.outputs import Outputs
 
 DEFINITIONS = {
@@ -85,7 +85,7 @@ class Classification:
         Raises:
           UserError: the labels are missing, or the predictions are not finite or no probabilities.
         """
-        predicted = read_predicted(found)
+        predicted = read_predictions(found)
         tops = [k for k in self.top_k if k < len(predicted.class_names)]
         values = measure(predicted, tops, self.bins)
         resamples = resample(predicted, tops, self.bins, bootstrap)
@@ -124,7 +124,7 @@ class Classification:
         return Report(found, bootstrap, measured, HEADLINE, tables, drawn, resamples, right)
 
 
-def measure(predicted: Predicted, tops: Sequence[int], bins: int) -> dict[str, float]:
+def measure(predicted: ClassPredictions, tops: Sequence[int], bins: int) -> dict[str, float]:
     """Returns every metric, in the order in which they are told."""
     macro = class_scores.macro(predicted)
     gaps = _gaps(predicted, bins).sum(axis=0)
@@ -140,7 +140,7 @@ def measure(predicted: Predicted, tops: Sequence[int], bins: int) -> dict[str, f
 
 
 def resample(
-    predicted: Predicted, tops: Sequence[int], bins: int, bootstrap: Bootstrap
+    predicted: ClassPredictions, tops: Sequence[int], bins: int, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
     """Returns all metrics on each resample, f64 [resamples]; `f1` of each class, f64 [resamples, classes]."""
     additive = {
@@ -165,7 +165,7 @@ def resample(
     }
 
 
-def per_example(ids: Sequence[str], predicted: Predicted) -> pd.DataFrame:
+def per_example(ids: Sequence[str], predicted: ClassPredictions) -> pd.DataFrame:
     """Returns a row per example, the worst first: label, prediction, its confidence, log loss, rank."""
     names = np.array(predicted.class_names, object)
     columns = {
@@ -179,13 +179,13 @@ def per_example(ids: Sequence[str], predicted: Predicted) -> pd.DataFrame:
     return table.sort_values('log_loss', ascending=False, kind='stable')
 
 
-def _gaps(predicted: Predicted, bins: int) -> sparse.csr_array:
+def _gaps(predicted: ClassPredictions, bins: int) -> sparse.csr_array:
     """Returns right-or-wrong less confidence, f64 [n, bins], in the column of the confidence's bin."""
     groups = calibration.bin_of(predicted.confidences, bins)
     return class_scores.indicator(groups, bins, predicted.correct - predicted.confidences)
 
 
-def _per_class(predicted: Predicted, bootstrap: Bootstrap, f1_resamples: np.ndarray) -> pd.DataFrame:
+def _per_class(predicted: ClassPredictions, bootstrap: Bootstrap, f1_resamples: np.ndarray) -> pd.DataFrame:
     """Returns the scores of each class, with the ends of F1's interval where the class occurs."""
     ends = np.full((2, len(predicted.class_names)), np.nan)
     ends[:, predicted.present] = bootstrap.interval(f1_resamples[:, predicted.present])

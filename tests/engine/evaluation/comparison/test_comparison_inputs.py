@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UserError
-from engine.evaluation.comparison.comparison_inputs import Source, common, find
+from engine.evaluation.comparison.comparison_inputs import ComparisonInput, common, find
 from engine.outputs import outputs
 
 # The owner of each box is named by the id of its example.
@@ -36,7 +36,7 @@ def write(folder: Path, ids: str, boxes: Any = BOXES) -> Path:
     return folder
 
 
-def owned(source: Source) -> list[tuple[str, float]]:
+def owned(source: ComparisonInput) -> list[tuple[str, float]]:
     arrays = source.outputs.arrays
     names = [source.outputs.ids[index] for index in arrays['example']]
     assert arrays['boxes'][:, 0].tolist() == arrays['scores'].tolist()

@@ -7,13 +7,13 @@ from scipy import special
 from sklearn import metrics
 
 from engine.errors import UserError
-from engine.kinds.classification.class_probabilities import Predicted, label_ranks, read_predicted
+from engine.kinds.classification.class_probabilities import ClassPredictions, label_ranks, read_predictions
 from engine.outputs import outputs
 from tests.engine.evaluation.cases import random_case
 
 
-def read(folder) -> Predicted:
-    return read_predicted(outputs.read(folder))
+def read(folder) -> ClassPredictions:
+    return read_predictions(outputs.read(folder))
 
 
 @pytest.mark.parametrize('missing', [(), (0, 2)])
@@ -93,7 +93,7 @@ def test_memory_is_that_of_a_block(save, monkeypatch: pytest.MonkeyPatch):
     found = outputs.read(save(logits, labels, dtype='float16'))
     monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK', 2**12)
     tracemalloc.start()
-    read_predicted(found)
+    read_predictions(found)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < found.arrays['logits'].nbytes / 2

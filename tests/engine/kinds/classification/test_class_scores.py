@@ -3,18 +3,18 @@ import pytest
 from sklearn import metrics
 
 from engine.kinds.classification import class_scores
-from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.outputs import outputs
 from tests.engine.evaluation.cases import random_case
 
 
 @pytest.fixture(params=[(), (1,), (0, 2)], ids=str)
-def predicted(request: pytest.FixtureRequest, save) -> Predicted:
+def predicted(request: pytest.FixtureRequest, save) -> ClassPredictions:
     """Predictions in which classes are missing among the labels, though they are predicted."""
-    return read_predicted(outputs.read(save(*random_case(7, missing=request.param))))
+    return read_predictions(outputs.read(save(*random_case(7, missing=request.param))))
 
 
-def slow_scores(predicted: Predicted, label: int) -> tuple[float, float, float, int]:
+def slow_scores(predicted: ClassPredictions, label: int) -> tuple[float, float, float, int]:
     pairs = list(zip(predicted.labels, predicted.predictions, strict=True))
     hits = sum(truth == label and guess == label for truth, guess in pairs)
     support = sum(truth == label for truth, _ in pairs)
@@ -26,13 +26,13 @@ def slow_scores(predicted: Predicted, label: int) -> tuple[float, float, float, 
     return precision, recall, 2 * precision * recall / both if both else 0.0, support
 
 
-def test_table_against_a_loop(predicted: Predicted):
+def test_table_against_a_loop(predicted: ClassPredictions):
     table = class_scores.table(predicted)
     for label in range(4):
         np.testing.assert_allclose(table.iloc[label].to_numpy(), slow_scores(predicted, label))
 
 
-def test_macro_against_a_loop(predicted: Predicted):
+def test_macro_against_a_loop(predicted: ClassPredictions):
     rows = [slow_scores(predicted, label) for label in sorted(set(predicted.labels.tolist()))]
     means = np.mean(rows, axis=0)[:3]
     assert class_scores.macro(predicted) == pytest.approx(
@@ -41,12 +41,12 @@ def test_macro_against_a_loop(predicted: Predicted):
 
 
 def test_macro_recall_is_balanced_accuracy(save):
-    predicted = read_predicted(outputs.read(save(*random_case(8))))
+    predicted = read_predictions(outputs.read(save(*random_case(8))))
     expected = metrics.balanced_accuracy_score(predicted.labels, predicted.predictions)
     assert class_scores.macro(predicted)['recall'] == pytest.approx(expected)
 
 
-def test_from_sums_agrees_with_scikit_learn_on_weighted_examples(predicted: Predicted):
+def test_from_sums_agrees_with_scikit_learn_on_weighted_examples(predicted: ClassPredictions):
     counts = np.random.default_rng(0).integers(3, size=60)
     sums = {name: counts @ matrix for name, matrix in class_scores.features(predicted).items()}
     scores = class_scores.from_sums(**sums)
@@ -73,7 +73,7 @@ def test_a_class_never_predicted():
     }
 
 
-def test_confusion_against_a_loop_and_scikit_learn(predicted: Predicted):
+def test_confusion_against_a_loop_and_scikit_learn(predicted: ClassPredictions):
     table = class_scores.confusion(predicted)
     expected = np.zeros((4, 4), int)
     for truth, guess in zip(predicted.labels, predicted.predictions, strict=True):

@@ -8,7 +8,7 @@ from sklearn import metrics
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.classification import evaluate
 from engine.kinds.classification.calibration import bin_of
-from engine.kinds.classification.class_probabilities import Predicted, read_predicted
+from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.kinds.classification.evaluate import Classification
 from engine.outputs import outputs
 from tests.engine.evaluation.cases import random_case
@@ -16,9 +16,9 @@ from tests.engine.evaluation.cases import random_case
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=0)
 
 
-def taken(predicted: Predicted, indices: np.ndarray) -> Predicted:
+def taken(predicted: ClassPredictions, indices: np.ndarray) -> ClassPredictions:
     fields = ('labels', 'predictions', 'confidences', 'ranks', 'log_losses')
-    return Predicted(
+    return ClassPredictions(
         **{name: getattr(predicted, name)[indices] for name in fields}, class_names=predicted.class_names
     )
 
@@ -26,7 +26,7 @@ def taken(predicted: Predicted, indices: np.ndarray) -> Predicted:
 @pytest.mark.parametrize('missing', [(), (1, 3)])
 def test_each_draw_is_what_the_metrics_say_of_that_resample(save, missing: tuple[int, ...]):
     """The fast sums against the slow way: take the resampled examples and measure them."""
-    predicted = read_predicted(outputs.read(save(*random_case(5, examples=25, missing=missing))))
+    predicted = read_predictions(outputs.read(save(*random_case(5, examples=25, missing=missing))))
     values = evaluate.resample(predicted, [2, 3], 5, BOOTSTRAP)
     counts_of_draws = np.concatenate(list(BOOTSTRAP._blocks(25)))
     for draw, counts in enumerate(counts_of_draws.astype(int)):
