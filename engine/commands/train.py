@@ -95,7 +95,8 @@ def _check_processes(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> int:
     """Builds the trainer, checks everything, and only then trains."""
     from engine.config import config
-    from engine.runs import text_log
+    from engine.prediction import predictions
+    from engine.runs import faults, text_log
     from engine.runs.guard import Session
     from engine.runs.run_folder import FINISHED, Run
     from engine.training import resume, steps
@@ -137,6 +138,10 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> in
             session.adopt_config(settings.save, changes)
             run.seal_data(trainer.data.fingerprint)
             trainer.run(session)
+            which = 'best' if trainer.best else 'latest'
+            predictions.save(trainer, run.folder, trainer.predict, which, overwrite=True)
+            faults.point('finish')
+            session.finish(trainer.steps)
         print(f'run: {run.folder}')
     return errors.EXIT_FINISHED
 

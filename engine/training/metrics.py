@@ -1,77 +1,111 @@
-"""Metrics on their way from device to logs: fetched late and in blocks, so that the loop never waits."""
+"""Metrics on their way from device to log: fetched late and in blocks, so that the loop never waits."""
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import jax
 import numpy as np
 
 from engine.interfaces import Metrics
 
-LAG = 2  # steps that stay on the device, so that it never runs dry while the host fetches
-MOST = 256  # steps that the host may run ahead
-SECONDS = 0.5  # between fetches, so that logs are prompt
+LAG_CALLS = 2  # calls whose metrics stay on the device, so that it never idles while the host fetches
+MAX_CALLS = 256  # calls that the host may be ahead of the device
+FETCH_SECONDS = 0.5  # between fetches, so that the log is prompt
 
 
 def merged(batches: Iterable[Metrics]) -> dict[str, float]:
     """Returns the values of metrics merged over batches, summed in double precision.
 
-    A few batches are under way at a time, for each of them takes memory on the device.
+    At most a few batches are in progress at a time, for each of them takes memory on the device.
     """
-    totals: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     waiting: deque[Metrics] = deque()
 
     def add_oldest() -> None:
         for name, average in jax.device_get(waiting.popleft()).items():
-            total, count = totals.get(name, (np.float64(0), np.float64(0)))
-            totals[name] = (total + average.total, count + average.count)
+            total, count = sums.get(name, (np.float64(0), np.float64(0)))
+            sums[name] = (total + average.total, count + average.count)
 
     for batch in batches:
         waiting.append(batch)
-        if len(waiting) > LAG:
+        if len(waiting) > LAG_CALLS:
             add_oldest()
     while waiting:
         add_oldest()
-    return {name: float(_values(total[None], count[None])[0]) for name, (total, count) in totals.items()}
+    return {name: float(_values(total[None], count[None])[0]) for name, (total, count) in sums.items()}
 
 
 def _values(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Returns the metric of each step, [steps], from its sums [steps] or [steps, K]; NaN if none counted."""
-    rest = tuple(range(1, totals.ndim))
+    """Returns the metric of each step, [steps], from sums [steps] or [steps, K]; NaN if nothing counted."""
+    axes = tuple(range(1, totals.ndim))
     with np.errstate(invalid='ignore', divide='ignore'):
         quotients = np.where(counts != 0, totals / counts, 0)
-        return quotients.sum(rest) / (counts != 0).sum(rest)
+        return quotients.sum(axes) / (counts != 0).sum(axes)
 
 
-class Pending:
-    """Metrics of steps that the device may still be at."""
+@dataclass(frozen=True)
+class StepMetrics:
+    """The metrics of consecutive training steps.
+
+    Attributes:
+      first: the first of the steps.
+      values: by name of the metric, float [steps].
+    """
+
+    first: int
+    values: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return max(map(len, self.values.values()), default=0)
+
+    @property
+    def last(self) -> int:
+        """The last of the steps."""
+        return self.first + len(self) - 1
+
+    def lines(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields each step and its metrics."""
+        for index in range(len(self)):
+            yield self.first + index, {name: float(array[index]) for name, array in self.values.items()}
+
+    def until(self, step: int) -> 'StepMetrics':
+        """Returns the metrics of the steps before `step`."""
+        count = step - self.first
+        return StepMetrics(self.first, {name: array[:count] for name, array in self.values.items()})
+
+
+class InFlightMetrics:
+    """Metrics of calls that the device may still be working on."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, Metrics]] = []
         self._fetched_at = time.monotonic()
 
     def add(self, step: int, metrics: Metrics) -> None:
-        """Takes the metrics of the steps that follow `step`: on the device, each total and count [steps]."""
+        """Takes the metrics of the steps after `step`, on the device: totals and counts, each [steps]."""
         self._waiting.append((step, metrics))
 
-    def due(self) -> list[tuple[int, dict[str, float]]]:
-        """Returns (step, metrics) of earlier steps whenever it is time to fetch some, else nothing."""
+    def due(self) -> StepMetrics | None:
+        """Returns the metrics of earlier calls when it is time to fetch some, else None."""
         now = time.monotonic()
-        if len(self._waiting) < MOST and now - self._fetched_at < SECONDS:
-            return []
+        if len(self._waiting) < MAX_CALLS and now - self._fetched_at < FETCH_SECONDS:
+            return None
         self._fetched_at = now
-        return self._fetch(max(0, len(self._waiting) - LAG))
+        return self._fetch(max(0, len(self._waiting) - LAG_CALLS))
 
-    def all(self) -> list[tuple[int, dict[str, float]]]:
-        """Waits for the device and returns (step, metrics) of all steps."""
+    def all(self) -> StepMetrics | None:
+        """Waits for the device and returns the metrics of all calls, None if there are none."""
         return self._fetch(len(self._waiting))
 
-    def _fetch(self, count: int) -> list[tuple[int, dict[str, float]]]:
-        groups, self._waiting = self._waiting[:count], self._waiting[count:]
-        lines = []
-        for (step, _), metrics in zip(groups, jax.device_get([each for _, each in groups]), strict=True):
-            values = {name: _values(each.total, each.count) for name, each in metrics.items()}
-            for index in range(max((len(each) for each in values.values()), default=0)):
-                lines.append((step + index + 1, {name: float(each[index]) for name, each in values.items()}))
-        return lines
+    def _fetch(self, calls: int) -> StepMetrics | None:
+        fetched, self._waiting = self._waiting[:calls], self._waiting[calls:]
+        if not fetched:
+            return None
+        arrays = jax.device_get([metrics for _, metrics in fetched])
+        values = {
+            name: np.concatenate([_values(metrics[name].total, metrics[name].count) for metrics in arrays])
+            for name in arrays[0]
+        }
+        return StepMetrics(fetched[0][0] + 1, values)

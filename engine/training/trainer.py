@@ -1,27 +1,38 @@
 """The trainer: read it top to bottom.
 
-A run is a function of (code, config, seed, data). Batch and randomness of a step depend on seed and step
-alone: a state and its step are all there is to go on from. When to evaluate, save and stop comes from the
-config, never from a clock.
+A run is a function of (code, config, seed, data). The batch and the randomness of a step depend on seed and
+step alone, so a state and its step are enough to continue. The config decides when to evaluate, save and
+stop, never a clock.
+
+The trip of a training batch, from the order of examples to the loss and back:
+
+1. `batches/order.py`, `Order.indices`: seed and step give the indices of the examples.
+2. `batches/source.py`, `batch_source`: `OnDevice` sends the indices, `FromHost` gathered or decoded examples.
+3. `steps.py`, `StepFunctions.trace`: inside the compiled `train_step`, the payload becomes the batch.
+4. `sharding.py`, `Jit.batch`: the batch is split over the devices and gets the `index` of each row.
+5. `parts/supervised.py`, `BoundSupervised.update`: the task augments it and prepares the network's inputs.
+6. `network.py`, `gradients`: the network runs; the mean of each example's loss is differentiated.
+7. `parts/supervised.py`, `BoundSupervised.update`: the optimizer makes the new state.
+8. `steps.py`, `sharding.sum_across_devices`: the metrics become sums over the whole batch.
+9. `metrics.py`, `InFlightMetrics`: the host fetches them late and in blocks.
+10. `metric_logger.py`, `MetricLogger`: they are checked, written to `train.jsonl` and shown to the observers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
+from pathlib import Path
 
-import jax
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
 from engine import sharding
 from engine.errors import Interrupted, RunError
 from engine.interfaces import State
-from engine.prediction import predictions
 from engine.runs import faults
 from engine.runs.guard import Session
-from engine.runs.run_folder import Run
 from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
@@ -29,11 +40,15 @@ from engine.training import nonfinite, replay, resume
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
-from engine.training.metric_log import Journal, NonFinite
+from engine.training.metric_log import MetricLog
+from engine.training.metric_logger import MetricLogger, NonFinite
 from engine.training.metrics import merged
-from engine.training.observers import first_batch
-from engine.training.observers.progress import progress
+from engine.training.observers.first_batch import FirstBatch
+from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
+from engine.training.observers.progress import Progress
+from engine.training.observers.tensorboard import TensorBoard
 from engine.training.steps import Compiled, compiled
+from engine.training.time_log import TimeLog
 
 Evaluate = Callable[[State], dict[str, float] | None]
 
@@ -44,68 +59,81 @@ class Trainer(Experiment):
 
     Args:
       predict: splits whose predictions are saved when training ends.
+      observers: watch the training and change nothing; other observers make no other run.
       watchdog: notices a run that hangs.
     """
 
     predict: tuple[str, ...] = ('val', 'test')
+    observers: Sequence[Observer] = field(default_factory=lambda: (Progress(), TensorBoard(), FirstBatch()))
     watchdog: Watchdog = Watchdog()  # noqa: RUF009 (it is frozen)
 
     def check(self) -> None:
-        """Checks the experiment, and that there are the splits to predict."""
+        """Checks the experiment, and that the dataset has the splits to predict."""
         for split in self.predict:
             self.data.split(split)
         super().check()
 
-    def run(self, session: Session) -> None:
-        """Trains from the run's last checkpoint, or from the start, to the end; then saves predictions.
+    def run(self, guard: Session) -> None:
+        """Trains from the run's last checkpoint, or from the start, to the end.
 
         Raises:
-          Interrupted: when a signal has asked for the end and all is saved.
+          Interrupted: when a signal has asked for the end and everything is saved.
           RunError: if a metric is NaN or infinite.
         """
-        run = session.run
-        with Checkpoints(run.folder / 'checkpoints') as checkpoints:
-            start = resume.step(run.folder / 'logs', checkpoints, self.best)
+        folder = guard.run.folder
+        with Checkpoints(folder / 'checkpoints') as checkpoints:
+            start = resume.step(folder / 'logs', checkpoints, self.best)
             try:
-                with self._journal(session, start) as journal, ThreadPoolExecutor() as background:
-                    state, update, evaluate = self._set_up(start, checkpoints, session.signals)
-                    picture = background.submit(self._save_first_batch, run)
-                    report = run.folder / 'debug' / 'hang.txt'
-                    with (
-                        self.watchdog.watch(session.moved_at, report, session.fail),
-                        session.signals.orderly(),
-                    ):
-                        self._train(start, state, update, evaluate, checkpoints, journal, session.signals)
-                        checkpoints.wait()
-                    picture.result()
-            except NonFinite as found:
-                kept = nonfinite.keep(self, checkpoints, run.folder, found.step)
+                self._run_from(start, checkpoints, guard)
+            except NonFinite as event:
+                kept = nonfinite.keep(self, checkpoints, folder, event.step)
                 raise RunError(
-                    f'{found}. Its batch, the state before it and a script that does it again: {kept}. '
+                    f'{event}. Its batch, the state before it and a script that repeats the step: {kept}. '
                     "Trainer.nonfinite = 'skip' would leave out such steps."
                 ) from None
-        if session.signals.requested():
+        if guard.signals.requested():
             raise Interrupted
-        predictions.save(self, run.folder, self.predict, 'best' if self.best else 'latest', overwrite=True)
-        faults.point('finish')
-        session.finish(self.steps)
 
-    def _journal(self, session: Session, start: int) -> Journal:
-        shown = progress(start, self.steps, self.order.epoch, self.batch_size)
-        folder = session.run.folder / 'logs'
-        return Journal(folder, start, self.order.epoch, self.batch_size, shown, session.moved, self.nonfinite)
+    def _run_from(self, start: int, checkpoints: Checkpoints, guard: Session) -> None:
+        """Trains from a step on, watched by the observers and the watchdog."""
+        state, train_steps, evaluate = self._set_up(start, checkpoints, guard.signals)
+        folder, observers = guard.run.folder, ObserverGroup(self.observers)
+        log = MetricLog(folder / 'logs', start, self.order.epoch)
+        times = TimeLog(folder / 'logs', start, self.batch_size)
+        with (
+            observers.watching(self._observed(folder, start)),
+            MetricLogger(log, times, observers, guard.moved, self.nonfinite) as metric_logger,
+            self.watchdog.watch(guard.moved_at, folder / 'debug' / 'hang.txt', guard.fail),
+            guard.signals.orderly(),
+        ):
+            self._train(start, state, train_steps, evaluate, checkpoints, metric_logger, guard.signals)
+            checkpoints.wait()
+
+    def _observed(self, folder: Path, start: int) -> ObservedRun:
+        return ObservedRun(
+            folder=folder,
+            step=start,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            epoch=self.order.epoch,
+            class_names=self.data.spec.class_names,
+            batch=self.batch,
+            first_inputs=self.step_functions.first_inputs,
+        )
 
     def _set_up(
         self, start: int, checkpoints: Checkpoints, signals: Signals
     ) -> tuple[State, dict[int, Compiled], Evaluate]:
-        """Returns the state to go on from, the training programs by number of steps, and what evaluates."""
+        """Returns the state to continue from, the training programs by number of steps, the evaluation."""
         logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
-            update = {count: pool.submit(compiled, each) for count, each in self.traced.train_steps.items()}
+            train_steps = {
+                count: pool.submit(compiled, traced) for count, traced in self.traced.train_steps.items()
+            }
             evaluate = pool.submit(compiled, self.traced.evaluate)
             state = replay.saved_state(self, checkpoints, start)
-        evaluate_all = partial(self._evaluate, evaluate.result(), signals)
-        return state, {count: each.result() for count, each in update.items()}, evaluate_all
+        programs = {count: program.result() for count, program in train_steps.items()}
+        return state, programs, partial(self._evaluate, evaluate.result(), signals)
 
     def _evaluate(self, program: Compiled, signals: Signals, state: State) -> dict[str, float] | None:
         """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
@@ -121,41 +149,32 @@ class Trainer(Experiment):
         self,
         step: int,
         state: State,
-        update: dict[int, Compiled],
+        train_steps: dict[int, Compiled],
         evaluate: Evaluate,
         checkpoints: Checkpoints,
-        journal: Journal,
+        metric_logger: MetricLogger,
         signals: Signals,
     ) -> None:
-        """The loop: what is due at a step, then a group of steps."""
-        clock = journal.clock
-        feed, evaluate = clock.timed('data', self.source.inputs), clock.timed('evaluation', evaluate)
-        save = clock.timed('checkpoint', checkpoints.save)
-        journal.begin()
+        """The loop: the events that are due at a step, then a group of steps."""
+        log, timed = metric_logger.log, metric_logger.timed
+        inputs, evaluate = timed('data', self.source.inputs), timed('evaluation', evaluate)
+        save = timed('checkpoint', checkpoints.save)
         while True:
-            if not signals.requested() and step in self.evaluations and not journal.has_evaluated(step):
-                journal.flush()
+            if not signals.requested() and step in self.evaluations and not log.has_evaluation(step):
+                metric_logger.flush()
                 if metrics := evaluate(state):
-                    journal.evaluated(step, metrics)
-                    if self.best and journal.is_best(*self.best):
+                    metric_logger.log_evaluation(step, metrics, state)
+                    if self.best and log.is_best(*self.best):
                         save('best', step, state)
             if signals.requested() or self.saves_at(step):
-                journal.flush()
-                save('latest', step, state, journal.digests())
+                metric_logger.flush()
+                save('latest', step, state, log.digests())
             if signals.requested():
                 raise Interrupted
             if step == self.steps:
                 return
             faults.point('step')
             count = self.group(step)
-            state, metrics = update[count](state, feed(step, count), np.int32(step))
-            journal.trained(step, metrics)
+            state, metrics = train_steps[count](state, inputs(step, count), np.int32(step))
+            metric_logger.log_steps(step, metrics)
             step += count
-
-    def _save_first_batch(self, run: Run) -> None:
-        """Writes the first batch as the network sees it."""
-        batch = self.batch(0)
-        seen = jax.device_get(self.step_functions.first_inputs(batch))
-        first_batch.save_first_batch(
-            run.folder / 'debug', seen, batch.get('label'), self.data.spec.class_names
-        )

@@ -1,14 +1,38 @@
-"""Pictures of what enters the network."""
+"""The first batch as the network sees it: arrays and a picture, in `debug/` of the run."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jax
 import numpy as np
 from PIL import Image, ImageDraw
 
 from engine.render import palette
+from engine.training.observers.observer import ObservedRun, Observer
 
 TILE, CAPTION, COLUMNS, MOST = 96, 16, 8, 32
+
+
+class FirstBatch(Observer):
+    """Saves the first batch, in a thread of its own beside the first steps."""
+
+    def on_start(self, run: ObservedRun) -> None:
+        """Starts the thread."""
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._picture = self._thread.submit(_save, run)
+
+    def on_end(self, status: str) -> None:
+        """Waits for the picture; raises what went wrong with it, unless the run has failed by itself."""
+        self._thread.shutdown()
+        if status == 'finished':
+            self._picture.result()
+
+
+def _save(run: ObservedRun) -> None:
+    batch = run.batch(0)
+    inputs = jax.device_get(run.first_inputs(batch))
+    save_first_batch(run.folder / 'debug', inputs, batch.get('label'), run.class_names)
 
 
 def save_first_batch(

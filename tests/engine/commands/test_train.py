@@ -135,16 +135,16 @@ def test_an_interrupted_run_goes_on_to_the_bit(
     step: int, trained: Path, config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C between steps: before the first checkpoint, at one, between two, at the end."""
-    trained_one = trainer.Journal.trained
+    log_steps = trainer.MetricLogger.log_steps
 
     def interrupt(self: Any, before: int, metrics: Any) -> None:
-        trained_one(self, before, metrics)
+        log_steps(self, before, metrics)
         if before + 1 == step:
             raise KeyboardInterrupt
 
     run = tmp_path / 'run'
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.Journal, 'trained', interrupt)
+        patch.setattr(trainer.MetricLogger, 'log_steps', interrupt)
         code, _, _ = program('train', f'--gin_file={config_file()}', f'--run={run}')
     assert code == 75
     assert json.loads((run / 'status.json').read_text())['state'] == 'interrupted'
@@ -161,7 +161,7 @@ def test_a_failure_is_recorded(
     def fail(*_: Any) -> None:
         raise RuntimeError('the disk is on fire')
 
-    monkeypatch.setattr(trainer.Journal, 'evaluated', fail)
+    monkeypatch.setattr(trainer.MetricLogger, 'log_evaluation', fail)
     with pytest.raises(RuntimeError):
         program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "run"}')
     status = json.loads((tmp_path / 'run' / 'status.json').read_text())
@@ -194,7 +194,7 @@ def test_resume_latest_finds_the_unfinished_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.Journal, 'evaluated', interrupt)
+        patch.setattr(trainer.MetricLogger, 'log_evaluation', interrupt)
         assert program('train', f'--gin_file={config_file()}')[0] == 75
     code, out, err = program('train', '--resume=latest')
     assert code == 0, err

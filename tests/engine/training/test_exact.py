@@ -27,9 +27,9 @@ def stopped(config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.
         if before == 11:
             raise KeyboardInterrupt
 
-    noted = trainer.Journal.trained
+    noted = trainer.MetricLogger.log_steps
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.Journal, 'trained', interrupt)
+        patch.setattr(trainer.MetricLogger, 'log_steps', interrupt)
         assert program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "run"}')[0] == 75
     return tmp_path / 'run'
 

@@ -1,4 +1,4 @@
-"""What a run writes down: each line once, the best evaluation, and where the time went."""
+"""What a run always writes down: each line once, the best evaluation, and where the time went."""
 
 import math
 from collections.abc import Callable
@@ -11,8 +11,10 @@ from clu.metrics import Average
 
 from engine.interfaces import Metrics
 from engine.runs import json_lines
-from engine.training.metric_log import Clock, Journal
-from engine.training.observers.progress import Progress
+from engine.training.metric_log import MetricLog
+from engine.training.metric_logger import MetricLogger, NonFinite
+from engine.training.observers.observer import Observer
+from engine.training.time_log import Clock, TimeLog
 from tests.engine.conftest import Clock as Time
 
 NAN = math.nan
@@ -29,14 +31,18 @@ def beats() -> list[int]:
 
 
 @pytest.fixture
-def journal(tmp_path: Path, beats: list[int]) -> Callable[..., Journal]:
-    """Opens the journal of one run: journal(step) goes on from there."""
+def metric_logger(tmp_path: Path, beats: list[int]) -> Callable[..., MetricLogger]:
+    """Opens the logs of one run: metric_logger(step) continues from there."""
 
     def moved(step: int | None) -> None:
         if step is not None:
             beats.append(step)
 
-    return lambda step=0: Journal(tmp_path, step, epoch, 8, Progress(step, 100, epoch, 8), moved, 'skip')
+    def opened(step: int = 0, nonfinite: Any = 'skip', observer: Observer | None = None) -> MetricLogger:
+        log, times = MetricLog(tmp_path, step, epoch), TimeLog(tmp_path, step, 8)
+        return MetricLogger(log, times, observer or Observer(), moved, nonfinite)
+
+    return opened
 
 
 def losses(*values: float) -> Metrics:
@@ -44,10 +50,10 @@ def losses(*values: float) -> Metrics:
     return {'loss': Average(total=jnp.array(values), count=jnp.ones(len(values)))}  # type: ignore[call-arg]
 
 
-def test_every_step_has_its_line(journal: Any, beats: list[int], tmp_path: Path) -> None:
-    with journal() as opened:
-        opened.trained(0, losses(5))
-        opened.trained(1, losses(4, 3))
+def test_every_step_has_its_line(metric_logger: Any, beats: list[int], tmp_path: Path) -> None:
+    with metric_logger() as opened:
+        opened.log_steps(0, losses(5))
+        opened.log_steps(1, losses(4, 3))
         opened.flush()
         assert json_lines.read(tmp_path / 'train.jsonl') == [
             {'step': 1, 'epoch': 0.25, 'loss': 5},
@@ -57,44 +63,44 @@ def test_every_step_has_its_line(journal: Any, beats: list[int], tmp_path: Path)
     assert beats == [3]
 
 
-def test_leaving_writes_what_is_still_on_the_device(journal: Any, tmp_path: Path) -> None:
-    with journal() as opened:
-        opened.trained(0, losses(5))
+def test_leaving_writes_what_is_still_on_the_device(metric_logger: Any, tmp_path: Path) -> None:
+    with metric_logger() as opened:
+        opened.log_steps(0, losses(5))
     assert [line['step'] for line in json_lines.read(tmp_path / 'train.jsonl')] == [1]
 
 
-def test_leaving_by_an_error_closes_and_waits_for_nothing(journal: Any, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match='out of memory'), journal() as opened:
-        opened.evaluated(0, {'loss': 1.0})
-        opened.trained(0, losses(5))
+def test_leaving_by_an_error_closes_and_waits_for_nothing(metric_logger: Any, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match='out of memory'), metric_logger() as opened:
+        opened.log_evaluation(0, {'loss': 1.0}, {})
+        opened.log_steps(0, losses(5))
         raise RuntimeError('out of memory')
     assert json_lines.read(tmp_path / 'train.jsonl') == []
     assert len(json_lines.read(tmp_path / 'val.jsonl')) == 1
 
 
-def test_going_on_writes_the_lines_after_the_step_anew(journal: Any, tmp_path: Path) -> None:
+def test_going_on_writes_the_lines_after_the_step_anew(metric_logger: Any, tmp_path: Path) -> None:
     for start, loss in ((0, 1.0), (2, 2.0)):
-        with journal(start) as opened:
+        with metric_logger(start) as opened:
             for step in range(start, 4):
-                opened.trained(step, losses(loss))
+                opened.log_steps(step, losses(loss))
                 opened.flush()
-                opened.evaluated(step + 1, {'loss': loss})
+                opened.log_evaluation(step + 1, {'loss': loss}, {})
     for name in ('train', 'val'):
         lines = json_lines.read(tmp_path / f'{name}.jsonl')
         assert [(line['step'], line['loss']) for line in lines] == [(1, 1), (2, 1), (3, 2), (4, 2)]
     assert [line['step'] for line in json_lines.read(tmp_path / 'time.jsonl')] == [1, 2, 3, 4]
 
 
-def test_evaluations_are_remembered_after_reopening(journal: Any) -> None:
-    with journal() as opened:
+def test_evaluations_are_remembered_after_reopening(metric_logger: Any) -> None:
+    with metric_logger() as opened:
         for step in (4, 8):
-            assert not opened.has_evaluated(step)
-            opened.evaluated(step, {'loss': 1.0})
-            assert opened.has_evaluated(step)
-    with journal(8) as opened:
-        assert [opened.has_evaluated(step) for step in (3, 4, 8, 12)] == [False, True, True, False]
-    with journal(5) as opened:
-        assert [opened.has_evaluated(step) for step in (4, 8)] == [True, False]
+            assert not opened.log.has_evaluation(step)
+            opened.log_evaluation(step, {'loss': 1.0}, {})
+            assert opened.log.has_evaluation(step)
+    with metric_logger(8) as opened:
+        assert [opened.log.has_evaluation(step) for step in (3, 4, 8, 12)] == [False, True, True, False]
+    with metric_logger(5) as opened:
+        assert [opened.log.has_evaluation(step) for step in (4, 8)] == [True, False]
 
 
 SEQUENCES = {
@@ -104,33 +110,33 @@ SEQUENCES = {
 
 
 @pytest.mark.parametrize('direction', SEQUENCES)
-def test_the_best_is_better_than_all_before(direction: str, journal: Any) -> None:
+def test_the_best_is_better_than_all_before(direction: str, metric_logger: Any) -> None:
     values, expected = SEQUENCES[direction]
-    with journal() as opened:
+    with metric_logger() as opened:
         for step, (value, best) in enumerate(zip(values, expected, strict=True), 1):
-            opened.evaluated(step, {'score': value, 'other': -step})
-            assert opened.is_best('score', direction) is best
+            opened.log_evaluation(step, {'score': value, 'other': -step}, {})
+            assert opened.log.is_best('score', direction) is best
 
 
 @pytest.mark.parametrize('direction', ['min', 'max'])
-def test_nan_is_never_best_and_never_in_the_way(direction: Any, journal: Any) -> None:
-    with journal() as opened:
+def test_nan_is_never_best_and_never_in_the_way(direction: Any, metric_logger: Any) -> None:
+    with metric_logger() as opened:
         found = []
         for step, value in enumerate([NAN, 2.0, NAN, 2.0], 1):
-            opened.evaluated(step, {'loss': value})
-            found.append(opened.is_best('loss', direction))
+            opened.log_evaluation(step, {'loss': value}, {})
+            found.append(opened.log.is_best('loss', direction))
     assert found == [False, True, False, False]
 
 
-def test_the_best_is_the_best_of_the_whole_run(journal: Any) -> None:
-    with journal() as opened:
-        opened.evaluated(4, {'loss': 1.0})
-        opened.evaluated(8, {'loss': 0.1})  # which going on from step 5 undoes
-    with journal(5) as opened:
-        opened.evaluated(8, {'loss': 2.0})
-        assert not opened.is_best('loss', 'min')
-        opened.evaluated(12, {'loss': 0.5})
-        assert opened.is_best('loss', 'min')
+def test_the_best_is_the_best_of_the_whole_run(metric_logger: Any) -> None:
+    with metric_logger() as opened:
+        opened.log_evaluation(4, {'loss': 1.0}, {})
+        opened.log_evaluation(8, {'loss': 0.1}, {})  # which going on from step 5 undoes
+    with metric_logger(5) as opened:
+        opened.log_evaluation(8, {'loss': 2.0}, {})
+        assert not opened.log.is_best('loss', 'min')
+        opened.log_evaluation(12, {'loss': 0.5}, {})
+        assert opened.log.is_best('loss', 'min')
 
 
 def test_time_is_counted_by_kind_of_work(clock: Time) -> None:
@@ -158,14 +164,56 @@ def test_time_that_an_error_took_counts(clock: Time) -> None:
     assert work.lap() == {'data': 2, 'total': 2}
 
 
-def test_time_between_evaluations(journal: Any, tmp_path: Path, clock: Time) -> None:
-    with journal(4) as opened:
-        clock.now += 100  # setting up
-        opened.begin()
+def test_time_between_evaluations(metric_logger: Any, tmp_path: Path, clock: Time) -> None:
+    opened = metric_logger(4)
+    clock.now += 100  # setting up
+    with opened:
         clock.now += 2
-        opened.evaluated(8, {'loss': 1.0})
+        opened.log_evaluation(8, {'loss': 1.0}, {})
         clock.now += 4
-        opened.evaluated(9, {'loss': 1.0})
+        opened.log_evaluation(9, {'loss': 1.0}, {})
     first, second = json_lines.read(tmp_path / 'time.jsonl')
     assert first == {'step': 8, 'seconds': {'total': 2}, 'examples_per_second': 4 * 8 / 2}
     assert second == {'step': 9, 'seconds': {'total': 4}, 'examples_per_second': 1 * 8 / 4}
+
+
+class Watcher(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, list[float]]] = []
+        self.seconds: list[Any] = []
+
+    def on_steps(self, first: int, metrics: Any) -> None:
+        self.steps.append((first, metrics['loss'].tolist()))
+
+    def on_evaluation(self, step: int, metrics: Any, seconds: Any, state: Any) -> None:
+        self.seconds.append((step, metrics, seconds, state))
+
+
+def test_the_observer_sees_what_was_written(metric_logger: Any, clock: Time) -> None:
+    watcher = Watcher()
+    with metric_logger(observer=watcher) as opened:
+        opened.log_steps(0, losses(5))
+        opened.log_steps(1, losses(4, 3))
+        opened.flush()
+        clock.now += 3
+        opened.log_evaluation(3, {'loss': 2.0}, {'params': 1})
+    assert watcher.steps == [(1, [5, 4, 3])]
+    assert watcher.seconds == [(3, {'loss': 2.0}, {'total': 3}, {'params': 1})]
+
+
+@pytest.mark.parametrize('value', [NAN, math.inf])
+def test_a_step_that_is_not_finite_stops_the_run(value: float, metric_logger: Any, tmp_path: Path) -> None:
+    watcher = Watcher()
+    with pytest.raises(NonFinite, match='step 3: loss is'), metric_logger(0, 'stop', watcher) as opened:
+        opened.log_steps(0, losses(5, 4, value, 2))
+        opened.flush()
+    assert [line['step'] for line in json_lines.read(tmp_path / 'train.jsonl')] == [1, 2]
+    assert watcher.steps == [(1, [5, 4])]
+
+
+def test_a_step_that_is_not_finite_may_be_skipped(metric_logger: Any, tmp_path: Path) -> None:
+    with metric_logger(0, 'skip') as opened:
+        opened.log_steps(0, losses(5, NAN, 3))
+    assert [line['loss'] for line in json_lines.read(tmp_path / 'train.jsonl')] == [5, None, 3]

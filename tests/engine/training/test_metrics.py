@@ -12,7 +12,7 @@ from clu.metrics import Average
 
 from engine.interfaces import Metrics, average
 from engine.training import metrics
-from engine.training.metrics import LAG, MOST, SECONDS, Pending, merged
+from engine.training.metrics import FETCH_SECONDS, LAG_CALLS, MAX_CALLS, InFlightMetrics, StepMetrics, merged
 from tests.engine.conftest import Clock
 
 
@@ -46,9 +46,9 @@ def test_a_metric_that_counted_nothing_does_not_end_an_evaluation() -> None:
 
 
 def test_a_metric_that_counted_nothing_does_not_end_training() -> None:
-    pending = Pending()
+    pending = InFlightMetrics()
     pending.add(0, {'loss': steps([2.0], [2.0]), 'recall': steps([NOTHING.total], [NOTHING.count])})
-    [(_, values)] = pending.all()
+    [(_, values)] = lines(pending.all())
     assert values['loss'] == 1
     assert math.isnan(values['recall'])
 
@@ -66,7 +66,7 @@ def test_few_batches_are_under_way_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
         nonlocal begun
         for value in range(20):
             begun += 1
-            assert begun - fetched <= LAG + 1
+            assert begun - fetched <= LAG_CALLS + 1
             yield {'loss': average(jnp.array([float(value)]))}
 
     monkeypatch.setattr(metrics.jax, 'device_get', fetch)
@@ -85,54 +85,59 @@ def group(first: int, count: int) -> Metrics:
     return {'loss': steps(losses * 4, np.full(count, 4.0)), 'rate': steps(losses * 0, np.ones(count))}
 
 
+def lines(metrics: StepMetrics | None) -> list[tuple[int, dict[str, float]]]:
+    """Returns each step with its metrics; nothing of None."""
+    return list(metrics.lines()) if metrics else []
+
+
 def expected(first: int, last: int) -> list[tuple[int, dict[str, float]]]:
     return [(step, {'loss': step + 0.5, 'rate': 0.0}) for step in range(first + 1, last + 1)]
 
 
 @pytest.mark.parametrize('seed', range(5))
 def test_every_step_comes_once_and_in_order(seed: int, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, 'MOST', 5)
-    chance, pending = random.Random(seed), Pending()
+    monkeypatch.setattr(metrics, 'MAX_CALLS', 5)
+    chance, pending = random.Random(seed), InFlightMetrics()
     start = step = chance.choice([0, 17])
-    lines, calls_that_gave = [], 0
+    seen, calls_that_gave = [], 0
     for _ in range(40):
         count = chance.choice([1, 1, 3])
         pending.add(step, group(step, count))
         step += count
-        clock.now += chance.choice([0, SECONDS / 3, SECONDS * 2])
-        given = pending.due() if chance.random() < 0.9 else pending.all()
-        lines += given
+        clock.now += chance.choice([0, FETCH_SECONDS / 3, FETCH_SECONDS * 2])
+        given = lines(pending.due() if chance.random() < 0.9 else pending.all())
+        seen += given
         calls_that_gave += bool(given)
-    lines += pending.all()
-    assert lines == expected(start, step)
+    seen += lines(pending.all())
+    assert seen == expected(start, step)
     assert 2 < calls_that_gave < 40
-    assert pending.all() == []
+    assert pending.all() is None
 
 
 def test_nothing_is_due_before_its_time(clock: Clock) -> None:
-    pending = Pending()
+    pending = InFlightMetrics()
     for step in range(4):
         pending.add(step, group(step, 1))
-    clock.now += SECONDS * 0.9
-    assert pending.due() == []
-    clock.now += SECONDS * 0.2
-    assert pending.due() == expected(0, 4 - LAG)
-    assert pending.due() == []
+    clock.now += FETCH_SECONDS * 0.9
+    assert pending.due() is None
+    clock.now += FETCH_SECONDS * 0.2
+    assert lines(pending.due()) == expected(0, 4 - LAG_CALLS)
+    assert pending.due() is None
 
 
 def test_the_device_never_runs_dry(clock: Clock) -> None:
     """The newest steps, which it may still be at, are not waited for."""
-    pending = Pending()
-    for step in range(LAG):
+    pending = InFlightMetrics()
+    for step in range(LAG_CALLS):
         pending.add(step, group(step, 1))
-    clock.now += SECONDS
-    assert pending.due() == []
+    clock.now += FETCH_SECONDS
+    assert pending.due() is None
 
 
 def test_the_host_runs_ahead_only_so_far(clock: Clock) -> None:
-    pending = Pending()
-    for step in range(MOST - 1):
+    pending = InFlightMetrics()
+    for step in range(MAX_CALLS - 1):
         pending.add(step, group(step, 1))
-        assert pending.due() == []
-    pending.add(MOST - 1, group(MOST - 1, 1))
-    assert pending.due() == expected(0, MOST - LAG)
+        assert pending.due() is None
+    pending.add(MAX_CALLS - 1, group(MAX_CALLS - 1, 1))
+    assert lines(pending.due()) == expected(0, MAX_CALLS - LAG_CALLS)

@@ -1,16 +1,18 @@
-"""TensorBoard events."""
+"""TensorBoard gets every metric once, in its own format."""
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tensorboardX.crc32c import crc32c
 from tensorboardX.proto import event_pb2
 
-from engine.runs.logs import Events
+from engine.training.observers.tensorboard import TensorBoard
+from tests.engine.training.observers.observed import observed
 
-Event: Any = vars(event_pb2)['Event']  # made at run time, so that no type checker sees it
+Event: Any = vars(event_pb2)['Event']  # protobuf makes it at import: no type checker sees it
 START = vars(event_pb2)['SessionLog'].START
 
 
@@ -30,7 +32,7 @@ def records(path: Path) -> Iterator[bytes]:
 
 
 def events(folder: Path) -> list[Any]:
-    [path] = folder.glob('events.*')
+    [path] = (folder / 'logs').glob('events.*')
     return [Event.FromString(record) for record in records(path)]
 
 
@@ -42,23 +44,25 @@ def scalars(folder: Path) -> list[tuple[int, str, float]]:
     ]
 
 
-def test_tensorboard_is_told_every_metric(tmp_path: Path) -> None:
-    writer = Events(tmp_path, 0)
-    writer.write('train', 1, {'loss': 0.5, 'accuracy': 0.25})
-    writer.write('val', 2, {'loss': 0.75})
-    writer.close()
+def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
+    writer = TensorBoard()
+    writer.on_start(observed(tmp_path, step=0))
+    writer.on_steps(1, {'loss': np.array([0.5]), 'accuracy': np.array([0.25])})
+    writer.on_evaluation(2, {'loss': 0.75}, {}, {})
+    writer.on_end('finished')
     expected = [(1, 'train/loss', 0.5), (1, 'train/accuracy', 0.25), (2, 'val/loss', 0.75)]
     assert scalars(tmp_path) == expected
     assert events(tmp_path)[0].file_version == 'brain.Event:2'
 
 
-def test_tensorboard_hides_what_a_continued_run_undoes(tmp_path: Path) -> None:
+def test_tensorboard_hides_the_events_that_a_continued_run_repeats(tmp_path: Path) -> None:
     """A session that starts at a step makes TensorBoard drop that step and all after it."""
     fresh, continued = tmp_path / 'fresh', tmp_path / 'continued'
     for folder, step in ((fresh, 0), (continued, 7)):
-        writer = Events(folder, step)
-        writer.write('train', step + 1, {'loss': 1.0})
-        writer.close()
+        writer = TensorBoard()
+        writer.on_start(observed(folder, step))
+        writer.on_steps(step + 1, {'loss': np.array([1.0])})
+        writer.on_end('finished')
     starts = [
         [event.step for event in events(folder) if event.session_log.status == START]
         for folder in (fresh, continued)

@@ -1,0 +1,102 @@
+"""What the loop hands its metrics to: checked, written, and passed on to observers."""
+
+import math
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Literal, Self
+
+from engine.interfaces import Metrics, State
+from engine.runs import faults
+from engine.training.metric_log import MetricLog
+from engine.training.metrics import InFlightMetrics, StepMetrics
+from engine.training.observers.observer import Observer
+from engine.training.time_log import Function, TimeLog
+
+
+class NonFinite(Exception):  # noqa: N818 (an event that the trainer handles)
+    """A metric of a training step is NaN or infinite."""
+
+    def __init__(self, step: int, metric: str, value: float):
+        super().__init__(f'step {step}: {metric} is {value}')
+        self.step = step
+
+
+class MetricLogger:
+    """Takes the metrics of the loop, checks that they are finite, writes them and hands them to the observer.
+
+    Leaving the context without an error waits for the device and writes the metrics still on it.
+
+    Args:
+      log: of metrics.
+      times: the log of times.
+      observer: told of everything that was written.
+      moved: called whenever something has moved, with the newest step known to be done, or None.
+      nonfinite: 'stop' raises `NonFinite` at the first step with a metric that is not finite.
+    """
+
+    def __init__(
+        self,
+        log: MetricLog,
+        times: TimeLog,
+        observer: Observer,
+        moved: Callable[[int | None], None],
+        nonfinite: Literal['stop', 'skip'],
+    ):
+        self.log, self._times, self._observer, self._moved = log, times, observer, moved
+        self._stops = nonfinite == 'stop'
+        self._in_flight = InFlightMetrics()
+
+    def __enter__(self) -> Self:
+        self._times.clock.lap()  # setting up does not count
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.flush()
+        finally:
+            self.log.close()
+            self._times.close()
+
+    def timed(self, kind: str, function: Function) -> Function:
+        """Returns the function with its time counted under `kind` of work."""
+        return self._times.clock.timed(kind, function)
+
+    def log_steps(self, step: int, metrics: Metrics) -> None:
+        """Takes the metrics of the steps after `step`, still on the device; writes those of earlier steps."""
+        self._moved(None)
+        self._in_flight.add(step, metrics)
+        self._write(self._in_flight.due())
+
+    def flush(self) -> None:
+        """Waits for the device and writes the metrics of all steps so far."""
+        self._write(self._in_flight.all())
+
+    def log_evaluation(self, step: int, metrics: Mapping[str, float], state: State) -> None:
+        """Writes the metrics of an evaluation, and where the time since the last one went."""
+        self._moved(step)
+        self.log.write_evaluation(step, metrics)
+        self._observer.on_evaluation(step, metrics, self._times.write(step), state)
+
+    def _write(self, metrics: StepMetrics | None) -> None:
+        faults.point('log')
+        if metrics is None:
+            return
+        nonfinite = _first_nonfinite(metrics) if self._stops else None
+        finite = metrics.until(nonfinite.step) if nonfinite else metrics
+        if len(finite):
+            self.log.write_steps(finite)
+            self._observer.on_steps(finite.first, finite.values)
+            self._moved(finite.last)
+        if nonfinite:
+            raise nonfinite
+
+
+def _first_nonfinite(metrics: StepMetrics) -> NonFinite | None:
+    for step, values in metrics.lines():
+        for name, value in values.items():
+            if not math.isfinite(value):
+                return NonFinite(step, name, value)
+    return None

@@ -1,0 +1,116 @@
+"""The protocol of observers: they watch a training and change nothing.
+
+A project writes one in a new file of `research/` and binds it:
+
+    trainer.Trainer.observers = [@progress.Progress(), @tensorboard.TensorBoard(), @mine.Histogram()]
+
+Observers are not part of what a run is: other observers neither block a resume nor make another method.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from engine.errors import Interrupted
+from engine.interfaces import State
+
+
+@dataclass(frozen=True)
+class ObservedRun:
+    """What an observer knows of the run that starts.
+
+    Attributes:
+      folder: of the run.
+      step: the step that the run continues from; 0 for a new run.
+      steps: of the whole training.
+      batch_size: examples per step, over all devices.
+      epoch: returns how many epochs a number of steps makes.
+      class_names: names of the classes in the order of their indices; () where there are none.
+      batch: returns the training batch of a step (from 0 on) on the host, each array [B, ...].
+      first_inputs: returns what enters the network at the first step, given the batch of that step.
+    """
+
+    folder: Path
+    step: int
+    steps: int
+    batch_size: int
+    epoch: Callable[[int], float]
+    class_names: Sequence[str]
+    batch: Callable[[int], dict[str, np.ndarray]]
+    first_inputs: Callable[[Mapping[str, Any]], dict[str, jax.Array]]
+
+
+class Observer:
+    """Watches a training. Override what you need: each method does nothing by default.
+
+    Only the first of several processes calls observers. The calls come from the thread of the loop, so a slow
+    observer makes training slow.
+    """
+
+    def on_start(self, run: ObservedRun) -> None:
+        """The loop is about to start. Files that go past `run.step` are to be cut back to it."""
+
+    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Steps have ended, their metrics are on the host.
+
+        Args:
+          first: the first of the steps.
+          metrics: by name, float [steps].
+        """
+
+    def on_evaluation(
+        self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
+    ) -> None:
+        """The validation set was evaluated.
+
+        Args:
+          step: after which it was evaluated.
+          metrics: of the whole set.
+          seconds: since the last evaluation, by kind of work, and `total`.
+          state: on the devices. The next step overwrites it: copy what you keep.
+        """
+
+    def on_end(self, status: str) -> None:
+        """The loop has ended: 'finished', 'interrupted' or 'failed'."""
+
+
+class ObserverGroup(Observer):
+    """Passes each call on to several observers, in the first process only."""
+
+    def __init__(self, observers: Sequence[Observer]):
+        self._observers = tuple(observers) if jax.process_index() == 0 else ()
+
+    @contextmanager
+    def watching(self, run: ObservedRun) -> Iterator[None]:
+        """Starts all observers on entering; ends those that were started on leaving, whatever happened."""
+        started, status = [], 'failed'
+        try:
+            for observer in self._observers:
+                observer.on_start(run)
+                started.append(observer)
+            yield
+            status = 'finished'
+        except (Interrupted, KeyboardInterrupt):
+            status = 'interrupted'
+            raise
+        finally:
+            with ExitStack() as stack:  # each is ended, even if another one fails
+                for observer in started:
+                    stack.callback(observer.on_end, status)
+
+    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Passes on that steps have ended."""
+        for observer in self._observers:
+            observer.on_steps(first, metrics)
+
+    def on_evaluation(
+        self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
+    ) -> None:
+        """Passes on that the validation set was evaluated."""
+        for observer in self._observers:
+            observer.on_evaluation(step, metrics, seconds, state)

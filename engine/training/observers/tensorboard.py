@@ -1,0 +1,56 @@
+"""TensorBoard events: `logs/events.*` of a run, for `tensorboard --logdir <runs>`."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from engine.interfaces import State
+from engine.training.observers.observer import ObservedRun, Observer
+
+
+class TensorBoard(Observer):
+    """Writes all metrics as scalars named `train/<metric>` and `val/<metric>`.
+
+    A run that continues starts a new file; TensorBoard shows the later file where steps overlap. The loop's
+    thread writes the events: `SummaryWriter` would use another thread, which waits for ever when the disk is
+    full.
+    """
+
+    def on_start(self, run: ObservedRun) -> None:
+        """Opens a new file of events."""
+        # Slow to import, and only training writes events.
+        from tensorboardX import event_file_writer
+        from tensorboardX.proto import event_pb2
+
+        folder = run.folder / 'logs'
+        folder.mkdir(parents=True, exist_ok=True)
+        self._event: Any = getattr(event_pb2, 'Event')  # noqa: B009 (protobuf makes it at import)
+        self._writer = event_file_writer.EventsWriter(str(folder / 'events'))
+        if run.step:
+            self._add(step=run.step + 1, session_log={'status': 1})  # a start: earlier events stay valid
+
+    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
+        """Adds the training metrics of each step."""
+        names = list(metrics)
+        for index, values in enumerate(zip(*metrics.values(), strict=True)):
+            self._add_scalars('train', first + index, dict(zip(names, map(float, values), strict=True)))
+
+    def on_evaluation(
+        self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
+    ) -> None:
+        """Adds the validation metrics, and shows TensorBoard all that was added."""
+        self._add_scalars('val', step, metrics)
+        self._writer.flush()
+
+    def on_end(self, status: str) -> None:
+        """Closes the file."""
+        self._writer.close()
+
+    def _add_scalars(self, group: str, step: int, metrics: Mapping[str, float]) -> None:
+        values = [{'tag': f'{group}/{name}', 'simple_value': value} for name, value in metrics.items()]
+        self._add(step=step, summary={'value': values})
+
+    def _add(self, **content: Any) -> None:
+        self._writer.write_event(self._event(wall_time=time.time(), **content))
