@@ -1,4 +1,4 @@
-"""Checkpoints by Orbax, each sealed with hashes: the latest to go on from, the best to predict with."""
+"""Checkpoints by Orbax, each with checksums: the latest to continue from, the best to predict with."""
 
 import shutil
 from collections.abc import Mapping
@@ -16,33 +16,35 @@ from engine.interfaces import State
 from engine.runs import checksums, faults
 from engine.runs.text_log import logger
 
-KINDS = ('latest', 'best')
-UNFINISHED = '.orbax-checkpoint-tmp'
+CHECKPOINT_KINDS = ('latest', 'best')
+UNFINISHED_MARK = '.orbax-checkpoint-tmp'  # in the name of a folder that Orbax is still writing
 
 
 class Checkpoints:
-    """The folders `latest/` and `best/`, each managed by Orbax; saves are written in the background.
+    """The folders `latest/` and `best/`, each managed by Orbax, which saves in the background.
 
-    Leaving the context waits for them: what Orbax has not finished by exit is lost. On opening, a damaged
-    checkpoint is named and set aside, so that the one before it is used.
+    Leaving the context waits for the saves: what Orbax has not finished at exit is lost. On opening, damaged
+    checkpoints are reported and moved to `damaged/`, so that an earlier one is used.
 
     Args:
-      folder: of both.
-      keep: how many of the latest are kept.
-      read_only: leaves alone what another process may be writing.
+      folder: holds `latest/` and `best/`.
+      keep: number of latest checkpoints to keep.
+      read_only: whether to change nothing, because another process may be writing.
     """
 
     def __init__(self, folder: Path, keep: int = 2, read_only: bool = False):
         self._folder, self._read_only = folder.resolve(), read_only
         self._notes: dict[str, Mapping[str, str]] = {}
-        self._managers = {kind: self._manager(kind, keep if kind == 'latest' else 1) for kind in KINDS}
+        self._managers = {
+            kind: self._manager(kind, keep if kind == 'latest' else 1) for kind in CHECKPOINT_KINDS
+        }
 
     def _manager(self, kind: str, keep: int) -> ocp.CheckpointManager:
         folder = self._folder / kind
         if not self._read_only and jax.process_index() == 0:
-            _set_damaged_aside(folder)
+            _move_damaged(folder)
         if jax.process_count() > 1:
-            multihost_utils.sync_global_devices(f'{kind} checkpoints are looked through')
+            multihost_utils.sync_global_devices(f'{kind} checkpoints were checked')
         sealing = ocp.AsyncOptions(post_finalization_callback=partial(self._seal, kind))
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
@@ -50,7 +52,7 @@ class Checkpoints:
             read_only=self._read_only,
             enable_async_checkpointing=True,
             async_options=sealing,
-            # Both may save a step at a time: the processes must not take one for the other.
+            # Both kinds may save at the same time: the barriers of the processes must not mix.
             multiprocessing_options=ocp.options.MultiprocessingOptions(barrier_sync_key_prefix=kind),
         )
         return ocp.CheckpointManager(folder, options=options)
@@ -65,19 +67,19 @@ class Checkpoints:
             manager.close()
 
     def save(self, kind: str, step: int, state: State, notes: Mapping[str, str] | None = None) -> None:
-        """Begins to save a step, with notes in its seal; does nothing if that step or a later one is there.
+        """Starts to save a step, with notes beside its checksums, unless that step or a later one is saved.
 
-        A later best checkpoint is one that a run which was thrown back will come to again.
+        A later best checkpoint exists where a run continues from an earlier step: it will reach it again.
         """
         faults.point('save')
         manager = self._managers[kind]
-        manager.wait_until_finished()  # raises what went wrong with the save before
+        manager.wait_until_finished()  # raises the error of the save before
         if step > (self.last(kind) or 0):
             self._notes[kind] = notes or {}
             manager.save(step, args=ocp.args.StandardSave(state))
 
     def wait(self) -> None:
-        """Returns when all saves are on disk."""
+        """Waits until all saves are on disk."""
         for manager in self._managers.values():
             manager.wait_until_finished()
 
@@ -86,16 +88,16 @@ class Checkpoints:
         faults.point('seal')
         if jax.process_index():
             return  # the first process seals what all have written
-        for unfinished in (self._folder / kind).glob(f'*{UNFINISHED}*'):
+        for unfinished in (self._folder / kind).glob(f'*{UNFINISHED_MARK}*'):
             checksums.seal(unfinished, self._notes[kind])
         faults.point('sealed')
 
     def last(self, kind: str) -> int | None:
-        """Returns the newest step saved, None if there is none."""
+        """Returns the newest saved step, None if there is none."""
         return self._managers[kind].latest_step()
 
     def steps(self, kind: str) -> list[int]:
-        """Returns the steps saved, the newest first."""
+        """Returns the saved steps, the newest first."""
         return sorted(self._managers[kind].all_steps(), reverse=True)
 
     def notes(self, kind: str, step: int) -> dict[str, str]:
@@ -103,8 +105,8 @@ class Checkpoints:
         return checksums.notes(self._folder / kind / str(step))
 
     def find(self, which: str) -> tuple[str, int]:
-        """Returns (kind, step) of 'latest', 'best' or a step; raises `UserError` if there is none."""
-        for kind in KINDS:
+        """Returns (kind, step) for 'latest', 'best' or a step; raises `UserError` if it is not saved."""
+        for kind in CHECKPOINT_KINDS:
             step = self.last(kind)
             if which == kind and step is not None:
                 return kind, step
@@ -125,25 +127,25 @@ class Checkpoints:
         folder = self._folder / kind / str(step)
         damage = checksums.damage(folder)
         if damage:
-            raise UserError(f'the checkpoint {folder} is damaged: {damage}. Take another one.')
+            raise UserError(f'the checkpoint {folder} is damaged: {damage}. Choose another one.')
         restored: Any = self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
         return restored
 
     def discard_after(self, step: int) -> None:
-        """Deletes all checkpoints from after `step`."""
+        """Deletes all checkpoints after `step`."""
         for kind, manager in self._managers.items():
-            for each in self.steps(kind):
-                if each > step:
-                    manager.delete(each)
+            for saved in self.steps(kind):
+                if saved > step:
+                    manager.delete(saved)
 
 
-def _set_damaged_aside(folder: Path) -> None:
-    """Moves damaged checkpoints to `damaged/` beside `latest/` and `best/`, and says so."""
+def _move_damaged(folder: Path) -> None:
+    """Moves damaged checkpoints to `damaged/` beside `latest/` and `best/`, and reports them."""
     for step in (path for path in sorted(folder.glob('*')) if path.name.isdecimal()):
         damage = checksums.damage(step)
         if damage:
-            aside = folder.parent / 'damaged' / f'{folder.name}-{step.name}'
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.parent.mkdir(exist_ok=True)
-            step.rename(aside)
-            logger.warning('the checkpoint %s is damaged (%s): set aside as %s', step, damage, aside)
+            target = folder.parent / 'damaged' / f'{folder.name}-{step.name}'
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(exist_ok=True)
+            step.rename(target)
+            logger.warning('The checkpoint %s is damaged (%s). It was moved to %s.', step, damage, target)

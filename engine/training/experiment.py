@@ -1,4 +1,4 @@
-"""What a config describes, before anything runs: data, task, order of examples, programs, events."""
+"""What a config describes, before anything runs: data, task, order of examples, step functions, events."""
 
 import os
 from dataclasses import dataclass
@@ -24,21 +24,21 @@ from engine.training.steps import StepFunctions, TracedSteps
 
 @dataclass(kw_only=True)
 class Experiment:
-    """A task, a dataset, and how the one is trained on the other.
+    """A task, a dataset, and how the task is trained on it.
 
     Args:
       dataset: name of a Dataset+, such as 'digits' or 'digits/toy'.
       task: what to learn.
-      steps: of training, in all.
+      steps: of the whole training.
       batch_size: examples per step, over all devices.
-      seed: of the first parameters, the order of examples and all other randomness.
-      save_every: steps between checkpoints to go on from.
-      decode: makes arrays of images that vary in size; None where there are none.
+      seed: of the initial parameters, the order of examples and all other randomness.
+      save_every: steps between the checkpoints that a run continues from.
+      decode: makes arrays of one size from images of varying size; None where there are none.
       best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
-      steps_per_dispatch: steps that one call of the device runs; more help small models on an accelerator.
-      nonfinite: what a step with a metric that is NaN or infinite does: 'stop' ends the run, 'skip' leaves
-        the state as it was and counts the step in the log.
-      deterministic: has XLA avoid what is not deterministic on a GPU; on a CPU everything is.
+      steps_per_dispatch: steps that one call of the device runs; several make small models faster.
+      nonfinite: what happens at a step with a metric that is NaN or infinite: 'stop' ends the run, 'skip'
+        leaves the state as it was and counts the step in the log.
+      deterministic: whether XLA avoids operations that are not deterministic on a GPU. On a CPU all are.
       parallelism: where arrays live.
     """
 
@@ -56,7 +56,7 @@ class Experiment:
     parallelism: Parallelism = Jit()  # noqa: RUF009 (it is frozen)
 
     def __post_init__(self) -> None:
-        """Sets what XLA reads when it starts."""
+        """Sets the flags that XLA reads when it starts."""
         if self.deterministic:
             os.environ['XLA_FLAGS'] = f'{os.environ.get("XLA_FLAGS", "")} --xla_gpu_deterministic_ops=true'
 
@@ -67,7 +67,7 @@ class Experiment:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What environment.json says of the seed and the data."""
+        """The seed and the data, for environment.json."""
         data = {'name': self.data.name, 'version': self.data.version, 'fingerprint': self.data.fingerprint}
         return {'seed': self.seed, 'dataset': data}
 
@@ -93,17 +93,17 @@ class Experiment:
 
     @cached_property
     def step_functions(self) -> StepFunctions:
-        """What runs on the devices."""
+        """The functions of the task as programs on the devices."""
         return StepFunctions(self.bound, self.parallelism, self.seed, skip_nonfinite=self.nonfinite == 'skip')
 
     @cached_property
     def traced(self) -> TracedSteps:
-        """The programs, traced on shapes."""
+        """The step functions, traced on shapes."""
         batch = next(evaluation_batches(self.data.split('val'), self.batch_size))
         return self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
 
     def check(self) -> None:
-        """Binds the task and traces its functions on shapes: what cannot work fails here, not after an hour.
+        """Binds the task and traces its functions on shapes: mistakes show here, not after an hour.
 
         Raises:
           UserError: if sizes do not fit, or names of metrics or splits are unknown.
@@ -112,7 +112,7 @@ class Experiment:
         for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
             if getattr(self, name) < 1:
                 raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
-        if not 0 <= self.seed < 2**32:  # JAX's keys would take larger ones for smaller
+        if not 0 <= self.seed < 2**32:  # JAX's keys would wrap larger seeds around
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check(self.parallelism.mesh, self.batch_size)
         for split in ('train', 'val'):
@@ -123,11 +123,11 @@ class Experiment:
             raise UserError(f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. {hint}')
 
     def saves_at(self, step: int) -> bool:
-        """Whether a checkpoint to go on from is due after a step."""
+        """Whether the latest state is saved after a step."""
         return step == self.steps or (step > 0 and step % self.save_every == 0)
 
     def group(self, step: int) -> int:
-        """Returns how many steps the next call makes: a whole group if no event falls into it, else one."""
+        """Returns how many steps the next call runs: a whole group if no event falls inside it, else one."""
         group = self.steps_per_dispatch
         inside = range(step + 1, step + group)
         fits = step % group == 0 and step + group <= self.steps

@@ -1,4 +1,4 @@
-"""A step whose loss is NaN or infinite: found again by replay, and kept so that it can be looked at."""
+"""A step with a metric that is NaN or infinite: repeated by replay, and kept for inspection."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from engine.training.experiment import Experiment
 from engine.training.steps import TRAIN, key
 from engine.workspace import REPOSITORY
 
-SCRIPT = '''"""Does one step again, with JAX looking for the first NaN: prints where it arises.
+SCRIPT = '''"""Repeats one step and has JAX look for the first NaN; prints where it arises.
 
     {repository}/.venv/bin/python {folder}/replay.py
 """
@@ -32,31 +32,31 @@ from engine.training.trainer import Trainer
 jax.config.update('jax_debug_nans', True)
 experiment = config.Config([{config!r}]).build(Trainer)
 state, batch = nonfinite.load(experiment, {folder!r})
-_, found = experiment.bound.update(state, batch, nonfinite.step_key(experiment, {step}))
-print(metrics.merged([found]))
+_, measured = experiment.bound.update(state, batch, nonfinite.step_key(experiment, {step}))
+print(metrics.merged([measured]))
 '''
 
 
 def step_key(experiment: Experiment, step: int) -> jax.Array:
-    """Returns the key of the step that made it the `step`-th."""
+    """Returns the random key of a step; the first step is 1."""
     return key(experiment.seed, TRAIN, step - 1)
 
 
 def keep(experiment: Experiment, checkpoints: Checkpoints, run: Path, step: int) -> Path:
-    """Writes `debug/nonfinite/`: a step's batch, the state before it by replay, a script that does it.
+    """Writes `debug/nonfinite/`: the batch of a step, the state before it, a script that repeats it.
 
     Args:
       experiment: of the run.
-      checkpoints: of the run; the last one before the step is where the replay begins.
+      checkpoints: of the run; the replay starts from the last one before the step.
       run: its folder.
-      step: whose metrics are not finite.
+      step: with a metric that is not finite.
 
     Returns:
       The folder.
     """
     folder = run / 'debug' / 'nonfinite'
     folder.mkdir(parents=True, exist_ok=True)
-    start = max((each for each in checkpoints.steps('latest') if each < step), default=0)
+    start = max((saved for saved in checkpoints.steps('latest') if saved < step), default=0)
     state = replay.state_before(experiment, replay.saved_state(experiment, checkpoints, start), start, step)
     _save(folder / 'state.npz', _named(sharding.fetch(state)))
     _save(folder / 'batch.npz', experiment.batch(step - 1))

@@ -55,7 +55,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     spoil(largest(stopped / 'checkpoints' / 'latest' / '10'))
     out = go_on(stopped, program, trained)
     assert 'latest/10 is damaged' in out
-    assert 'going on after step 5' in out
+    assert 'Continuing after step 5' in out
     assert (stopped / 'checkpoints' / 'damaged' / 'latest-10').is_dir()
 
 
@@ -74,7 +74,7 @@ def test_a_lost_best_checkpoint_is_made_again(stopped: Path, program: Any, train
 def test_a_damaged_log_is_written_again(log: str, stopped: Path, program: Any, trained: Path) -> None:  # noqa: F811
     path = stopped / 'logs' / log
     path.write_text(path.read_text().replace('1', '2', 1))
-    assert 'are not those it was saved with: going further back' in go_on(stopped, program, trained)
+    assert 'have changed since it was saved: trying an earlier checkpoint' in go_on(stopped, program, trained)
 
 
 @pytest.mark.parametrize('file', ['status.json', 'environment.json', 'logs/time.jsonl', 'logs/train.log'])
