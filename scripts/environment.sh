@@ -24,6 +24,16 @@ fail() {   # message, exit code
   exit "${2:-2}"
 }
 
+# Fails unless the Python in use has these modules. Only the Python of ENV=existing can lack them.
+need() {   # modules
+  [[ ${ENV:-} == existing ]] || return 0
+  local missing
+  missing=$("$python" -c 'from importlib.util import find_spec; import sys
+print(*(name for name in sys.argv[1:] if not find_spec(name)))' "$@")
+  [[ -z $missing ]] || fail "ENV=existing: $python lacks $missing.
+Install what development needs: $python -m pip install -r $root/requirements-$also.txt"
+}
+
 # Reads what .venv was made for and sets `accelerator` and `needed`, the requirements files that count.
 read_plan() {
   made_root='' made_python='' made_accelerator=cpu

@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
-# All checks and tests, for people, hooks and machines alike. Arguments go to pytest: scripts/test.sh -x tests/test_outputs.py
-# With --all first, the slow tests too.
+# Checks style and types, runs the tests, and reports both on the last line. People, hooks and CI use this command.
+# Arguments go to pytest: scripts/test.sh -x tests/test_configs.py
+# With --all first, the slow tests run too.
 also=dev
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
+need pytest xdist
 if [[ ${1:-} == --all ]]; then
   set -- -m '' "${@:2}"   # replaces the choice in pyproject.toml
 fi
-scripts/lint.sh
-exec "$python" -m pytest "$@"
+
+trap 'exit 75' INT   # Ctrl-C ends this script too, not only the program that is running
+lint=passed tests=passed
+scripts/lint.sh || lint=failed
+"$python" -m pytest "$@" || tests=failed
+echo "lint: $lint, tests: $tests"
+[[ $lint == passed && $tests == passed ]]

@@ -54,10 +54,10 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in unset}
 
 
-def start(root: Path, *arguments: str, **changes: str) -> subprocess.Popen[str]:
-    """Starts `scripts/train.sh` from another folder, in a process group of its own."""
+def start(root: Path, *arguments: str, script: str = 'train', **changes: str) -> subprocess.Popen[str]:
+    """Starts a script from another folder, in a process group of its own."""
     return subprocess.Popen(
-        ['bash', str(root / 'scripts/train.sh'), *arguments],
+        ['bash', str(root / f'scripts/{script}.sh'), *arguments],
         cwd=root.parent,
         env=environment() | changes,
         stdin=subprocess.DEVNULL,
@@ -260,6 +260,65 @@ def test_an_existing_python_is_used_as_it_is(tmp_path: Path):
     prefix = subprocess.check_output([PYTHON, '-c', 'import sys; print(sys.prefix)'], text=True).strip()
     assert call(root, ENV='existing', PYTHON=PYTHON) == (0, f'{prefix} found {tmp_path}\n', '')
     assert not (root / '.venv').exists()
+
+
+@pytest.fixture
+def developed(tmp_path: Path) -> Path:
+    """A repository, a Python without packages, and tools that fail if `FAILING` names them."""
+    root = write_repository(tmp_path / 'my fork')
+    subprocess.run([PYTHON, '-m', 'venv', '--without-pip', tmp_path / 'bare'], check=True)
+    for tool in ('ruff', 'pyright', 'pytest', 'xdist'):
+        (root / f'{tool}.py').write_text(TOOL)
+    return root
+
+
+TOOL = """import os, sys
+name = os.path.basename(sys.argv[0])[:-3]
+print('ran', name, *sys.argv[1:2], flush=True)
+sys.exit(name in os.environ.get('FAILING', '').split())
+"""
+
+
+def run_tests(root: Path, *arguments: str, **changes: str) -> tuple[int, list[str], str]:
+    """Calls scripts/test.sh; returns its exit code, the lines that it printed, and its errors."""
+    changes |= {'ENV': 'existing', 'PYTHON': str(root.parent / 'bare/bin/python')}
+    code, out, err = finish(start(root, *arguments, script='test', **changes))
+    return code, out.splitlines(), err
+
+
+@pytest.mark.parametrize(
+    ('failing', 'report'),
+    [
+        ('', 'lint: passed, tests: passed'),
+        ('ruff', 'lint: failed, tests: passed'),
+        ('pyright', 'lint: failed, tests: passed'),
+        ('pytest', 'lint: passed, tests: failed'),
+        ('ruff pytest', 'lint: failed, tests: failed'),
+    ],
+)
+def test_style_and_tests_are_both_checked_and_reported(developed: Path, failing: str, report: str):
+    code, lines, err = run_tests(developed, '-x', FAILING=failing)
+    assert (code, err) == (1 if failing else 0, '')
+    assert lines == ['ran ruff check', 'ran ruff format', 'ran pyright --pythonpath', 'ran pytest -x', report]
+
+
+def test_all_replaces_the_choice_of_tests(developed: Path):
+    assert run_tests(developed, '--all')[1][-2:] == ['ran pytest -m', 'lint: passed, tests: passed']
+
+
+def test_a_missing_linter_is_named_and_the_tests_run(developed: Path):
+    (developed / 'ruff.py').unlink()
+    code, lines, err = run_tests(developed)
+    assert (code, lines) == (1, ['ran pytest', 'lint: failed, tests: passed'])
+    assert f'error: ENV=existing: {developed.parent}/bare/bin/python lacks ruff.\n' in err
+    assert f'-m pip install -r {developed}/requirements-dev.txt\n' in err
+
+
+def test_a_missing_pytest_is_named(developed: Path):
+    (developed / 'xdist.py').unlink()
+    code, lines, err = run_tests(developed)
+    assert (code, lines) == (2, [])
+    assert 'lacks xdist.' in err
 
 
 def test_an_unsupported_python_is_refused(tmp_path: Path):
