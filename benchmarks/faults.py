@@ -216,9 +216,7 @@ def damaged(base: Path, names: Sequence[str], damage: Callable[[Path, random.Ran
             (case.run / name).write_bytes(before)
         # What a log holds of the time after the newest checkpoint is written anew anyway, and not spoken of.
         harmless = name.startswith('logs/') and sealed == _sealed_logs(case.run)
-        case.finish(
-            says='damaged|trying an earlier checkpoint' if CHECKED.match(name) and not harmless else ''
-        )
+        case.finish(says='damaged|trying an earlier' if CHECKED.match(name) and not harmless else '')
 
     return fault
 

@@ -1,4 +1,4 @@
-"""Small pictures of what was predicted from: whoever looks at a mistake later has no dataset at hand."""
+"""Small pictures of the examples, saved with predictions: a reader of the report has no dataset at hand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 
 NAME, MEANING = 'inputs', 'the examples as small pictures, for people'
-LONGEST, SHORTEST = 64, 8  # pixels of a side
-MOST = 2**28  # bytes of all thumbnails of a split; of more examples they are smaller, or there are none
+MAX_SIDE, MIN_SIDE = 64, 8  # pixels
+MAX_THUMBNAIL_BYTES = 2**28  # of all thumbnails of a split: with more examples they get smaller
 
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """Makes thumbnails of the pictures in a batch.
+    """Makes thumbnails of the images in a batch.
 
     Attributes:
-      field: of the batch, uint8 [B, H, W, 1 or 3]; '' where examples have no picture.
-      factor: how many pixels of a side become one.
+      field: name of the images in the batch, uint8 [B, H, W, 1 or 3]; '' where examples have none.
+      factor: side of the squares of pixels that become one pixel.
     """
 
     field: str = ''
@@ -28,44 +28,44 @@ class Thumbnails:
 
     @classmethod
     def of(cls, example: Mapping[str, Any], truth: Mapping[str, str], examples: int) -> 'Thumbnails':
-        """Chooses the first picture of an example that is not to be predicted.
+        """Chooses the first image of an example that is not itself to be predicted.
 
         Args:
           example: shape and dtype of each field.
           truth: for each array of known truth, the field that holds it.
-          examples: number of them.
+          examples: number of examples in the split.
         """
-        for field, each in example.items():
-            if _is_picture(each) and field not in truth.values():
-                factor = _factor(each.shape, examples)
-                return cls(field, factor) if min(each.shape[:2]) >= factor * SHORTEST else cls()
+        for field, spec in example.items():
+            if _is_image(spec) and field not in truth.values():
+                factor = _factor(spec.shape, examples)
+                return cls(field, factor) if min(spec.shape[:2]) >= factor * MIN_SIDE else cls()
         return cls()
 
     @property
     def details(self) -> dict[str, str]:
-        """What the outputs manifest says of them: by how much they are smaller, for boxes drawn over them."""
+        """For the manifest: by how much thumbnails are smaller, so that boxes can be drawn over them."""
         return {'inputs_shrunk': str(self.factor)} if self.factor > 1 else {}
 
     def __call__(self, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """Returns the thumbnails of a batch by their name, uint8 [B, H / factor, W / factor, C], if any."""
+        """Returns {'inputs': thumbnails uint8 [B, H / factor, W / factor, C]}, {} where there are none."""
         return {NAME: _shrunk(batch[self.field], self.factor)} if self.field else {}
 
 
-def _is_picture(each: Any) -> bool:
-    return each.dtype == np.uint8 and len(each.shape) == 3 and each.shape[-1] in (1, 3)
+def _is_image(spec: Any) -> bool:
+    return spec.dtype == np.uint8 and len(spec.shape) == 3 and spec.shape[-1] in (1, 3)
 
 
 def _factor(shape: tuple[int, int, int], examples: int) -> int:
-    """Returns by how much sides shrink, so that neither one picture nor all together are too large."""
-    factor = -(-max(shape[:2]) // LONGEST)
-    while examples * (shape[0] // factor) * (shape[1] // factor) * shape[2] > MOST:
+    """Returns the factor by which sides shrink, so that neither one thumbnail nor all of them are too large."""
+    factor = -(-max(shape[:2]) // MAX_SIDE)
+    while examples * (shape[0] // factor) * (shape[1] // factor) * shape[2] > MAX_THUMBNAIL_BYTES:
         factor += 1
     return factor
 
 
 @partial(jax.jit, static_argnums=1)
 def _shrunk(images: jax.Array, factor: int) -> jax.Array:
-    """Returns means over squares of `factor` pixels; what is left over at the right and below is cut off."""
+    """Returns means over squares of `factor` x `factor` pixels; a rest at the right and bottom is cut off."""
     n, height, width, channels = images.shape
     rows, columns = height // factor, width // factor
     cut = images[:, : rows * factor, : columns * factor]

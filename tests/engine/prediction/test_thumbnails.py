@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from engine.prediction.thumbnails import LONGEST, MOST, Thumbnails
+from engine.prediction.thumbnails import MAX_SIDE, MAX_THUMBNAIL_BYTES, Thumbnails
 
 
 def field(*shape: int, dtype: Any = np.uint8) -> jax.ShapeDtypeStruct:
@@ -16,12 +16,12 @@ def field(*shape: int, dtype: Any = np.uint8) -> jax.ShapeDtypeStruct:
 @pytest.mark.parametrize('shape', [(8, 8, 1), (20, 31, 3), (130, 65, 3)])
 def test_each_pixel_is_the_mean_of_a_square(shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)
-    made = Thumbnails.of({'picture': field(*shape)}, {}, 3)
-    (small,) = made({'picture': images}).values()  # type: ignore[dict-item]
+    thumbnails = Thumbnails.of({'picture': field(*shape)}, {}, 3)
+    (small,) = thumbnails({'picture': images}).values()  # type: ignore[dict-item]
     assert small.dtype == np.uint8
-    assert max(small.shape[1:3]) <= LONGEST
-    f = made.factor
-    assert made.details == ({'inputs_shrunk': str(f)} if f > 1 else {})
+    assert max(small.shape[1:3]) <= MAX_SIDE
+    f = thumbnails.factor
+    assert thumbnails.details == ({'inputs_shrunk': str(f)} if f > 1 else {})
     for n, y, x, c in np.ndindex(*small.shape):
         square = images[n, y * f : (y + 1) * f, x * f : (x + 1) * f, c]
         assert abs(float(small[n, y, x, c]) - square.mean()) <= 0.5
@@ -31,7 +31,7 @@ def test_many_are_smaller_and_too_many_are_none() -> None:
     example = {'image': field(224, 224, 3)}
     many = Thumbnails.of(example, {}, 50_000)
     side = 224 // many.factor
-    assert 3 * 50_000 * side**2 <= MOST < 3 * 50_000 * (224 // (many.factor - 1)) ** 2
+    assert 3 * 50_000 * side**2 <= MAX_THUMBNAIL_BYTES < 3 * 50_000 * (224 // (many.factor - 1)) ** 2
     assert Thumbnails.of(example, {}, 50_000_000) == Thumbnails()
 
 
