@@ -18,7 +18,7 @@ def pictures(predicted: Mapping[str, np.ndarray], ids: Sequence[str]) -> Iterato
     """Yields the path and content of a PNG file for each example of each array of images.
 
     Args:
-      predicted: arrays [n, ...]. Masks, uint8 [n, H, W] with the class of each pixel, become indexed PNG files
+      predicted: arrays [n, ...]. Masks, uint8 [n, H, W] with the class of each pixel, become indexed PNGs
         whose indices are the classes. Images, uint8 [n, H, W, 1 or 3], become grey or coloured ones.
       ids: one per example, for the names of the files.
     """

@@ -56,7 +56,7 @@ def _is_image(spec: Any) -> bool:
 
 
 def _factor(shape: tuple[int, int, int], examples: int) -> int:
-    """Returns the factor by which sides shrink, so that neither one thumbnail nor all of them are too large."""
+    """Returns the factor by which sides shrink, so that neither one thumbnail nor all are too large."""
     factor = -(-max(shape[:2]) // MAX_SIDE)
     while examples * (shape[0] // factor) * (shape[1] // factor) * shape[2] > MAX_THUMBNAIL_BYTES:
         factor += 1
