@@ -1,4 +1,4 @@
-"""What a checkpoint of 500 MB costs: how long the loop waits for an async save, and what sealing adds.
+"""What a checkpoint of 500 MB costs: how long the loop waits for an async save, and what checksums add.
 
     scripts/benchmark.sh checkpoint
 
@@ -39,7 +39,7 @@ def seconds(function: object, *arguments: object) -> float:
 
 def main() -> None:
     """Saves again and again, and reports."""
-    rows = ('synchronous save', 'loop waits', 'next step slower by', 'sealing', 'lock')
+    rows = ('synchronous save', 'loop waits', 'next step slower by', 'checksums', 'lock')
     measured: dict[str, list[float]] = {row: [] for row in rows}
     with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder)) as checkpoints:
         for run in range(1, RUNS + 1):
@@ -56,11 +56,11 @@ def main() -> None:
             measured['loop waits'].append(waits)
             measured['next step slower by'].append(slower)
             measured['synchronous save'].append(waits + step + slower + finishes)
-            measured['sealing'].append(seconds(checksums.seal, Path(folder) / 'latest' / str(run), {}))
+            measured['checksums'].append(seconds(checksums.write, Path(folder) / 'latest' / str(run), {}))
             measured['lock'].append(seconds(_lock, Path(folder)))
     report('checkpoint of 500 MB', 'seconds', measured)
-    cost = sorted(measured['sealing'])[RUNS // 2] + sorted(measured['lock'])[RUNS // 2]
-    print(f'sealing and the lock, of a minute: {cost / 60:.2%}')
+    cost = sorted(measured['checksums'])[RUNS // 2] + sorted(measured['lock'])[RUNS // 2]
+    print(f'checksums and the lock, of a minute: {cost / 60:.2%}')
 
 
 def _lock(folder: Path) -> None:

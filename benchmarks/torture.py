@@ -27,9 +27,10 @@ from benchmarks.trainings import Laboratory, differing
 from engine.runs.faults import POINTS
 
 STOPS = 5.0  # seconds that a training has to end after a signal
-TWICE = ('compile', 'step', 'evaluation', 'log', 'save', 'seal', 'sealed', 'outputs')  # points passed again
+# Points that a run passes more than once.
+TWICE = ('compile', 'step', 'evaluation', 'log', 'save', 'checksums', 'checksums_written', 'outputs')
 # Of a run that was stopped midway these are damaged too: what going on from there depends on.
-MIDWAY = re.compile(r'status\.json|logs/(train|val)|latest/<step>/(seal\.json|default/d/)')
+MIDWAY = re.compile(r'status\.json|logs/(train|val)|latest/<step>/(checksums\.json|default/d/)')
 # Of a finished run these are: what is worth having of it.
 FINISHED = re.compile(r'logs/(train|val)|(latest|best)/<step>/default/d/|outputs/<split>/(logits|manifest)')
 

@@ -5,13 +5,14 @@ No other module replaces files or folders atomically. This module imports the st
 
 import contextlib
 import errno
+import json
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.errors import UserError, did_you_mean
 
@@ -79,6 +80,20 @@ def write_text(path: Path, text: str) -> None:
     """Replaces a text file atomically, in UTF-8 and with the line ends of `text`."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding='utf-8', newline='')
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Replaces a JSON file atomically."""
+    write_text(path, json.dumps(values, indent=2) + '\n')
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file; an empty one if the file is missing or damaged."""
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ ROOMS = {
     'forks': {'errors'},
     'outputs': {'errors', 'files', 'render'},
     'datasets': {'errors', 'files', 'interfaces', 'render', 'workspace'},
-    'runs': {'datasets', 'errors', 'files', 'workspace'},
+    'runs': {'errors', 'files', 'workspace'},
     'processes': {'errors', 'runs'},
     'training': {
         'datasets',

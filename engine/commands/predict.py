@@ -1,11 +1,10 @@
-"""Predicts splits of a run's dataset from one of its checkpoints, and saves them as outputs."""
+"""Predicts splits of a run's dataset from one of its checkpoints, and saves the predictions as outputs."""
 
 import argparse
 
 from engine import errors
 from engine.commands import command_line
 from engine.commands.command_line import Parser
-from engine.config import config
 
 EXAMPLES = """\
   scripts/predict.sh <run>                                          val and test from the best checkpoint
@@ -17,29 +16,23 @@ EXAMPLES = """\
 def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('predict.sh', __doc__ or '', EXAMPLES)
-    parser.add_argument('run', metavar='RUN', help="its folder, or 'latest': the latest unfinished one")
-    parser.add_argument('--split', default='val,test', metavar='SPLITS', help='splits, with commas between')
+    parser.add_argument('run', metavar='RUN', help="a run folder, or 'latest': the latest unfinished run")
+    parser.add_argument('--split', default='val,test', metavar='SPLITS', help='splits, separated by commas')
     parser.add_argument('--checkpoint', default='best', metavar='WHICH', help='best, latest or a step')
-    parser.add_argument('--overwrite', action='store_true', help='replaces outputs that exist')
+    parser.add_argument('--overwrite', action='store_true', help='replaces existing outputs')
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
+    from engine.commands import experiments
     from engine.prediction import predictions
-    from engine.runs import text_log
     from engine.runs.run_folder import Run
-    from engine.training import steps
-    from engine.training.trainer import Trainer
 
-    text_log.silence_libraries()
-    text_log.to_terminal()
-    steps.use_compilation_cache()
+    experiments.set_up()
     run = Run.find(arguments.run)
-    trainer = config.Config([run.config]).build(Trainer)
-    with config.explained():
-        trainer.check()
-    run.check_data(trainer.data.name, trainer.data.fingerprint)
+    trainer = experiments.trainer_of(run)
+    run.check_data(experiments.run_data(trainer))
     splits = arguments.split.split(',')
     for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):
         print(f'outputs: {folder}')

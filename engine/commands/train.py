@@ -1,8 +1,9 @@
-"""Trains what a Gin config describes, or goes on with a run."""
+"""Trains what a Gin config describes, or continues a run."""
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,15 @@ from engine.processes import launcher
 from engine.runs.signals import Signals
 
 if TYPE_CHECKING:
-    from engine.processes.process_group import Group
+    from engine.config.config import Config
+    from engine.processes.process_group import ProcessGroup
     from engine.runs.run_folder import Run
 
 EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin
   scripts/train.sh --gin_file=configs/digits_cnn.gin --gin_bindings='STEPS = 100' --gin_bindings='SEED = 1'
   scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where values come from
-  scripts/train.sh --resume=latest                                  goes on with the latest unfinished run
+  scripts/train.sh --resume=latest                                  continues the latest unfinished run
   scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
   scripts/train.sh --gin_file=configs/digits_cnn.gin --processes=2  in two processes, as on two machines
 """
@@ -33,31 +35,33 @@ def parser() -> Parser:
     parser = Parser('train.sh', __doc__ or '', EXAMPLES)
     parser.add_gin_arguments()
     parser.add_argument(
-        '--run', metavar='FOLDER', help='begins a run in this folder, or goes on with the one in it'
+        '--run', metavar='FOLDER', help='begins a run in this folder, or continues the one there'
     )
-    parser.add_argument('--resume', metavar='RUN', help="goes on with a run: its folder, or 'latest'")
+    parser.add_argument('--resume', metavar='RUN', help="continues a run: its folder, or 'latest'")
     parser.add_argument(
-        '--accept_changes', action='store_true', help='goes on with a changed config, and records it'
-    )
-    parser.add_argument(
-        '--processes', type=int, default=1, metavar='N', help='trains in N processes, all on this machine'
-    )
-    parser.add_argument('--process', type=int, metavar='I', help='on several machines: number I of the N')
-    parser.add_argument(
-        '--coordinator', metavar='HOST:PORT', help='on several machines: where number 0 can be reached'
+        '--accept_changes',
+        action='store_true',
+        help='continues with a changed config and records it',
     )
     parser.add_argument(
-        '--dry_run', action='store_true', help='builds everything, shows the config, trains nothing'
+        '--processes', type=int, default=1, metavar='N', help='trains in N processes on this machine'
+    )
+    parser.add_argument('--process', type=int, metavar='I', help='on several machines: this process, from 0')
+    parser.add_argument(
+        '--coordinator', metavar='HOST:PORT', help='on several machines: the address of process 0'
+    )
+    parser.add_argument(
+        '--dry_run', action='store_true', help='builds everything, shows the config and trains nothing'
     )
     return parser
 
 
-def main(arguments: argparse.Namespace, ends: bool = False) -> int:
-    """Listens for signals from here on, and trains: alone, or as one process of several.
+def main(arguments: argparse.Namespace, process_ends: bool = False) -> int:
+    """Trains alone, or as one process of several; signals are handled from here on.
 
     Args:
-      arguments: of the command line.
-      ends: whether the process ends with this function.
+      arguments: the parsed command line.
+      process_ends: whether the process ends with this function.
 
     Returns:
       The exit code.
@@ -65,26 +69,26 @@ def main(arguments: argparse.Namespace, ends: bool = False) -> int:
     _check_processes(arguments)
     if arguments.processes > 1 and arguments.process is None:
         return launcher.launch(sys.argv[1:], arguments.processes)
-    with Signals(ends) as signals:
-        from engine.processes import process_group
+    with Signals(process_ends) as signals:
+        from engine.processes import join
 
-        place = None
+        address = None
         if arguments.process is not None:
-            place = process_group.Place(arguments.process, arguments.processes, arguments.coordinator)
-        with process_group.joined(place, signals) as group:
+            address = join.Address(arguments.process, arguments.processes, arguments.coordinator)
+        with join.joined(address, signals) as group:
             if not group.is_first:
-                sys.stdout = Path(os.devnull).open('w')  # noqa: SIM115 (what the first one says is enough)
+                sys.stdout = Path(os.devnull).open('w')  # noqa: SIM115 (the first process reports for all)
             return train(arguments, signals, group)
 
 
 def _check_processes(arguments: argparse.Namespace) -> None:
-    """Raises `UserError` unless the flags for several processes fit together."""
+    """Raises `UserError` unless the flags for several processes agree."""
     if arguments.processes < 1:
         raise UserError(f'--processes={arguments.processes}: it must be at least 1.')
     if (arguments.process is None) != (arguments.coordinator is None):
         raise UserError(
-            'on several machines each process needs both --process=I and --coordinator=HOST:PORT; '
-            'to try several on this machine, give --processes=N alone.'
+            'on several machines each process needs both --process=I and --coordinator=HOST:PORT. '
+            'To try several processes on this machine, pass --processes=N alone.'
         )
     if arguments.process is not None and not 0 <= arguments.process < arguments.processes:
         raise UserError(
@@ -92,87 +96,60 @@ def _check_processes(arguments: argparse.Namespace) -> None:
         )
 
 
-def train(arguments: argparse.Namespace, signals: Signals, group: 'Group') -> int:
+def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup') -> int:
     """Builds the trainer, checks everything, and only then trains."""
-    from engine.config import config
-    from engine.prediction import predictions
-    from engine.runs import faults, text_log
-    from engine.runs.guard import Session
-    from engine.runs.run_folder import FINISHED, Run
-    from engine.training import resume, steps
-    from engine.training.trainer import Trainer
+    from engine.commands import experiments
+    from engine.config.config import Config
+    from engine.processes import devices
+    from engine.runs import start, text_log
+    from engine.runs.guard import RunGuard
+    from engine.runs.run_folder import Run
+    from engine.training import resume
 
-    text_log.silence_libraries()
-    text_log.to_terminal()
-    steps.use_compilation_cache()
-    run = _existing(arguments)
-    settings = config.Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
-    trainer = settings.build(Trainer)
-    with config.explained():
-        trainer.check()
+    experiments.set_up()
+    run = start.existing_run(arguments.resume, arguments.run)
+    if not run and not arguments.gin_file:
+        raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
+    settings = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+    trainer = experiments.build(settings)
     notes = settings.check()
     if arguments.dry_run:
-        print(settings.explain())
-        print('\n'.join([*(f'note: {note}' for note in notes), 'All is well: nothing was trained.']))
+        return _show(settings, notes)
+    data, changes = experiments.run_data(trainer), _changes(run, settings)
+    damage = partial(resume.damage, predicted=trainer.predict)
+    decision = start.decide(run, data, changes, arguments.accept_changes, damage)
+    if run and decision is start.Decision.NOTHING_LEFT:
+        print(f'This run is finished.\nrun: {run.folder}')
         return errors.EXIT_FINISHED
-    if run:
-        run.check_data(trainer.data.name, trainer.data.fingerprint)
-    changes = config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
-    if run and changes:
-        _check_changes(changes, arguments.accept_changes, run.folder)
-    if run and not changes and run.status().get('state') == FINISHED:
-        damage = resume.damage(run.folder, trainer.predict)
-        if not damage:
-            print(f'This run is finished.\nrun: {run.folder}')
-            return errors.EXIT_FINISHED
-        text_log.logger.warning('this run was finished and has been damaged since: %s', damage)
     if not run and group.is_first:
-        run = Run.begin(trainer.dataset, Path(arguments.run) if arguments.run else None)
+        run = Run.begin(data, Path(arguments.run) if arguments.run else None)
     with group.folder(run) as run:
         text_log.to_file(run.folder / 'logs' / 'train.log')
         for note in notes:
             text_log.logger.info('note: %s', note)
-        session = Session(run, signals)
-        group.on_loss = session.fail
-        with session.recorded(processes=group.count, **trainer.origin):
-            session.adopt_config(settings.save, changes)
-            run.seal_data(trainer.data.fingerprint)
-            trainer.run(session)
-            which = 'best' if trainer.best else 'latest'
-            predictions.save(trainer, run.folder, trainer.predict, which, overwrite=True)
-            faults.point('finish')
-            session.finish(trainer.steps)
+        guard = RunGuard(run, signals)
+        group.on_loss = guard.fail
+        with guard.active(**devices.record(), **trainer.origin):
+            guard.save_config(settings.save, changes)
+            run.record_data(data)
+            experiments.train_and_predict(trainer, guard)
         print(f'run: {run.folder}')
     return errors.EXIT_FINISHED
 
 
-def _existing(arguments: argparse.Namespace) -> 'Run | None':
-    """Returns the run to go on with, None if a new one is to begin."""
-    from engine.runs import run_folder
-
-    if arguments.resume and arguments.run:
-        raise UserError('--resume and --run both name a run: give one of them.')
-    name = arguments.resume or arguments.run
-    if arguments.resume or (arguments.run and run_folder.is_run(Path(arguments.run))):
-        run = run_folder.Run.find(name)
-        run.check_config()
-        return run
-    if not arguments.gin_file:
-        raise UserError('nothing to train: give --gin_file=configs/<name>.gin, or --resume=<run>.')
-    return None
+def _show(settings: 'Config', notes: Sequence[str]) -> int:
+    """Prints the config of a dry run, and what is worth noting about it."""
+    print('\n'.join([settings.explain(), *(f'note: {note}' for note in notes)]))
+    print('Everything is in order. Nothing was trained.')
+    return errors.EXIT_FINISHED
 
 
-def _check_changes(changes: dict[str, tuple[str, str]], accepted: bool, folder: Path) -> None:
-    """Raises `UserError` for changes that are not accepted; more steps and nothing else always are."""
-    old, new = changes.get('trainer.Trainer.steps', ('0', '0'))
-    only_more_steps = len(changes) == 1 and int(new) > int(old)
-    if not (accepted or only_more_steps):
-        lines = '\n'.join(f'  {name}: {old} -> {new}' for name, (old, new) in sorted(changes.items()))
-        raise UserError(
-            f'{folder} was begun with another config:\n{lines}\nGo on without --gin_file and --gin_bindings, '
-            'begin another run, or give --accept_changes, which records them.'
-        )
+def _changes(run: 'Run | None', settings: 'Config') -> dict[str, tuple[str, str]]:
+    """Returns (old, new) of each parameter that differs from the run's config."""
+    from engine.config import config
+
+    return config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
 
 
 if __name__ == '__main__':
-    command_line.run(partial(main, ends=True), parser())
+    command_line.run(partial(main, process_ends=True), parser())

@@ -1,4 +1,4 @@
-"""Seals: the sha256 of every file of a folder, kept in it, so that damage is found before it is believed."""
+"""Checksums of a folder: `checksums.json` holds the sha256 of every file in it, so that damage is noticed."""
 
 import hashlib
 import json
@@ -6,53 +6,58 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SEAL = 'checksums.json'
-WRITTEN_LATER = ('_CHECKPOINT_METADATA', 'commit_success.txt')  # by Orbax, when the seal is already there
+CHECKSUM_FILE = 'checksums.json'
+# Orbax writes these after the checksums.
+UNCHECKED_FILES = ('_CHECKPOINT_METADATA', 'commit_success.txt')
 
 
-def _digests(folder: Path) -> dict[str, str]:
+def write(folder: Path, metadata: Mapping[str, str]) -> None:
+    """Writes the checksums of all files in a folder, together with `metadata`."""
+    values: dict[str, Any] = {'files': _checksums(folder), 'metadata': dict(metadata)}
+    values['self'] = _own_checksum(values)  # so that damage to this very file is noticed too
+    (folder / CHECKSUM_FILE).write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
+
+
+def metadata(folder: Path) -> dict[str, str]:
+    """Returns the metadata that were written with the checksums of an undamaged folder."""
+    return json.loads((folder / CHECKSUM_FILE).read_text(encoding='utf-8'))['metadata']
+
+
+def damage(folder: Path) -> str:
+    """Compares a folder with its checksums; returns the first difference, '' if there is none."""
+    try:
+        recorded = json.loads((folder / CHECKSUM_FILE).read_text(encoding='utf-8'))
+        present = _checksums(folder)
+    except (OSError, ValueError) as error:
+        return f'{CHECKSUM_FILE} cannot be read ({type(error).__name__})'
+    if not isinstance(recorded, dict) or recorded.get('self') != _own_checksum(recorded):
+        return f'{CHECKSUM_FILE} has changed'
+    return _difference(recorded['files'], present)
+
+
+def _difference(recorded: Mapping[str, str], present: Mapping[str, str]) -> str:
+    for name in sorted(recorded.keys() | present.keys()):
+        if name not in present:
+            return f'{name} is missing'
+        if name not in recorded:
+            return f'{name} was added'
+        if recorded[name] != present[name]:
+            return f'{name} has changed'
+    return ''
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Returns the sha256 of each file by its path in the folder."""
     files = (path for path in sorted(folder.rglob('*')) if path.is_file())
-    sealed = (path for path in files if path.name not in (SEAL, *WRITTEN_LATER))
-    return {path.relative_to(folder).as_posix(): _digest(path) for path in sealed}
+    checked = (path for path in files if path.name not in (CHECKSUM_FILE, *UNCHECKED_FILES))
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in checked}
 
 
-def _digest(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open('rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def seal(folder: Path, notes: Mapping[str, str]) -> None:
-    """Writes the seal of a folder as it is, and notes in it."""
-    values: dict[str, Any] = {'files': _digests(folder), 'notes': dict(notes)}
-    values['self'] = _digest_of(values)  # a flipped bit of the seal itself must not pass for other notes
-    (folder / SEAL).write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
-
-
-def _digest_of(values: Mapping[str, Any]) -> str:
-    body = {name: values.get(name) for name in ('files', 'notes')}
+def _own_checksum(values: Mapping[str, Any]) -> str:
+    body = {name: values.get(name) for name in ('files', 'metadata')}
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def notes(folder: Path) -> dict[str, str]:
-    """Returns the notes in the seal of an undamaged folder."""
-    return json.loads((folder / SEAL).read_text(encoding='utf-8'))['notes']
-
-
-def damage(folder: Path) -> str:
-    """Returns what is wrong with a sealed folder, '' if nothing is."""
-    try:
-        values = json.loads((folder / SEAL).read_text(encoding='utf-8'))
-        found = _digests(folder)
-    except (OSError, ValueError) as error:
-        return f'{SEAL} cannot be read ({type(error).__name__})'
-    if not isinstance(values, dict) or values.get('self') != _digest_of(values):
-        return f'{SEAL} has changed'
-    sealed = values['files']
-    for name in sorted(sealed.keys() | found.keys()):
-        if name not in found:
-            return f'{name} is missing'
-        if name not in sealed:
-            return f'{name} does not belong there'
-        if sealed[name] != found[name]:
-            return f'{name} has changed'
-    return ''

@@ -1,6 +1,7 @@
-"""Named points at which a test can hit the process.
+"""Named points at which a test can kill the process.
 
-`FAULT=save@3` kills it at the third passing of `save`, `FAULT=save@3:SIGTERM` sends it another signal there.
+`FAULT=save@3` kills the process when it passes `save` for the third time. `FAULT=save@3:SIGTERM` sends it
+SIGTERM instead.
 """
 
 import os
@@ -19,14 +20,14 @@ POINTS = (
     'evaluation',
     'log',
     'save',
-    'seal',
-    'sealed',
+    'checksums',
+    'checksums_written',
     'outputs',
     'finish',
 )
 
 
-def _hit(name: str) -> None:
+def _pass_and_kill(name: str) -> None:
     _passed[name] += 1
     if name == _NAME and _passed[name] == int(_COUNT or 1):
         os.kill(os.getpid(), signal.Signals[_SIGNAL or 'SIGKILL'])
@@ -36,4 +37,4 @@ def _pass(name: str) -> None:
     del name
 
 
-point = _hit if _NAME else _pass
+point = _pass_and_kill if _NAME else _pass

@@ -1,4 +1,4 @@
-"""One training at a time on a run folder."""
+"""The lock of a run folder: one process trains in it at a time."""
 
 import fcntl
 import os
@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-
-STALE = 60.0  # seconds without a heart-beat after which a run on another machine is taken for dead
+from engine.runs.status import HEARTBEAT_TIMEOUT, RunState
 
 
 @contextmanager
 def locked(folder: Path, status: Mapping[str, Any]) -> Iterator[None]:
-    """Holds the lock of a run folder; the system frees that of a process which was killed.
+    """Holds the lock of a run folder while inside. The operating system frees the lock of a killed process.
 
-    Where the file system has no locks, and for a process on another machine, the heart-beat decides.
+    The lock works on one machine. For a process on another machine, the heartbeat in `status` decides.
 
     Raises:
-      UserError: if another process is training there.
+      UserError: another process is training in the folder.
     """
-    _refuse_living(folder, status)
+    _check_other_machine(folder, status)
     with (folder / 'lock').open('a+') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,19 +37,21 @@ def locked(folder: Path, status: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
-def _refuse_living(folder: Path, status: Mapping[str, Any]) -> None:
-    """Raises `UserError` if another machine says that it is running and its heart-beat is fresh."""
+def _check_other_machine(folder: Path, status: Mapping[str, Any]) -> None:
+    """Raises `UserError` if a process on another machine is running and its heartbeat is recent."""
     host = status.get('host', platform.node())
-    if status.get('state') == 'running' and host != platform.node() and _age(status['heartbeat']) < STALE:
+    if status.get('state') != RunState.RUNNING or host == platform.node():
+        return
+    if _age(status['heartbeat']) < HEARTBEAT_TIMEOUT:
         raise UserError(_message(folder, f'process {status["pid"]} on {host}'))
 
 
 def _age(heartbeat: str) -> float:
-    """Returns the seconds since a heart-beat; clocks of two machines differ, so either way counts."""
+    """Returns the seconds since a heartbeat. The clocks of two machines differ, so the sign is dropped."""
     return abs((datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds())
 
 
 def _message(folder: Path, owner: str) -> str:
     return (
-        f'{folder} is being trained by {owner}. Wait for it or stop it; a second training would spoil both.'
+        f'{folder} is being trained by {owner}. Wait for it or stop it: two processes would damage the run.'
     )

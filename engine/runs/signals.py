@@ -1,6 +1,6 @@
-"""SIGTERM and Ctrl-C, heard at once: Python's own handlers would wait until XLA is done compiling.
+"""SIGTERM and Ctrl-C, handled at once. Python's own handlers would wait until XLA has compiled.
 
-The C-level handler of the interpreter writes the number of a signal to a pipe; a thread reads it there.
+The C-level handler of the interpreter writes the number of a signal to a pipe. A thread reads it there.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Self
 
 from engine.errors import EXIT_INTERRUPTED
 
-HEARD = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _nothing() -> None:
@@ -21,81 +21,83 @@ def _nothing() -> None:
 
 
 class Signals:
-    """Listens for signals to end, from entering the context on.
+    """Handles the signals that ask a process to stop, from entering the context on.
 
-    A first signal sets `requested` where something is under way that should be brought to an end (`orderly`),
-    and leaves at once where nothing is. A second one leaves at once in any case.
+    Inside `graceful`, the first signal only sets `stop_requested`, and the work there ends by itself. Outside
+    of it, the first signal ends the process at once. A second signal ends the process at once in any case.
 
     Args:
-      ends: whether the process ends with the context: then later signals are ignored, for all is saved.
+      process_ends: whether the process ends with the context. Then later signals are ignored, because
+        everything is saved.
 
     Attributes:
-      before_leaving: called before the process leaves at once.
-      told: called then too, for other processes to know.
-      agreed: given whether this process was asked to end, tells whether it ends: it may not be alone.
+      before_exit: called before the process ends at once.
+      announce_exit: called after `before_exit`, so that other processes know.
+      should_stop: decides for all processes of a run whether to stop now. Its argument is whether this
+        process has received a signal.
     """
 
-    def __init__(self, ends: bool = False):
-        self._ends = ends
-        self.before_leaving = self.told = _nothing
-        self.agreed: Callable[[bool], bool] = bool
-        self._requested, self._ends_orderly = threading.Event(), False
-        self._leaving, self._settled = threading.Lock(), False
+    def __init__(self, process_ends: bool = False):
+        self._process_ends = process_ends
+        self.before_exit = self.announce_exit = _nothing
+        self.should_stop: Callable[[bool], bool] = bool
+        self._received, self._is_graceful = threading.Event(), False
+        self._exit_lock, self._is_ignoring = threading.Lock(), False
 
     def __enter__(self) -> Self:
-        self._pipe, pipe = os.pipe()
-        os.set_blocking(pipe, False)
-        self._handlers = {each: signal.signal(each, lambda *_: None) for each in HEARD}
-        self._wakeup = signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)
-        self._end_of_pipe = pipe
+        self._pipe, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        self._handlers = {number: signal.signal(number, lambda *_: None) for number in STOP_SIGNALS}
+        self._previous_wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        self._write_end = write_end
         threading.Thread(target=self._listen, name='signals', daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        signal.set_wakeup_fd(self._wakeup)
-        for each, handler in self._handlers.items():
-            signal.signal(each, signal.SIG_IGN if self._ends else handler)
-        os.close(self._end_of_pipe)  # which ends the thread
+        signal.set_wakeup_fd(self._previous_wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, signal.SIG_IGN if self._process_ends else handler)
+        os.close(self._write_end)  # this ends the thread
 
     def _listen(self) -> None:
         while number := os.read(self._pipe, 1):
-            if number[0] not in HEARD or self._settled:
+            if number[0] not in STOP_SIGNALS or self._is_ignoring:
                 continue
-            if self._requested.is_set() or not self._ends_orderly:
-                self._leave()
-            self._requested.set()
+            if self._received.is_set() or not self._is_graceful:
+                self._exit()
+            self._received.set()
         os.close(self._pipe)
 
-    def _leave(self) -> None:
-        with self._leaving:
-            if self._settled:
+    def _exit(self) -> None:
+        with self._exit_lock:
+            if self._is_ignoring:
                 return
             try:
-                self.before_leaving()
-                self.told()
+                self.before_exit()
+                self.announce_exit()
             finally:
-                os._exit(EXIT_INTERRUPTED)  # the main thread may be inside XLA, and come back in a minute
+                os._exit(EXIT_INTERRUPTED)  # the main thread may be inside XLA for another minute
 
-    def settle(self) -> None:
-        """Has signals change nothing from here on, for all is saved."""
-        with self._leaving:
-            self._settled = True
+    def ignore(self) -> None:
+        """Ignores all signals from now on, because everything is saved."""
+        with self._exit_lock:
+            self._is_ignoring = True
 
-    def heard(self) -> bool:
-        """Whether this process has heard a signal."""
-        return self._requested.is_set()
+    def received(self) -> bool:
+        """Whether this process has received a signal."""
+        return self._received.is_set()
 
-    def requested(self) -> bool:
-        """Whether a signal has asked for the end, of all processes at the same step."""
-        return self.agreed(self.heard())
+    def stop_requested(self) -> bool:
+        """Whether to stop now; all processes of a run get the same answer at the same step."""
+        return self.should_stop(self.received())
 
     @contextmanager
-    def orderly(self) -> Iterator[None]:
-        """While inside, a first signal only sets `requested`: whoever is inside ends by itself."""
-        self._ends_orderly = True
+    def graceful(self) -> Iterator[None]:
+        """While inside, the first signal only sets `stop_requested`. The code inside must end by itself."""
+        self._is_graceful = True
         try:
             yield
         finally:
-            self._ends_orderly = False
+            self._is_graceful = False

@@ -1,4 +1,4 @@
-"""Notices a run that hangs: in data, on the device, in a checkpoint."""
+"""The watchdog notices a run that hangs: in the data, on the device, in a checkpoint."""
 
 import faulthandler
 import os
@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.errors import EXIT_FAILED
 from engine.runs.text_log import logger
 
 
 @dataclass(frozen=True)
 class Watchdog:
-    """Writes the stacks of all threads when nothing has moved for a while.
+    """Writes the stacks of all threads when a run has not progressed for a while.
 
     Args:
-      seconds: without a step, an evaluation or a checkpoint, after which a run counts as hanging.
-      end: whether it is then ended, as failed, rather than only reported.
+      seconds: time without a step, an evaluation or a checkpoint after which the run counts as hanging.
+      end: whether a hanging run is ended as failed. Otherwise it is only reported.
     """
 
     seconds: float = 900.0
@@ -26,36 +27,43 @@ class Watchdog:
 
     @contextmanager
     def watch(
-        self, moved_at: Callable[[], float], report: Path, fail: Callable[[str], None]
+        self, last_progress: Callable[[], float], report: Path, fail: Callable[[str], None]
     ) -> Iterator[None]:
         """Watches while inside.
 
         Args:
-          moved_at: the time, by `time.monotonic`, at which something last moved.
-          report: file for the stacks.
+          last_progress: returns when the run last progressed, in seconds of `time.monotonic`.
+          report: the file for the stacks.
           fail: records why the run is ended.
         """
-        over = threading.Event()
-        arguments = (over, moved_at, report, fail)
+        ended = threading.Event()
+        arguments = (ended, last_progress, report, fail)
         threading.Thread(target=self._watch, args=arguments, name='watchdog', daemon=True).start()
         try:
             yield
         finally:
-            over.set()
+            ended.set()
 
     def _watch(
-        self, over: threading.Event, moved_at: Callable[[], float], report: Path, fail: Callable[[str], None]
+        self,
+        ended: threading.Event,
+        last_progress: Callable[[], float],
+        report: Path,
+        fail: Callable[[str], None],
     ) -> None:
         reported: float | None = None
-        while not over.wait(min(1.0, self.seconds / 4)):
-            last = moved_at()
+        while not ended.wait(min(1.0, self.seconds / 4)):
+            last = last_progress()
             if time.monotonic() - last < self.seconds or last == reported:
                 continue
             reported = last
-            with report.open('a', encoding='utf-8') as file:
-                faulthandler.dump_traceback(file, all_threads=True)
-            message = f'nothing has moved for {self.seconds:g} seconds; the stacks are in {report}'
-            logger.warning(message)
-            if self.end:
-                fail(message)
-                os._exit(1)
+            self._report(report, fail)
+
+    def _report(self, report: Path, fail: Callable[[str], None]) -> None:
+        with report.open('a', encoding='utf-8') as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+        message = f'the run has not progressed for {self.seconds:g} seconds; the stacks are in {report}'
+        logger.warning(message)
+        if self.end:
+            fail(message)
+            os._exit(EXIT_FAILED)

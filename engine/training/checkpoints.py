@@ -85,12 +85,12 @@ class Checkpoints:
 
     def _seal(self, kind: str) -> None:
         """Seals what is about to be renamed to its final name; Orbax calls this in its own thread."""
-        faults.point('seal')
+        faults.point('checksums')
         if jax.process_index():
             return  # the first process seals what all have written
         for unfinished in (self._folder / kind).glob(f'*{UNFINISHED_MARK}*'):
-            checksums.seal(unfinished, self._notes[kind])
-        faults.point('sealed')
+            checksums.write(unfinished, self._notes[kind])
+        faults.point('checksums_written')
 
     def last(self, kind: str) -> int | None:
         """Returns the newest saved step, None if there is none."""
@@ -102,7 +102,7 @@ class Checkpoints:
 
     def notes(self, kind: str, step: int) -> dict[str, str]:
         """Returns the notes in the seal of a step."""
-        return checksums.notes(self._folder / kind / str(step))
+        return checksums.metadata(self._folder / kind / str(step))
 
     def find(self, which: str) -> tuple[str, int]:
         """Returns (kind, step) for 'latest', 'best' or a step; raises `UserError` if it is not saved."""

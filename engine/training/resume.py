@@ -52,7 +52,7 @@ def damage(run: Path, predicted: Iterable[str]) -> str:
         if is_checkpoint and (problem := checksums.damage(folder)):
             return f'{folder}: {problem}'
     latest = max((int(path.name) for path in run.glob('checkpoints/latest/*')), default=None)
-    if latest and checksums.notes(run / 'checkpoints' / 'latest' / str(latest)) != digests(
+    if latest and checksums.metadata(run / 'checkpoints' / 'latest' / str(latest)) != digests(
         run / 'logs', latest
     ):
         return f'{run / "logs"}: the logs have changed since step {latest} was saved'

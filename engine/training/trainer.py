@@ -32,7 +32,7 @@ from engine import sharding
 from engine.errors import Interrupted, RunError
 from engine.interfaces import State
 from engine.runs import faults
-from engine.runs.guard import Session
+from engine.runs.guard import RunGuard
 from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
@@ -73,7 +73,7 @@ class Trainer(Experiment):
             self.data.split(split)
         super().check()
 
-    def run(self, guard: Session) -> None:
+    def run(self, guard: RunGuard) -> None:
         """Trains from the run's last checkpoint, or from the start, to the end.
 
         Raises:
@@ -91,10 +91,10 @@ class Trainer(Experiment):
                     f'{event}. Its batch, the state before it and a script that repeats the step: {kept}. '
                     "Trainer.nonfinite = 'skip' would leave out such steps."
                 ) from None
-        if guard.signals.requested():
+        if guard.signals.stop_requested():
             raise Interrupted
 
-    def _run_from(self, start: int, checkpoints: Checkpoints, guard: Session) -> None:
+    def _run_from(self, start: int, checkpoints: Checkpoints, guard: RunGuard) -> None:
         """Trains from a step on, watched by the observers and the watchdog."""
         state, train_steps, evaluate = self._set_up(start, checkpoints, guard.signals)
         folder, observers = guard.run.folder, ObserverGroup(self.observers)
@@ -102,9 +102,9 @@ class Trainer(Experiment):
         times = TimeLog(folder / 'logs', start, self.batch_size)
         with (
             observers.watching(self._observed(folder, start)),
-            MetricLogger(log, times, observers, guard.moved, self.nonfinite) as metric_logger,
-            self.watchdog.watch(guard.moved_at, folder / 'debug' / 'hang.txt', guard.fail),
-            guard.signals.orderly(),
+            MetricLogger(log, times, observers, guard.note_progress, self.nonfinite) as metric_logger,
+            self.watchdog.watch(guard.last_progress, folder / 'debug' / 'hang.txt', guard.fail),
+            guard.signals.graceful(),
         ):
             self._train(start, state, train_steps, evaluate, checkpoints, metric_logger, guard.signals)
             checkpoints.wait()
@@ -141,9 +141,9 @@ class Trainer(Experiment):
         mesh = self.parallelism.mesh
         rows = sharding.batch_sharding(mesh)
         batches = evaluation_batches(self.data.split('val'), self.batch_size, mesh)
-        wanted = takewhile(lambda _: not signals.requested(), batches)
+        wanted = takewhile(lambda _: not signals.stop_requested(), batches)
         metrics = merged(program(state, sharding.shard(batch, rows)) for batch in wanted)
-        return None if signals.requested() else metrics
+        return None if signals.stop_requested() else metrics
 
     def _train(
         self,
@@ -160,16 +160,16 @@ class Trainer(Experiment):
         inputs, evaluate = timed('data', self.source.inputs), timed('evaluation', evaluate)
         save = timed('checkpoint', checkpoints.save)
         while True:
-            if not signals.requested() and step in self.evaluations and not log.has_evaluation(step):
+            if not signals.stop_requested() and step in self.evaluations and not log.has_evaluation(step):
                 metric_logger.flush()
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)
                     if self.best and log.is_best(*self.best):
                         save('best', step, state)
-            if signals.requested() or self.saves_at(step):
+            if signals.stop_requested() or self.saves_at(step):
                 metric_logger.flush()
                 save('latest', step, state, log.digests())
-            if signals.requested():
+            if signals.stop_requested():
                 raise Interrupted
             if step == self.steps:
                 return

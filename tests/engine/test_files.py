@@ -1,6 +1,7 @@
 """Files and folders are replaced atomically, and failures of the file system are recognised."""
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,23 @@ def test_a_failure_is_recognised_behind_the_exceptions_of_libraries() -> None:
         'RESOURCE_EXHAUSTED'
     )
     assert files.file_system_failure(ValueError('shapes do not match')) == ''
+
+
+def test_json_is_replaced_whole(tmp_path: Path) -> None:
+    """A reader that has the old file open reads the old text to its end."""
+    path = tmp_path / 'a.json'
+    assert files.read_json(path) == {}
+    files.write_json(path, {'a': 1})
+    with path.open() as old:
+        files.write_json(path, {'b': [2, None]})
+        assert json.load(old) == {'a': 1}
+    assert files.read_json(path) == {'b': [2, None]}
+    assert [file.name for file in tmp_path.iterdir()] == ['a.json']
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / 'a.json'
+    files.write_json(path, {'a': 1})
+    with pytest.raises(TypeError):
+        files.write_json(path, {'a': object()})
+    assert files.read_json(path) == {'a': 1}

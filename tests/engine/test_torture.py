@@ -21,7 +21,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Campaign, float]
 def test_five_kills_and_three_damages(prepared: tuple[Campaign, float]) -> None:
     campaign, seconds = prepared
     campaign.add('killed at random', faults.killed_at_random(2, seconds))
-    campaign.add('killed at points', faults.killed_at('sealed', 'evaluation@3', 'outputs@2'))
+    campaign.add('killed at points', faults.killed_at('checksums_written', 'evaluation@3', 'outputs@2'))
     base = campaign.unfinished('midway', 'step@30')
     # On a busy machine the checkpoint of step 26 may still be on its way.
     finished = [path for path in (base / 'checkpoints/latest').iterdir() if path.name.isdecimal()]

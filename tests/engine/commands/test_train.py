@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
+from engine import files
 from engine.config import config
 from engine.outputs import outputs
-from engine.runs import json_files, json_lines
+from engine.runs import json_lines
 from engine.training import trainer
 from engine.training.checkpoints import Checkpoints
 from engine.training.trainer import Trainer
@@ -86,9 +87,10 @@ def test_a_run_folder_tells_everything(trained: Path) -> None:
     assert any(file.startswith('logs/events.') for file in files)
     status = json.loads((trained / 'status.json').read_text())
     assert (status['state'], status['step']) == ('finished', 14)
-    stack = json.loads((trained / 'environment.json').read_text())
-    assert stack['seed'] == 0
-    assert len(stack['commit']) == 40
+    environment = json.loads((trained / 'environment.json').read_text())
+    assert (environment['seed'], environment['devices'], environment['processes']) == (0, 2, 1)
+    assert {'accelerator', 'driver'} <= environment.keys()
+    assert len(environment['commit']) == 40
     assert 'jax==' in (trained / 'requirements.lock').read_text()
 
 
@@ -269,7 +271,7 @@ def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
     assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0
-    begun = json_files.read(run / 'status.json')['dataset_fingerprint']
+    begun = files.read_json(run / 'status.json')['dataset_fingerprint']
     arrays = tmp_path / 'workspace/data/digits/records/digits/toy/1.0.0/arrays'
     assert begun == (arrays / 'fingerprint.txt').read_text().strip()
     (arrays / 'fingerprint.txt').write_text('0' * 64 + '\n')  # as of data built by another version
@@ -277,11 +279,11 @@ def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path
         changed = [] if '--resume' in more else [f'--gin_file={config_file(STEPS="STEPS = 9")}']
         code, _, err = program('train', *changed, *more)
         assert (code, err.count('error: ')) == (2, 1)
-        assert f'their fingerprint was {begun}, and that of digits/toy is {"0" * 64}.' in err
-        assert 'scripts/dataset.sh check digits tells what is wrong with these' in err
+        assert f'Their fingerprint was {begun}, and the fingerprint of digits/toy is {"0" * 64}.' in err
+        assert 'scripts/dataset.sh check digits reports what is wrong' in err
     code, _, err = program('predict', str(run), '--split=train')
     assert (code, begun in err) == (2, True)
-    (run / 'status.json').unlink()  # then the stack tells
+    (run / 'status.json').unlink()  # then environment.json has it
     assert begun in program('train', '--resume', str(run))[2]
     (arrays / 'fingerprint.txt').write_text(f'{begun}\n')
     assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0

@@ -18,9 +18,9 @@ def run(trained: Path, tmp_path: Path) -> Path:  # noqa: F811
 
 def test_a_sound_run_is_equal(run: Path, program: Any) -> None:
     code, out, err = program('verify', str(run))
-    assert (code, out.splitlines()[-1]) == (0, 'equal: steps 11 to 14, every quantity to the bit'), err
+    assert (code, out.splitlines()[-1]) == (0, 'equal: steps 11 to 14, every metric to the bit'), err
     code, out, _ = program('verify', str(run), '--from=0', '--steps=6')
-    assert (code, out.splitlines()[-1]) == (0, 'equal: steps 1 to 6, every quantity to the bit')
+    assert (code, out.splitlines()[-1]) == (0, 'equal: steps 1 to 6, every metric to the bit')
 
 
 def test_a_changed_model_is_told_by_its_first_step(
@@ -43,9 +43,9 @@ def test_a_line_of_the_log_that_was_changed_is_found(run: Path, program: Any) ->
     assert (code, out.splitlines()[-1].split(' was')[0]) == (1, 'step 3: loss')
 
 
-def test_todays_stack_is_compared(run: Path, program: Any) -> None:
-    stack = run / 'environment.json'
-    stack.write_text(stack.read_text().replace('"seed": 0', '"seed": 7'))
+def test_the_present_environment_is_compared(run: Path, program: Any) -> None:
+    environment = run / 'environment.json'
+    environment.write_text(environment.read_text().replace('"seed": 0', '"seed": 7'))
     assert 'seed: was 7, is 0' in program('verify', str(run))[1]
 
 
@@ -55,4 +55,4 @@ def test_what_cannot_be_compared_is_refused(run: Path, program: Any) -> None:
     config = run / 'config.gin'
     config.write_text(config.read_text().replace('SEED = 0', 'SEED = 1'))
     code, _, err = program('verify', str(run))
-    assert (code, 'is not what this run was begun with' in err) == (2, True)
+    assert (code, 'has changed since the run began' in err) == (2, True)

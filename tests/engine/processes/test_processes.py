@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import files
 from engine.outputs import outputs
-from engine.runs import json_files, json_lines
+from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 
 Ends = list[tuple[int, str]]
@@ -87,7 +88,7 @@ def test_two_processes_train_what_one_does(config: Path, alone: Path, tmp_path: 
     assert ends[0][1].splitlines()[-1] == f'run: {tmp_path / "run"}'
     assert 'step' not in ends[1][1]
     assert_like(tmp_path / 'run', alone)
-    assert json_files.read(tmp_path / 'run' / 'environment.json')['processes'] == 2
+    assert files.read_json(tmp_path / 'run' / 'environment.json')['processes'] == 2
 
 
 @pytest.mark.parametrize(('asked', 'continued'), [(1, 1), (0, 4)])
@@ -96,7 +97,7 @@ def test_a_signal_to_one_stops_and_saves_all(
 ) -> None:
     ends = train(config, tmp_path / 'run', 2, {asked: 'step@7:SIGTERM'})
     assert codes(ends) == [75, 75], ends
-    status = json_files.read(tmp_path / 'run' / 'status.json')
+    status = files.read_json(tmp_path / 'run' / 'status.json')
     assert status['state'] == 'interrupted'
     assert 7 <= status['step'] < 14
     assert (tmp_path / 'run' / 'checkpoints' / 'latest' / str(status['step'])).is_dir()
@@ -110,11 +111,10 @@ def test_when_one_is_killed_the_first_ends_and_says_why(config: Path, tmp_path: 
     ends = train(config, tmp_path / 'run', 2, {1: 'step@7'})
     assert time.monotonic() - began < 60
     assert codes(ends) == [1, -signal.SIGKILL], ends
-    assert re.search(
-        r'error: process 1 of 2 has not been heard of .*\. The same command goes on\.', ends[0][1]
-    )
+    message = r'error: process 1 of 2 has sent no heartbeat .*\. To continue, run the same command again\.'
+    assert re.search(message, ends[0][1])
     assert 'Traceback' not in ends[0][1]
-    assert json_files.read(tmp_path / 'run' / 'status.json')['state'] == 'failed'
+    assert files.read_json(tmp_path / 'run' / 'status.json')['state'] == 'failed'
 
 
 def test_when_the_first_is_killed_the_others_are_ended(config: Path, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_launcher_starts_them_and_passes_signals_on(config: Path, tmp_path: Pa
         started.send_signal(signal.SIGINT)
         out, _ = started.communicate(timeout=60)
     assert started.returncode == 75, out
-    assert 'To go on' in out
+    assert 'To continue' in out
 
 
 MISTAKES: dict[str, tuple[list[str], str]] = {

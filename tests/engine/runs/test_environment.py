@@ -1,4 +1,4 @@
-"""What a run tells of the code and the machine it ran on."""
+"""The record of the code and the machine of a run."""
 
 import subprocess
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine.runs import environment, json_files
+from engine.files import read_json
+from engine.runs import environment
 
 SOURCES = {'engine/errors.py', 'research/model.py', 'configs/base.gin', 'data/digits/builder.py'}
 
@@ -43,18 +44,17 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def recorded(folder: Path, **origin: Any) -> dict[str, Any]:
     """Returns environment.json after it was written."""
     environment.write(folder, **origin)
-    return json_files.read(folder / 'environment.json')
+    return read_json(folder / 'environment.json')
 
 
-def test_the_stack_tells_the_commit_and_what_it_ran_on(repository: Path, folder: Path) -> None:
-    told = recorded(folder, seed=7, dataset={'name': 'digits'})
-    assert (told['commit'], told['dirty']) == (git(repository, 'rev-parse', 'HEAD'), False)
-    assert (told['seed'], told['dataset'], told['devices']) == (7, {'name': 'digits'}, 2)
-    wanted = {'command', 'python', 'packages', 'system', 'cpus', 'accelerator', 'driver', 'xla_flags'}
-    assert wanted <= told.keys()
+def test_the_record_has_the_commit_and_the_machine(repository: Path, folder: Path) -> None:
+    record = recorded(folder, seed=7, dataset={'name': 'digits'})
+    assert (record['commit'], record['dirty']) == (git(repository, 'rev-parse', 'HEAD'), False)
+    assert (record['seed'], record['dataset']) == (7, {'name': 'digits'})
+    assert {'command', 'python', 'packages', 'system', 'cpus', 'xla_flags'} <= record.keys()
     assert (folder / 'uncommitted.diff').read_text() == ''
     lock = (folder / 'requirements.lock').read_text().splitlines()
-    assert f'jax=={told["packages"]["jax"]}' in lock
+    assert f'jax=={record["packages"]["jax"]}' in lock
     assert lock == sorted(set(lock), key=str.lower)
 
 
@@ -85,7 +85,7 @@ def add_and_stage(repository: Path) -> None:
     git(repository, 'add', '.')
 
 
-def files(repository: Path) -> dict[str, bytes]:
+def contents(repository: Path) -> dict[str, bytes]:
     paths = (path for path in repository.rglob('*') if path.is_file() and '.git' not in path.parts)
     return {path.relative_to(repository).as_posix(): path.read_bytes() for path in paths}
 
@@ -101,7 +101,7 @@ def test_commit_and_diff_give_the_very_code(
     assert recorded(folder)['dirty'] is True
     git(tmp_path, 'clone', '-q', str(repository), 'again')
     git(tmp_path / 'again', 'apply', str(folder / 'uncommitted.diff'))
-    assert files(tmp_path / 'again') == files(repository)
+    assert contents(tmp_path / 'again') == contents(repository)
 
 
 PRIVATE = ('.env', 'server.pem', 'aws_credentials', 'Client_Secret.json', 'id_rsa', 'secrets/token.txt')
@@ -125,9 +125,9 @@ def test_no_secret_enters_the_run_folder(name: str, staged: bool, repository: Pa
 def test_no_large_and_no_ignored_file_enters_the_run_folder(
     staged: bool, repository: Path, folder: Path
 ) -> None:
-    (repository / 'weights.npy').write_bytes(b'x' * (environment.LARGEST + 1))
+    (repository / 'weights.npy').write_bytes(b'x' * (environment.MAX_UNTRACKED_BYTES + 1))
     (repository / 'ignored').write_text('ignored')
-    (repository / 'small.npy').write_bytes(b'x' * environment.LARGEST)
+    (repository / 'small.npy').write_bytes(b'x' * environment.MAX_UNTRACKED_BYTES)
     if staged:
         git(repository, 'add', '.')
     recorded(folder)
@@ -137,8 +137,8 @@ def test_no_large_and_no_ignored_file_enters_the_run_folder(
 
 def test_a_link_to_nowhere_is_no_obstacle(repository: Path, folder: Path) -> None:
     (repository / 'data' / 'digits' / 'raw').symlink_to('/nowhere')
-    told = recorded(folder)
-    assert (len(told['commit']), told['dirty']) == (40, True)
+    record = recorded(folder)
+    assert (len(record['commit']), record['dirty']) == (40, True)
 
 
 def copied(folder: Path) -> set[str]:
@@ -149,8 +149,8 @@ def copied(folder: Path) -> set[str]:
 
 def test_without_git_the_sources_are_copied(repository: Path, folder: Path) -> None:
     (repository / '.git').rename(repository / 'git')
-    told = recorded(folder)
-    assert (told['commit'], told['dirty']) == (None, None)
+    record = recorded(folder)
+    assert (record['commit'], record['dirty']) == (None, None)
     assert copied(folder) == SOURCES
     assert not (folder / 'uncommitted.diff').exists()
 
@@ -158,21 +158,21 @@ def test_without_git_the_sources_are_copied(repository: Path, folder: Path) -> N
 def test_where_git_does_not_answer_the_sources_are_copied(repository: Path, folder: Path) -> None:
     """As before the first commit, or in a container where git distrusts the owner of the files."""
     (repository / '.git' / 'HEAD').write_text('broken\n')
-    told = recorded(folder)
-    assert (told['commit'], told['dirty']) == (None, None)
+    record = recorded(folder)
+    assert (record['commit'], record['dirty']) == (None, None)
     assert copied(folder) == SOURCES
 
 
-def test_a_continued_run_keeps_its_first_stack(repository: Path, folder: Path) -> None:
+def test_a_continued_run_keeps_its_first_record(repository: Path, folder: Path) -> None:
     first = recorded(folder, seed=0)
     (repository / 'research' / 'model.py').write_text('changed\n')
     git(repository, 'commit', '-qam', 'second')
     assert 'continued' not in first
     now = git(repository, 'rev-parse', 'HEAD')
     for number in (1, 2):
-        told = recorded(folder, seed=0)
-        assert told | {'continued': []} == first | {'continued': []}
-        assert [(each['commit'], each['seed']) for each in told['continued']] == [(now, 0)] * number
+        record = recorded(folder, seed=0)
+        assert record | {'continued': []} == first | {'continued': []}
+        assert [(later['commit'], later['seed']) for later in record['continued']] == [(now, 0)] * number
 
 
 def test_what_a_continued_run_changed_is_kept_beside_what_the_first_had(

@@ -1,4 +1,4 @@
-"""How a session ends: in a status and, where no code is to blame, in one message."""
+"""How a guarded run ends: with a state and, if the file system failed, with one message."""
 
 import errno
 import json
@@ -8,14 +8,15 @@ import pytest
 
 from engine.errors import Interrupted, RunError
 from engine.runs import guard
-from engine.runs.guard import Session
+from engine.runs.guard import RunGuard
 from engine.runs.run_folder import Run
 from engine.runs.signals import Signals
+from tests.engine.runs.test_run_folder import DIGITS
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return Run.begin('digits', tmp_path / 'run')
+    return Run.begin(DIGITS, tmp_path / 'run')
 
 
 def status(run: Run) -> dict:
@@ -23,16 +24,16 @@ def status(run: Run) -> dict:
 
 
 def raised_in(run: Run, error: BaseException) -> BaseException:
-    with pytest.raises(BaseException) as found, Session(run, Signals()).recorded(seed=3):
+    with pytest.raises(BaseException) as raised, RunGuard(run, Signals()).active(seed=3):
         raise error
-    return found.value
+    return raised.value
 
 
 def test_a_full_disk_is_one_message(run: Run) -> None:
     error = raised_in(run, OSError(errno.ENOSPC, 'No space left on device', '/data/file'))
     assert isinstance(error, RunError)
     assert str(error).startswith(
-        'the file system failed: No space left on device (/data/file). Fix that first. To go on: '
+        'the file system failed: No space left on device (/data/file). Fix that first. To continue: '
     )
     assert (status(run)['state'], status(run)['error']) == (
         'failed', 'the file system failed: No space left on device (/data/file)',
@@ -54,11 +55,11 @@ def test_interrupted(run: Run, error: BaseException) -> None:
 def test_the_heart_beats_with_the_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
-    monkeypatch.setattr(guard, 'BEAT', 0.05)
-    mine = Session(run, Signals())
-    with mine.recorded():
+    monkeypatch.setattr(guard, 'HEARTBEAT_SECONDS', 0.05)
+    run_guard = RunGuard(run, Signals())
+    with run_guard.active():
         assert status(run)['state'] == 'running'
-        mine.moved(17)
+        run_guard.note_progress(17)
         deadline = time.monotonic() + 10
         while status(run).get('step') != 17 and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The run folder: how it begins, is found and tells how it stands."""
+"""The run folder: how it begins, how it is found, and what its status says."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,15 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
-from engine.runs import run_folder
-from engine.runs.run_folder import Run
-from engine.workspace import project
+from engine.runs import run_folder, status
+from engine.runs.run_folder import Run, RunData
+from engine.runs.status import RunState
+from engine.workspace import REPOSITORY, project
+
+CARD = REPOSITORY / 'data' / 'digits' / 'README.md'
+DIGITS = RunData(
+    name='digits/toy', check_name='digits', slug='digits-toy', card=CARD, fingerprint='0123456789abcdef'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +37,7 @@ def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def begun(*, state: str = '', folder: Path | None = None) -> Run:
     """Returns a run with a config and, if given, a state."""
-    run = Run.begin('digits/toy', folder)
+    run = Run.begin(DIGITS, folder)
     run.config.write_text('')
     if state:
         run.write_status(state=state)
@@ -39,14 +45,14 @@ def begun(*, state: str = '', folder: Path | None = None) -> Run:
 
 
 def test_a_run_is_named_by_project_dataset_and_time(same_second: None, workspace: Path) -> None:
-    run = Run.begin('digits/toy')
+    run = Run.begin(DIGITS)
     assert run.folder == workspace / 'runs' / project() / 'digits-toy' / '2026-11-22T17-30-05'
     names = {path.name for path in run.folder.iterdir()}
     assert names == {'checkpoints', 'logs', 'debug', 'outputs', 'notes.md', 'dataset.md'}
 
 
 def test_runs_of_one_second_get_folders_of_their_own(same_second: None) -> None:
-    names = [Run.begin('digits').folder.name for _ in range(3)]
+    names = [Run.begin(DIGITS).folder.name for _ in range(3)]
     assert names == ['2026-11-22T17-30-05', '2026-11-22T17-30-05-2', '2026-11-22T17-30-05-3']
 
 
@@ -54,7 +60,7 @@ def test_a_folder_of_ones_own_choice(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'empty').mkdir()
     for name in ('empty', 'new/deep'):
-        assert Run.begin('digits', Path(name)).folder == tmp_path / name
+        assert Run.begin(DIGITS, Path(name)).folder == tmp_path / name
         assert (tmp_path / name / 'logs').is_dir()
 
 
@@ -62,8 +68,8 @@ def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'thesis').mkdir()
     (tmp_path / 'thesis' / 'chapter').touch()
     for path in (tmp_path / 'thesis', tmp_path / 'thesis' / 'chapter'):
-        with pytest.raises(UserError, match='exists and holds no run: choose another name for --run'):
-            Run.begin('digits', path)
+        with pytest.raises(UserError, match=r'exists and is not a run\. Choose another name for --run'):
+            Run.begin(DIGITS, path)
     assert [path.name for path in (tmp_path / 'thesis').iterdir()] == ['chapter']
 
 
@@ -83,20 +89,20 @@ def test_a_run_that_is_not_there_is_said_with_the_nearest(tmp_path: Path) -> Non
     wrong = str(run.folder)[:-1]
     with pytest.raises(UserError) as error:
         Run.find(wrong)
-    expected = f"{wrong} is not a run: it holds no config.gin. Did you mean '{run.folder}'?"
+    expected = f"{wrong} is not a run: it has no config.gin. Did you mean '{run.folder}'?"
     assert str(error.value) == expected
 
 
 def test_the_latest_is_the_newest_that_is_not_finished(same_second: None) -> None:
     with pytest.raises(UserError, match=f'there is no unfinished run of {project()}'):
         Run.find('latest')
-    first = begun(state=run_folder.INTERRUPTED)
+    first = begun(state=RunState.INTERRUPTED)
     second = begun()  # killed before it had a state
-    begun(state=run_folder.FINISHED)
+    begun(state=RunState.FINISHED)
     assert Run.find('latest') == second
-    second.write_status(state=run_folder.FINISHED)
+    second.write_status(state=RunState.FINISHED)
     assert Run.find('latest') == first
-    first.write_status(state=run_folder.FINISHED)
+    first.write_status(state=RunState.FINISHED)
     with pytest.raises(UserError, match='there is no unfinished run'):
         Run.find('latest')
 
@@ -109,11 +115,11 @@ def test_the_eleventh_run_of_a_second_is_later_than_the_second(same_second: None
 def test_status_changes_by_parts() -> None:
     run = begun()
     assert run.status() == {}
-    run.write_status(state=run_folder.RUNNING, step=3)
+    run.write_status(state=RunState.RUNNING, step=3)
     before = run.status()
     run.write_status(step=4)
     after = run.status()
-    assert (after['format'], after['state'], after['step']) == (run_folder.FORMAT, 'running', 4)
+    assert (after['format'], after['state'], after['step']) == (status.FORMAT, 'running', 4)
     assert after['started'] == before['started'] <= before['heartbeat'] <= after['heartbeat']
 
 
@@ -128,4 +134,4 @@ def test_what_a_kill_left_half_written_is_no_hindrance(tmp_path: Path) -> None:
     half_written = ('config.tmp', '.status.json.0123abcd.tmp', '.config.gin.0123abcd.tmp')
     for name in (*half_written, 'requirements.lock', 'lock'):
         (tmp_path / name).touch()
-    assert Run.begin('digits', tmp_path).folder == tmp_path
+    assert Run.begin(DIGITS, tmp_path).folder == tmp_path

@@ -1,4 +1,4 @@
-"""Signals, in processes of their own: heard at once, orderly where something is under way."""
+"""Signals, in processes of their own: handled at once, and gracefully where work is under way."""
 
 import signal
 import subprocess
@@ -12,20 +12,20 @@ PROGRAM = """
 import sys, time
 from engine.runs.signals import Signals
 with Signals() as signals:
-    signals.before_leaving = lambda: print('left at once', flush=True)
+    signals.before_exit = lambda: print('ended at once', flush=True)
     {work}
-print('ended', signals.requested(), flush=True)
-sys.exit(75 if signals.requested() else 0)
+print('ended', signals.stop_requested(), flush=True)
+sys.exit(75 if signals.stop_requested() else 0)
 """
 COMPILE = "print('ready', flush=True); import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
-ORDERLY = """
-    with signals.orderly():
+GRACEFUL = """
+    with signals.graceful():
         print('ready', flush=True)
-        while not signals.requested():
+        while not signals.stop_requested():
             time.sleep(0.01)
 """
 STUBBORN = """
-    with signals.orderly():
+    with signals.graceful():
         print('ready', flush=True)
         time.sleep(60); time.sleep(60)
 """
@@ -48,26 +48,26 @@ def signalled(work: str, number: signal.Signals, times: int = 1) -> tuple[int, s
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_inside_a_compile_the_process_leaves_at_once(number: signal.Signals) -> None:
     code, out, seconds = signalled(COMPILE, number)
-    assert (code, out) == (75, 'left at once\n')
+    assert (code, out) == (75, 'ended at once\n')
     assert seconds < 5
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_where_a_step_can_end_it_ends(number: signal.Signals) -> None:
-    code, out, _ = signalled(ORDERLY, number)
+    code, out, _ = signalled(GRACEFUL, number)
     assert (code, out) == (75, 'ended True\n')
 
 
 def test_a_second_signal_leaves_at_once() -> None:
     code, out, seconds = signalled(STUBBORN, signal.SIGTERM, times=2)
-    assert (code, out) == (75, 'left at once\n')
+    assert (code, out) == (75, 'ended at once\n')
     assert seconds < 5
 
 
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
 def test_once_all_is_saved_a_signal_changes_nothing(number: signal.Signals) -> None:
-    settled = "signals.settle(); print('ready', flush=True); time.sleep(1)"
-    assert signalled(settled, number)[:2] == (0, 'ended False\n')
+    ignoring = "signals.ignore(); print('ready', flush=True); time.sleep(1)"
+    assert signalled(ignoring, number)[:2] == (0, 'ended False\n')
 
 
 def test_after_the_end_a_signal_changes_nothing_any_more() -> None:
@@ -75,7 +75,7 @@ def test_after_the_end_a_signal_changes_nothing_any_more() -> None:
     program = """
 import time
 from engine.runs.signals import Signals
-with Signals(ends=True):
+with Signals(process_ends=True):
     pass
 print('ready', flush=True)
 time.sleep(0.5)

@@ -22,7 +22,7 @@ def test_a_hang_is_reported_once(tmp_path: Path) -> None:
     assert not failed
 
 
-def test_nothing_is_reported_while_something_moves(tmp_path: Path) -> None:
+def test_nothing_is_reported_while_the_run_progresses(tmp_path: Path) -> None:
     with Watchdog(seconds=0.2).watch(time.monotonic, tmp_path / 'hang.txt', lambda _: None):
         time.sleep(0.5)
     assert not (tmp_path / 'hang.txt').exists()
@@ -37,4 +37,4 @@ def test_a_hang_ends_the_run(tmp_path: Path) -> None:
     command = [sys.executable, '-u', '-c', program, str(tmp_path / 'hang.txt')]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
-    assert 'nothing has moved for 0.1 seconds' in done.stdout
+    assert 'the run has not progressed for 0.1 seconds' in done.stdout

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import files
 from engine.outputs import outputs
-from engine.runs import json_files, json_lines
+from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 from tests.engine import photos
 
@@ -148,5 +149,5 @@ def test_a_damaged_image_ends_the_run_in_one_message(
     assert code == 1
     assert next(line for line in said.splitlines() if line.startswith('error')).startswith(message)
     assert 'Traceback' not in said
-    status = json_files.read(tmp_path / 'run/status.json')
+    status = files.read_json(tmp_path / 'run/status.json')
     assert status['state'] == 'failed' and 'train-06' in status['error']

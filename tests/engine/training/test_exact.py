@@ -100,7 +100,7 @@ def test_a_changed_config_is_refused(stopped: Path, program: Any) -> None:
     path = stopped / 'config.gin'
     path.write_text(path.read_text().replace('SEED = 0', 'SEED = 1'))
     code, _, err = program('train', f'--run={stopped}')
-    assert (code, 'is not what this run was begun with' in err) == (2, True)
+    assert (code, 'has changed since the run began' in err) == (2, True)
 
 
 def test_accepted_changes_are_recorded(stopped: Path, config_file: Any, program: Any) -> None:

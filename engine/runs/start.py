@@ -1,0 +1,93 @@
+"""Decides whether a run begins, continues or is refused.
+
+What the command line names and what lies in that folder decide:
+
+| the folder           | its record against the command's      | decision                                  |
+|----------------------|---------------------------------------|-------------------------------------------|
+| none, or not a run   |                                       | a new run begins                          |
+| a run                | config.gin was edited                 | refused                                   |
+| a run                | other data                            | refused                                   |
+| a run                | other config                          | refused, unless --accept_changes is given |
+| a run                | more steps, or the same config        | the run continues                         |
+| a finished run       | the same config, no file damaged      | there is nothing left to do               |
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from pathlib import Path
+
+from engine.errors import UserError
+from engine.runs.run_folder import Run, RunData, is_run
+from engine.runs.text_log import logger
+
+STEPS = 'trainer.Trainer.steps'
+
+Changes = Mapping[str, tuple[str, str]]
+
+
+class Decision(Enum):
+    """What happens to a run."""
+
+    BEGIN = auto()
+    CONTINUE = auto()
+    NOTHING_LEFT = auto()
+
+
+def existing_run(resume: str | None, folder: str | None) -> Run | None:
+    """Returns the run that the command line asks to continue, None if a new run is to begin.
+
+    Args:
+      resume: the value of --resume.
+      folder: the value of --run.
+
+    Raises:
+      UserError: there is no such run, or its config.gin was edited.
+    """
+    if resume and folder:
+        raise UserError('--resume and --run both name a run. Pass only one of them.')
+    name = resume or (folder if folder and is_run(Path(folder)) else None)
+    if name is None:
+        return None
+    run = Run.find(name)
+    run.check_config()
+    return run
+
+
+def decide(
+    run: Run | None, data: RunData, changes: Changes, accept_changes: bool, damage: Callable[[Path], str]
+) -> Decision:
+    """Decides what happens to a run.
+
+    Args:
+      run: the existing run, None for a new one.
+      data: the dataset that the command would train on.
+      changes: (old, new) of each parameter that differs between the run's config and the command's.
+      accept_changes: whether the user accepts the changes.
+      damage: describes the damaged files of a finished run in a folder, '' if there are none.
+
+    Raises:
+      UserError: the run began with other data, or with another config that is not accepted.
+    """
+    if run is None:
+        return Decision.BEGIN
+    run.check_data(data)
+    if changes and not accept_changes:
+        _check_changes(run, changes)
+    if changes or not run.is_finished:
+        return Decision.CONTINUE
+    if damaged := damage(run.folder):
+        logger.warning('this run was finished and has been damaged since: %s', damaged)
+        return Decision.CONTINUE
+    return Decision.NOTHING_LEFT
+
+
+def _check_changes(run: Run, changes: Changes) -> None:
+    """Raises `UserError` for any changes but a larger number of steps."""
+    old_steps, new_steps = changes.get(STEPS, ('0', '0'))
+    if len(changes) == 1 and int(new_steps) > int(old_steps):
+        return
+    lines = '\n'.join(f'  {name}: {old} -> {new}' for name, (old, new) in sorted(changes.items()))
+    raise UserError(
+        f'{run.folder} began with another config:\n{lines}\nContinue without --gin_file and --gin_bindings, '
+        'begin a new run, or pass --accept_changes, which records the changes.'
+    )
