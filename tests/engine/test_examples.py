@@ -1,0 +1,51 @@
+"""The examples in docstrings run, and the functions that users call have one."""
+
+import doctest
+import importlib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from engine.workspace import REPOSITORY
+
+PROMPT = '>>> '
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def module_name(path: Path) -> str:
+    return '.'.join(path.relative_to(REPOSITORY).with_suffix('').parts).removesuffix('.__init__')
+
+
+MODULES = {
+    module_name(path): path
+    for folder in ('engine', 'research')
+    for path in sorted((REPOSITORY / folder).rglob('*.py'))
+    if 'templates' not in path.parts and PROMPT in path.read_text(encoding='utf-8')
+}
+
+
+@cache
+def documented(module: str) -> list[doctest.DocTest]:
+    """Returns the functions, methods and classes of a module whose docstring has an example."""
+    tests = doctest.DocTestFinder().find(importlib.import_module(module))
+    return [test for test in tests if test.examples]
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_examples_print_what_they_show(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    for test in documented(module):
+        runner.run(test)
+    assert runner.failures == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_every_example_is_run(module: str) -> None:
+    """doctest overlooks functions that a decorator has replaced by another object."""
+    lines = MODULES[module].read_text(encoding='utf-8').splitlines()
+    prompts = sum(line.lstrip().startswith(PROMPT) for line in lines)
+    assert sum(len(test.examples) for test in documented(module)) == prompts
