@@ -19,7 +19,9 @@ from engine.checks import catalogue, exceptions
 from engine.checks.finding import FAIL
 from engine.checks.subject import Subject
 from engine.commands import train
-from engine.config import config
+from engine.config import config, reading
+from engine.config.bindings import REQUIRED
+from engine.config.statements import Binding, Macro
 from engine.outputs import outputs
 from engine.runs import json_lines
 from engine.training.trainer import Trainer
@@ -34,13 +36,13 @@ SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8')
 
 
 @cache
-def bindings(path: Path) -> tuple[config.Binding, ...]:
+def bindings(path: Path) -> tuple[Binding, ...]:
     """Returns the bindings of a file, those that it includes first."""
-    return tuple(each for source in config._read_file(path, included=False) for each in source.bindings)
+    return tuple(each for source in reading.read_file(path) for each in source.bindings)
 
 
-def is_required(binding: config.Binding) -> bool:
-    return binding.value == config.Macro(config.REQUIRED)
+def is_required(binding: Binding) -> bool:
+    return binding.value == Macro(REQUIRED)
 
 
 def is_experiment(path: Path) -> bool:
@@ -50,7 +52,7 @@ def is_experiment(path: Path) -> bool:
 
 
 def is_base(path: Path) -> bool:
-    return any(is_required(binding) and not binding.where.included for binding in bindings(path))
+    return any(is_required(binding) and not binding.location.included for binding in bindings(path))
 
 
 EXPERIMENTS = [path for path in CONFIGS if is_experiment(path)]
@@ -138,10 +140,10 @@ def used_places(path: Path) -> set[str]:
 
 def test_each_binding_of_an_included_file_serves_an_experiment() -> None:
     included = {
-        str(binding.where)
+        str(binding.location)
         for path in CONFIGS
         for binding in bindings(path)
-        if binding.where.included and not is_required(binding)
+        if binding.location.included and not is_required(binding)
     }
     assert included - set().union(*map(used_places, EXPERIMENTS)) == set()
 
@@ -149,7 +151,7 @@ def test_each_binding_of_an_included_file_serves_an_experiment() -> None:
 @pytest.mark.skipif(not EXPERIMENTS, reason='there is no experiment yet')
 def test_each_required_value_is_asked_of_an_experiment() -> None:
     """A base that no experiment includes is dead."""
-    asked = {binding.where.file for path in EXPERIMENTS for binding in bindings(path)}
+    asked = {binding.location.file for path in EXPERIMENTS for binding in bindings(path)}
     assert {named(path) for path in CONFIGS if is_base(path)} <= asked
 
 

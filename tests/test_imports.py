@@ -33,7 +33,7 @@ ROOMS = {
     'network': {'errors', 'interfaces'},
     'sharding': {'errors', 'interfaces'},
     'render': set(),
-    'config': {'errors', 'workspace'},
+    'config': {'errors', 'files', 'workspace'},
     'parts': {'errors', 'interfaces', 'network'},
     'research': {
         'errors',

@@ -146,9 +146,9 @@ def _show(settings: 'Config', notes: Sequence[str]) -> int:
 
 def _changes(run: 'Run | None', settings: 'Config') -> dict[str, tuple[str, str]]:
     """Returns (old, new) of each parameter that differs from the run's config."""
-    from engine.config import config
+    from engine.run_reader.settings import changes
 
-    return config.differences(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
+    return changes(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
 
 
 if __name__ == '__main__':

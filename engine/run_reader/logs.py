@@ -13,6 +13,7 @@ import pandas as pd
 
 from engine import files
 from engine.errors import UserError
+from engine.run_reader import settings
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
 STATES = ('running', 'finished', 'interrupted', 'failed')
@@ -87,11 +88,11 @@ def read(folder: Path) -> TrainingLogs:
     """Reads the logs of a run, as far as they go. Nothing is written."""
     notes: list[str] = []
     status = _status(folder, notes)
-    config = _config(folder, notes)
+    config = settings.parse(_text(folder / 'config.gin', notes))
     train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
     time = _times(folder / 'logs' / 'time.jsonl', notes)
-    steps = config.get('steps', '')
-    best = re.findall(r"'(\w+)'", config.get('best', ''))
+    steps = config.trainer('steps')
+    best = re.findall(r"'(\w+)'", config.trainer('best'))
     return TrainingLogs(
         folder=folder,
         state=status['state'] if status.get('state') in STATES else 'unknown',
@@ -125,16 +126,6 @@ def _liveliness(heartbeat: Any) -> str:
     if silence < SILENT:
         return 'still running: this is how far it is'
     return f'status.json says running, and its last heart-beat was at {heartbeat}: killed, it seems'
-
-
-def _config(folder: Path, notes: list[str]) -> dict[str, str]:
-    """Returns the trainer's parameters as config.gin spells them, its macros resolved."""
-    text = _text(folder / 'config.gin', notes)
-    values = dict(re.findall(r'^([\w.]+) = (.+)$', text, re.MULTILINE))
-    trainer = {name.rpartition('.')[2]: value for name, value in values.items() if '.Trainer.' in f'.{name}'}
-    return {
-        name: values.get(value[1:], value) if value[0] == '%' else value for name, value in trainer.items()
-    }
 
 
 def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:

@@ -1,25 +1,32 @@
-"""What a run was bound to: its config.gin read as text, so that no code that it names is imported."""
+"""The only reader of a saved config.gin. It reads text, so it imports none of the code that a config names.
 
+Observers watch a training and do not change it. Their parameters therefore do not count: they are neither a
+difference between two configs nor part of a method.
+"""
+
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _STATEMENT = re.compile(r'([\w./]+)\s*=(.*)', re.DOTALL)
-_SEED = re.compile(r'(.*\.)?Trainer\.seed')
-# Text in quotes, which holds no macros, or a macro.
-_MACRO = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|%([\w./]+)""")
-_NESTING = 3  # how often a macro may stand for another one; beyond it stays as written
+_TRAINER = r'(.*[./])?Trainer\.'
+_SEED = re.compile(_TRAINER + 'seed')
+_OBSERVERS = re.compile(_TRAINER + 'observers')
+# A string, which holds neither macros nor references; or one of these.
+_NAME = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|%(?P<macro>[\w./]+)|@(?P<reference>[\w./]+)""")
+_MAX_NESTING = 3  # macros within macros are replaced up to this depth, so that a circular one ends
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a config says.
+    """The parameters of a config, without its observers.
 
     Attributes:
-      written: each parameter and its value as written, without that of the seed.
-      values: the same with macros replaced by theirs, but for the macro of the seed.
-      macros: each macro and its value as written, without that of the seed.
-      seed: of the training, or ''.
+      written: parameter to value as written, without the seed.
+      values: parameter to value with macros replaced, except the macro of the seed; without the seed.
+      macros: macro to value as written, without the macro of the seed.
+      seed: the seed of the training, '' if there is none.
     """
 
     written: Mapping[str, str]
@@ -27,12 +34,24 @@ class Settings:
     macros: Mapping[str, str]
     seed: str
 
+    def trainer(self, parameter: str) -> str:
+        """Returns the value of a parameter of the trainer as written in the config, '' if there is none.
+
+        >>> parse("trainer.Trainer.best = ('accuracy', 'max')").trainer('best')
+        "('accuracy', 'max')"
+        """
+        name = re.compile(_TRAINER + re.escape(parameter))
+        return next((value for key, value in self.values.items() if name.fullmatch(key)), '')
+
 
 def parse(text: str) -> Settings:
-    """Reads an operative config, as a run saves it: one statement per parameter."""
-    statements = dict(_statements(text))
-    macros = {name: value for name, value in statements.items() if '.' not in name}
-    written = {name: value for name, value in statements.items() if '.' in name}
+    r"""Reads an operative config, as a run saves it: one statement per parameter.
+
+    >>> settings = parse('STEPS = 100\ntrainer.Trainer.steps = %STEPS\ntrainer.Trainer.seed = 3')
+    >>> settings.values, settings.seed
+    ({'trainer.Trainer.steps': '100'}, '3')
+    """
+    written, macros = _split(_without_observers(_statements(text)))
     seeds = [written.pop(name) for name in list(written) if _SEED.fullmatch(name)]
     seed = _replaced(seeds[0], macros) if seeds else ''
     macros = {name: value for name, value in macros.items() if f'%{name}' not in seeds}
@@ -40,44 +59,124 @@ def parse(text: str) -> Settings:
     return Settings(written, values, macros, seed)
 
 
-def differences(found: Sequence[Settings | None]) -> dict[str, list[str]]:
-    """Returns what differs between configs.
-
-    A macro that all have stands for the parameters that it reaches: a sweep of one macro is one column.
+def changes(old: str, new: str) -> dict[str, tuple[str, str]]:
+    r"""Compares the values of two operative configs, however macros name them.
 
     Args:
-      found: the configs; None where there is none, which is no difference.
+      old: the text of the config of a run.
+      new: the text of the config that is to continue it.
 
     Returns:
-      Name to the value in each of `found`, '' where it has none.
+      Parameter to its old and new value, 'none' where a config lacks it. The seed counts; observers do not.
+
+    >>> changes('trainer.Trainer.seed = 1', 'SEED = 2\ntrainer.Trainer.seed = %SEED')
+    {'trainer.Trainer.seed': ('1', '2')}
     """
-    bound = [each for each in found if each]
+    before, after = _values(old), _values(new)
+    names = sorted(before.keys() | after.keys())
+    pairs = {name: (before.get(name, 'none'), after.get(name, 'none')) for name in names}
+    return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
+
+
+def differences(configs: Sequence[Settings | None]) -> dict[str, list[str]]:
+    """Returns the columns of a table that tell configs apart.
+
+    A macro that all configs define stands for the parameters that it reaches: a sweep of one macro is one
+    column.
+
+    Args:
+      configs: to compare. None, where there is no config, does not differ from any.
+
+    Returns:
+      Macro or parameter to its value in each of `configs`, '' where there is none.
+    """
+    known = [config for config in configs if config]
     columns = {}
-    for name in dict.fromkeys(name for each in bound for name in each.macros):
-        if all(name in each.macros for each in bound):
-            columns[name] = [each.macros[name] if each else '' for each in found]
-    for name in dict.fromkeys(name for each in bound for name in each.values):
-        if len({each.written.get(name) for each in bound}) > 1:
-            columns[name] = [each.values.get(name, '') if each else '' for each in found]
-    return {name: values for name, values in columns.items() if _differ(values, found)}
+    for name in dict.fromkeys(name for config in known for name in config.macros):
+        if all(name in config.macros for config in known):
+            columns[name] = [config.macros[name] if config else '' for config in configs]
+    for name in dict.fromkeys(name for config in known for name in config.values):
+        if len({config.written.get(name) for config in known}) > 1:
+            columns[name] = [config.values.get(name, '') if config else '' for config in configs]
+    return {name: values for name, values in columns.items() if _differ(values, configs)}
 
 
-def _differ(values: Sequence[str], found: Sequence[Settings | None]) -> bool:
-    return len({value for value, each in zip(values, found, strict=True) if each}) > 1
+def _differ(values: Sequence[str], configs: Sequence[Settings | None]) -> bool:
+    return len({value for value, config in zip(values, configs, strict=True) if config}) > 1
 
 
-def _statements(text: str) -> list[tuple[str, str]]:
-    """Returns names and values. What is indented goes on with the line before."""
+def _values(text: str) -> dict[str, str]:
+    """Returns each parameter, the seed too, and its value with macros replaced."""
+    written, macros = _split(_without_observers(_statements(text)))
+    return {name: _canonical(_replaced(value, macros)) for name, value in written.items()}
+
+
+def _canonical(value: str) -> str:
+    """Returns a literal as Python writes it: line breaks and quotes make no difference."""
+    try:
+        return repr(ast.literal_eval(value))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # references, or a damaged file
+        return value
+
+
+def _statements(text: str) -> dict[str, str]:
+    """Returns parameters and macros, and their values as written. Indented lines continue the line before."""
     lines = [line.rstrip('\\ ') for line in text.splitlines() if not line.startswith('#')]
     joined = re.sub(r'\n\s+', ' ', '\n'.join(filter(None, lines)))
-    found = filter(None, map(_STATEMENT.fullmatch, joined.split('\n')))
-    return [(each[1], each[2].strip()) for each in found]
+    matches = filter(None, map(_STATEMENT.fullmatch, joined.split('\n')))
+    return {match[1]: match[2].strip() for match in matches}
+
+
+def _split(statements: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the parameters and the macros."""
+    parameters = {name: value for name, value in statements.items() if '.' in name}
+    return parameters, {name: value for name, value in statements.items() if '.' not in name}
 
 
 def _replaced(value: str, macros: Mapping[str, str]) -> str:
-    def replace(found: re.Match[str]) -> str:
-        return macros.get(found[1] or '', found[0])
+    """Returns a value with macros replaced by theirs."""
 
-    for _ in range(_NESTING):
-        value = _MACRO.sub(replace, value)
+    def replace(match: re.Match[str]) -> str:
+        return macros.get(match['macro'] or '', match[0])
+
+    for _ in range(_MAX_NESTING):
+        value = _NAME.sub(replace, value)
     return value
+
+
+# Observers.
+
+
+def _without_observers(statements: Mapping[str, str]) -> dict[str, str]:
+    """Leaves out the trainer's observers, and the parameters and macros that only they use."""
+    observers = {value for name, value in statements.items() if _OBSERVERS.fullmatch(name)}
+    others = {name: value for name, value in statements.items() if not _OBSERVERS.fullmatch(name)}
+    theirs = _reachable(observers, others)
+    needed = _reachable({value for name, value in others.items() if _owner(name) not in theirs}, others)
+    return {name: value for name, value in others.items() if _owner(name) not in theirs - needed}
+
+
+def _reachable(values: set[str], statements: Mapping[str, str]) -> set[str]:
+    """Returns the macros, classes and functions to which values refer, directly or through statements."""
+    reachable: set[str] = set()
+    while values:
+        new = {name for value in values for name in _names(value)} - reachable
+        reachable |= new
+        values = {value for name, value in statements.items() if _owner(name) in new}
+    return reachable
+
+
+def _names(value: str) -> set[str]:
+    """Returns the macros, classes and functions that a value names."""
+    matches = list(_NAME.finditer(value))
+    macros = {match['macro'] for match in matches if match['macro']}
+    return macros | {_without_scope(match['reference']) for match in matches if match['reference']}
+
+
+def _owner(name: str) -> str:
+    """Returns the macro itself, or the class or function of a parameter, whatever the scope."""
+    return _without_scope(name).rpartition('.')[0] or name
+
+
+def _without_scope(selector: str) -> str:
+    return selector.rpartition('/')[2]

@@ -111,7 +111,7 @@ def test_traps_in_a_file(trap: str, program: Any, config_file: Any) -> None:
 def test_wrong_type_behind_a_macro_names_both_places(config_file: Any) -> None:
     with pytest.raises(
         UserError,
-        match=r'base.gin:\d+: trainer.Trainer.steps takes int, not 1000.0 \(set at .*:9\): .*write 1000',
+        match=r'base.gin:\d+: trainer.Trainer.steps takes int, not 1000.0 \(defined at .*:9\): .*write 1000',
     ):
         build(config_file(STEPS='STEPS = 1e3'))
 
@@ -201,7 +201,7 @@ def test_circular_include(tmp_path: Path) -> None:
 
 BINDINGS = {
     'STEPS = 1e3': ['takes int, not 1000.0', 'write 1000'],
-    'STEPS == 3': ["--gin_bindings: 'STEPS == 3'", "In a shell: --gin_bindings='"],
+    'STEPS == 3': ["--gin_bindings: 'STEPS == 3'", "Write a binding, such as: --gin_bindings='STEPS = 100'"],
     'trainer.Trainer.dataset = digits': ["In a shell: --gin_bindings='trainer.Trainer.dataset = '", 'digits'],
     'STEPZ = 3': ['STEPZ is not used', "'STEPS'"],
     'mlp.MLP.widht = 3': ["mlp.MLP has no parameter 'widht'", "'width'"],
@@ -270,7 +270,8 @@ def test_saved_config_parses_back_to_itself(config_file: Any, tmp_path: Path) ->
     again, settings = build(tmp_path / 'config.gin')
     assert settings.text() == (tmp_path / 'config.gin').read_text()
     assert settings.check() == []
-    assert dataclasses.replace(again, task=trainer.task, parallelism=trainer.parallelism) == trainer
+    same = {name: getattr(trainer, name) for name in ('task', 'parallelism', 'observers')}
+    assert dataclasses.replace(again, **same) == trainer
 
 
 def linear(input_shape: tuple[int, ...], classes: int, *, rngs: nnx.Rngs) -> nnx.Module:

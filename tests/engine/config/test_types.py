@@ -72,13 +72,13 @@ ANNOTATIONS = [
 
 @pytest.mark.parametrize(('target', 'parameter', 'expected'), ANNOTATIONS)
 def test_the_annotation_of_a_parameter(target: Any, parameter: str, expected: Any) -> None:
-    assert types.of(target, parameter) == expected
+    assert types.annotation(target, parameter) == expected
 
 
 def test_annotations_of_a_library_can_be_read() -> None:
-    assert types.of(optax.adamw, 'b1') is not inspect.Parameter.empty
-    assert types.misfit(0.9, types.of(optax.adamw, 'b1')) == ''
-    assert types.misfit('0.9', types.of(optax.sgd, 'momentum')) != ''
+    assert types.annotation(optax.adamw, 'b1') is not inspect.Parameter.empty
+    assert types.misfit(0.9, types.annotation(optax.adamw, 'b1')) == ''
+    assert types.misfit('0.9', types.annotation(optax.sgd, 'momentum')) != ''
 
 
 FITTING = [
@@ -172,10 +172,10 @@ def test_a_factory_where_one_is_wanted() -> None:
 
 
 def test_what_a_factory_makes() -> None:
-    assert types.misfit_of_made(Runner, Runner) == ''
-    assert types.misfit_of_made(Runner, Odd) == 'it makes Runner'
-    assert types.misfit_of_made(function, int) == ''
-    assert types.misfit_of_made(function, str) == 'it makes int'
+    assert types.misfit_of_product(Runner, Runner) == ''
+    assert types.misfit_of_product(Runner, Odd) == 'it makes Runner'
+    assert types.misfit_of_product(function, int) == ''
+    assert types.misfit_of_product(function, str) == 'it makes int'
 
 
 def test_what_cannot_be_told_is_let_through() -> None:
@@ -183,12 +183,12 @@ def test_what_cannot_be_told_is_let_through() -> None:
         return a
 
     for annotation in (str, Runs, int | None, Any):
-        assert types.misfit_of_made(unannotated, annotation) == ''
-    assert types.misfit_of_made(Runner, Maps) == ''
+        assert types.misfit_of_product(unannotated, annotation) == ''
+    assert types.misfit_of_product(Runner, Maps) == ''
 
 
 def test_a_factory_of_integers_serves_where_numbers_are_wanted() -> None:
-    assert types.misfit_of_made(function, float) == ''
+    assert types.misfit_of_product(function, float) == ''
 
 
 SHOWN = {
@@ -202,4 +202,4 @@ SHOWN = {
 
 @pytest.mark.parametrize('text', SHOWN)
 def test_annotations_are_shown_as_a_person_writes_them(text: str) -> None:
-    assert types.shown(SHOWN[text]) == text
+    assert types.display(SHOWN[text]) == text

@@ -1,0 +1,99 @@
+"""All bindings of a config together: which of them win, and whether macros and types are right."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.config import types
+from engine.config.statements import Binding, Macro, Reference, leaves, transform
+from engine.errors import UserError, did_you_mean
+
+REQUIRED = 'gin.REQUIRED'  # the name of the macro whose value the user must give
+
+
+class Bindings:
+    """The bindings of all files and of the command line.
+
+    Args:
+      bindings: in order. A later one replaces an earlier one of the same key.
+
+    Attributes:
+      all: every binding, replaced ones too.
+      final: the ones that win, by key.
+      macros: the ones of `final` that define macros, by name.
+    """
+
+    def __init__(self, bindings: Sequence[Binding]):
+        self.all = tuple(bindings)
+        self.final = {binding.key: binding for binding in bindings}
+        self.macros = {str(binding): binding for binding in self.final.values() if not binding.target}
+
+    def check(self) -> None:
+        """Checks what can be checked before anything is built.
+
+        Raises:
+          UserError: a required value is missing, a macro is not defined, or a value has the wrong type.
+        """
+        for binding in self.final.values():
+            self._check_macros(binding)
+        for binding in self.final.values():
+            if binding.target:
+                self._check_type(binding)
+
+    def source(self, used: Binding) -> Binding | None:
+        """Returns the binding from which a binding of the operative config has its value.
+
+        Returns:
+          The binding of the innermost scope; None for a default value.
+        """
+        if not used.target:
+            return self.final.get(used.key)
+        scopes = used.scope.split('/') if used.scope else []
+        prefixes = ['/'.join(scopes[:length]) for length in range(len(scopes), -1, -1)]
+        keys = [(scope, used.target, used.parameter) for scope in prefixes]
+        return next((self.final[key] for key in keys if key in self.final), None)
+
+    def _check_macros(self, binding: Binding) -> None:
+        names = [leaf.name for leaf in leaves(binding.value) if isinstance(leaf, Macro)]
+        if REQUIRED in names:
+            raise UserError(
+                f'{binding.location}: {binding} must be given: write `{binding} = ...` in your config.'
+            )
+        for name in names:
+            if name not in self.macros:
+                hint = did_you_mean(name, self.macros)
+                raise UserError(f'{binding.location}: %{name} is not defined. {hint}')
+
+    def _check_type(self, binding: Binding) -> None:
+        value = self._expanded(binding.value)
+        annotation = types.annotation(binding.target, binding.parameter)
+        misfit = _misfit(value, annotation)
+        if misfit:
+            macro = self.macros[binding.value.name] if isinstance(binding.value, Macro) else None
+            defined = f' (defined at {macro.location})' if macro else ''
+            raise UserError(
+                f'{binding.location}: {binding} takes {types.display(annotation)}, '
+                f'not {_display(value)}{defined}: {misfit}.'
+            )
+
+    def _expanded(self, value: Any) -> Any:
+        """Returns a value with macros replaced by their values."""
+
+        def expand(leaf: Any) -> Any:
+            is_known = isinstance(leaf, Macro) and leaf.name in self.macros
+            return self._expanded(self.macros[leaf.name].value) if is_known else leaf
+
+        return transform(value, expand)
+
+
+def _misfit(value: Any, annotation: Any) -> str:
+    """Returns why a value does not fit an annotation; '' if it fits or is known only once built."""
+    if isinstance(value, Reference):
+        check = types.misfit_of_product if value.evaluate else types.misfit_of_factory
+        return check(value.target, annotation)
+    if any(isinstance(leaf, Reference | Macro) for leaf in leaves(value)):
+        return ''
+    return types.misfit(value, annotation)
+
+
+def _display(value: Any) -> str:
+    return str(value) if isinstance(value, Reference) else repr(value)

@@ -1,0 +1,155 @@
+"""The names in a config: imports modules, resolves selectors, suggests the nearest name for a wrong one."""
+
+import importlib
+import importlib.util
+import inspect
+from pathlib import Path
+from typing import Any
+
+from engine.config import types
+from engine.config.statements import Binding, Location, Reference, transform
+from engine.errors import UserError, did_you_mean
+from engine.workspace import REPOSITORY
+
+
+class ImportedNames:
+    """The names that a file imports.
+
+    Args:
+      import_missing: whether a selector may also name what was not imported but can be. The command line
+        needs this, for it has no import statements.
+
+    Attributes:
+      added_imports: the import statements that such selectors needed, as text.
+    """
+
+    def __init__(self, import_missing: bool = False):
+        self._modules: dict[str, Any] = {}
+        self._import_missing = import_missing
+        self.added_imports: list[str] = []
+
+    def add(self, statement: Any, location: Location) -> None:
+        """Executes an import statement of Gin."""
+        if statement.module.startswith('__gin__.'):
+            return
+        module, name = _import(statement.module, location), statement.bound_name()
+        is_bound_itself = statement.is_from or statement.alias
+        self._modules[name] = module if is_bound_itself else importlib.import_module(name)
+
+    def resolve(self, selector: str, location: Location) -> Any:
+        """Returns the class or function that a selector such as `optax.adamw` names.
+
+        Raises:
+          UserError: nothing has this name, or what has it can be neither called nor bound.
+        """
+        first, *attributes = selector.split('.')
+        if first not in self._modules and self._import_missing:
+            self._import_longest_prefix(selector)
+        if first not in self._modules:
+            raise UserError(f'{location}: {self._explain_unknown(first)}')
+        target, path = self._modules[first], first
+        for name in attributes:
+            target, path = _attribute(target, path, name, location), f'{path}.{name}'
+        if not callable(target):
+            raise UserError(
+                f'{location}: {selector} is neither a class nor a function: only those can be bound.'
+            )
+        return target
+
+    def _import_longest_prefix(self, selector: str) -> None:
+        """Imports as many leading parts of a selector as name a module."""
+        parts = selector.split('.')
+        prefixes = ('.'.join(parts[:length]) for length in range(len(parts) - 1, 0, -1))
+        module = next(filter(_exists, prefixes), None)
+        if module:
+            importlib.import_module(module)
+            self._modules[parts[0]] = importlib.import_module(parts[0])
+            self.added_imports.append(f'import {module}')
+
+    def _explain_unknown(self, name: str) -> str:
+        """Returns which import the name needs, or the nearest name that needs none."""
+        homes = [path.relative_to(REPOSITORY) for path in _repository_modules() if path.stem == name]
+        if homes:
+            package = '.'.join(homes[0].parent.parts)
+            return f'{name!r} is not imported. Add `from {package} import {name}`.'
+        if _exists(name):
+            return f'{name!r} is not imported. Add `import {name}`, or import the module itself.'
+        modules = {path.stem for path in _repository_modules()} - {'__init__'}
+        return f'{name!r} is not imported. {did_you_mean(name, self._modules.keys() | modules)}'
+
+
+def _attribute(target: Any, path: str, name: str, location: Location) -> Any:
+    if hasattr(target, name):
+        return getattr(target, name)
+    public = [known for known in [*dir(target), *_submodules(target)] if not known.startswith('_')]
+    raise UserError(f'{location}: {path} has no {name!r}. {did_you_mean(name, public)}')
+
+
+def _submodules(target: Any) -> list[str]:
+    """Returns the names of the modules in a package, imported or not; an empty list for anything else."""
+    return [path.stem for folder in getattr(target, '__path__', ()) for path in Path(folder).glob('*.py')]
+
+
+def _repository_modules() -> list[Path]:
+    return sorted(path for part in ('engine', 'research') for path in (REPOSITORY / part).rglob('*.py'))
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent does not exist, or is not a package
+        return False
+
+
+def _import(module: str, location: Location) -> Any:
+    if not _exists(module):
+        raise UserError(f'{location}: there is no module {module!r}{_explain_missing(module)}')
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UserError(f'{location}: {module} needs {error.name!r}, which is not installed.') from None
+
+
+def _explain_missing(module: str) -> str:
+    parent, _, name = module.rpartition('.')
+    if parent and not _exists(parent):
+        return f': {parent!r} does not exist either.'
+    siblings = _submodules(importlib.import_module(parent)) if parent else []
+    return f'. {did_you_mean(name, siblings)}'
+
+
+# Statements whose names are resolved.
+
+
+def resolved(statement: Any, names: ImportedNames, location: Location) -> Binding:
+    """Returns a binding statement of Gin as a `Binding` whose classes, functions and parameters exist.
+
+    Raises:
+      UserError: one of them does not exist.
+    """
+
+    def resolve(leaf: Any) -> Any:
+        if not isinstance(leaf, Reference):
+            return leaf
+        return Reference(leaf.text, leaf.evaluate, names.resolve(leaf.selector, location))
+
+    selector, parameter = statement.selector, statement.arg_name
+    target = names.resolve(selector, location) if parameter else None
+    value = transform(statement.value, resolve)
+    binding = Binding(statement.scope, selector, parameter, target, value, location)
+    if target:
+        _check_parameter(binding)
+    return binding
+
+
+def _check_parameter(binding: Binding) -> None:
+    parameters = types.signature(binding.target).parameters
+    kinds = {name: parameter.kind for name, parameter in parameters.items()}
+    if inspect.Parameter.VAR_KEYWORD in kinds.values():
+        return
+    names = [name for name, kind in kinds.items() if kind is not inspect.Parameter.VAR_POSITIONAL]
+    if binding.parameter not in names:
+        hint = did_you_mean(binding.parameter, names)
+        raise UserError(
+            f'{binding.location}: {binding.selector} has no parameter {binding.parameter!r}. {hint}'
+        )

@@ -1,0 +1,160 @@
+"""Gin's statements as data: what is bound to what, and where that is written.
+
+Gin's own parser reads the text. Its delegate here only records references and macros, so that nothing is
+imported or built, and every statement can be checked before Gin reads it again.
+"""
+
+import io
+import tokenize
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gin.config_parser
+
+from engine.config import messages
+from engine.errors import UserError
+
+
+@dataclass(frozen=True)
+class Location:
+    """The place of a statement.
+
+    Attributes:
+      file: the path, or the command-line binding itself.
+      line: counted from 1; 0 for the command line.
+      included: whether another file includes this file. False if the user named it.
+    """
+
+    file: str
+    line: int
+    included: bool = False
+
+    def __str__(self) -> str:
+        return f'{self.file}:{self.line}' if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The value `@scope/module.name`, or `@scope/module.name()` which calls it.
+
+    Attributes:
+      text: scope and name, as written.
+      evaluate: whether the name is called.
+      target: the class or function; None until the name is resolved.
+    """
+
+    text: str
+    evaluate: bool
+    target: Any = None
+
+    @property
+    def scope(self) -> str:
+        """The part before the last slash."""
+        return self.text.rpartition('/')[0]
+
+    @property
+    def selector(self) -> str:
+        """The part after the last slash."""
+        return self.text.rpartition('/')[2]
+
+    def __str__(self) -> str:
+        return f'@{self.text}' + '()' * self.evaluate
+
+
+@dataclass(frozen=True)
+class Macro:
+    """The value `%NAME`."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f'%{self.name}'
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One statement: `scope/selector.parameter = value`, or `NAME = value`, which defines a macro.
+
+    Attributes:
+      scope: the part before the last slash, '' if there is none.
+      selector: the class or function as written, or the name of the macro.
+      parameter: the parameter of the class or function; '' for a macro.
+      target: the class or function; None for a macro.
+      value: what is bound, with `Reference` and `Macro` in it.
+      location: where the statement is written.
+    """
+
+    scope: str
+    selector: str
+    parameter: str
+    target: Any
+    value: Any
+    location: Location
+
+    @property
+    def key(self) -> tuple[str, Any, str]:
+        """The identity of the bound parameter or macro. Of two bindings with one key the later wins."""
+        return (self.scope, self.target, self.parameter) if self.target else ('', None, str(self))
+
+    def __str__(self) -> str:
+        scope = f'{self.scope}/' if self.scope else ''
+        return f'{scope}{self.selector}' + (f'.{self.parameter}' if self.parameter else '')
+
+
+class _Recorder(gin.config_parser.ParserDelegate):
+    """Keeps references and macros as they are written."""
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Any:
+        return Reference(scoped_configurable_name, evaluate)
+
+    def macro(self, macro_name: str) -> Any:
+        return Macro(macro_name)
+
+
+def parse(text: str, name: str) -> Iterator[Any]:
+    """Yields Gin's statements.
+
+    Args:
+      text: of a config.
+      name: of its file, for messages.
+
+    Raises:
+      UserError: a statement has a syntax error. The message names file and line.
+    """
+    file = io.StringIO(text)
+    file.name = name  # type: ignore[attr-defined]  # Gin takes the name of the file from here
+    try:
+        yield from gin.config_parser.ConfigParser(file, _Recorder())
+    except (SyntaxError, tokenize.TokenError) as error:
+        raise UserError(messages.syntax_error(error, text, name)) from None
+
+
+def transform(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Applies a function to the leaves of nested lists, tuples and dicts."""
+    if isinstance(value, list | tuple):
+        return type(value)(transform(item, function) for item in value)
+    if isinstance(value, dict):
+        return {transform(key, function): transform(item, function) for key, item in value.items()}
+    return function(value)
+
+
+def leaves(value: Any) -> list[Any]:
+    """Returns the leaves of nested lists, tuples and dicts."""
+    items: list[Any] = []
+    transform(value, items.append)
+    return items
+
+
+def written(value: Any) -> str:
+    """Returns a value as a config writes it.
+
+    >>> written((1, Macro('STEPS'), [Reference('optax.adamw', evaluate=False)]))
+    '(1, %STEPS, [@optax.adamw])'
+    """
+    if isinstance(value, list | tuple):
+        items = ', '.join(written(item) for item in value)
+        return f'[{items}]' if isinstance(value, list) else f'({items}{"," * (len(value) == 1)})'
+    if isinstance(value, dict):
+        return '{' + ', '.join(f'{written(key)}: {written(item)}' for key, item in value.items()) + '}'
+    return str(value) if isinstance(value, Reference | Macro) else repr(value)

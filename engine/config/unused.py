@@ -1,0 +1,71 @@
+"""Bindings that had no effect: nothing that was built has used them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.config.bindings import Bindings
+from engine.config.statements import Binding, Macro, Reference, leaves
+from engine.errors import did_you_mean
+
+
+def unused(bindings: Bindings, operative: Sequence[Binding]) -> tuple[list[str], list[str]]:
+    """Looks for bindings that nothing used.
+
+    Args:
+      bindings: of the config.
+      operative: bindings of Gin's operative config, once everything is built.
+
+    Returns:
+      Notes and mistakes, a message each. A note is about a binding that may well be unused: an included file
+      holds it, or only what a later file or the command line replaced would have used it.
+    """
+    used = {source.key for source in map(bindings.source, operative) if source}
+    called = {binding.target for binding in operative if binding.target}
+    replaced = _reachable_from_replaced(bindings)
+    notes, mistakes = [], []
+    for binding in bindings.final.values():
+        if binding.key not in used:
+            excused = binding.location.included or _name(binding) in replaced
+            reason = _reason(binding, bindings, called)
+            (notes if excused else mistakes).append(f'{binding.location}: {binding} is not used: {reason}')
+    return notes, mistakes
+
+
+def _reason(binding: Binding, bindings: Bindings, called: set[Any]) -> str:
+    """Returns why a binding is unused and what to do."""
+    if not binding.target:
+        others = [name for name in bindings.macros if name != str(binding)]
+        return f'no binding that took effect mentions %{binding}. {did_you_mean(str(binding), others)}'
+    scopes = {reference.scope for reference in _references(bindings)}
+    if binding.scope and binding.scope not in scopes:
+        return f'no reference has the scope {binding.scope!r}. {did_you_mean(binding.scope, scopes - {""})}'
+    if binding.target in called:
+        return f'the code that calls {binding.selector} gives {binding.parameter!r} itself. Remove it.'
+    return f'nothing in this config builds {binding.selector}. Remove it, or refer to @{binding.selector}.'
+
+
+def _references(bindings: Bindings) -> list[Reference]:
+    values = (leaf for binding in bindings.all for leaf in leaves(binding.value))
+    return [leaf for leaf in values if isinstance(leaf, Reference)]
+
+
+def _reachable_from_replaced(bindings: Bindings) -> set[Any]:
+    """Returns the targets and macros to which replaced bindings refer, directly or through others."""
+    reachable: set[Any] = set()
+    values = [binding.value for binding in bindings.all if bindings.final[binding.key] is not binding]
+    while values:
+        new = _named(values.pop()) - reachable
+        reachable |= new
+        values += [binding.value for binding in bindings.all if _name(binding) in new]
+    return reachable
+
+
+def _named(value: Any) -> set[Any]:
+    """Returns the classes, functions and names of macros to which a value refers."""
+    targets = {leaf.target for leaf in leaves(value) if isinstance(leaf, Reference)}
+    return targets | {leaf.name for leaf in leaves(value) if isinstance(leaf, Macro)}
+
+
+def _name(binding: Binding) -> Any:
+    """Returns by what values refer to a binding's owner: the class or function, or the name of the macro."""
+    return binding.target or str(binding)
