@@ -38,26 +38,26 @@ def examples() -> tuple[np.ndarray, np.ndarray]:
 def build() -> tuple[Any, Callable[..., Any]]:
     """Returns the first state and the jitted step: (state, images, labels, step) -> (state, loss)."""
     model = ConvNet((8, 8, 1), 10, rngs=nnx.Rngs(0))
-    graph, params, random, rest = nnx.split(model, nnx.Param, nnx.RngState, ...)
+    graph, params, random, model_state = nnx.split(model, nnx.Param, nnx.RngState, ...)
     optimizer = optax.adamw(optax.cosine_decay_schedule(3e-3, 500))
     augment = Shift(1)
 
     def update(state: Any, images: jax.Array, labels: jax.Array, step: jax.Array) -> Any:
-        params, random, rest, moments = state
+        params, random, model_state, moments = state
         key = jax.random.fold_in(jax.random.key(0), step)
         keys = jax.random.split(key, len(images))
         inputs = augment(keys, images).astype(jnp.float32) / 127.5 - 1
 
         def loss(params: Any) -> tuple[jax.Array, Any]:
-            model = nnx.merge(graph, params, random, rest, copy=True)
+            model = nnx.merge(graph, params, random, model_state, copy=True)
             losses = optax.softmax_cross_entropy_with_integer_labels(model(inputs), labels)
             return losses.mean(), nnx.split(model, nnx.Param, nnx.RngState, ...)[2:]
 
-        (value, (random, rest)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
+        (value, (random, model_state)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
         changes, moments = optimizer.update(gradients, moments, params)
-        return (optax.apply_updates(params, changes), random, rest, moments), value
+        return (optax.apply_updates(params, changes), random, model_state, moments), value
 
-    state = (params, random, rest, optimizer.init(params))
+    state = (params, random, model_state, optimizer.init(params))
     return state, jax.jit(update, donate_argnums=0)
 
 

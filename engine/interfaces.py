@@ -1,11 +1,15 @@
-"""What the engine and your research agree on: protocols and types. Imports jax and clu alone.
+"""What the engine and your research agree on: protocols and types.
 
-Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...]: one per field of the dataset,
-and `index` (int32 [B]), in training the row in the whole batch, in evaluation and prediction the place in the
-split. There `valid` (bool [B]) tells examples from the padding of a last batch.
+Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...]: one for each field of the
+dataset, and `index`, int32 [B]. In training, `index` is the row in the whole batch. In evaluation and
+prediction it is the position in the split; there `valid`, bool [B], tells examples from the padding of the
+last batch.
 
-Where each device is given its own rows of a batch (`sharding.PMap`), three functions make a task's code
-the same as under `jax.jit`: `keys_by_row` for randomness, `across_devices` for means, `network.gradients`.
+Under `sharding.Jit`, a task sees the whole batch. Under `sharding.PMap`, it sees the rows of one device.
+Three functions make the same code right for both: `keys_by_row` for randomness, `across_devices` for means
+over the batch, and `network.gradients`.
+
+This module imports jax, clu and engine.errors alone.
 """
 
 from collections.abc import Mapping
@@ -16,39 +20,50 @@ import jax
 import jax.numpy as jnp
 from clu import metrics as clu_metrics
 
+from engine.errors import UserError
+
 State = dict[str, Any]
 Batch = Mapping[str, jax.Array]
 Metrics = dict[str, clu_metrics.Average]
 
 VALID, INDEX = 'valid', 'index'
-DATA_AXIS = 'data'  # the axis of devices in a program written for each of them
+DATA_AXIS = 'data'  # the mesh axis along which a batch is split
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a dataset promises of each example.
+    """What a dataset promises of its examples.
 
     Attributes:
       example: shape and dtype of each field of one example, without a batch axis.
-      class_names: names of the classes in the order of their indices; empty where there are none.
+      class_names: names of the classes in the order of their indices; empty if there are no classes.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
     class_names: tuple[str, ...] = ()
 
+    def require(self, task: str, *fields: str) -> None:
+        """Raises `UserError`, with the name of the task, if the dataset lacks one of the fields."""
+        missing = next((name for name in fields if name not in self.example), None)
+        if missing is not None:
+            raise UserError(
+                f'{task} needs the field {missing!r}; the dataset has: {", ".join(self.example)}.'
+            )
+
 
 @dataclass(frozen=True)
 class Description:
-    """What a task's outputs are, for the outputs manifest.
+    """What the outputs manifest says of a task's predictions.
 
     Attributes:
-      kind: kind of task, one of those that `engine.outputs.outputs` knows.
+      kind: kind of the outputs, such as 'classification': the name of a folder in engine/kinds/ or
+        research/kinds/.
       predictions: meaning of each array that `predict` returns.
-      truth: for each array of known truth, the dataset's field that holds it.
-      details: what else tells these outputs from others, such as the network that made their features.
-      first_loss: the loss of a network that merely guesses, such as ln(classes); None where nobody knows.
-      random_per_device: what makes a training step under `sharding.PMap` equal that under `Jit` in
-        distribution alone, such as 'masks of Dropout'; '' where it is the same function.
+      truth: for each array of labels, the dataset's field that holds it.
+      details: what else distinguishes these outputs, such as the network that computed their features.
+      first_loss: expected loss before training, such as ln(classes); None if it is unknown.
+      random_per_device: randomness that differs between `sharding.PMap` and `sharding.Jit`, such as
+        'masks of Dropout': the two agree in distribution only. '' if they compute the same function.
     """
 
     kind: str
@@ -60,18 +75,18 @@ class Description:
 
 
 class BoundTask(Protocol):
-    """A task that knows its data. All methods but `describe` are pure and run under `jax.jit`."""
+    """A task that knows its dataset. All methods but `describe` are pure and run under `jax.jit`."""
 
     def init(self, key: jax.Array) -> State:
-        """Returns the first state: nested dicts of arrays, nothing static in it; `state['params']` exists."""
+        """Returns the first state: nested dicts of arrays and nothing static; `state['params']` exists."""
         ...
 
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """Returns the state after one training step, and that step's metrics."""
+        """Returns the state after one training step, and the metrics of that step."""
         ...
 
-    def inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
-        """Returns what enters the network in the training step with this batch and key, to be looked at."""
+    def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Returns what enters the network in the training step with this batch and key; each [B, ...]."""
         ...
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
@@ -79,7 +94,7 @@ class BoundTask(Protocol):
         ...
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
-        """Returns what is saved to outputs, each array [B, ...]."""
+        """Returns the arrays to save as outputs, each [B, ...]."""
         ...
 
     def describe(self) -> Description:
@@ -88,40 +103,49 @@ class BoundTask(Protocol):
 
 
 class Task(Protocol):
-    """What to learn: built by Gin with its model and optimizer injected."""
+    """What to learn: Gin builds it, with its model and optimizer injected."""
 
     def bind(self, spec: Spec) -> BoundTask:
-        """Returns the task for one dataset; raises `UserError` if the data lacks what the task needs."""
+        """Returns the task for one dataset; raises `UserError` if the dataset lacks what the task needs."""
         ...
 
 
 def average(
     values: jax.Array, valid: jax.Array | None = None, counts: jax.Array | None = None
 ) -> clu_metrics.Average:
-    """Returns the sums of values and of counts over the valid examples; their quotient is the metric.
+    """Returns a metric: the sums of values and counts over the valid examples. Their quotient is its value.
+
+    >>> accuracy = average(jnp.array([1.0, 0.0, 1.0]), valid=jnp.array([True, True, False]))
+    >>> float(accuracy.total), float(accuracy.count)
+    (1.0, 2.0)
 
     Args:
-      values: of each example, [B] or [B, K]. The metric of K values is the mean of their K quotients, without
-        those that counted nothing: mean IoU of K classes, say.
-      valid: which examples count, bool [B]; by default all.
-      counts: what each value counts, shaped like `values`; by default 1.
+      values: values of the examples, f32 [B] or [B, K]. The metric of K columns is the mean of their K
+        quotients, such as the mean IoU of K classes. Columns with a count of 0 are left out.
+      valid: which examples count, bool [B]; all by default.
+      counts: denominators, shaped like `values`; 1 by default.
     """
     counts = jnp.ones_like(values) if counts is None else counts
     if valid is not None:
         valid = jnp.expand_dims(valid, tuple(range(1, values.ndim)))
-        # Not products, for padding may give NaN.
+        # Not a product: padding may hold NaN.
         values, counts = jnp.where(valid, values, 0), jnp.where(valid, counts, 0)
     total, count = values.sum(0), counts.sum(0)
     return clu_metrics.Average(total=total, count=count)  # type: ignore[call-arg] (flax.struct hides its fields)
 
 
 def keys_by_row(key: jax.Array, batch: Batch) -> jax.Array:
-    """Returns a key for each example, [B]: the same however the batch is split over devices."""
+    """Returns a random key for each example, [B]. It depends on `batch['index']`, not on the device.
+
+    >>> keys = keys_by_row(jax.random.key(0), {'index': jnp.arange(8, dtype=jnp.int32)})
+    >>> jax.vmap(jax.random.uniform)(keys).shape
+    (8,)
+    """
     return jax.vmap(lambda index: jax.random.fold_in(key, index))(batch[INDEX])
 
 
 def is_per_device() -> bool:
-    """Whether this is traced for one device with rows of its own: its means are not those of the batch."""
+    """Whether the code is traced for one device and its rows, so that a mean is not one over the batch."""
     try:
         jax.lax.axis_index(DATA_AXIS)
     except NameError:
@@ -130,8 +154,11 @@ def is_per_device() -> bool:
 
 
 def across_devices(means: Any) -> Any:
-    """Returns means over the rows of this device as means over the whole batch.
+    """Returns means over the whole batch from means over the rows of this device.
 
-    Under `jax.jit` arrays are those of the whole batch, and so are their means: nothing is to be done.
+    Under `sharding.Jit` a mean is over the whole batch already, and comes back as it is:
+
+    >>> float(across_devices(jnp.array([1.0, 3.0]).mean()))
+    2.0
     """
     return jax.lax.pmean(means, DATA_AXIS) if is_per_device() else means

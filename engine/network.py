@@ -1,4 +1,4 @@
-"""A Flax model as a function, and the gradients of its loss: the same code on one device and on many."""
+"""A Flax model as a function, and the gradients of a loss: the same code on one device and on many."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +10,23 @@ from flax import nnx
 from engine.errors import UserError
 from engine.interfaces import DATA_AXIS, State, across_devices, is_per_device
 
-Loss = Callable[[State, State, Any, jax.Array], tuple[jax.Array, tuple[Any, State]]]
+# (params, model state, batch, key) -> (mean loss, (metrics of each example, new model state))
+LossFunction = Callable[[State, State, Any, jax.Array], tuple[jax.Array, tuple[Any, State]]]
 
 
 class Network:
-    """A Flax NNX model as a function: its graphs stay here, its arrays travel.
+    """A Flax NNX model as a pure function: `Network` keeps its structure, the caller keeps its arrays.
+
+    >>> network = Network(lambda rngs: nnx.Linear(4, 3, rngs=rngs))
+    >>> params, model_state = network.init(jax.random.key(0))
+    >>> logits, model_state = network(params, model_state, jnp.ones((2, 4)))
+    >>> logits.shape
+    (2, 3)
 
     Args:
       build: makes the model from its random streams, as `lambda rngs: ConvNet(..., rngs=rngs)`.
-      dtype: what it computes in. Parameters and statistics stay float32, and so does what comes out.
-      remat: computes again in the backward pass what would else be kept in memory for it; Chen et al. 2016,
+      dtype: dtype of the computation. Parameters, statistics and the output stay float32.
+      remat: recompute activations in the backward pass instead of storing them; Chen et al. 2016,
         https://arxiv.org/abs/1604.06174.
     """
 
@@ -32,40 +39,50 @@ class Network:
 
     @property
     def is_random(self) -> bool:
-        """Whether the model has random streams to draw from in training, such as the masks of Dropout."""
+        """Whether the model draws random numbers in training, such as the masks of Dropout."""
         return bool(jax.tree.leaves(self._random))
 
     def init(self, key: jax.Array) -> tuple[State, State]:
-        """Returns (parameters, the rest: batch statistics and the like), nested dicts of arrays."""
-        _, params, _, rest = _split(self._build(nnx.Rngs(key)), training=True)
-        return params, rest
+        """Returns the first parameters and model state (such as batch statistics): nested dicts of arrays."""
+        _, params, _, model_state = _split(self._build(nnx.Rngs(key)), training=True)
+        return params, model_state
 
     def __call__(
-        self, params: State, rest: State, x: jax.Array, key: jax.Array | None = None
+        self, params: State, model_state: State, x: jax.Array, key: jax.Array | None = None
     ) -> tuple[Any, State]:
-        """Returns (the model's output, the rest as the call left it). A key means training."""
-        random = self._random_state(jax.random.key(0) if key is None else _own(key))
-        return self._call(key is not None, params, rest, random, x)
+        """Calls the model.
+
+        Args:
+          params: parameters, as `init` returns them.
+          model_state: model state, as `init` returns it.
+          x: the model's input, [B, ...].
+          key: random key of a call in training mode; without one, the model runs in evaluation mode.
+
+        Returns:
+          The model's output and the new model state.
+        """
+        random = self._random_state(jax.random.key(0) if key is None else _device_key(key))
+        return self._call(key is not None, params, model_state, random, x)
 
     def _run(
-        self, training: bool, params: State, rest: State, random: State, x: jax.Array
+        self, training: bool, params: State, model_state: State, random: State, x: jax.Array
     ) -> tuple[Any, State]:
         graph = self._training if training else self._evaluation
-        # A copy, so that updating random state and statistics inside a gradient touches nothing outside it.
-        model = nnx.merge(graph, self._cast(params), random, rest, copy=True)
+        # A copy, because the call changes random state and statistics in place, perhaps inside a gradient.
+        model = nnx.merge(graph, self._cast(params), random, model_state, copy=True)
         if is_per_device():
             _average_statistics_across_devices(model)
         output = model(self._cast(x))
         return self._uncast(output), _split(model, training)[3]
 
     def _cast(self, tree: Any) -> Any:
-        return tree if self._dtype == jnp.float32 else _as(self._dtype, tree)
+        return tree if self._dtype == jnp.float32 else _cast_floats(tree, self._dtype)
 
     def _uncast(self, tree: Any) -> Any:
-        return tree if self._dtype == jnp.float32 else _as(jnp.dtype(jnp.float32), tree)
+        return tree if self._dtype == jnp.float32 else _cast_floats(tree, jnp.dtype(jnp.float32))
 
     def _random_state(self, key: jax.Array) -> State:
-        """Returns the state of every random stream: keys drawn from `key`, counts at zero."""
+        """Returns the state of every random stream: a key derived from `key`, and a count of zero."""
         leaves, tree = jax.tree.flatten(self._random)
         fresh = [
             jax.random.fold_in(key, index)
@@ -77,69 +94,100 @@ class Network:
 
 
 def gradients(
-    loss: Loss, params: State, rest: State, batch: Any, key: jax.Array, accumulate: int = 1
+    loss: LossFunction,
+    params: State,
+    model_state: State,
+    batch: Any,
+    key: jax.Array,
+    accumulation_steps: int = 1,
 ) -> tuple[State, Any, State]:
-    """Returns the gradients of the mean loss over the whole batch, on however many devices it lies.
+    """Returns the gradients of the mean loss over the whole batch, however many devices share it.
+
+    >>> def loss(params, model_state, batch, key):
+    ...     errors = jnp.square(batch['x'] * params['w'] - batch['y'])
+    ...     return errors.mean(), ({'loss': errors}, model_state)
+    >>> batch = {'x': jnp.array([1.0, 2.0]), 'y': jnp.array([0.0, 0.0])}
+    >>> grads, metrics, model_state = gradients(loss, {'w': jnp.array(1.0)}, {}, batch, jax.random.key(0))
+    >>> float(grads['w']), metrics['loss'].tolist()
+    (5.0, [1.0, 4.0])
 
     Args:
-      loss: (params, rest, batch, key) -> (mean over these examples, (quantities of each example, the rest)).
-      params: what the gradients are by.
-      rest: of the network; each part of the batch leaves it to the next one.
-      batch: a tree of arrays [B, ...].
-      key: of the step.
-      accumulate: parts that the batch is worked off in, one after the other, for less memory. Where the loss
-        of an example depends on that example alone, they make the gradient of the whole.
+      loss: (params, model_state, batch, key) -> (mean loss of the batch, (metrics of each example, model
+        state)).
+      params: parameters to differentiate by.
+      model_state: model state before the step; each micro-batch passes it on to the next.
+      batch: tree of arrays [B, ...].
+      key: random key of the step.
+      accumulation_steps: number of micro-batches whose gradients are accumulated, to save memory. Where the
+        loss of an example depends on that example alone, the result is the gradient of the whole batch.
 
     Returns:
-      The gradients, the quantities of each example, each [B, ...], and the rest.
+      The gradients, shaped like `params`; the metrics of each example, [B, ...]; the new model state.
 
     Raises:
-      UserError: if the batch does not split into as many parts.
+      UserError: the batch does not split into that many micro-batches.
     """
     gradient = jax.grad(loss, has_aux=True)
-    if accumulate == 1:
-        found, (measures, rest) = gradient(params, rest, batch, key)
-        return across_devices(found), measures, rest
-
-    def add(carry: tuple[State, State], part: tuple[Any, jax.Array]) -> tuple[tuple[State, State], Any]:
-        total, rest = carry
-        found, (measures, rest) = gradient(params, rest, part[0], jax.random.fold_in(key, part[1]))
-        return (jax.tree.map(jnp.add, total, found), rest), measures
-
-    rows = len(jax.tree.leaves(batch)[0])
-    if rows % accumulate:
-        raise UserError(
-            f'accumulate = {accumulate}: a batch of {rows} examples does not split into such parts.'
+    if accumulation_steps == 1:
+        grads, (metrics, model_state) = gradient(params, model_state, batch, key)
+    else:
+        grads, metrics, model_state = _accumulated(
+            gradient, params, model_state, batch, key, accumulation_steps
         )
-    # Part i takes rows i, i + accumulate, ...: of each device its own, so that nothing moves between them.
-    parts = jax.tree.map(lambda x: x.reshape(-1, accumulate, *x.shape[1:]).swapaxes(0, 1), batch)
-    zeros = jax.tree.map(jnp.zeros_like, params)
+    return across_devices(grads), metrics, model_state
+
+
+def _accumulated(
+    gradient: Callable[..., Any], params: State, model_state: State, batch: Any, key: jax.Array, steps: int
+) -> tuple[State, Any, State]:
+    """Returns mean gradients, metrics [B, ...] and model state after `steps` micro-batches."""
+
+    def add(carry: tuple[State, State], step: tuple[Any, jax.Array]) -> tuple[tuple[State, State], Any]:
+        (total, model_state), (micro_batch, index) = carry, step
+        step_key = jax.random.fold_in(key, index)
+        grads, (metrics, model_state) = gradient(params, model_state, micro_batch, step_key)
+        return (jax.tree.map(jnp.add, total, grads), model_state), metrics
+
+    first = (jax.tree.map(jnp.zeros_like, params), model_state)
+    micro_batches = (_micro_batches(batch, steps), jnp.arange(steps))
     unroll = jax.default_backend() == 'cpu'  # XLA's loops run their bodies on one thread of a CPU
-    (total, rest), measures = jax.lax.scan(add, (zeros, rest), (parts, jnp.arange(accumulate)), unroll=unroll)
-    measures = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(-1, *x.shape[2:]), measures)
-    return across_devices(jax.tree.map(lambda x: x / accumulate, total)), measures, rest
+    (total, model_state), metrics = jax.lax.scan(add, first, micro_batches, unroll=unroll)
+    metrics = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(-1, *x.shape[2:]), metrics)
+    return jax.tree.map(lambda x: x / steps, total), metrics, model_state
 
 
-def _own(key: jax.Array) -> jax.Array:
-    """Returns a key that differs from device to device where each has its own rows."""
+def _micro_batches(batch: Any, steps: int) -> Any:
+    """Returns a batch of arrays [B, ...] as arrays [steps, B / steps, ...].
+
+    Micro-batch i holds the rows i, i + steps, ...: every device has as many of each, so no row moves between
+    devices.
+    """
+    rows = len(jax.tree.leaves(batch)[0])
+    if rows % steps:
+        raise UserError(f'accumulation_steps = {steps} does not divide a batch of {rows} examples.')
+    return jax.tree.map(lambda x: x.reshape(-1, steps, *x.shape[1:]).swapaxes(0, 1), batch)
+
+
+def _device_key(key: jax.Array) -> jax.Array:
+    """Returns a key of this device where each device runs its own program; else the key as it is."""
     return jax.random.fold_in(key, jax.lax.axis_index(DATA_AXIS)) if is_per_device() else key
 
 
 def _average_statistics_across_devices(model: nnx.Module) -> None:
-    """Has batch normalisation see the whole batch, where each device has its own rows."""
+    """Makes batch normalisation use the statistics of the whole batch, where each device has its own rows."""
     for _, module in nnx.iter_graph(model):
         if isinstance(module, nnx.BatchNorm):
             module.axis_name = DATA_AXIS
 
 
-def _as(dtype: Any, tree: Any) -> Any:
-    """Returns a tree with all its floating-point arrays in a dtype."""
+def _cast_floats(tree: Any, dtype: Any) -> Any:
+    """Returns a tree with its floating-point arrays cast to `dtype`."""
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)
 
 
 def _split(model: nnx.Module, training: bool) -> tuple[Any, State, State, State]:
-    """Returns (graph, parameters, random state, rest) of a model in training or evaluation mode."""
+    """Returns graph, parameters, random state and model state, in training or evaluation mode."""
     model.train() if training else model.eval()
     graph, *states = nnx.split(model, nnx.Param, nnx.RngState, ...)
-    params, random, rest = (nnx.to_pure_dict(state) for state in states)
-    return graph, params, random, rest
+    params, random, model_state = (nnx.to_pure_dict(state) for state in states)
+    return graph, params, random, model_state

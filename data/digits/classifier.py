@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name('classifier.npz')
 EPSILON = 1e-5  # of nnx.BatchNorm
 
 
-def frozen(params: Any, rest: Any) -> dict[str, np.ndarray]:
+def frozen(params: Any, model_state: Any) -> dict[str, np.ndarray]:
     """Returns a `convnet.ConvNet` as the arrays that `research.tasks.features.Convolutions` reads.
 
     The normalisations, fixed by now, become part of the convolutions. The last layer, which the features do
@@ -22,12 +22,12 @@ def frozen(params: Any, rest: Any) -> dict[str, np.ndarray]:
 
     Args:
       params: of the network.
-      rest: its batch statistics.
+      model_state: its batch statistics.
     """
     arrays, halve = {}, []
     for number, stage in params['stages'].items():
         for name in ('first', 'second'):
-            norm, statistics = stage[f'{name}_norm'], rest['stages'][number][f'{name}_norm']
+            norm, statistics = stage[f'{name}_norm'], model_state['stages'][number][f'{name}_norm']
             scale = norm['scale'] / np.sqrt(statistics['var'] + EPSILON)
             arrays[f'kernel_{len(halve)}'] = stage[name]['kernel'] * scale
             arrays[f'bias_{len(halve)}'] = norm['bias'] - statistics['mean'] * scale
@@ -47,7 +47,7 @@ def main(run: Path) -> None:
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find('best')
         state = jax.device_get(checkpoints.restore(kind, step, trainer.step_functions.state_shapes))
-    np.savez(FILE, **frozen(state['params'], state['rest']))  # type: ignore[arg-type]
+    np.savez(FILE, **frozen(state['params'], state['model_state']))  # type: ignore[arg-type]
 
 
 if __name__ == '__main__':

@@ -8,14 +8,15 @@ import numpy as np
 
 from engine.interfaces import Batch, BoundTask, Metrics, Spec, State, Task
 
-RATE, AVERAGE = 'learning_rate', 'average'
+RATE, EMA_DECAY = 'learning_rate', 'ema_decay'
 
 
 class Paced:
     """A task whose learning rate is an argument of each step, where the task is a dataclass with that field.
 
     A schedule made for a whole training says little in the few steps of a check: it may still be warming up.
-    Likewise an average of parameters (a field `average`) would still remember the first ones; it is left out.
+    Likewise, a moving average of the parameters (a field `ema_decay`) would still hold the first ones; it is
+    off.
 
     Args:
       task: as the config has it.
@@ -26,7 +27,7 @@ class Paced:
     def __init__(self, task: Task, spec: Spec, steps: int):
         self._task, self._spec = task, spec
         fields = {each.name for each in dataclasses.fields(task)} if dataclasses.is_dataclass(task) else set()
-        self._changes = {AVERAGE: 0.0} if isinstance(getattr(task, AVERAGE, None), float) else {}
+        self._changes = {EMA_DECAY: 0.0} if isinstance(getattr(task, EMA_DECAY, None), float) else {}
         self.rate = _highest(getattr(task, RATE), steps) if RATE in fields else None
         self.bound = self._bind(0.0)
 

@@ -41,7 +41,7 @@ class Subject:
         self._update = jax.jit(self.paced.update)
         self._evaluate = jax.jit(self.paced.bound.evaluate)
         self._predict = jax.jit(self.paced.bound.predict)
-        self._inputs = jax.jit(self.paced.bound.inputs)
+        self._inputs = jax.jit(self.paced.bound.debug_inputs)
 
     @property
     def truth(self) -> list[str]:

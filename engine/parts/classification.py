@@ -19,10 +19,11 @@ class Classification(Supervised):
     """Softmax cross-entropy on the fields `image` (uint8 [H, W, C]) and `label` (int32 []).
 
     Args:
-      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits [B, classes].
+      model: called with input_shape, outputs (the number of classes) and rngs; maps images f32 [B, H, W, C]
+        to logits [B, classes].
       augment: changes the images in training, (keys [B], images uint8 [B, H, W, C]) -> images.
       mix: mixes pairs of images and their labels in training, after `augment`, as `mixing.Mixup` does.
-      label_smoothing: share of the target that is spread over all classes; Szegedy et al. 2016,
+      label_smoothing: share of each target that is spread evenly over all classes; Szegedy et al. 2016,
         https://arxiv.org/abs/1512.00567.
     """
 
@@ -32,20 +33,18 @@ class Classification(Supervised):
 
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
-        missing = {'image', 'label'} - spec.example.keys()
-        if missing:
-            fields = ', '.join(spec.example)
-            raise UserError(f'classification needs the field {missing.pop()!r}; the dataset has: {fields}.')
+        spec.require('classification', 'image', 'label')
         if not spec.class_names:
             raise UserError(
                 'classification needs classes; the dataset names none: make its label a ClassLabel.'
             )
-        return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
+        return self.model(input_shape=spec.example['image'].shape, outputs=len(spec.class_names), rngs=rngs)
 
-    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
-        """Returns the batch with its images changed.
+    def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch with its images changed, each uint8 [H, W, C].
 
-        If they are mixed, it has `other`, the label of each one's partner, and `share`, f32 [B], of its own.
+        If `mix` is bound, the batch also holds `other`, the label of each image's partner, int32 [B], and
+        `share`, the weight of the image's own label, f32 [B].
         """
         images = self.augment(keys_by_row(key, batch), batch['image'])
         if self.mix is None:
@@ -54,13 +53,13 @@ class Classification(Supervised):
         return {**batch, 'image': images, 'share': share, 'other': mixing.partners(batch['label'])}
 
     def inputs(self, batch: Batch) -> jax.Array:
-        """Returns images f32 [B, H, W, C] between -1 and 1."""
-        return jnp.divide(batch['image'], 127.5) - 1
+        """Returns the images scaled to -1 to 1, f32 [B, H, W, C]."""
+        return batch['image'].astype(jnp.float32) / 127.5 - 1
 
-    def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """Returns loss and accuracy of each example, f32 [B], for logits [B, classes].
+    def per_example(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+        """Returns loss and accuracy of each example, f32 [B], for logits f32 [B, classes].
 
-        Of two labels that are mixed, the one with the larger share is the right one.
+        The accuracy of a mixed image counts the label with the larger share as the right one.
         """
         label, targets = batch['label'], jax.nn.one_hot(batch['label'], output.shape[-1])
         if 'share' in batch:
@@ -72,11 +71,11 @@ class Classification(Supervised):
         return {'loss': loss, 'accuracy': (jnp.argmax(output, -1) == label).astype(jnp.float32)}
 
     def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """Returns the logits f32 [B, classes]."""
+        """Returns the logits, f32 [B, classes]."""
         return {'logits': output.astype(jnp.float32)}
 
     def first_loss(self, spec: Spec) -> float:
-        """Returns that of the same probability for every class."""
+        """Returns the loss of equal probabilities for all classes."""
         return math.log(len(spec.class_names))
 
     def describe(self) -> Description:

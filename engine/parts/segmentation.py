@@ -1,43 +1,16 @@
 """Segmentation of images: a class for each pixel."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 
 from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
-from engine.parts import augmentation
+from engine.parts import augmentation, losses
 from engine.parts.supervised import Supervised
-
-Loss = Callable[[jax.Array, jax.Array], jax.Array]  # (logits [B, H, W, K], masks int [B, H, W]) -> f32 [B]
-
-
-def cross_entropy(logits: jax.Array, masks: jax.Array) -> jax.Array:
-    """Returns the mean over the pixels of -ln of the probability of their class, f32 [B]."""
-    # Not with integer labels: the gradient of that is a scatter, which XLA compiles and runs slowly.
-    return optax.softmax_cross_entropy(logits, jax.nn.one_hot(masks, logits.shape[-1])).mean((1, 2))
-
-
-def dice(logits: jax.Array, masks: jax.Array) -> jax.Array:
-    """Returns 1 less the Dice coefficient of probabilities and masks, averaged over the classes, f32 [B].
-
-    Unlike cross-entropy it weighs small classes as much as large ones. Milletari et al. 2016,
-    https://arxiv.org/abs/1606.04797; with a pixel added to each area, so that classes not there count 0.
-    """
-    probabilities, targets = jax.nn.softmax(logits), jax.nn.one_hot(masks, logits.shape[-1])
-    common = (probabilities * targets).sum((1, 2))
-    areas = probabilities.sum((1, 2)) + targets.sum((1, 2))
-    return 1 - ((2 * common + 1) / (areas + 1)).mean(-1)
-
-
-def cross_entropy_and_dice(logits: jax.Array, masks: jax.Array) -> jax.Array:
-    """Returns the sum of both losses, f32 [B]."""
-    return cross_entropy(logits, masks) + dice(logits, masks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,63 +18,65 @@ class Segmentation(Supervised):
     """A class for each pixel, from the fields `image` (uint8 [H, W, C]) and `mask` (uint8 [H, W]).
 
     Args:
-      model: called with input_shape, classes and rngs; maps images f32 [B, H, W, C] to logits
-        [B, H, W, classes].
-      loss: of each image: `cross_entropy`, `dice`, their sum, or yours.
-      augment: moves pixels in training, (keys [B], images uint8 [B, H, W, C]) -> images. It is given the mask
-        as one more channel, so that both move alike; what it fills in with 0 is the first class.
+      model: called with input_shape, outputs (the number of classes) and rngs; maps images f32 [B, H, W, C]
+        to logits [B, H, W, classes].
+      loss: the loss of each image: `losses.cross_entropy`, `losses.dice`, `losses.cross_entropy_and_dice`, or
+        yours.
+      augment: moves pixels in training, (keys [B], images uint8 [B, H, W, C]) -> images. The mask travels as
+        one more channel, so that it moves with the image; pixels filled with 0 become the first class.
     """
 
-    loss: Loss = cross_entropy
+    loss: losses.PixelLoss = losses.cross_entropy
     augment: augmentation.Augmentation = augmentation.none
 
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
-        missing = {'image', 'mask'} - spec.example.keys()
-        if missing:
-            fields = ', '.join(spec.example)
-            raise UserError(f'segmentation needs the field {missing.pop()!r}; the dataset has: {fields}.')
+        spec.require('segmentation', 'image', 'mask')
         if not spec.class_names:
             raise UserError(
                 'segmentation needs classes; the dataset names none: make its mask a LabeledImage.'
             )
-        return self.model(input_shape=spec.example['image'].shape, classes=len(spec.class_names), rngs=rngs)
+        return self.model(input_shape=spec.example['image'].shape, outputs=len(spec.class_names), rngs=rngs)
 
-    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
-        """Returns the batch with images and masks moved alike."""
+    def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch with each image and its mask moved in the same way."""
         both = jnp.concatenate([batch['image'], batch['mask'][..., None]], -1)
         moved = self.augment(keys_by_row(key, batch), both)
         return {**batch, 'image': moved[..., :-1], 'mask': moved[..., -1]}
 
     def inputs(self, batch: Batch) -> jax.Array:
-        """Returns images f32 [B, H, W, C] between -1 and 1."""
-        return jnp.divide(batch['image'], 127.5) - 1
+        """Returns the images scaled to -1 to 1, f32 [B, H, W, C]."""
+        return batch['image'].astype(jnp.float32) / 127.5 - 1
 
-    def shown(self, batch: Batch) -> dict[str, jax.Array]:
-        """Returns what the model sees and the classes it is to find there."""
+    def debug_inputs(self, batch: Batch) -> dict[str, jax.Array]:
+        """Returns the network's input, f32 [B, H, W, C], and the true classes, uint8 [B, H, W]."""
         return {'inputs': self.inputs(batch), 'targets': batch['mask']}
 
-    def measure(self, output: jax.Array, batch: Batch) -> dict[str, Any]:
-        """Returns loss and pixel accuracy, f32 [B], and mean IoU, for logits [B, H, W, classes].
+    def per_example(self, output: jax.Array, batch: Batch) -> dict[str, Any]:
+        """Returns loss and pixel accuracy of each image, f32 [B], and the counts of mean IoU.
 
-        IoU is pixels of a class in both masks, over those in either, each f32 [B, classes]: summed over all
-        images before they are divided, as the offline evaluator does.
+        The IoU of a class is its pixels in both masks over its pixels in either, each f32 [B, classes]. Both
+        are summed over all images before they are divided, as the offline evaluator does.
+
+        Args:
+          output: logits f32 [B, H, W, classes].
+          batch: with `mask`, int [B, H, W].
         """
-        masks, found = batch['mask'], jnp.argmax(output, -1)
+        masks, predicted = batch['mask'].astype(jnp.int32), jnp.argmax(output, -1)
         classes = jnp.arange(output.shape[-1])[None, None, None]
-        is_target, is_found = masks[..., None] == classes, found[..., None] == classes
+        is_true, is_predicted = masks[..., None] == classes, predicted[..., None] == classes
         return {
             'loss': self.loss(output, masks),
-            'pixel_accuracy': (found == masks).mean((1, 2), dtype=float),
-            'mean_iou': (_pixels(is_target & is_found), _pixels(is_target | is_found)),
+            'pixel_accuracy': (predicted == masks).mean((1, 2), dtype=float),
+            'mean_iou': (_pixels(is_true & is_predicted), _pixels(is_true | is_predicted)),
         }
 
     def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """Returns the most probable class of each pixel, uint8 [B, H, W]."""
+        """Returns the most probable class of each pixel, uint8 [B, H, W], from logits [B, H, W, classes]."""
         return {'masks': jnp.argmax(output, -1).astype(jnp.uint8)}
 
     def first_loss(self, spec: Spec) -> float:
-        """Returns that of the same probability for every class."""
+        """Returns the loss of equal probabilities for all classes."""
         logits = jnp.zeros((1, *spec.example['mask'].shape, len(spec.class_names)))
         return float(self.loss(logits, jnp.zeros(logits.shape[:-1], int))[0])
 
@@ -115,5 +90,5 @@ class Segmentation(Supervised):
 
 
 def _pixels(where: jax.Array) -> jax.Array:
-    """Counts pixels: f32 [B, classes] from bool [B, H, W, classes]."""
+    """Returns the number of pixels, f32 [B, classes], from bool [B, H, W, classes]."""
     return where.sum((1, 2), dtype=float)

@@ -1,4 +1,4 @@
-"""Supervised learning: one network, one optimizer, a loss per example. Kinds of tasks derive from it."""
+"""Supervised learning: one network, one optimizer, one loss for each example. Other tasks derive from it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -18,27 +18,27 @@ LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised(ABC):
-    """What every supervised task is made of.
+    """What every supervised task has, and the hooks that a subclass overrides.
 
     Args:
       model: makes the model; the task calls it with what the dataset implies.
       optimizer: makes the optimizer from a learning rate, as `optax.adamw` does.
-      learning_rate: a number or a schedule (step -> number).
-      clip: largest norm of the gradient, which is scaled down to it; 0 leaves it as it is. Pascanu et al.
-        2013, https://arxiv.org/abs/1211.5063.
-      average: decay per step of the exponential moving average of the parameters; evaluation and prediction
-        use that average. 0 has them use the last parameters. Polyak and Juditsky 1992.
-      accumulate: parts that a batch is worked off in, for less memory.
-      dtype: what the network computes in; parameters and statistics stay float32.
-      remat: computes activations again in the backward pass instead of keeping them.
+      learning_rate: a number, or a schedule (step -> number).
+      grad_clip_norm: largest norm of the gradient; longer gradients are scaled down to it. 0 turns clipping
+        off. Pascanu et al. 2013, https://arxiv.org/abs/1211.5063.
+      ema_decay: decay per step of the exponential moving average (EMA) of the parameters. Evaluation and
+        prediction use the average. 0 turns it off. Polyak and Juditsky 1992.
+      accumulation_steps: number of micro-batches whose gradients are accumulated, to save memory.
+      dtype: dtype of the network's computation; parameters and statistics stay float32.
+      remat: recompute activations in the backward pass instead of storing them, to save memory.
     """
 
     model: Callable[..., nnx.Module]
     optimizer: Callable[..., optax.GradientTransformation]
     learning_rate: LearningRate
-    clip: float = 0.0
-    average: float = 0.0
-    accumulate: int = 1
+    grad_clip_norm: float = 0.0
+    ema_decay: float = 0.0
+    accumulation_steps: int = 1
     dtype: Literal['float32', 'bfloat16'] = 'float32'
     remat: bool = False
 
@@ -46,49 +46,49 @@ class Supervised(ABC):
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset."""
 
-    def augmented(self, batch: Batch, key: jax.Array) -> Batch:
-        """Returns the batch as training sees it, inputs and targets alike; by default as it is."""
+    def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch as training sees it, inputs and targets both; unchanged by default."""
         del key
         return batch
 
     @abstractmethod
     def inputs(self, batch: Batch) -> jax.Array:
-        """Returns what the model sees."""
+        """Returns the network's input, [B, ...]."""
 
-    def shown(self, batch: Batch) -> dict[str, jax.Array]:
-        """Returns what is looked at before training: by default what the model sees."""
+    def debug_inputs(self, batch: Batch) -> dict[str, jax.Array]:
+        """Returns the arrays [B, ...] to look at before training; the network's input by default."""
         return {'inputs': self.inputs(batch)}
 
     @abstractmethod
-    def measure(self, output: Any, batch: Batch) -> dict[str, Any]:
-        """Returns quantities of each example; 'loss', the one whose mean is minimised, among them.
+    def per_example(self, output: Any, batch: Batch) -> dict[str, Any]:
+        """Returns the metrics of each example, among them 'loss', whose mean is minimised.
 
-        Each is f32 [B], or a pair of values and what they count, as `interfaces.average` takes them.
+        Each is f32 [B], or a pair of values and counts, as `interfaces.average` takes them.
         """
 
     @abstractmethod
     def predictions(self, output: Any, batch: Batch) -> dict[str, jax.Array]:
-        """Returns what is saved of the model's output, each array [B, ...]."""
+        """Returns the arrays to save of the network's output, each [B, ...]."""
 
     @abstractmethod
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
 
     def first_loss(self, spec: Spec) -> float | None:
-        """Returns the loss of guessing, which a network begins with; None where nobody knows."""
+        """Returns the expected loss before training, that of guessing; None if it is unknown."""
         del spec
 
     def bind(self, spec: Spec) -> 'BoundSupervised':
-        """Returns the task for one dataset, its model built abstractly."""
+        """Returns the task for one dataset, its model built on shapes alone."""
         network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat)
         return BoundSupervised(self, spec, network, self.optimizer(self.learning_rate))
 
 
 @dataclass(frozen=True)
 class BoundSupervised:
-    """A supervised task bound to its data.
+    """A supervised task bound to its dataset.
 
-    State: params, rest (of the network), optimizer, steps (int32), and average (of params) if asked for.
+    State: params, model_state, opt_state, steps (int32 []), and ema_params if `ema_decay` is set.
     """
 
     task: Supervised
@@ -98,70 +98,95 @@ class BoundSupervised:
 
     def init(self, key: jax.Array) -> State:
         """Returns the first state."""
-        params, rest = self.network.init(key)
-        optimizer = self.optimizer.init(params)
-        state = {'params': params, 'rest': rest, 'optimizer': optimizer, 'steps': jnp.zeros((), jnp.int32)}
-        return state | ({'average': params} if self.task.average else {})
+        params, model_state = self.network.init(key)
+        state = {
+            'params': params,
+            'model_state': model_state,
+            'opt_state': self.optimizer.init(params),
+            'steps': jnp.zeros((), jnp.int32),
+        }
+        return state | ({'ema_params': params} if self.task.ema_decay else {})
 
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        """Returns the state after one step of the optimizer on the mean loss."""
+        """Returns the state after one optimizer step on the mean loss, and the metrics of that step."""
         augmentation_key, network_key = jax.random.split(key)
-        seen = self.task.augmented(batch, augmentation_key)
-        found, measures, rest = gradients(
-            self._loss, state['params'], state['rest'], seen, network_key, self.task.accumulate
+        batch = self.task.augment_batch(batch, augmentation_key)
+        grads, metrics, model_state = gradients(
+            self._loss,
+            state['params'],
+            state['model_state'],
+            batch,
+            network_key,
+            self.task.accumulation_steps,
         )
-        norm = optax.tree.norm(found)
-        if self.task.clip:
-            found = jax.tree.map(lambda x: x * jnp.minimum(1, self.task.clip / norm), found)
-        updates, optimizer = self.optimizer.update(found, state['optimizer'], state['params'])
+        grads, norm = self._clipped(grads)
+        updates, opt_state = self.optimizer.update(grads, state['opt_state'], state['params'])
         params = optax.apply_updates(state['params'], updates)
-        metrics = _averages(measures) | {
-            'learning_rate': average(self._learning_rate(state['steps'])[None]),
+        steps = state['steps']
+        new_state = {
+            'params': params,
+            'model_state': model_state,
+            'opt_state': opt_state,
+            'steps': steps + 1,
+        }
+        return new_state | self._ema(state, params), _averages(metrics) | {
+            'learning_rate': average(self._learning_rate(steps)[None]),
             'gradient_norm': average(norm[None]),
         }
-        changed = {'params': params, 'rest': rest, 'optimizer': optimizer, 'steps': state['steps'] + 1}
-        if self.task.average:
-            changed['average'] = optax.incremental_update(params, state['average'], 1 - self.task.average)
-        return changed, metrics
 
     def _loss(
-        self, params: State, rest: State, batch: Batch, key: jax.Array
+        self, params: State, model_state: State, batch: Batch, key: jax.Array
     ) -> tuple[jax.Array, tuple[dict[str, Any], State]]:
-        output, rest = self.network(params, rest, self.task.inputs(batch), key=key)
-        measures = self.task.measure(output, batch)
-        return measures['loss'].mean(), (measures, rest)
+        output, model_state = self.network(params, model_state, self.task.inputs(batch), key=key)
+        metrics = self.task.per_example(output, batch)
+        return metrics['loss'].mean(), (metrics, model_state)
 
-    def inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
-        """Returns what enters the network in the training step with this batch and key, and its targets."""
-        return self.task.shown(self.task.augmented(batch, jax.random.split(key)[0]))
+    def _clipped(self, grads: State) -> tuple[State, jax.Array]:
+        """Returns the gradients, no longer than `grad_clip_norm`, and their norm before clipping, f32 []."""
+        norm = optax.tree.norm(grads)
+        if not self.task.grad_clip_norm:
+            return grads, norm
+        return jax.tree.map(lambda x: x * jnp.minimum(1, self.task.grad_clip_norm / norm), grads), norm
+
+    def _ema(self, state: State, params: Any) -> State:
+        """Returns the part of the new state that holds the moving average, if there is one."""
+        decay = self.task.ema_decay
+        if not decay:
+            return {}
+        return {'ema_params': optax.incremental_update(params, state['ema_params'], 1 - decay)}
+
+    def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Returns what enters the network in the training step with this batch and key; each [B, ...]."""
+        return self.task.debug_inputs(self.task.augment_batch(batch, jax.random.split(key)[0]))
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
-        """Returns the sums of the measures over the valid examples."""
-        return _averages(self.task.measure(self._output(state, batch), batch), batch[VALID])
+        """Returns the metrics of a batch, summed over its valid examples."""
+        return _averages(self.task.per_example(self._output(state, batch), batch), batch[VALID])
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
-        """Returns the predictions for a batch."""
+        """Returns the predictions for a batch, each [B, ...]."""
         return self.task.predictions(self._output(state, batch), batch)
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
-        described = self.task.describe()
-        random = [described.random_per_device, 'masks of Dropout' if self.network.is_random else '']
-        first_loss = self.task.first_loss(self.spec)
+        description = self.task.describe()
+        random = [description.random_per_device, 'masks of Dropout' if self.network.is_random else '']
         return replace(
-            described, first_loss=first_loss, random_per_device=' and '.join(each for each in random if each)
+            description,
+            first_loss=self.task.first_loss(self.spec),
+            random_per_device=' and '.join(name for name in random if name),
         )
 
     def _output(self, state: State, batch: Batch) -> Any:
-        params = state['average'] if self.task.average else state['params']
-        return self.network(params, state['rest'], self.task.inputs(batch))[0]
+        params = state['ema_params'] if self.task.ema_decay else state['params']
+        return self.network(params, state['model_state'], self.task.inputs(batch))[0]
 
     def _learning_rate(self, steps: jax.Array) -> jax.Array:
         rate = self.task.learning_rate
         return jnp.asarray(rate(steps) if callable(rate) else rate, float)
 
 
-def _averages(measures: dict[str, Any], valid: jax.Array | None = None) -> Metrics:
-    """Returns the sums of measures over examples."""
-    pairs = {name: each if isinstance(each, tuple) else (each, None) for name, each in measures.items()}
+def _averages(metrics: dict[str, Any], valid: jax.Array | None = None) -> Metrics:
+    """Returns the sums of per-example metrics over the valid examples."""
+    pairs = {name: value if isinstance(value, tuple) else (value, None) for name, value in metrics.items()}
     return {name: average(values, valid, counts) for name, (values, counts) in pairs.items()}

@@ -129,7 +129,7 @@ class StepFunctions:
 
     def first_inputs(self, batch: Mapping[str, Any]) -> dict[str, jax.Array]:
         """Returns what enters the network at the first step, given the batch of that step."""
-        return jax.jit(self._bound.inputs)(batch, key(self._seed, TRAIN, 0))
+        return jax.jit(self._bound.debug_inputs)(batch, key(self._seed, TRAIN, 0))
 
     def init(self) -> State:
         """Returns the first state, on the devices."""

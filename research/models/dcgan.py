@@ -1,7 +1,7 @@
-"""A convolutional generator and discriminator: Radford et al. 2016, https://arxiv.org/abs/1511.06434.
+"""The convolutional generator and discriminator of DCGAN: Radford et al. 2016, https://arxiv.org/abs/1511.06434.
 
-Images grow by repetition and a convolution instead of a transposed one, which leaves a checkerboard: Odena et
-al. 2016, https://distill.pub/2016/deconv-checkerboard.
+The generator repeats pixels and then convolves, because transposed convolutions leave a checkerboard pattern:
+Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard.
 """
 
 from functools import partial
@@ -16,35 +16,35 @@ from research.models.normalization import Normalization
 
 
 def smallest(image_shape: tuple[int, ...], stages: int) -> tuple[int, int]:
-    """Returns height and width of an image halved `stages` times; raises `UserError` if that does not go."""
+    """Returns height and width of an image halved `stages` times; `UserError` if they are not divisible."""
     height, width = image_shape[:2]
     if height % 2**stages or width % 2**stages:
         raise UserError(
-            f'images of {height}x{width} cannot be halved {stages} times; bind stages to a smaller number.'
+            f'images of {height}x{width} pixels cannot be halved {stages} times: bind fewer stages.'
         )
     return height // 2**stages, width // 2**stages
 
 
 def doubled(x: jax.Array) -> jax.Array:
-    """Returns x [B, H, W, C] at twice the resolution, each place repeated."""
+    """Returns x [B, H, W, C] at twice the resolution, [B, 2H, 2W, C], its pixels repeated."""
     return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
-class Generator(nnx.Module):
-    """From a vector to an image: a projection, then stages that double the resolution and halve the width.
+class DCGANGenerator(nnx.Module):
+    """Maps a vector to an image: a projection, then stages that double the resolution and halve the width.
 
     Args:
-      latent: length of the vector.
+      latent_dim: length of the vector.
       image_shape: (height, width, channels) of the image.
       width: channels of the last stage, at full resolution.
-      stages: how often the resolution doubles.
-      normalization: of all layers, as `normalization.batch`.
+      stages: number of stages.
+      normalization: normalisation of the layers, such as `normalization.batch`.
       rngs: random streams for parameters.
     """
 
     def __init__(
         self,
-        latent: int,
+        latent_dim: int,
         image_shape: tuple[int, int, int],
         width: int = 32,
         stages: int = 2,
@@ -56,7 +56,7 @@ class Generator(nnx.Module):
         channels = width * 2**stages
         self.shape = (height, breadth, channels)
         size = height * breadth * channels
-        self.project = normalization(partial(nnx.Linear, latent, size), size, rngs=rngs)
+        self.project = normalization(partial(nnx.Linear, latent_dim, size), size, rngs=rngs)
         self.stages = nnx.List()
         for _ in range(stages):
             convolution = partial(nnx.Conv, channels, channels // 2, (3, 3))
@@ -66,29 +66,29 @@ class Generator(nnx.Module):
         self.output = normalization(output, image_shape[-1], rngs=rngs, edge=True)
 
     def __call__(self, z: jax.Array) -> jax.Array:
-        """Returns images f32 [B, H, W, C] between -1 and 1 for vectors f32 [B, latent]."""
+        """Returns images f32 [B, H, W, C] between -1 and 1 for vectors f32 [B, latent_dim]."""
         x = nnx.relu(self.project(z)).reshape(-1, *self.shape)
         for stage in self.stages:
             x = nnx.relu(stage(doubled(x)))
         return jnp.tanh(self.output(x))
 
 
-class Discriminator(nnx.Module):
-    """From an image to logits: a convolution, then stages that halve the resolution and double the width.
+class DCGANDiscriminator(nnx.Module):
+    """Maps an image to logits: a convolution, then stages that halve the resolution and double the width.
 
     Args:
       input_shape: (height, width, channels) of one image.
-      classes: number of logits; a discriminator has one.
+      outputs: number of logits; 1 in a GAN.
       width: channels of the first convolution, at full resolution.
-      stages: how often the resolution is halved.
-      normalization: of all layers, as `normalization.spectral`.
+      stages: number of stages.
+      normalization: normalisation of the layers, such as `normalization.spectral`.
       rngs: random streams for parameters.
     """
 
     def __init__(
         self,
         input_shape: tuple[int, int, int],
-        classes: int = 1,
+        outputs: int = 1,
         width: int = 32,
         stages: int = 2,
         normalization: Normalization = normalization.spectral,
@@ -104,11 +104,11 @@ class Discriminator(nnx.Module):
             convolution = partial(nnx.Conv, width, 2 * width, (4, 4), strides=2)
             width *= 2
             self.stages.append(normalization(convolution, width, rngs=rngs))
-        output = partial(nnx.Linear, height * breadth * width, classes)
-        self.output = normalization(output, classes, rngs=rngs, edge=True)
+        output = partial(nnx.Linear, height * breadth * width, outputs)
+        self.output = normalization(output, outputs, rngs=rngs, edge=True)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns logits f32 [B, classes] for images f32 [B, H, W, C]."""
+        """Returns logits f32 [B, outputs] for images f32 [B, H, W, C]."""
         x = nnx.leaky_relu(self.input(x), 0.1)
         for stage in self.stages:
             x = nnx.leaky_relu(stage(x), 0.1)

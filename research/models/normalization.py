@@ -1,8 +1,8 @@
-"""Ways to normalise a network, each a function that makes a layer together with its normalisation.
+"""Ways to normalise a network: each function makes a layer together with its normalisation.
 
-They are given the layer as a factory that lacks only `rngs`, perhaps `use_bias`, and the number of its
-features. An `edge` is a layer at the network's input image, output image or logit; those who normalise
-activations leave it alone, after Radford et al. 2016, https://arxiv.org/abs/1511.06434, section 3.
+The layer comes as a factory that still takes `rngs` and, if it has a bias, `use_bias`. An edge is a layer at
+the input image, the output image or the logit. Normalisations of activations skip the edges, after Radford et
+al. 2016, https://arxiv.org/abs/1511.06434, section 3; spectral normalisation does not.
 """
 
 from collections.abc import Callable
@@ -23,23 +23,23 @@ def batch(layer: Layer, features: int, *, rngs: nnx.Rngs, edge: bool = False) ->
     """Normalises each feature over the batch; Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167."""
     if edge:
         return layer(rngs=rngs)
-    # No bias in the layer: the normalisation that follows would take it away.
+    # No bias in the layer: the normalisation subtracts the mean and adds a bias of its own.
     return nnx.Sequential(layer(use_bias=False, rngs=rngs), nnx.BatchNorm(features, momentum=0.9, rngs=rngs))
 
 
 def layer(layer: Layer, features: int, *, rngs: nnx.Rngs, edge: bool = False) -> nnx.Module:
-    """Normalises over the features of each place of each example; Ba et al. 2016, https://arxiv.org/abs/1607.06450.
+    """Normalises over the features of each pixel; Ba et al. 2016, https://arxiv.org/abs/1607.06450.
 
-    Examples do not see each other: the one to use with a gradient penalty.
+    Examples do not affect each other, as a gradient penalty requires.
     """
     module = layer(rngs=rngs)
     return module if edge else nnx.Sequential(module, nnx.LayerNorm(features, rngs=rngs))
 
 
 def spectral(layer: Layer, features: int, *, rngs: nnx.Rngs, edge: bool = False) -> nnx.Module:
-    """Divides the layer's weights by their largest singular value; Miyato et al. 2018, https://arxiv.org/abs/1802.05957.
+    """Divides the weights by their largest singular value; Miyato et al. 2018, https://arxiv.org/abs/1802.05957.
 
-    It is found by one step of power iteration for each call, and edges are normalised too.
+    Each call in training takes one step of power iteration to estimate that value.
     """
     del features, edge
     return nnx.SpectralNorm(layer(rngs=rngs), rngs=rngs)

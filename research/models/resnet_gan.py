@@ -1,4 +1,4 @@
-"""A residual generator and discriminator: Miyato et al. 2018, https://arxiv.org/abs/1802.05957."""
+"""The residual generator and discriminator of SNGAN: Miyato et al. 2018, https://arxiv.org/abs/1802.05957."""
 
 from functools import partial
 
@@ -11,21 +11,21 @@ from research.models.dcgan import doubled, smallest
 from research.models.normalization import Normalization
 
 
-class Generator(nnx.Module):
-    """From a vector to an image: a projection, then blocks that each double the resolution.
+class ResNetGenerator(nnx.Module):
+    """Maps a vector to an image: a projection, then blocks, each at twice the resolution of the one before.
 
     Args:
-      latent: length of the vector.
+      latent_dim: length of the vector.
       image_shape: (height, width, channels) of the image.
-      width: channels of every block.
+      width: channels of all blocks.
       stages: number of blocks.
-      normalization: of all layers, as `normalization.batch`.
+      normalization: normalisation of the layers, such as `normalization.batch`.
       rngs: random streams for parameters.
     """
 
     def __init__(
         self,
-        latent: int,
+        latent_dim: int,
         image_shape: tuple[int, int, int],
         width: int = 32,
         stages: int = 2,
@@ -35,35 +35,35 @@ class Generator(nnx.Module):
     ):
         self.shape = (*smallest(image_shape, stages), width)
         size = self.shape[0] * self.shape[1] * width
-        self.project = normalization(partial(nnx.Linear, latent, size), size, rngs=rngs)
-        self.blocks = nnx.List(Block(width, normalization, rngs=rngs) for _ in range(stages))
+        self.project = normalization(partial(nnx.Linear, latent_dim, size), size, rngs=rngs)
+        self.blocks = nnx.List(ResidualBlock(width, normalization, rngs=rngs) for _ in range(stages))
         output = partial(nnx.Conv, width, image_shape[-1], (3, 3))
         self.output = normalization(output, image_shape[-1], rngs=rngs, edge=True)
 
     def __call__(self, z: jax.Array) -> jax.Array:
-        """Returns images f32 [B, H, W, C] between -1 and 1 for vectors f32 [B, latent]."""
+        """Returns images f32 [B, H, W, C] between -1 and 1 for vectors f32 [B, latent_dim]."""
         x = self.project(z).reshape(-1, *self.shape)
         for block in self.blocks:
             x = block(doubled(x))
         return jnp.tanh(self.output(nnx.relu(x)))
 
 
-class Discriminator(nnx.Module):
-    """From an image to logits: a convolution, then blocks, the image halved after each; a sum over places.
+class ResNetDiscriminator(nnx.Module):
+    """Maps an image to logits: a convolution, blocks with average pooling after each, a sum over all pixels.
 
     Args:
       input_shape: (height, width, channels) of one image.
-      classes: number of logits; a discriminator has one.
-      width: channels of every block.
+      outputs: number of logits; 1 in a GAN.
+      width: channels of all blocks.
       stages: number of blocks.
-      normalization: of all layers, as `normalization.spectral`.
+      normalization: normalisation of the layers, such as `normalization.spectral`.
       rngs: random streams for parameters.
     """
 
     def __init__(
         self,
         input_shape: tuple[int, int, int],
-        classes: int = 1,
+        outputs: int = 1,
         width: int = 32,
         stages: int = 2,
         normalization: Normalization = normalization.spectral,
@@ -73,19 +73,19 @@ class Discriminator(nnx.Module):
         smallest(input_shape, stages)
         convolution = partial(nnx.Conv, input_shape[-1], width, (3, 3))
         self.input = normalization(convolution, width, rngs=rngs, edge=True)
-        self.blocks = nnx.List(Block(width, normalization, rngs=rngs) for _ in range(stages))
-        self.output = normalization(partial(nnx.Linear, width, classes), classes, rngs=rngs, edge=True)
+        self.blocks = nnx.List(ResidualBlock(width, normalization, rngs=rngs) for _ in range(stages))
+        self.output = normalization(partial(nnx.Linear, width, outputs), outputs, rngs=rngs, edge=True)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns logits f32 [B, classes] for images f32 [B, H, W, C]."""
+        """Returns logits f32 [B, outputs] for images f32 [B, H, W, C]."""
         x = self.input(x)
         for block in self.blocks:
             x = nnx.avg_pool(block(x), (2, 2), strides=(2, 2))
         return self.output(nnx.relu(x).sum((1, 2)))
 
 
-class Block(nnx.Module):
-    """Two 3x3 convolutions, each after ReLU, beside the identity."""
+class ResidualBlock(nnx.Module):
+    """Two 3x3 convolutions, each after a ReLU, with a residual connection."""
 
     def __init__(self, width: int, normalization: Normalization, *, rngs: nnx.Rngs):
         convolution = partial(nnx.Conv, width, width, (3, 3))

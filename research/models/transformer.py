@@ -1,4 +1,4 @@
-"""A causal transformer: each token sees itself and those before it."""
+"""A causal transformer: each token attends to itself and to the tokens before it."""
 
 import jax
 import jax.numpy as jnp
@@ -8,17 +8,17 @@ from engine.errors import UserError
 
 
 class Transformer(nnx.Module):
-    """A decoder with normalisation before each part and learned positions.
+    """A decoder with pre-layer normalisation and learned position embeddings.
 
-    After Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, in the form of GPT-2, Radford et al. 2019.
+    After Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, in the variant of GPT-2, Radford et al. 2019.
 
     Args:
-      vocabulary: number of tokens.
-      length: places of a text.
-      width: features of a token; `heads` divides it.
+      vocabulary: number of different tokens.
+      length: number of positions, the longest text in tokens.
+      width: features of a token; a multiple of `heads`.
       depth: number of blocks.
-      heads: of attention in each block.
-      dropout: fraction of the features that are dropped from each block's parts in training.
+      heads: attention heads of each block.
+      dropout: fraction of the features that training drops from the output of attention and of the MLP.
       rngs: random streams for parameters and dropout.
     """
 
@@ -36,21 +36,21 @@ class Transformer(nnx.Module):
         if width % heads:
             raise UserError(f'Transformer.heads = {heads} does not divide Transformer.width = {width}.')
         self.tokens = nnx.Embed(vocabulary, width, rngs=rngs)
-        self.places = nnx.Embed(length, width, rngs=rngs)
-        self.blocks = nnx.List(Block(width, heads, dropout, rngs=rngs) for _ in range(depth))
+        self.positions = nnx.Embed(length, width, rngs=rngs)
+        self.blocks = nnx.List(TransformerBlock(width, heads, dropout, rngs=rngs) for _ in range(depth))
         self.norm = nnx.LayerNorm(width, rngs=rngs)
         self.output = nnx.Linear(width, vocabulary, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns logits f32 [B, L, vocabulary] for tokens int32 [B, L]."""
-        x = self.tokens(x) + self.places(jnp.arange(x.shape[1]))[None]
+        x = self.tokens(x) + self.positions(jnp.arange(x.shape[1]))[None]
         for block in self.blocks:
             x = block(x)
         return self.output(self.norm(x))
 
 
-class Block(nnx.Module):
-    """Attention to the tokens so far, then two layers on each token; both are added to what was there."""
+class TransformerBlock(nnx.Module):
+    """Causal self-attention, then an MLP on each token, each with a residual connection."""
 
     def __init__(self, width: int, heads: int, dropout: float, *, rngs: nnx.Rngs):
         self.attention_norm = nnx.LayerNorm(width, rngs=rngs)

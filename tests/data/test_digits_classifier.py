@@ -23,14 +23,14 @@ def images() -> Any:
 def test_a_frozen_network_is_the_network(images: Any, tmp_path: Any) -> None:
     """To the precision of float16."""
     network = Network(lambda rngs: ConvNet((8, 8, 1), 10, width=4, rngs=rngs))
-    params, rest = network.init(jax.random.key(0))
+    params, model_state = network.init(jax.random.key(0))
     random = np.random.default_rng(1)
-    params, rest = (
+    params, model_state = (
         jax.tree.map(lambda leaf: leaf + random.uniform(0, 0.5, leaf.shape).astype(np.float32), each)
-        for each in (params, rest)
+        for each in (params, model_state)
     )
-    expected, _ = network(params, rest, images.astype(np.float32) / 127.5 - 1)
-    arrays: Any = classifier.frozen(*jax.device_get((params, rest)))
+    expected, _ = network(params, model_state, images.astype(np.float32) / 127.5 - 1)
+    arrays: Any = classifier.frozen(*jax.device_get((params, model_state)))
     np.savez(tmp_path / 'it.npz', **arrays)
     features = np.asarray(Convolutions(str(tmp_path / 'it.npz'))(images))
     logits = features @ arrays['kernel'] + arrays['bias']

@@ -1,4 +1,4 @@
-"""A Flax model as a pure function of (parameters, rest, x, key)."""
+"""A Flax model as a pure function of (parameters, model_state, x, key)."""
 
 from typing import Any
 
@@ -40,14 +40,14 @@ def state(network: Network) -> Any:
 
 @pytest.fixture(scope='module')
 def call(network: Network, state: Any) -> Any:
-    """Returns (output, rest) of a call in training mode with a seed, in evaluation mode without."""
-    train = jax.jit(lambda params, rest, key: network(params, rest, X, key=key))
-    evaluate = jax.jit(lambda params, rest: network(params, rest, X))
+    """Returns (output, model_state) of a call in training mode with a seed, in evaluation mode without."""
+    train = jax.jit(lambda params, model_state, key: network(params, model_state, X, key=key))
+    evaluate = jax.jit(lambda params, model_state: network(params, model_state, X))
 
-    def call(seed: int | None, rest: Any = state[1]) -> Any:
+    def call(seed: int | None, model_state: Any = state[1]) -> Any:
         if seed is None:
-            return jax.device_get(evaluate(state[0], rest))
-        return jax.device_get(train(state[0], rest, jax.random.key(seed)))
+            return jax.device_get(evaluate(state[0], model_state))
+        return jax.device_get(train(state[0], model_state, jax.random.key(seed)))
 
     return call
 
@@ -57,27 +57,27 @@ def assert_same(one: Any, other: Any) -> None:
 
 
 def test_evaluation_is_deterministic_and_changes_nothing(call: Any, state: Any) -> None:
-    output, rest = call(None)
+    output, model_state = call(None)
     assert_same(call(None)[0], output)
-    assert_same(rest, jax.device_get(state[1]))
+    assert_same(model_state, jax.device_get(state[1]))
     assert (output['one'] == 1).all()
 
 
 def test_evaluation_uses_the_statistics(call: Any, state: Any) -> None:
-    rest = jax.tree.map(lambda leaf: leaf + 3, state[1])  # of a mean of 3 and a variance of 4
+    model_state = jax.tree.map(lambda leaf: leaf + 3, state[1])  # of a mean of 3 and a variance of 4
     features = np.asarray(X @ state[0]['inner']['kernel'])
     expected = (features - 3) / np.sqrt(4 + 1e-5)
-    np.testing.assert_allclose(call(None, rest)[0]['features'], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(call(None, model_state)[0]['features'], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_training_normalises_by_the_batch_and_updates_the_statistics(call: Any, state: Any) -> None:
-    output, rest = call(0)
+    output, model_state = call(0)
     features = np.asarray(X @ state[0]['inner']['kernel'])
     mean, variance = features.mean(0), features.var(0)
     expected = (features - mean) / np.sqrt(variance + 1e-5)
     np.testing.assert_allclose(output['features'], expected, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(rest['norm']['mean'], 0.5 * mean, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(rest['norm']['var'], 0.5 + 0.5 * variance, rtol=1e-4)
+    np.testing.assert_allclose(model_state['norm']['mean'], 0.5 * mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model_state['norm']['var'], 0.5 + 0.5 * variance, rtol=1e-4)
 
 
 def test_statistics_go_on_from_call_to_call(call: Any) -> None:
@@ -103,26 +103,26 @@ def test_each_layer_and_each_example_draws_for_itself(call: Any) -> None:
 
 
 def test_randomness_does_not_go_on_from_call_to_call(call: Any) -> None:
-    output, rest = call(0)
-    assert_same(call(0, rest)[0]['one'], output['one'])
+    output, model_state = call(0)
+    assert_same(call(0, model_state)[0]['one'], output['one'])
 
 
 def test_the_same_without_jit(network: Network, state: Any, call: Any) -> None:
-    output, rest = network(state[0], state[1], jnp.asarray(X), key=jax.random.key(5))
-    jitted_output, jitted_rest = call(5)
+    output, model_state = network(state[0], state[1], jnp.asarray(X), key=jax.random.key(5))
+    jitted_output, jitted_model_state = call(5)
     assert_same(output['one'], jitted_output['one'])
     np.testing.assert_allclose(output['features'], jitted_output['features'], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(rest['norm']['var'], jitted_rest['norm']['var'], rtol=1e-5)
+    np.testing.assert_allclose(model_state['norm']['var'], jitted_model_state['norm']['var'], rtol=1e-5)
 
 
 def test_gradients_are_those_of_finite_differences(network: Network, state: Any) -> None:
-    params, rest = state
+    params, model_state = state
     target = jax.random.normal(jax.random.key(1), (8, 64))
 
     @jax.jit
     def loss(bias: jax.Array) -> jax.Array:
         changed = params | {'norm': params['norm'] | {'bias': bias}}
-        output, _ = network(changed, rest, X, key=jax.random.key(0))
+        output, _ = network(changed, model_state, X, key=jax.random.key(0))
         return jnp.square(output['features'] * output['one'] - target).mean()
 
     bias = params['norm']['bias']

@@ -68,4 +68,4 @@ def traced(
 
 def model(name: str, **arguments: Any) -> nnx.Module:
     """Returns one of the models."""
-    return MODELS[name](input_shape=IMAGE, classes=len(CLASSES), rngs=nnx.Rngs(0), **arguments)
+    return MODELS[name](input_shape=IMAGE, outputs=len(CLASSES), rngs=nnx.Rngs(0), **arguments)

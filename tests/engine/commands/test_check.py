@@ -69,32 +69,32 @@ class Changed(Classification):
 
 
 class SoftmaxTwice(Classification):
-    def measure(self, output: Any, batch: Any) -> Any:
-        return super().measure(jax.nn.softmax(output), batch)
+    def per_example(self, output: Any, batch: Any) -> Any:
+        return super().per_example(jax.nn.softmax(output), batch)
 
 
 class WrongSign(Classification):
-    def measure(self, output: Any, batch: Any) -> Any:
-        return {name: -values for name, values in super().measure(output, batch).items()}
+    def per_example(self, output: Any, batch: Any) -> Any:
+        return {name: -values for name, values in super().per_example(output, batch).items()}
 
 
 class OffByOne(Classification):
-    def measure(self, output: Any, batch: Any) -> Any:
-        return super().measure(output, {**batch, 'label': (batch['label'] + 1) % output.shape[-1]})
+    def per_example(self, output: Any, batch: Any) -> Any:
+        return super().per_example(output, {**batch, 'label': (batch['label'] + 1) % output.shape[-1]})
 
 
 class ForgotOneClass(Classification):
     """Labels that begin at 1: the last one falls off the end."""
 
-    def measure(self, output: Any, batch: Any) -> Any:
-        return super().measure(output, {**batch, 'label': batch['label'] + 1})
+    def per_example(self, output: Any, batch: Any) -> Any:
+        return super().per_example(output, {**batch, 'label': batch['label'] + 1})
 
 
 class LabelsBySomeOtherRow(Classification):
     """Augmentation that shuffles images and forgets their labels."""
 
-    def augmented(self, batch: Any, key: Any) -> Any:
-        batch = super().augmented(batch, key)
+    def augment_batch(self, batch: Any, key: Any) -> Any:
+        batch = super().augment_batch(batch, key)
         return {**batch, 'image': jax.random.permutation(key, batch['image'])}
 
 
@@ -109,8 +109,8 @@ class ScaledTwice(Classification):
 
 
 class ScaledInTrainingAlone(Classification):
-    def augmented(self, batch: Any, key: Any) -> Any:
-        return {**batch, 'image': super().inputs(super().augmented(batch, key))}
+    def augment_batch(self, batch: Any, key: Any) -> Any:
+        return {**batch, 'image': super().inputs(super().augment_batch(batch, key))}
 
     def inputs(self, batch: Any) -> Any:
         return batch['image'].astype(jnp.float32)
@@ -118,7 +118,7 @@ class ScaledInTrainingAlone(Classification):
 
 class AugmentedEvaluation(Classification):
     def inputs(self, batch: Any) -> Any:
-        return super().inputs(self.augmented(batch, jax.random.key(0)))
+        return super().inputs(self.augment_batch(batch, jax.random.key(0)))
 
 
 class LabelInTheImage(Classification):
@@ -129,12 +129,12 @@ class LabelInTheImage(Classification):
 class DropoutInEvaluation(BoundSupervised):
     def _output(self, state: Any, batch: Any) -> Any:
         inputs = self.task.inputs(batch)
-        return self.network(state['params'], state['rest'], inputs, key=jax.random.key(0))[0]
+        return self.network(state['params'], state['model_state'], inputs, key=jax.random.key(0))[0]
 
 
 class MeanOfTheBatch(BoundSupervised):
     def evaluate(self, state: Any, batch: Any) -> Any:
-        measures = self.task.measure(self._output(state, batch), batch)
+        measures = self.task.per_example(self._output(state, batch), batch)
         return {name: average(values.mean()[None]) for name, values in measures.items()}
 
 

@@ -440,11 +440,11 @@ from flax import nnx
 class Linear(nnx.Module):
     """One matrix, for images of any shape."""
 
-    def __init__(self, input_shape: tuple[int, ...], classes: int, *, rngs: nnx.Rngs):
-        self.output = nnx.Linear(math.prod(input_shape), classes, rngs=rngs)
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, *, rngs: nnx.Rngs):
+        self.output = nnx.Linear(math.prod(input_shape), outputs, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Returns logits f32 [B, classes] for x f32 [B, ...]."""
+        """Returns logits f32 [B, outputs] for x f32 [B, ...]."""
         return self.output(x.reshape(x.shape[0], -1))
 '''
 
@@ -469,13 +469,13 @@ class OneAgainstRest(Supervised):
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset."""
         shape = spec.example['image'].shape
-        return self.model(input_shape=shape, classes=len(spec.class_names), rngs=rngs)
+        return self.model(input_shape=shape, outputs=len(spec.class_names), rngs=rngs)
 
     def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""
         return batch['image'].astype(jnp.float32) / 127.5 - 1
 
-    def measure(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+    def per_example(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the loss of each example, f32 [B]."""
         targets = jax.nn.one_hot(batch['label'], output.shape[-1])
         return {'loss': optax.sigmoid_binary_cross_entropy(output, targets).sum(-1)}

@@ -36,7 +36,7 @@ def state() -> Any:
 @pytest.mark.parametrize('smoothing', [0.0, 0.1])
 def test_loss_and_accuracy_of_each_example(smoothing: float) -> None:
     batch: Any = {'label': LABELS}
-    measures = tiny.classification(label_smoothing=smoothing).measure(jnp.asarray(LOGITS), batch)
+    measures = tiny.classification(label_smoothing=smoothing).per_example(jnp.asarray(LOGITS), batch)
     assert measures.keys() == {'loss', 'accuracy'}
     for index, (row, label) in enumerate(zip(LOGITS.astype(np.float64), LABELS, strict=True)):
         log_probabilities = row - np.log(np.exp(row).sum())
@@ -58,14 +58,14 @@ def test_images_are_augmented_in_training_alone() -> None:
     task, key = tiny.classification(augment=Shift(2)), jax.random.key(0)
     np.testing.assert_array_equal(task.inputs(BATCH), tiny.classification().inputs(BATCH))
     expected = np.asarray(Shift(2)(keys_by_row(key, BATCH), BATCH['image'])).astype(np.float32) / 127.5 - 1
-    augmented = task.inputs(task.augmented(BATCH, key))
+    augmented = task.inputs(task.augment_batch(BATCH, key))
     np.testing.assert_allclose(augmented, expected, atol=1e-6)
     assert not np.array_equal(augmented, task.inputs(BATCH))
 
 
 def test_predictions_are_logits_and_known_to_the_outputs_format(state: Any) -> None:
     predicted = BOUND.predict(state, BATCH)
-    expected, _ = BOUND.network(state['params'], state['rest'], BOUND.task.inputs(BATCH))
+    expected, _ = BOUND.network(state['params'], state['model_state'], BOUND.task.inputs(BATCH))
     close(predicted, {'logits': expected})
     described = BOUND.describe()
     assert described.predictions.keys() == predicted.keys()
@@ -78,7 +78,7 @@ def test_evaluation_counts_the_valid_examples_alone(valid: list[int], state: Any
     mask: Any = np.array(valid, bool)
     metrics = BOUND.evaluate(state, BATCH | {VALID: mask})
     logits = BOUND.predict(state, BATCH)['logits']
-    measures = BOUND.task.measure(logits, BATCH)
+    measures = BOUND.task.per_example(logits, BATCH)
     for name, values in measures.items():
         assert metrics[name].count == mask.sum()
         np.testing.assert_allclose(metrics[name].total, np.asarray(values)[mask].sum(), rtol=1e-5)
@@ -87,13 +87,13 @@ def test_evaluation_counts_the_valid_examples_alone(valid: list[int], state: Any
 def test_a_step_of_sgd_follows_the_mean_gradient(state: Any) -> None:
     """By central differences, for some weights; the norm tells of all."""
     bound = tiny.classification(optimizer=optax.sgd, learning_rate=0.5).bind(tiny.SPEC)
-    sgd_state = state | {'optimizer': bound.optimizer.init(state['params'])}
+    sgd_state = state | {'opt_state': bound.optimizer.init(state['params'])}
     after, metrics = jax.jit(bound.update)(sgd_state, BATCH, jax.random.key(0))
 
     @jax.jit
     def loss(params: Any) -> jax.Array:
-        logits, _ = bound.network(params, state['rest'], bound.task.inputs(BATCH))
-        return bound.task.measure(logits, BATCH)['loss'].mean()
+        logits, _ = bound.network(params, state['model_state'], bound.task.inputs(BATCH))
+        return bound.task.per_example(logits, BATCH)['loss'].mean()
 
     mean_loss = metrics['loss'].total / metrics['loss'].count
     assert mean_loss == pytest.approx(float(loss(state['params'])), rel=1e-5)
@@ -128,7 +128,7 @@ def test_batch_statistics_are_updated_and_kept() -> None:
     bound = tiny.classification(tiny.MODELS['convnet']).bind(tiny.SPEC)
     before = jax.jit(bound.init)(jax.random.key(0))
     after, _ = jax.jit(bound.update)(before, BATCH, jax.random.key(0))
-    changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), before['rest'], after['rest'])
+    changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), before['model_state'], after['model_state'])
     assert all(jax.tree.leaves(changed))
     assert len(jax.tree.leaves(changed)) == 4
 
@@ -144,7 +144,7 @@ def test_a_step_is_a_function_of_state_batch_and_key(state: Any) -> None:
 def test_the_learning_rate_is_that_of_the_step(state: Any) -> None:
     schedule = optax.linear_schedule(1.0, 0.0, 4)
     bound = tiny.classification(optimizer=optax.sgd, learning_rate=schedule).bind(tiny.SPEC)
-    current, update = state | {'optimizer': bound.optimizer.init(state['params'])}, jax.jit(bound.update)
+    current, update = state | {'opt_state': bound.optimizer.init(state['params'])}, jax.jit(bound.update)
     rates = []
     for _ in range(5):
         current, metrics = update(current, BATCH, jax.random.key(0))
@@ -194,14 +194,14 @@ def difference(one: Any, other: Any) -> float:
 
 @pytest.mark.parametrize('parts', [2, 4, 8])
 def test_parts_of_a_batch_make_the_gradient_of_the_whole(parts: int) -> None:
-    state, metrics = after_a_step(accumulate=parts)
+    state, metrics = after_a_step(accumulation_steps=parts)
     assert difference(state, PLAIN[0]) < 1e-6
     assert difference(metrics['loss'].total, PLAIN[1]['loss'].total) < 1e-5
 
 
 def test_a_batch_that_does_not_split_is_refused() -> None:
-    with pytest.raises(UserError, match='accumulate = 3: a batch of 8 examples'):
-        after_a_step(accumulate=3)
+    with pytest.raises(UserError, match='accumulation_steps = 3 does not divide a batch of 8 examples'):
+        after_a_step(accumulation_steps=3)
 
 
 def test_computing_activations_again_changes_nothing() -> None:
@@ -217,18 +217,18 @@ def test_computing_in_bfloat16_keeps_the_state_in_float32() -> None:
 def test_the_gradient_is_scaled_down_to_the_clip() -> None:
     """Without momentum a step of SGD is the gradient, times the learning rate."""
     plain = tiny.classification().bind(tiny.SPEC).init(jax.random.key(0))['params']
-    state, metrics = after_a_step(clip=1e-2, optimizer=optax.sgd, learning_rate=1.0)
+    state, metrics = after_a_step(grad_clip_norm=1e-2, optimizer=optax.sgd, learning_rate=1.0)
     moved = optax.tree.norm(jax.tree.map(jnp.subtract, state['params'], plain))
     assert metrics['gradient_norm'].total > 1e-2
     np.testing.assert_allclose(moved, 1e-2, rtol=1e-3)
-    assert difference(after_a_step(clip=1e6)[0], PLAIN[0]) < 1e-7
+    assert difference(after_a_step(grad_clip_norm=1e6)[0], PLAIN[0]) < 1e-7
 
 
 def test_evaluation_uses_the_average_of_the_parameters() -> None:
-    bound = tiny.classification(average=0.75).bind(tiny.SPEC)
+    bound = tiny.classification(ema_decay=0.75).bind(tiny.SPEC)
     first = bound.init(jax.random.key(0))
     state, _ = jax.jit(bound.update)(first, BATCH, jax.random.key(1))
     mixed = jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, first['params'], state['params'])
-    close(state['average'], mixed)
+    close(state['ema_params'], mixed)
     plain = tiny.classification().bind(tiny.SPEC)
     close(bound.predict(state, BATCH), plain.predict(state | {'params': mixed}, BATCH))

@@ -40,7 +40,7 @@ def state() -> Any:
 def log_probs(state: Any) -> list[float]:
     """Of each text, from the logits at each byte."""
     tokens = jnp.array([[0, *text[:-1]] for text in TEXT.tolist()], jnp.int32)
-    logits = np.asarray(BOUND.network(state['params'], state['rest'], tokens)[0], np.float64)
+    logits = np.asarray(BOUND.network(state['params'], state['model_state'], tokens)[0], np.float64)
     return [
         sum(row[i, byte] - np.log(np.exp(row[i]).sum()) for i, byte in enumerate(text))
         for row, text in zip(logits, TEXTS, strict=True)
@@ -64,7 +64,9 @@ def test_loss_is_per_byte_of_each_text_and_bits_are_per_byte_of_all(state: Any) 
 def test_a_byte_is_predicted_from_those_before_it_alone(state: Any) -> None:
     tokens = TASK.inputs(BATCH)
     changed = tokens.at[:, 9:].set(7)
-    before, after = (BOUND.network(state['params'], state['rest'], each)[0] for each in (tokens, changed))
+    before, after = (
+        BOUND.network(state['params'], state['model_state'], inputs)[0] for inputs in (tokens, changed)
+    )
     np.testing.assert_allclose(before[:, :9], after[:, :9], atol=1e-5)
     assert not np.allclose(before[:, 9:], after[:, 9:], atol=1e-2)
 

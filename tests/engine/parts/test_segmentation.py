@@ -12,7 +12,7 @@ import pytest
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec, keys_by_row
 from engine.outputs import kind
-from engine.parts import segmentation
+from engine.parts import losses
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
 from engine.parts.supervised import _averages
@@ -61,12 +61,12 @@ def slow_cross_entropy(logits: np.ndarray, mask: np.ndarray) -> float:
 
 
 def slow_dice(logits: np.ndarray, mask: np.ndarray) -> float:
-    found, losses = probabilities(logits), []
+    soft, terms = probabilities(logits), []
     for index in range(logits.shape[-1]):
         there = mask == index
-        common = found[there, index].sum()
-        losses.append(1 - (2 * common + 1) / (found[..., index].sum() + there.sum() + 1))
-    return float(np.mean(losses))
+        common = soft[there, index].sum()
+        terms.append(1 - (2 * common + 1) / (soft[..., index].sum() + there.sum() + 1))
+    return float(np.mean(terms))
 
 
 LOSSES: dict[str, Any] = {
@@ -78,14 +78,14 @@ LOSSES: dict[str, Any] = {
 
 @pytest.mark.parametrize('name', LOSSES)
 def test_losses_of_each_image_against_a_loop(name: str) -> None:
-    losses = getattr(segmentation, name)(jnp.asarray(LOGITS), jnp.asarray(BATCH['mask']))
+    values = getattr(losses, name)(jnp.asarray(LOGITS), jnp.asarray(BATCH['mask']))
     expected = [LOSSES[name](logits, mask) for logits, mask in zip(LOGITS, BATCH['mask'], strict=True)]
-    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
 def test_dice_of_a_perfect_prediction_is_nothing_to_lose() -> None:
     logits = 100 * jax.nn.one_hot(BATCH['mask'], 4)
-    np.testing.assert_allclose(segmentation.dice(logits, BATCH['mask']), 0, atol=1e-6)
+    np.testing.assert_allclose(losses.dice(logits, BATCH['mask']), 0, atol=1e-6)
 
 
 def slow_mean_iou(masks: np.ndarray, found: np.ndarray) -> float:
@@ -106,7 +106,7 @@ def test_measures_merge_to_those_of_all_valid_images(without: int, state: Any) -
     batches = []
     for rows in (slice(0, 3), slice(3, 6)):
         batch: Any = {name: array[rows] for name, array in BATCH.items()} | {VALID: valid[rows]}
-        measured = task().measure(jnp.asarray(logits[rows]), batch)
+        measured = task().per_example(jnp.asarray(logits[rows]), batch)
         batches.append(_averages(measured, batch[VALID]))
     values = merged(batches)
     masks, found = BATCH['mask'][valid], found[valid]
@@ -127,7 +127,7 @@ def test_image_and_mask_move_alike(augment: Any) -> None:
     """Each pixel's class is its colour here, and stays so."""
     batch: Any = BATCH | {'image': np.repeat(BATCH['mask'][..., None], 3, -1)}
     key = jax.random.key(1)
-    moved = task(augment=augment).augmented(batch, key)
+    moved = task(augment=augment).augment_batch(batch, key)
     for channel in range(3):
         np.testing.assert_array_equal(moved['image'][..., channel], moved['mask'])
     assert not np.array_equal(moved['mask'], batch['mask'])
@@ -137,19 +137,19 @@ def test_image_and_mask_move_alike(augment: Any) -> None:
 
 def test_what_is_shown_is_what_the_step_trains_on() -> None:
     augmenting = task(augment=Flip(vertical=True))
-    shown = augmenting.bind(SPEC).inputs(BATCH, jax.random.key(0))
+    shown = augmenting.bind(SPEC).debug_inputs(BATCH, jax.random.key(0))
     assert {name: (each.shape, each.dtype) for name, each in shown.items()} == {
         'inputs': ((6, 8, 8, 3), np.float32),
         'targets': ((6, 8, 8), np.uint8),
     }
-    seen = augmenting.augmented(BATCH, jax.random.split(jax.random.key(0))[0])
+    seen = augmenting.augment_batch(BATCH, jax.random.split(jax.random.key(0))[0])
     np.testing.assert_array_equal(shown['inputs'], augmenting.inputs(seen))
     np.testing.assert_array_equal(shown['targets'], seen['mask'])
 
 
 def test_predictions_are_masks_and_known_to_the_outputs_format(state: Any) -> None:
     predicted = BOUND.predict(state, BATCH)
-    logits, _ = BOUND.network(state['params'], state['rest'], BOUND.task.inputs(BATCH))
+    logits, _ = BOUND.network(state['params'], state['model_state'], BOUND.task.inputs(BATCH))
     assert predicted['masks'].dtype == np.uint8
     np.testing.assert_array_equal(predicted['masks'], np.argmax(logits, -1))
     described = BOUND.describe()
@@ -158,7 +158,9 @@ def test_predictions_are_masks_and_known_to_the_outputs_format(state: Any) -> No
     kind.check('it', described.kind, jax.device_get(arrays), 6, len(CLASSES))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize('settings', [{}, {'accumulate': 3}, {'average': 0.9, 'clip': 1.0, 'remat': True}])
+@pytest.mark.parametrize(
+    'settings', [{}, {'accumulation_steps': 3}, {'ema_decay': 0.9, 'grad_clip_norm': 1.0, 'remat': True}]
+)
 def test_learning_one_batch_by_heart(settings: dict[str, Any]) -> None:
     bound = task(**settings).bind(SPEC)
     state, update = jax.jit(bound.init)(jax.random.key(0)), jax.jit(bound.update)

@@ -16,7 +16,8 @@ import optax
 
 from engine.interfaces import INDEX, BoundTask, Metrics
 from engine.parts.augmentation import Flip, Shift
-from engine.parts.segmentation import Segmentation, cross_entropy_and_dice
+from engine.parts.losses import cross_entropy_and_dice
+from engine.parts.segmentation import Segmentation
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.order import Order
@@ -55,8 +56,8 @@ def convnet(optimizer: Optimizer) -> BoundTask:
 def gan(optimizer: Optimizer) -> BoundTask:
     # Nor is there spectral normalisation, a quotient, or an average: XLA may fuse its product and sum.
     task = GAN(
-        generator=partial(dcgan.Generator, width=8, stages=1),
-        discriminator=partial(dcgan.Discriminator, width=8, stages=1, normalization=normalization.none),
+        generator=partial(dcgan.DCGANGenerator, width=8, stages=1),
+        discriminator=partial(dcgan.DCGANDiscriminator, width=8, stages=1, normalization=normalization.none),
         loss=Wasserstein(),
         generator_optimizer=optimizer,
         generator_learning_rate=3e-3,
@@ -64,8 +65,8 @@ def gan(optimizer: Optimizer) -> BoundTask:
         discriminator_learning_rate=3e-3,
         features=Convolutions('data/digits/classifier.npz'),
         discriminator_steps=2,
-        latent=4,
-        average=0.0,
+        latent_dim=4,
+        ema_decay=0.0,
     )
     return task.bind(tiny.SPEC)
 
@@ -204,7 +205,7 @@ def largest_share() -> float:
     """Returns which part of parameters and optimizer state the fullest of 8 devices holds, of a large MLP."""
     wide = tiny.classification(partial(MLP, width=1024, depth=2, dropout=0.0), optimizer=optax.adamw)
     state = StepFunctions(wide.bind(tiny.SPEC), Jit(data=1, fsdp=8), seed=0).init()
-    leaves = jax.tree.leaves([state['params'], state['optimizer']])
+    leaves = jax.tree.leaves([state['params'], state['opt_state']])
     assert sum(leaf.size for leaf in jax.tree.leaves(state['params'])) > 10**6
     held = [sum(leaf.addressable_shards[device].data.nbytes for leaf in leaves) for device in range(8)]
     return max(held) / sum(leaf.nbytes for leaf in leaves)

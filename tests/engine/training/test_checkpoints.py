@@ -46,13 +46,15 @@ def weight(checkpoints: Checkpoints, kind: str, step: int) -> float:
 @pytest.fixture(scope='module')
 def full_state() -> State:
     """A state with all that a task may put into it: an MLP, whose list has int keys, Adam, odd dtypes."""
-    params, rest = Network(lambda rngs: tiny.MODELS['mlp'](tiny.IMAGE, 3, rngs=rngs)).init(jax.random.key(0))
+    params, model_state = Network(lambda rngs: tiny.MODELS['mlp'](tiny.IMAGE, 3, rngs=rngs)).init(
+        jax.random.key(0)
+    )
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(optax.constant_schedule(1e-3)))
     random = np.random.default_rng(0)
     return {
         'params': params,
-        'rest': rest,
-        'optimizer': optimizer.init(params),
+        'model_state': model_state,
+        'opt_state': optimizer.init(params),
         'steps': jnp.asarray(2**31 - 1, jnp.int32),
         'half': jnp.asarray(random.normal(size=(3, 5)), jnp.bfloat16),
         'bytes': jnp.asarray(random.integers(0, 256, 7), jnp.uint8),

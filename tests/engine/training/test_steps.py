@@ -90,8 +90,8 @@ def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
     batch: Any = {name: array[SOURCE.inputs(0, 1)[1][0]] for name, array in tiny.examples(7).arrays.items()}
     batch[INDEX] = np.arange(4, dtype=np.int32)
     made = StepFunctions(bound, MESH, seed=0)
-    output, _ = bound.network(first['params'], first['rest'], made.first_inputs(batch)['inputs'])
-    expected = bound.task.measure(output, batch)['loss'].mean()
+    output, _ = bound.network(first['params'], first['model_state'], made.first_inputs(batch)['inputs'])
+    expected = bound.task.per_example(output, batch)['loss'].mean()
     update = compiled(made.trace(SOURCE, tiny.batch(4), [1]).train_steps[1])
     state = jax.device_put(first, sharding.replicated(MESH.mesh))
     _, metrics = update(state, SOURCE.inputs(0, 1), np.int32(0))

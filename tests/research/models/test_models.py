@@ -30,9 +30,9 @@ class Made:
     """A model as a function, and its first parameters."""
 
     def __init__(self, name: str):
-        self.net = Network(lambda rngs: MODELS[name](input_shape=IMAGE, classes=CLASSES, rngs=rngs))
-        self.params, self.rest = jax.jit(self.net.init)(jax.random.key(0))
-        evaluate = jax.jit(lambda x: self.net(self.params, self.rest, x)[0])
+        self.net = Network(lambda rngs: MODELS[name](input_shape=IMAGE, outputs=CLASSES, rngs=rngs))
+        self.params, self.model_state = jax.jit(self.net.init)(jax.random.key(0))
+        evaluate = jax.jit(lambda x: self.net(self.params, self.model_state, x)[0])
         self.logits = lambda x: np.asarray(evaluate(x))
 
 
@@ -66,7 +66,7 @@ def test_an_example_does_not_depend_on_the_others(made: Made) -> None:
 
 def test_every_parameter_gets_a_gradient(made: Made) -> None:
     def loss(params: Any) -> jax.Array:
-        logits, _ = made.net(params, made.rest, jnp.asarray(IMAGES), key=jax.random.key(0))
+        logits, _ = made.net(params, made.model_state, jnp.asarray(IMAGES), key=jax.random.key(0))
         return jnp.square(logits - jnp.arange(logits.size).reshape(logits.shape) % CLASSES).sum()
 
     gradients = jax.jit(jax.grad(loss))(made.params)
@@ -81,7 +81,7 @@ def size(tree: Any) -> int:
 def test_the_parameters_of_an_mlp() -> None:
     made, inputs = made_of('mlp'), 8 * 8 * 3
     assert size(made.params) == (inputs * 7 + 7) + (7 * 7 + 7) + (7 * CLASSES + CLASSES)
-    assert size(made.rest) == 0
+    assert size(made.model_state) == 0
 
 
 def test_the_parameters_of_a_convnet() -> None:
@@ -89,7 +89,7 @@ def test_the_parameters_of_a_convnet() -> None:
     first = 9 * 3 * 3 + 9 * 3 * 3 + 2 * (3 + 3)  # two convolutions; scale and bias of two normalisations
     second = 9 * 3 * 6 + 9 * 6 * 6 + 2 * (6 + 6)
     assert size(made.params) == first + second + (6 * CLASSES + CLASSES)
-    assert size(made.rest) == 2 * (3 + 3) + 2 * (6 + 6)  # means and variances
+    assert size(made.model_state) == 2 * (3 + 3) + 2 * (6 + 6)  # means and variances
 
 
 def test_an_mlp_is_matrices_with_relu_between() -> None:
@@ -135,7 +135,7 @@ def test_the_parameters_of_a_unet() -> None:
     down = stages(3, 4) + stages(4, 8) + stages(8, 16)
     up = (16 * 8 + 8) + stages(8 + 8, 8) + (8 * 4 + 4) + stages(4 + 4, 4)
     assert size(made_of('unet').params) == down + up + (4 * CLASSES + CLASSES)
-    assert size(made_of('unet').rest) == 2 * 2 * (4 + 8 + 16 + 8 + 4)  # means and variances
+    assert size(made_of('unet').model_state) == 2 * 2 * (4 + 8 + 16 + 8 + 4)  # means and variances
 
 
 def linear(x: np.ndarray, params: Any) -> np.ndarray:
@@ -156,5 +156,7 @@ def test_a_unet_goes_down_and_up_again() -> None:
 
 
 def test_images_that_a_unet_cannot_halve_are_refused() -> None:
-    with pytest.raises(UserError, match=r'stages = 4 halves images 3 times, but 8x12 .* not divisible by 8'):
+    with pytest.raises(
+        UserError, match=r'stages = 4 halves images 3 times, but 8 does not divide 8x12 pixels'
+    ):
         Network(lambda rngs: UNet((8, 12, 3), CLASSES, stages=4, rngs=rngs))

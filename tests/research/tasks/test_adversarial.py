@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from research.tasks.adversarial import (
+    AdversarialLoss,
     Hinge,
     LeastSquares,
-    Loss,
     NonSaturating,
     Wasserstein,
     gradient_penalty,
@@ -63,7 +63,7 @@ def test_only_wasserstein_has_a_penalty_unless_it_is_asked_for() -> None:
         LeastSquares: 0,
         Wasserstein: 10,
     }
-    assert issubclass(Hinge, Loss)
+    assert issubclass(Hinge, AdversarialLoss)
     assert Hinge(gradient_penalty=2.0).gradient_penalty == 2
 
 

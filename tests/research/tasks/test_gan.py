@@ -29,16 +29,16 @@ KEY = jax.random.key(7)
 
 def gan(**changed: Any) -> GAN:
     settings: dict[str, Any] = {
-        'generator': partial(dcgan.Generator, width=4, stages=1),
-        'discriminator': partial(dcgan.Discriminator, width=4, stages=1),
+        'generator': partial(dcgan.DCGANGenerator, width=4, stages=1),
+        'discriminator': partial(dcgan.DCGANDiscriminator, width=4, stages=1),
         'loss': adversarial.NonSaturating(),
         'generator_optimizer': optax.sgd,
         'generator_learning_rate': 0.1,
         'discriminator_optimizer': optax.sgd,
         'discriminator_learning_rate': 0.2,
         'features': Convolutions('data/digits/classifier.npz'),
-        'latent': 3,
-        'average': 0.9,
+        'latent_dim': 3,
+        'ema_decay': 0.9,
     }
     return GAN(**(settings | changed))
 
@@ -68,7 +68,7 @@ def largest(tree: Any) -> float:
 def plain(**changed: Any) -> Any:
     """Without normalisation, so that a step by hand is short."""
     return started(
-        generator=partial(dcgan.Generator, width=4, stages=1, normalization=normalization.none),
+        generator=partial(dcgan.DCGANGenerator, width=4, stages=1, normalization=normalization.none),
         discriminator=partial(MLP, width=8),
         **changed,
     )
@@ -79,7 +79,7 @@ def test_a_step_is_k_of_the_discriminator_each_on_its_part_then_one_of_the_gener
     bound, state = plain(discriminator_steps=steps)
     after, metrics = stepped(bound, state)
     key = jax.random.fold_in(KEY, 0)
-    seen = bound.inputs(BATCH, key)
+    seen = bound.debug_inputs(BATCH, key)
     generator, discriminator = state['params']['generator'], state['params']['discriminator']
 
     def draw(params: Any, latents: Any) -> Any:
@@ -118,15 +118,15 @@ def test_the_gradient_penalty_is_part_of_the_loss_and_mixes_row_by_row() -> None
     bound, state = plain(loss=adversarial.Wasserstein(gradient_penalty=3.0))
     params = state['params']['discriminator']
     part = {'images': jnp.ones((8, 4, 4, 1)), 'fakes': -jnp.ones((8, 4, 4, 1)), INDEX: BATCH[INDEX]}
-    mean, (measures, _) = bound._discriminator_loss(params, {}, part, KEY)
+    mean, (metrics, _) = bound._discriminator_loss(params, {}, part, KEY)
     shares = [jax.random.uniform(key) for key in keys_by_row(jax.random.split(KEY, 3)[2], BATCH)]
     for index, share in enumerate(shares):
         mixed = jnp.full((1, 4, 4, 1), 1 - 2 * share)
         slope = jax.grad(lambda x: bound.discriminator.network(params, {}, x)[0].sum())(mixed)
         expected = float((jnp.linalg.norm(slope.ravel()) - 1) ** 2)
-        assert measures['gradient_penalty'][index] == pytest.approx(expected, rel=1e-3, abs=1e-5)
-    logits = measures['fake_logit'] - measures['real_logit']
-    assert mean == pytest.approx(float((logits + 3 * measures['gradient_penalty']).mean()), rel=1e-5)
+        assert metrics['gradient_penalty'][index] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    logits = metrics['fake_logit'] - metrics['real_logit']
+    assert mean == pytest.approx(float((logits + 3 * metrics['gradient_penalty']).mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_the_gradient_penalty_is_part_of_the_loss_and_mixes_row_by_row() -> None
 )
 def test_each_loss_and_normalisation_trains_both(loss: Any, norm: Any) -> None:
     bound, state = started(
-        generator=partial(dcgan.Generator, width=4, stages=1, normalization=norm),
-        discriminator=partial(dcgan.Discriminator, width=4, stages=1, normalization=norm),
+        generator=partial(dcgan.DCGANGenerator, width=4, stages=1, normalization=norm),
+        discriminator=partial(dcgan.DCGANDiscriminator, width=4, stages=1, normalization=norm),
         loss=loss,
         discriminator_steps=2,
         generator_optimizer=optax.adam,
@@ -159,11 +159,11 @@ def test_each_loss_and_normalisation_trains_both(loss: Any, norm: Any) -> None:
 def test_the_average_follows_the_generator() -> None:
     bound, state = started()
     after, _ = stepped(bound, state)
-    for name in ('params', 'rest'):
+    for name in ('params', 'model_state'):
         before, latest = state[name]['generator'], after[name]['generator']
         expected = jax.tree.map(lambda a, b: 0.9 * a + 0.1 * b, before, latest)
-        close(after['average'][name], expected, 1e-6)
-    assert largest(jax.tree.map(jnp.subtract, state['rest'], after['rest'])) > 0
+        close(after['ema_generator'][name], expected, 1e-6)
+    assert largest(jax.tree.map(jnp.subtract, state['model_state'], after['model_state'])) > 0
 
 
 def test_samples_are_drawn_by_the_average_generator() -> None:
@@ -171,7 +171,9 @@ def test_samples_are_drawn_by_the_average_generator() -> None:
     changed = jax.tree.map(lambda leaf: leaf + 1, state['params'])
     samples = bound.predict(state, BATCH)['samples']
     np.testing.assert_array_equal(bound.predict(state | {'params': changed}, BATCH)['samples'], samples)
-    other = bound.predict(state | {'average': jax.tree.map(lambda x: x / 2, state['average'])}, BATCH)
+    other = bound.predict(
+        state | {'ema_generator': jax.tree.map(lambda x: x / 2, state['ema_generator'])}, BATCH
+    )
     assert not np.array_equal(other['samples'], samples)
 
 
@@ -218,7 +220,7 @@ def test_evaluation_is_fixed_and_counts_the_valid_examples_alone(valid: list[int
         'generator_loss': np.log1p(np.exp(-fake)),
         'real_logit': real,
         'fake_logit': fake,
-        'told_apart': real > fake,
+        'discriminator_accuracy': real > fake,
     }
     assert metrics.keys() == expected.keys()
     for name, values in expected.items():
@@ -228,11 +230,11 @@ def test_evaluation_is_fixed_and_counts_the_valid_examples_alone(valid: list[int
 
 def test_latents_are_drawn_row_by_row_anew_in_each_step() -> None:
     bound, _ = started()
-    latents = [np.asarray(bound.inputs(BATCH, jax.random.key(seed))['latents']) for seed in (0, 0, 1)]
+    latents = [np.asarray(bound.debug_inputs(BATCH, jax.random.key(seed))['latents']) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(latents[0], latents[1])
     assert not np.isin(latents[0], latents[2]).any()
     part = {name: array[4:] for name, array in BATCH.items()}
-    np.testing.assert_array_equal(bound.inputs(part, jax.random.key(0))['latents'], latents[0][4:])
+    np.testing.assert_array_equal(bound.debug_inputs(part, jax.random.key(0))['latents'], latents[0][4:])
 
 
 def test_schedules_count_training_steps() -> None:
@@ -250,7 +252,7 @@ def test_schedules_count_training_steps() -> None:
 
 def test_a_batch_that_does_not_divide_is_refused() -> None:
     bound, state = plain(discriminator_steps=3)
-    with pytest.raises(UserError, match='discriminator_steps = 3 do not share 8 examples evenly'):
+    with pytest.raises(UserError, match='discriminator_steps = 3 does not divide a batch of 8 examples'):
         bound.update(state, BATCH, KEY)
 
 
@@ -272,7 +274,7 @@ def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
 def on_one_device(loss: Any, norm: Any) -> Any:
     """Returns a bound task, its first state and what a step on one device makes of it."""
     bound, first = started(
-        discriminator=partial(dcgan.Discriminator, width=4, stages=1, normalization=norm),
+        discriminator=partial(dcgan.DCGANDiscriminator, width=4, stages=1, normalization=norm),
         loss=loss,
         discriminator_steps=2,
     )

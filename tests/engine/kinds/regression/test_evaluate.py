@@ -107,7 +107,7 @@ def test_intervals_against_a_loop(save) -> None:
 def test_training_measures_the_same(save) -> None:
     values, targets = CASES['three targets']
     task = tasks.Regression(model=mlp.MLP, optimizer=optax.sgd, learning_rate=0.1)
-    sums = task.measure(jnp.asarray(values), {'targets': jnp.asarray(targets)})
+    sums = task.per_example(jnp.asarray(values), {'targets': jnp.asarray(targets)})
     metrics = report(save(values, targets)).metrics
     assert float(sums['loss'].mean()) == pytest.approx(metrics['rmse'].value ** 2, rel=1e-6)
     assert float(sums['absolute_error'].mean()) == pytest.approx(metrics['mae'].value, rel=1e-6)
