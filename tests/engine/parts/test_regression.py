@@ -54,7 +54,7 @@ def test_a_batch_is_learned() -> None:
     ('shapes', 'message'),
     [
         ({'features': (5,)}, "needs the field 'targets'; the dataset has: features"),
-        ({'features': (5,), 'targets': ()}, r'targets of shape \[k\]; the dataset has them as \[\]'),
+        ({'features': (5,), 'targets': ()}, r"targets of shape \[K\]; the dataset's have shape \[\]"),
     ],
 )
 def test_data_that_do_not_fit_are_refused(shapes: Any, message: str) -> None:
