@@ -135,8 +135,7 @@ OTHER_OBSERVERS = {
     'another value of a macro in a tuple': OBSERVED.replace('SIZE = 3', 'SIZE = 4'),
     'another function': OBSERVED.replace('alert.above', 'alert.below'),
     'another scope': OBSERVED.replace('x/', 'y/'),
-    'none': 'RATE = 0.1\n'
-    + ''.join(OBSERVED.splitlines(keepends=True)[4:6] + OBSERVED.splitlines(keepends=True)[10:]),
+    'none': UNOBSERVED,
 }
 
 
