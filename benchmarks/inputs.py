@@ -35,7 +35,7 @@ from engine.sharding import Jit
 from engine.training.batches.decoding import TRIES, Crops
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.order import Order
-from engine.training.batches.source import batch_source
+from engine.training.batches.training import batch_source
 from engine.workspace import REPOSITORY
 
 ROUNDS, SECONDS, BATCH = 5, 2.0, 128

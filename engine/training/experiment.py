@@ -18,7 +18,8 @@ from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.order import Order
-from engine.training.batches.source import BatchSource, batch_source, training_batch
+from engine.training.batches.source import BatchSource
+from engine.training.batches.training import batch_source, training_batch
 from engine.training.steps import StepFunctions, TracedSteps
 
 

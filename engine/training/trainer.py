@@ -7,7 +7,7 @@ stop, never a clock.
 The trip of a training batch, from the order of examples to the loss and back:
 
 1. `batches/order.py`, `Order.indices`: seed and step give the indices of the examples.
-2. `batches/source.py`, `batch_source`: `OnDevice` sends the indices, `FromHost` gathered or decoded examples.
+2. `batches/training.py`, `batch_source`: `OnDevice` sends the indices, `FromHost` the examples themselves.
 3. `steps.py`, `StepFunctions.trace`: inside the compiled `train_step`, the payload becomes the batch.
 4. `sharding.py`, `Jit.batch`: the batch is split over the devices and gets the `index` of each row.
 5. `parts/supervised.py`, `BoundSupervised.update`: the task augments it and prepares the network's inputs.

@@ -18,7 +18,7 @@ from engine.training.batches import decoding
 from engine.training.batches.decoding import TRIES, Crops, Decoder
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.order import Order
-from engine.training.batches.source import training_batch
+from engine.training.batches.training import training_batch
 from tests.engine import photos
 
 CROPS = Crops(size=32)

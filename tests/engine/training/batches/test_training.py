@@ -14,7 +14,7 @@ from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.from_host import PREFETCHED_STEPS, FromHost
 from engine.training.batches.on_device import OnDevice
 from engine.training.batches.order import Order
-from engine.training.batches.source import batch_source, training_batch
+from engine.training.batches.training import batch_source, training_batch
 from tests.engine import photos, tiny
 
 SIZES = [(7, 3), (8, 4), (3, 8), (1, 2), (5, 5)]  # (examples, batch size)
@@ -127,9 +127,9 @@ def test_a_batch_may_be_indexed_by_a_loop_of_the_program(kind: Any) -> None:
 def test_examples_that_fit_stay_on_the_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     examples, order = tiny.examples(4), Order(4, 2, seed=0)
     bytes_of_all = 4 * (16 + 4)
-    monkeypatch.setattr('engine.training.batches.source.MAX_DEVICE_BYTES', bytes_of_all)
+    monkeypatch.setattr('engine.training.batches.training.MAX_DEVICE_BYTES', bytes_of_all)
     assert isinstance(batch_source(examples, order, Jit()), OnDevice)
-    monkeypatch.setattr('engine.training.batches.source.MAX_DEVICE_BYTES', bytes_of_all - 1)
+    monkeypatch.setattr('engine.training.batches.training.MAX_DEVICE_BYTES', bytes_of_all - 1)
     assert isinstance(batch_source(examples, order, Jit()), FromHost)
 
 
