@@ -73,7 +73,7 @@ ROOMS = {
         'workspace',
     },
     'checks': {'datasets', 'errors', 'files', 'interfaces', 'outputs', 'render', 'sharding', 'training'},
-    'run_reader': {'errors', 'files', 'outputs', 'render'},
+    'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
     'evaluation': {'errors', 'files', 'kinds', 'outputs', 'render', 'run_reader'},
     'kinds': {'errors', 'evaluation', 'outputs', 'render'},
 }
@@ -85,6 +85,7 @@ WITHOUT_FRAMEWORKS = {
     'render',
     'outputs',
     'kinds',
+    'runs',
     'run_reader',
     'evaluation',
     'forks',

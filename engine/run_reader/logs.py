@@ -14,12 +14,11 @@ import pandas as pd
 from engine import files
 from engine.errors import UserError
 from engine.run_reader import settings
+from engine.runs.status import HEARTBEAT_TIMEOUT, RunState
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
-STATES = ('running', 'finished', 'interrupted', 'failed')
 REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for
 KINDS = ('data', REST, 'evaluation', 'checkpoint')
-SILENT = 60.0  # seconds without a heart-beat after which a run is taken for dead; there is one every 5
 LONGEST = 2**53  # no step is beyond it: floats count no further
 LARGEST = 3.5e38  # no metric is beyond it: they are float32
 
@@ -95,7 +94,7 @@ def read(folder: Path) -> TrainingLogs:
     best = re.findall(r"'(\w+)'", config.trainer('best'))
     return TrainingLogs(
         folder=folder,
-        state=status['state'] if status.get('state') in STATES else 'unknown',
+        state=status['state'] if status.get('state') in list(RunState) else 'unknown',
         steps=int(steps) if re.fullmatch('[0-9]{1,15}', steps) else None,
         best=(best[0], best[1]) if len(best) == 2 else ('', ''),
         train=train,
@@ -112,7 +111,7 @@ def _status(folder: Path, notes: list[str]) -> dict[str, Any]:
         notes.append('status.json is damaged')
     if status.get('error'):
         notes.append(f'it ended by an error: {_printable(str(status["error"]))}')
-    if status.get('state') == 'running':
+    if status.get('state') == RunState.RUNNING:
         notes.append(_liveliness(status.get('heartbeat')))
     return status
 
@@ -123,7 +122,7 @@ def _liveliness(heartbeat: Any) -> str:
         silence = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds()
     except (TypeError, ValueError):
         return 'status.json says running, without a time'
-    if silence < SILENT:
+    if silence < HEARTBEAT_TIMEOUT:
         return 'still running: this is how far it is'
     return f'status.json says running, and its last heart-beat was at {heartbeat}: killed, it seems'
 

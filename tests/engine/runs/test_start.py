@@ -1,0 +1,91 @@
+"""What decides whether a run begins, continues or is refused, row by row of the table in `start.py`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.errors import UserError
+from engine.runs import start
+from engine.runs.run_folder import Run
+from engine.runs.start import Decision
+from engine.runs.status import RunState
+from tests.engine.runs.test_run_folder import DIGITS
+
+RATE = {'mlp.MLP.rate': ('0.1', '0.2')}
+MORE_STEPS = {start.STEPS: ('10', '20')}
+FEWER_STEPS = {start.STEPS: ('20', '10')}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run that was interrupted."""
+    run = Run.begin(DIGITS, tmp_path / 'run')
+    run.config.write_text('STEPS = 10\n')
+    run.record_config()
+    run.record_data(DIGITS)
+    run.write_status(state=RunState.INTERRUPTED)
+    return run
+
+
+def decided(
+    run: Run | None,
+    changes: Mapping[str, tuple[str, str]] | None = None,
+    accept_changes: bool = False,
+    damage: str = '',
+) -> Decision:
+    return start.decide(run, DIGITS, changes or {}, accept_changes, lambda _: damage)
+
+
+def test_without_a_run_one_begins() -> None:
+    assert decided(None) == Decision.BEGIN
+
+
+def test_an_unfinished_run_continues(run: Run) -> None:
+    assert decided(run) == Decision.CONTINUE
+
+
+def test_a_finished_run_has_nothing_left_unless_it_is_damaged(run: Run, said: list[str]) -> None:
+    run.write_status(state=RunState.FINISHED)
+    assert decided(run) == Decision.NOTHING_LEFT
+    assert decided(run, damage='train.jsonl has changed') == Decision.CONTINUE
+    assert said == ['this run was finished and has been damaged since: train.jsonl has changed']
+
+
+@pytest.mark.parametrize('state', [RunState.FINISHED, RunState.INTERRUPTED])
+def test_more_steps_continue_a_run(state: RunState, run: Run) -> None:
+    run.write_status(state=state)
+    assert decided(run, MORE_STEPS) == Decision.CONTINUE
+
+
+@pytest.mark.parametrize('changes', [RATE, FEWER_STEPS, RATE | MORE_STEPS])
+def test_other_changes_must_be_accepted(changes: Mapping[str, tuple[str, str]], run: Run) -> None:
+    with pytest.raises(UserError) as error:
+        decided(run, changes)
+    for name, (old, new) in changes.items():
+        assert f'  {name}: {old} -> {new}\n' in str(error.value)
+    assert decided(run, changes, accept_changes=True) == Decision.CONTINUE
+
+
+def test_other_data_are_refused_whatever_is_accepted(run: Run) -> None:
+    run.record_data(replace(DIGITS, fingerprint='another'))
+    with pytest.raises(UserError, match='began with other data'):
+        decided(run, RATE, accept_changes=True)
+
+
+def test_the_command_line_names_an_existing_run_or_a_new_one(run: Run, tmp_path: Path) -> None:
+    assert start.existing_run(None, None) is None
+    assert start.existing_run(None, str(tmp_path / 'new')) is None
+    assert start.existing_run(None, str(run.folder)) == run
+    assert start.existing_run(str(run.folder), None) == run
+    with pytest.raises(UserError, match='nowhere is not a run'):
+        start.existing_run('nowhere', None)
+    with pytest.raises(UserError, match='Pass only one of them'):
+        start.existing_run('a', 'b')
+
+
+def test_an_edited_config_is_refused(run: Run) -> None:
+    run.config.write_text('STEPS = 11\n')
+    with pytest.raises(UserError, match='has changed since the run began'):
+        start.existing_run(str(run.folder), None)
