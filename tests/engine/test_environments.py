@@ -14,9 +14,9 @@ from engine.outputs import kind as kinds
 from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
-from tests.engine import every_kind
+from tests.engine import sample_outputs
 from tests.engine.outputs.test_outputs_document import NUMPY, SCIKIT_LEARN
-from tests.engine.written_runs import write_run
+from tests.engine.sample_runs import write_run
 
 
 def make(folder: Path, *requirements: str) -> Path:
@@ -66,7 +66,7 @@ def test_the_pins_are_those_of_training() -> None:
 
 def test_outputs_of_every_kind_are_evaluated(python: Path, tmp_path: Path) -> None:
     for kind in kinds.KINDS:
-        every_kind.write(tmp_path / 'it' / kind, kind)
+        sample_outputs.write(tmp_path / 'it' / kind, kind)
     binding = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
     script(python, 'eval.sh', tmp_path / 'it', f'--output={tmp_path}/found', f'--gin_bindings={binding}')
     for kind in kinds.KINDS:
@@ -78,7 +78,7 @@ def test_outputs_of_every_kind_are_evaluated(python: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize('kind', kinds.KINDS)
 def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path, kind: str) -> None:
     for seed in (0, 1):
-        every_kind.write(tmp_path / 'it' / str(seed), kind, seed)
+        sample_outputs.write(tmp_path / 'it' / str(seed), kind, seed)
     rows = compared(python, tmp_path / 'it')
     assert {row['outputs'] for row in rows} == {'0', '1'}
 

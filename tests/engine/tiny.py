@@ -1,4 +1,4 @@
-"""Tiny real things to test with: images of three classes, tasks on them, and the programs they make."""
+"""A small problem to test with: images of three classes, tasks on them, and their compiled steps."""
 
 from functools import partial
 from typing import Any

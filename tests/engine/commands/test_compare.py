@@ -14,9 +14,9 @@ from scipy import special
 
 from engine.evaluation.evaluator import Evaluator
 from engine.outputs import outputs
-from tests.engine import every_kind
+from tests.engine import sample_outputs
 from tests.engine.commands.test_evaluate import REPOSITORY, WATCHED
-from tests.engine.evaluation.cases import random_case
+from tests.engine.random_logits import random_logits
 
 CONFIG = """\
 from research.models import mlp
@@ -37,7 +37,7 @@ mlp.MLP.name = 'a = b %WIDTH'
 # =====
 trainer.Trainer.seed = %SEED
 """
-LABELS = random_case(0, examples=200)[1]
+LABELS = random_logits(0, examples=200)[1]
 
 
 def scores(strength: float, seed: int = 0, labels: np.ndarray = LABELS) -> np.ndarray:
@@ -415,15 +415,15 @@ def test_seeds_of_methods_that_are_no_runs(program, tmp_path: Path):
 
 def test_features_of_another_extractor_are_not_compared(program, tmp_path: Path):
     for digest in 'ab':
-        every_kind.write(tmp_path / digest, 'generation', details={'extractor_sha256': digest})
+        sample_outputs.write(tmp_path / digest, 'generation', details={'extractor_sha256': digest})
     code, _, err = program('compare', str(tmp_path), '--resamples=100')
     assert (code, 'extractor_sha256 is a and b' in err) == (2, True)
 
 
 def test_small_numbers_are_shown(program, tmp_path: Path):
-    arrays = {name: each * np.float32(1e-6) for name, each in every_kind.arrays('regression').items()}
+    arrays = {name: each * np.float32(1e-6) for name, each in sample_outputs.arrays('regression').items()}
     for name in 'ab':
-        every_kind.write(tmp_path / name, 'regression', arrays=arrays)
+        sample_outputs.write(tmp_path / name, 'regression', arrays=arrays)
     code, out, _ = program('compare', str(tmp_path), '--resamples=100')
     shown = table(out)[0]['root mean squared error (units of the targets) ↓'].strip('*')
     rmse = np.sqrt(np.mean((arrays['values'] - arrays['targets']).astype(float) ** 2))
@@ -453,7 +453,7 @@ def test_log_losses_of_logits_and_of_probabilities_are_not_tested(program, tmp_p
     chances = special.softmax(logits, axis=1)
     more: dict[str, Any] = {'arrays': {'probabilities': chances, 'labels': LABELS}}
     ids = outputs.read(tmp_path / 'logits').ids
-    every_kind.write(tmp_path / 'chances', 'classification', class_names=[], ids=ids, **more)
+    sample_outputs.write(tmp_path / 'chances', 'classification', class_names=[], ids=ids, **more)
     code, out, _ = program('compare', str(tmp_path), '--resamples=100', '--metric=log_loss')
     assert (code, 'nothing is marked' in out, 'p' in table(out)[0]) == (0, True, False)
     assert 'Log loss takes probabilities below 1.2e-7 as that' in out

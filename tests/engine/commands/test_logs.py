@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.workspace import REPOSITORY
-from tests.engine.written_runs import append, write_lines, write_run
+from tests.engine.sample_runs import append, write_lines, write_run
 
 # What runs the program and then tells which of these it has imported.
 WATCHED = """

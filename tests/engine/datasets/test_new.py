@@ -1,4 +1,4 @@
-"""Datasets that are begun: unedited they build, check, explore and train, each kind."""
+"""Datasets created by `new`: unedited, those of every kind build, pass the checks, have a page and train."""
 
 import os
 import re

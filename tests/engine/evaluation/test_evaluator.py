@@ -8,15 +8,14 @@ import pytest
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.outputs import outputs
-
-from .cases import random_case
+from tests.engine.random_logits import random_logits
 
 EVALUATOR = Evaluator(resamples=200)
 
 
 @pytest.fixture
 def folder(save) -> Path:
-    return save(*random_case(0, classes=7), class_names=list('abcdefg'), project='zoo', run='r1', step=7)
+    return save(*random_logits(0, classes=7), class_names=list('abcdefg'), project='zoo', run='r1', step=7)
 
 
 def test_all_is_written(folder: Path):
@@ -53,7 +52,7 @@ def test_metrics_json(folder: Path):
         'log_loss',
         'calibration_error',
     ]
-    logits, labels = random_case(0, classes=7)
+    logits, labels = random_logits(0, classes=7)
     accuracy = found['metrics']['accuracy']
     assert accuracy['value'] == pytest.approx((logits.argmax(axis=1) == labels).mean())
     assert accuracy['interval'][0] < accuracy['value'] < accuracy['interval'][1]

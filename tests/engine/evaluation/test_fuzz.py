@@ -23,7 +23,7 @@ from hypothesis.extra.numpy import arrays
 from engine.commands import command_line, compare, evaluate
 from engine.outputs import kind as kinds
 from engine.render import escape
-from tests.engine import every_kind
+from tests.engine import sample_outputs
 
 EXAMPLES = int(os.environ.get('FUZZ', 0))
 # The same examples each time, unless more of them are asked for.
@@ -51,8 +51,8 @@ FLOATS = st.floats(width=32) | st.sampled_from([0.0, 0.5, 1.0, -1.0, 3.4e38, -3.
 def folder_of(kind: str, **more: Any) -> Iterator[Path]:
     """Writes outputs beside sound ones, in a folder that lives as long as the block."""
     with tempfile.TemporaryDirectory() as name:
-        every_kind.write(Path(name) / 'sound', kind)
-        yield every_kind.write(Path(name) / 'it', kind, 1, **more)
+        sample_outputs.write(Path(name) / 'sound', kind)
+        yield sample_outputs.write(Path(name) / 'it', kind, 1, **more)
 
 
 def judge(folder: Path) -> None:
@@ -145,7 +145,7 @@ def test_edited_files(kind: str, draw: st.DataObject) -> None:
             content = content[:start] + draw.draw(BYTES) + content[end:]
         path.write_bytes(content)
         if path.name != 'manifest.json':
-            every_kind.seal(folder)
+            sample_outputs.seal(folder)
         judge(folder)
 
 

@@ -19,8 +19,7 @@ from engine.evaluation.results.bootstrap import Bootstrap
 from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 from tests.engine.kinds.detection.test_evaluate import scenes
-
-from .cases import random_case
+from tests.engine.random_logits import random_logits
 
 DOCUMENT = (REPOSITORY / 'docs/metrics.md').read_text(encoding='utf-8')
 (CODE,) = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOTALL)
@@ -48,7 +47,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_the_document_is_true(save, module, program, tmp_path: Path):
     _, config = module(CODE, CONFIG)
-    logits, labels = random_case(0)
+    logits, labels = random_logits(0)
     folder = save(logits, labels)
     code, out, err = program('evaluate', str(folder), f'--gin_file={config}')
     assert (code, err) == (0, '')
@@ -74,7 +73,7 @@ def test_the_document_is_true(save, module, program, tmp_path: Path):
 
 def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, tmp_path: Path):
     code, config = module(CODE, CONFIG)
-    folder = save(*random_case(0))
+    folder = save(*random_logits(0))
     assert program('evaluate', str(folder), f'--gin_file={config}')[0] == 0
     first = (folder / 'evaluation/metrics.json').read_bytes()
     known = json.loads(first)
@@ -96,7 +95,7 @@ def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, 
 
 def test_a_comparison_by_it(save, module, program):
     _, config = module(CODE, CONFIG)
-    logits, labels = random_case(0)
+    logits, labels = random_logits(0)
     worse = save(logits + 2 * np.random.default_rng(1).normal(size=logits.shape), labels, name='worse')
     better = save(logits + 9 * np.eye(4)[labels], labels, name='better')
     for metric in NAMES[1:]:
@@ -122,7 +121,7 @@ def test_a_number_that_is_a_mean_has_the_interval_of_the_mean(save):
     def share_wrong(logits, labels):
         return np.mean(wrong(logits, labels))
 
-    report = Evaluator(resamples=4000, metrics=[wrong, share_wrong]).report(save(*random_case(1)))
+    report = Evaluator(resamples=4000, metrics=[wrong, share_wrong]).report(save(*random_logits(1)))
     one, two = report.metrics['wrong'], report.metrics['share_wrong']
     assert one.value == two.value
     np.testing.assert_allclose(one.interval, two.interval, atol=0.02)
@@ -170,7 +169,7 @@ def test_an_array_that_is_missing_may_have_a_default(save):
     def either(labels, logits=None, probabilities=None):
         return np.full(len(labels), (logits is not None) + 2.0 * (probabilities is not None))
 
-    logits, labels = random_case(2)
+    logits, labels = random_logits(2)
     flat = np.full_like(logits, 0.25)
     evaluator = Evaluator(resamples=100, metrics=[either])
     assert evaluator.report(save(logits, labels)).metrics['either'].value == 1
@@ -218,13 +217,13 @@ FAULTS = {
 @pytest.mark.parametrize('metric, message', FAULTS.values(), ids=FAULTS)
 def test_faults(metric: Callable[..., Any], message: str, save):
     with pytest.raises(UserError, match=message):
-        Evaluator(resamples=100, metrics=[told(metric)]).report(save(*random_case(0)))
+        Evaluator(resamples=100, metrics=[told(metric)]).report(save(*random_logits(0)))
 
 
 @pytest.mark.parametrize('name', ['accuracy', 'rank', 'confidence'])
 def test_a_name_that_is_taken(name: str, save):
     with pytest.raises(UserError, match=f'there is a metric or column {name!r} already'):
-        Evaluator(resamples=100, metrics=[told(lambda labels: labels, name)]).report(save(*random_case(0)))
+        Evaluator(resamples=100, metrics=[told(lambda labels: labels, name)]).report(save(*random_logits(0)))
 
 
 @pytest.mark.parametrize('metric', [3, 'accuracy', Bootstrap, np.mean(1.0)])
@@ -244,7 +243,7 @@ def test_undefined_on_some_resamples_or_on_all(save):
         seen.append(1)
         return 1.0 if len(seen) == 1 else np.nan
 
-    folder = save(*random_case(0))
+    folder = save(*random_logits(0))
     assert Evaluator(resamples=100, metrics=[sometimes]).report(folder).metrics['sometimes'].interval == [
         1,
         1,
@@ -255,7 +254,7 @@ def test_undefined_on_some_resamples_or_on_all(save):
 
 
 def test_only_these_in_this_order(save):
-    folder = save(*random_case(0))
+    folder = save(*random_logits(0))
     report = Evaluator(resamples=100, only=('log_loss', 'macro_f1')).report(folder)
     assert list(report.metrics) == list(report.headline) == ['log_loss', 'macro_f1']
     with pytest.raises(UserError, match=r"classification has no metric 'log_los'. Did you mean 'log_loss'"):
@@ -264,7 +263,7 @@ def test_only_these_in_this_order(save):
 
 def test_a_binding_of_a_metric_that_is_not_told_is_a_mistake(save, module, program):
     path, config = module(CODE, CONFIG.replace('@cost.expected_cost, ', '').replace("'expected_cost', ", ''))
-    folder = save(*random_case(0))
+    folder = save(*random_logits(0))
     code, out, err = program('evaluate', str(folder), f'--gin_file={config}')
     assert (code, out) == (2, '')
     assert f'{path.stem}.expected_cost.missed is not used' in err
@@ -273,7 +272,7 @@ def test_a_binding_of_a_metric_that_is_not_told_is_a_mistake(save, module, progr
 
 def test_a_file_that_is_no_python(save, module, program):
     path, config = module(CODE + 'def more(:\n', CONFIG)
-    code, _, err = program('evaluate', str(save(*random_case(0))), f'--gin_file={config}')
+    code, _, err = program('evaluate', str(save(*random_logits(0))), f'--gin_file={config}')
     assert (code, err) == (2, f'error: {path}:{CODE.count(chr(10)) + 1}: invalid syntax.\n')
 
 

@@ -11,12 +11,12 @@ from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.outputs import kind as kinds
 from engine.outputs import outputs
-from tests.engine import every_kind
+from tests.engine import sample_outputs
 
 FLOATS = [
     (kind, name)
     for kind in kinds.KINDS
-    for name, array in every_kind.arrays(kind).items()
+    for name, array in sample_outputs.arrays(kind).items()
     if array.dtype.kind == 'f'
 ]
 
@@ -28,9 +28,9 @@ def evaluate(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(('kind', 'name'), FLOATS)
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
 def test_what_is_no_number_is_refused_by_name(tmp_path: Path, kind: str, name: str, bad: float) -> None:
-    arrays = every_kind.arrays(kind)
+    arrays = sample_outputs.arrays(kind)
     arrays[name][(-1,) * arrays[name].ndim] = bad
-    folder = every_kind.write(tmp_path / 'it', kind, arrays=arrays)
+    folder = sample_outputs.write(tmp_path / 'it', kind, arrays=arrays)
     with pytest.raises(UserError, match=rf'{name}\.npy .*(not finite|NaN|no log-prob|no box)'):
         evaluate(folder)
     assert not (folder / 'evaluation').exists()
@@ -39,7 +39,7 @@ def test_what_is_no_number_is_refused_by_name(tmp_path: Path, kind: str, name: s
 @pytest.mark.parametrize('kind', kinds.KINDS)
 def test_no_example_is_refused(tmp_path: Path, kind: str) -> None:
     """Nothing here writes such a folder; someone's program may."""
-    folder = every_kind.write(tmp_path / 'it', kind)
+    folder = sample_outputs.write(tmp_path / 'it', kind)
     manifest = json.loads((folder / outputs.MANIFEST).read_text())
     for name, stated in manifest['arrays'].items():
         none = np.load(folder / f'{name}.npy')[:0]
@@ -47,7 +47,7 @@ def test_no_example_is_refused(tmp_path: Path, kind: str) -> None:
         stated['shape'] = none.shape
     (folder / outputs.IDS).write_text('')
     (folder / outputs.MANIFEST).write_text(json.dumps(manifest | {'examples': 0}))
-    every_kind.seal(folder)
+    sample_outputs.seal(folder)
     with pytest.raises(UserError, match='there are no examples'):
         evaluate(folder)
 
@@ -55,8 +55,8 @@ def test_no_example_is_refused(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize('kind', [each for each in kinds.KINDS if each != 'generation'])
 def test_one_example_has_every_metric_a_number_and_no_doubt(tmp_path: Path, kind: str) -> None:
     """Generation refuses one sample: no distance between sets is told by it (tests of generation)."""
-    folder = every_kind.write(
-        tmp_path / 'it', kind, arrays=every_kind.arrays(kind, examples=1), ids=['alone']
+    folder = sample_outputs.write(
+        tmp_path / 'it', kind, arrays=sample_outputs.arrays(kind, examples=1), ids=['alone']
     )
     metrics = evaluate(folder)['metrics']
     assert metrics

@@ -17,8 +17,8 @@ from engine.errors import UserError
 from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
-from tests.engine import every_kind
-from tests.engine.written_runs import write_run
+from tests.engine import sample_outputs
+from tests.engine.sample_runs import write_run
 
 HEADER = "{'descr': '<i4', 'fortran_order': False, 'shape': (8,), }"
 # As many brackets as a header may have signs, and then many more.
@@ -27,7 +27,7 @@ DEEP = '(' * 9000
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return every_kind.write(tmp_path / 'it', 'classification')
+    return sample_outputs.write(tmp_path / 'it', 'classification')
 
 
 def refusal(program: Program, folder: Path) -> str:
@@ -55,7 +55,7 @@ def write_header(
     size = (len(header) if length is None else length).to_bytes(2 if version[0] == 1 else 4, 'little')
     content = b'\x93NUMPY' + version + size + header + bytes(32)
     (folder / 'labels.npy').write_bytes(content)
-    every_kind.seal(folder)
+    sample_outputs.seal(folder)
 
 
 # Headers of arrays.
@@ -98,7 +98,7 @@ def test_headers(program: Program, folder: Path, header: str, more: dict[str, An
 def test_the_order_in_memory_changes_nothing(folder: Path) -> None:
     logits = np.array(outputs.read(folder).arrays['logits'])
     np.save(folder / 'logits.npy', np.asfortranarray(logits))
-    every_kind.seal(folder)
+    sample_outputs.seal(folder)
     np.testing.assert_array_equal(outputs.read(folder).arrays['logits'], logits)
 
 
@@ -199,13 +199,13 @@ def test_a_manifest_of_100_megabytes(program: Program, folder: Path) -> None:
 def test_ids(program: Program, folder: Path, name: str) -> None:
     ids = [name, *map(str, range(7))]
     (folder / 'ids.txt').write_text(''.join(f'{each}\n' for each in ids), encoding='utf-8')
-    every_kind.seal(folder)
+    sample_outputs.seal(folder)
     assert 'is not an id' in refusal(program, folder)
 
 
 def test_such_names_are_not_written_either(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='holds control characters'):
-        every_kind.write(tmp_path / 'it', 'classification', class_names=['a', 'b', '\x1b[31m'])
+        sample_outputs.write(tmp_path / 'it', 'classification', class_names=['a', 'b', '\x1b[31m'])
 
 
 # Names that mean something elsewhere.
@@ -220,11 +220,11 @@ NASTY = (
 
 @pytest.fixture
 def nasty(tmp_path: Path) -> Path:
-    arrays = every_kind.arrays('classification')
+    arrays = sample_outputs.arrays('classification')
     logits = np.concatenate([arrays['logits'], arrays['logits'][:, :1]], axis=1)
     more = {'class_names': NASTY, 'ids': [*NASTY, '猫', 'x' * 5000, '*b*', '-1e-05']}
     more |= dict(zip(('project', 'run', 'dataset', 'split'), NASTY, strict=True))
-    return every_kind.write(tmp_path / 'it', 'classification', arrays=arrays | {'logits': logits}, **more)
+    return sample_outputs.write(tmp_path / 'it', 'classification', arrays=arrays | {'logits': logits}, **more)
 
 
 def test_evaluations_hold_no_formula_and_no_markup(program: Program, nasty: Path) -> None:
@@ -246,7 +246,7 @@ def test_comparisons_hold_no_markup(program: Program, nasty: Path, form: str) ->
     other = nasty.with_name('=1+1 <b> & $x')
     nasty.rename(other)
     found = outputs.read(other)
-    every_kind.write(
+    sample_outputs.write(
         nasty, 'classification', arrays=dict(found.arrays), ids=found.ids, class_names=found.class_names
     )
     code, out, _ = program('compare', str(other), str(nasty), '--resamples=100', f'--format={form}')
@@ -262,7 +262,7 @@ def test_comparisons_hold_no_markup(program: Program, nasty: Path, form: str) ->
 def test_names_of_folders_are_shown_harmless(program: Program, folder: Path) -> None:
     other = folder.with_name('\x1b[31m')
     folder.rename(other)
-    every_kind.write(folder, 'classification')
+    sample_outputs.write(folder, 'classification')
     code, out, _ = program('compare', str(folder.parent), '--resamples=100')
     assert (code, r'\x1b' in out, '\x1b' in out) == (0, True, False)
     for more in (['--check'], ['--export=csv'], []):

@@ -9,7 +9,7 @@ from engine.errors import UserError
 from engine.files import short_names
 from engine.render import text_tables
 from engine.run_reader import curves, logs, summary
-from tests.engine.written_runs import append, write_run
+from tests.engine.sample_runs import append, write_run
 
 
 @pytest.fixture

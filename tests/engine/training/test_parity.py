@@ -12,7 +12,7 @@ import pytest
 from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
-from tests.engine.datasets.begun import begun
+from tests.engine.datasets.new_datasets import new_datasets
 
 # What training calls a metric: the evaluator's name for it, and what makes the one of the other.
 Pairs = dict[str, tuple[str, Callable[[float], float]]]
@@ -64,7 +64,7 @@ def test_shipped_experiments(
 
 
 def test_regression(program: Program, tmp_path: Path) -> None:
-    with begun(tmp_path, parity_rows='arrays') as made:
+    with new_datasets(tmp_path, parity_rows='arrays') as made:
         for file in ('configs/base.gin', 'pyproject.toml'):
             shutil.copy(REPOSITORY / file, made.repository / file)
         config = made.repository / 'configs/parity_rows.gin'

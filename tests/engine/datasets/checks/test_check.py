@@ -10,24 +10,24 @@ import pytest
 from PIL import Image
 
 from engine.datasets.checks import check
-from tests.engine.datasets.begun import Begun, begun
+from tests.engine.datasets.new_datasets import DatasetSandbox, new_datasets
 
 KINDS = {'check_images': 'images', 'check_masks': 'masks', 'check_text': 'text', 'check_arrays': 'arrays'}
 
 
 @pytest.fixture(scope='module')
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
-    with begun(tmp_path_factory.mktemp('sound'), **KINDS) as made:
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetSandbox]:
+    with new_datasets(tmp_path_factory.mktemp('sound'), **KINDS) as made:
         yield made
 
 
 @pytest.fixture
-def copy(sound: Begun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begun]:
+def copy(sound: DatasetSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatasetSandbox]:
     """Datasets to be spoilt: a workspace of one's own, and a repository that is mended afterwards."""
     shutil.copytree(sound.workspace, tmp_path / 'workspace')
     shutil.copytree(sound.repository / 'data', tmp_path / 'data')
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
-    yield Begun(sound.repository, tmp_path / 'workspace')
+    yield DatasetSandbox(sound.repository, tmp_path / 'workspace')
     shutil.rmtree(sound.repository / 'data')
     shutil.copytree(tmp_path / 'data', sound.repository / 'data')
 
@@ -39,11 +39,13 @@ def wrong(name: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize('name', [name + config for name in KINDS for config in ('', '/toy')])
-def test_the_sound_pass(name: str, sound: Begun) -> None:
+def test_the_sound_pass(name: str, sound: DatasetSandbox) -> None:
     assert wrong(name) == []
 
 
-def test_all_is_right_again_after_the_workspace_moved(copy: Begun, tmp_path: Path, monkeypatch) -> None:
+def test_all_is_right_again_after_the_workspace_moved(
+    copy: DatasetSandbox, tmp_path: Path, monkeypatch
+) -> None:
     """`copy` has moved once; now again."""
     assert wrong('check_images/toy') == []
     copy.workspace.rename(tmp_path / 'elsewhere')
@@ -326,14 +328,14 @@ def no_title(folder: Path, bytes_: Path) -> None:
 
 
 @pytest.mark.parametrize('planted', FAULTS)
-def test_a_fault_is_found(planted: str, copy: Begun) -> None:
+def test_a_fault_is_found(planted: str, copy: DatasetSandbox) -> None:
     plant, name, found_by, said = FAULTS[planted]
     plant(copy.folder(name), copy.bytes(name))
     found = wrong(f'{name}/toy')
     assert any(by == found_by and re.search(said, what) for by, what in found), found
 
 
-def test_all_faults_are_found_at_once_and_many_of_a_kind_are_counted(copy: Begun) -> None:
+def test_all_faults_are_found_at_once_and_many_of_a_kind_are_counted(copy: DatasetSandbox) -> None:
     folder, bytes_ = copy.folder('check_images'), copy.bytes('check_images')
     no_citation(folder, bytes_)
     another_label(folder, bytes_)
@@ -346,7 +348,7 @@ def test_all_faults_are_found_at_once_and_many_of_a_kind_are_counted(copy: Begun
     assert re.fullmatch(r'and \d+ more like these', files[-1])
 
 
-def test_originals_that_cannot_be_built_from_are_named(copy: Begun) -> None:
+def test_originals_that_cannot_be_built_from_are_named(copy: DatasetSandbox) -> None:
     bytes_ = copy.bytes('check_images')
     shutil.rmtree(bytes_ / 'records/check_images/toy')
     (bytes_ / 'toy/images/val_002.png').unlink()
@@ -355,7 +357,7 @@ def test_originals_that_cannot_be_built_from_are_named(copy: Begun) -> None:
     assert len([what for _, what in found if 'is damaged' in what]) == 1  # said once
 
 
-def test_the_program_prints_a_table_and_the_fingerprint(sound: Begun, program) -> None:
+def test_the_program_prints_a_table_and_the_fingerprint(sound: DatasetSandbox, program) -> None:
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
     lines = out.splitlines()
     assert code == 0
@@ -364,7 +366,7 @@ def test_the_program_prints_a_table_and_the_fingerprint(sound: Begun, program) -
     assert ['labels', 'skipped', 'it has no classes'] in [line.split(maxsplit=2) for line in lines]
 
 
-def test_the_program_fails_if_something_is_wrong(copy: Begun, program) -> None:
+def test_the_program_fails_if_something_is_wrong(copy: DatasetSandbox, program) -> None:
     no_readme(copy.folder('check_text'), copy.bytes('check_text'))
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
     assert (code, out.splitlines()[-1]) == (1, 'check_text/toy: something is wrong')

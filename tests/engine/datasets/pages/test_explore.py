@@ -16,7 +16,7 @@ from engine.datasets.reading.dataset import Dataset, load
 from engine.interfaces import Spec
 from engine.render import charts, markup, pictures
 from tests.engine import photos
-from tests.engine.datasets.begun import Begun, begun
+from tests.engine.datasets.new_datasets import DatasetSandbox, new_datasets
 
 KINDS = {'seen_images': 'images', 'seen_masks': 'masks', 'seen_text': 'text', 'seen_arrays': 'arrays'}
 VOID = {'meta', 'br', 'img'}
@@ -26,8 +26,8 @@ EXTERNAL = re.compile(
 
 
 @pytest.fixture(scope='module')
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Begun]:
-    with begun(tmp_path_factory.mktemp('explore'), **KINDS) as made:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetSandbox]:
+    with new_datasets(tmp_path_factory.mktemp('explore'), **KINDS) as made:
         yield made
 
 
@@ -57,7 +57,7 @@ class Parser(HTMLParser):
 
 
 @pytest.mark.parametrize('name', KINDS)
-def test_a_page_is_whole_and_of_nothing_but_itself(name: str, made: Begun) -> None:
+def test_a_page_is_whole_and_of_nothing_but_itself(name: str, made: DatasetSandbox) -> None:
     file = explore.write(name)
     assert file == made.bytes(name) / 'explore/full.html'
     html = file.read_text()
@@ -70,7 +70,7 @@ def test_a_page_is_whole_and_of_nothing_but_itself(name: str, made: Begun) -> No
     assert page.tags['h1'] == 1
 
 
-def test_a_page_shows_examples_by_class(made: Begun) -> None:
+def test_a_page_shows_examples_by_class(made: DatasetSandbox) -> None:
     page = Parser(explore.page('seen_images').html)
     assert page.tags['figure'] == 3 * 3 * 18  # splits, classes, images
     assert page.text.count('slanted') == 3 + 1  # a row in each split, a line of the table
@@ -78,21 +78,21 @@ def test_a_page_shows_examples_by_class(made: Begun) -> None:
     assert '80' in page.text  # of 240 in train
 
 
-def test_a_page_shows_masks_beside_images(made: Begun) -> None:
+def test_a_page_shows_masks_beside_images(made: DatasetSandbox) -> None:
     page = Parser(explore.page('seen_masks').html)
     assert page.tags['image'] == 2 * 3 * 24 + 3  # pairs in each split, and a mean of each
     pixels = np.bincount(load('seen_masks').split('train').arrays['mask'].ravel())
     assert f'{pixels[1] / pixels.sum():.1%}' in page.text
 
 
-def test_a_page_shows_texts_as_they_are(made: Begun) -> None:
+def test_a_page_shows_texts_as_they_are(made: DatasetSandbox) -> None:
     page = Parser(explore.page('seen_text').html)
     first = load('seen_text').split('train').example(0)
     assert first['text'][: first['length']].tobytes().decode() in page.text
     assert page.tags['pre'] == 3 * sections.TEXTS
 
 
-def test_a_page_shows_a_histogram_of_each_column(made: Begun) -> None:
+def test_a_page_shows_a_histogram_of_each_column(made: DatasetSandbox) -> None:
     html = explore.page('seen_arrays/toy').html
     page = Parser(html)
     assert html.count('class="chart"') == 5
@@ -100,7 +100,7 @@ def test_a_page_shows_a_histogram_of_each_column(made: Begun) -> None:
     assert markup.number(values.astype(np.float64).mean()) in page.text
 
 
-def test_a_notebook_shows_the_page_in_a_frame(made: Begun) -> None:
+def test_a_notebook_shows_the_page_in_a_frame(made: DatasetSandbox) -> None:
     page = explore.page('seen_text/toy')
     shown = page._repr_html_()
     assert Parser(shown).tags == {'iframe': 1}

@@ -10,7 +10,7 @@ from engine.evaluation.comparison import paired
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.outputs import outputs
-from tests.engine.evaluation.cases import random_case
+from tests.engine.random_logits import random_logits
 
 
 def slow_bootstrap_p(first: np.ndarray, second: np.ndarray, bootstrap: Bootstrap) -> float:
@@ -27,7 +27,7 @@ def slow_bootstrap_p(first: np.ndarray, second: np.ndarray, bootstrap: Bootstrap
 
 @pytest.mark.parametrize('seed', range(5))
 def test_bootstrap_of_accuracies_against_a_loop(save, seed: int):
-    logits, labels = random_case(seed, examples=40)
+    logits, labels = random_logits(seed, examples=40)
     noise = np.random.default_rng(seed).normal(size=logits.shape)
     evaluator = Evaluator(resamples=500, seed=seed)
     one, two = (

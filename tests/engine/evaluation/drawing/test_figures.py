@@ -5,13 +5,13 @@ from engine.evaluation.drawing import figures
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.classification.evaluate import Classification
 from engine.outputs import outputs
-from tests.engine.evaluation.cases import random_case
+from tests.engine.random_logits import random_logits
 
 
 @pytest.mark.parametrize('classes', [2, 20, 45])
 def test_all_are_drawn_with_title_and_labelled_axes(save, tmp_path, classes: int):
     names = [f'${index} a name too long for an axis' for index in range(classes)]
-    folder = save(*random_case(0, examples=200, classes=classes), class_names=names)
+    folder = save(*random_logits(0, examples=200, classes=classes), class_names=names)
     report = Classification((5,), 15).report(outputs.read(folder), Bootstrap(100, 0.95, 0))
     for name, draw in report.figures.items():
         figure = draw()
@@ -40,7 +40,7 @@ def test_the_confusion_matrix_shows_counts_and_shares(save):
 
 def test_of_many_classes_the_lowest_are_drawn(save):
     report = Classification((5,), 15).report(
-        outputs.read(save(*random_case(0, examples=900, classes=50))), Bootstrap(100, 0.95, 0)
+        outputs.read(save(*random_logits(0, examples=900, classes=50))), Bootstrap(100, 0.95, 0)
     )
     table = report.tables['per_class']
     headline = report.metrics['macro_f1']
@@ -51,7 +51,7 @@ def test_of_many_classes_the_lowest_are_drawn(save):
 
 
 def test_the_reliability_diagram_shows_the_table(save):
-    report = Classification((5,), 10).report(outputs.read(save(*random_case(3))), Bootstrap(100, 0.95, 0))
+    report = Classification((5,), 10).report(outputs.read(save(*random_logits(3))), Bootstrap(100, 0.95, 0))
     table = report.tables['calibration']
     above, below = report.figures['calibration']().axes
     heights = [[patch.get_height() for patch in axes.patches] for axes in (above, below)]  # pyright: ignore

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from engine.outputs import kind as kinds
-from tests.engine import every_kind
-from tests.engine.evaluation.pages.written_outputs import EVIL, N, write, write_in_run
+from tests.engine import sample_outputs
+from tests.engine.evaluation.pages.hostile_outputs import EVIL, N, write, write_in_run
 
 
 @pytest.mark.parametrize('kind', kinds.KINDS)
@@ -38,7 +38,7 @@ def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, pro
 def test_tests_are_in_sight(tmp_path: Path, show: Any, program: Any, media: str) -> None:
     """The table with every column that a classification has fits a window and a sheet."""
     for seed in range(3):
-        every_kind.write(tmp_path / f'outputs/method_{seed}', 'classification', seed)
+        sample_outputs.write(tmp_path / f'outputs/method_{seed}', 'classification', seed)
     page = tmp_path / 'comparison.html'
     program('compare', str(tmp_path / 'outputs'), '--resamples=100', '--format=html', f'--output={page}')
     opened = show(page)

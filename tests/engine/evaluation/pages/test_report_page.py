@@ -8,8 +8,8 @@ import pytest
 
 from engine.evaluation.evaluator import Evaluator
 from engine.outputs import kind as kinds
-from tests.engine import every_kind
-from tests.engine.evaluation.pages.written_outputs import EVIL, N, write, write_in_run
+from tests.engine import sample_outputs
+from tests.engine.evaluation.pages.hostile_outputs import EVIL, N, write, write_in_run
 
 EVALUATOR = Evaluator(resamples=100)
 PICTURED = {'classification', 'segmentation', 'detection', 'image', 'generation', 'regression'}
@@ -87,7 +87,9 @@ def test_mistakes_are_shown_with_what_was_taken_for_what(tmp_path: Path, show: A
 @pytest.mark.parametrize('kind', ['segmentation', 'detection'])
 def test_pictures_without_inputs(kind: str, tmp_path: Path, show: Any) -> None:
     ids = [str(index) for index in range(N)]
-    folder = every_kind.write(tmp_path / 'it', kind, arrays=every_kind.arrays(kind, examples=N), ids=ids)
+    folder = sample_outputs.write(
+        tmp_path / 'it', kind, arrays=sample_outputs.arrays(kind, examples=N), ids=ids
+    )
     opened = show(report(folder))
     assert opened.page.locator('#examples figure svg').count() >= N // 2
     opened.check()

@@ -9,7 +9,7 @@ from sklearn import metrics
 from engine.errors import UserError
 from engine.kinds.classification.class_probabilities import ClassPredictions, label_ranks, read_predictions
 from engine.outputs import outputs
-from tests.engine.evaluation.cases import random_case
+from tests.engine.random_logits import random_logits
 
 
 def read(folder) -> ClassPredictions:
@@ -18,7 +18,7 @@ def read(folder) -> ClassPredictions:
 
 @pytest.mark.parametrize('missing', [(), (0, 2)])
 def test_logits_against_a_loop(save, missing: tuple[int, ...]):
-    logits, labels = random_case(0, missing=missing)
+    logits, labels = random_logits(0, missing=missing)
     predicted = read(save(logits, labels))
     for index, (row, label) in enumerate(zip(logits.tolist(), labels, strict=True)):
         powers = [math.exp(z) for z in row]
@@ -30,7 +30,7 @@ def test_logits_against_a_loop(save, missing: tuple[int, ...]):
 
 
 def test_log_loss_agrees_with_scikit_learn(save):
-    logits, labels = random_case(1)
+    logits, labels = random_logits(1)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     probabilities[3] = np.eye(4)[0]
     for array, scores in (('probabilities', probabilities), ('logits', np.log(probabilities + 1e-30))):
@@ -57,7 +57,7 @@ FIELDS = ('labels', 'predictions', 'confidences', 'ranks', 'log_losses')
 
 @pytest.mark.parametrize('array', ['logits', 'probabilities'])
 def test_float16_is_read_as_the_numbers_that_it_holds(save, array: str):
-    logits, labels = random_case(4, classes=10)
+    logits, labels = random_logits(4, classes=10)
     scores = logits if array == 'logits' else special.softmax(logits, axis=1)
     half = scores.astype(np.float16)
     found = read(save(half, labels, array=array, dtype='float16', name='half'))
@@ -76,7 +76,7 @@ def test_a_small_float16_probability_counts_as_what_it_is(save):
 
 @pytest.mark.parametrize('array', ['logits', 'probabilities'])
 def test_blocks_and_threads_change_nothing(save, monkeypatch: pytest.MonkeyPatch, array: str):
-    logits, labels = random_case(5)
+    logits, labels = random_logits(5)
     scores = logits if array == 'logits' else special.softmax(logits, axis=1)
     folder = save(scores, labels, array=array)
     whole = read(folder)
@@ -89,7 +89,7 @@ def test_blocks_and_threads_change_nothing(save, monkeypatch: pytest.MonkeyPatch
 
 
 def test_memory_is_that_of_a_block(save, monkeypatch: pytest.MonkeyPatch):
-    logits, labels = random_case(6, examples=10_000, classes=200)
+    logits, labels = random_logits(6, examples=10_000, classes=200)
     found = outputs.read(save(logits, labels, dtype='float16'))
     monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK', 2**12)
     tracemalloc.start()
@@ -110,7 +110,7 @@ def test_ranks_against_a_loop_with_ties(seed: int):
 
 
 def test_ranks_agree_with_scikit_learn():
-    logits, labels = random_case(2, classes=7)
+    logits, labels = random_logits(2, classes=7)
     for k in (1, 2, 5):
         expected = metrics.top_k_accuracy_score(labels, logits, k=k, labels=range(7))
         assert (label_ranks(logits, labels) < k).mean() == pytest.approx(expected)
@@ -128,7 +128,7 @@ def test_no_labels(save):
 
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf])
 def test_not_finite(save, bad: float):
-    logits, labels = random_case(3)
+    logits, labels = random_logits(3)
     logits[[5, 9], 1] = bad
     with pytest.raises(
         UserError, match=r"logits\.npy .* for 2 of 60 examples, the first of them 'example 5'"

@@ -5,13 +5,13 @@ from sklearn import metrics
 from engine.kinds.classification import class_scores
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.outputs import outputs
-from tests.engine.evaluation.cases import random_case
+from tests.engine.random_logits import random_logits
 
 
 @pytest.fixture(params=[(), (1,), (0, 2)], ids=str)
 def predicted(request: pytest.FixtureRequest, save) -> ClassPredictions:
     """Predictions in which classes are missing among the labels, though they are predicted."""
-    return read_predictions(outputs.read(save(*random_case(7, missing=request.param))))
+    return read_predictions(outputs.read(save(*random_logits(7, missing=request.param))))
 
 
 def slow_scores(predicted: ClassPredictions, label: int) -> tuple[float, float, float, int]:
@@ -41,7 +41,7 @@ def test_macro_against_a_loop(predicted: ClassPredictions):
 
 
 def test_macro_recall_is_balanced_accuracy(save):
-    predicted = read_predictions(outputs.read(save(*random_case(8))))
+    predicted = read_predictions(outputs.read(save(*random_logits(8))))
     expected = metrics.balanced_accuracy_score(predicted.labels, predicted.predictions)
     assert class_scores.macro(predicted)['recall'] == pytest.approx(expected)
 

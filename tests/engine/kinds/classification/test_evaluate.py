@@ -11,7 +11,7 @@ from engine.kinds.classification.calibration import bin_of
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.kinds.classification.evaluate import Classification
 from engine.outputs import outputs
-from tests.engine.evaluation.cases import random_case
+from tests.engine.random_logits import random_logits
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=0)
 
@@ -26,7 +26,7 @@ def taken(predicted: ClassPredictions, indices: np.ndarray) -> ClassPredictions:
 @pytest.mark.parametrize('missing', [(), (1, 3)])
 def test_each_draw_is_what_the_metrics_say_of_that_resample(save, missing: tuple[int, ...]):
     """The fast sums against the slow way: take the resampled examples and measure them."""
-    predicted = read_predictions(outputs.read(save(*random_case(5, examples=25, missing=missing))))
+    predicted = read_predictions(outputs.read(save(*random_logits(5, examples=25, missing=missing))))
     values = evaluate.resample(predicted, [2, 3], 5, BOOTSTRAP)
     counts_of_draws = np.concatenate(list(BOOTSTRAP._blocks(25)))
     for draw, counts in enumerate(counts_of_draws.astype(int)):
@@ -46,19 +46,22 @@ def certain(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.eye(4, dtype=np.float32)[random.integers(0, 4, 50)], random.integers(0, 4, 50).astype(np.int32)
 
 
-LABELS = random_case(3)[1]
+LABELS = random_logits(3)[1]
 CASES = {
-    'random': random_case(0),
-    'many classes': random_case(1, examples=300, classes=20),
-    'a class missing among the labels': random_case(2, missing=(1,)),
-    'one class alone among the labels': random_case(3, missing=(0, 1, 3)),
-    'a class never predicted': (random_case(4)[0] - np.array([0, 0, 20, 0], np.float32), random_case(4)[1]),
+    'random': random_logits(0),
+    'many classes': random_logits(1, examples=300, classes=20),
+    'a class missing among the labels': random_logits(2, missing=(1,)),
+    'one class alone among the labels': random_logits(3, missing=(0, 1, 3)),
+    'a class never predicted': (
+        random_logits(4)[0] - np.array([0, 0, 20, 0], np.float32),
+        random_logits(4)[1],
+    ),
     'ties': ties(5),
-    'all equal': (np.zeros((30, 4), np.float32), random_case(6, examples=30)[1]),
-    'one example': random_case(7, examples=1),
-    'one class': (random_case(8, classes=1)[0], np.zeros(60, np.int32)),
-    'all right': (random_case(9)[0] + 9 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
-    'all wrong': (random_case(9)[0] - 9 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
+    'all equal': (np.zeros((30, 4), np.float32), random_logits(6, examples=30)[1]),
+    'one example': random_logits(7, examples=1),
+    'one class': (random_logits(8, classes=1)[0], np.zeros(60, np.int32)),
+    'all right': (random_logits(9)[0] + 9 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
+    'all wrong': (random_logits(9)[0] - 9 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
 }
 
 
@@ -148,7 +151,7 @@ def test_one_example(save):
 def test_intervals_hold_the_value_and_narrow_with_examples(save):
     widths = []
     for examples in (50, 5000):
-        found = outputs.read(save(*random_case(9, examples=examples), name=str(examples)))
+        found = outputs.read(save(*random_logits(9, examples=examples), name=str(examples)))
         measured = Classification((2,), 15).report(found, BOOTSTRAP).metrics
         low, high = measured['accuracy'].interval
         assert low < measured['accuracy'].value < high
@@ -158,12 +161,12 @@ def test_intervals_hold_the_value_and_narrow_with_examples(save):
 
 @pytest.mark.parametrize(('top_k', 'expected'), [((2, 3), [2, 3]), ((4, 5), []), ((), [])])
 def test_top_k_where_there_are_more_classes(save, top_k: tuple[int, ...], expected: list[int]):
-    measured = Classification(top_k, 15).report(outputs.read(save(*random_case(1))), BOOTSTRAP).metrics
+    measured = Classification(top_k, 15).report(outputs.read(save(*random_logits(1))), BOOTSTRAP).metrics
     assert [name for name in measured if name.startswith('top')] == [f'top_{k}_accuracy' for k in expected]
 
 
 def test_per_class_table(save):
-    found = outputs.read(save(*random_case(2, missing=(1,))))
+    found = outputs.read(save(*random_logits(2, missing=(1,))))
     table = Classification((5,), 15).report(found, BOOTSTRAP).tables['per_class']
     assert table.columns.tolist() == ['precision', 'recall', 'f1', 'support', 'f1_low', 'f1_high']
     assert table['support'].tolist()[1] == 0
@@ -174,7 +177,7 @@ def test_per_class_table(save):
 
 
 def test_every_metric_says_what_it_is(save):
-    report = Classification((2,), 15).report(outputs.read(save(*random_case(2))), BOOTSTRAP)
+    report = Classification((2,), 15).report(outputs.read(save(*random_logits(2))), BOOTSTRAP)
     for metric in report.metrics.values():
         assert metric.definition.direction in ('higher', 'lower')
         assert metric.definition.unit in ('fraction', 'nats')
@@ -184,7 +187,7 @@ def test_every_metric_says_what_it_is(save):
 
 
 def test_scores_of_each_example(save):
-    logits, labels = random_case(3)
+    logits, labels = random_logits(3)
     found = outputs.read(save(logits, labels))
     table = Classification((), 5).report(found, BOOTSTRAP).tables['per_example']
     assert table['log_loss'].is_monotonic_decreasing
@@ -195,7 +198,7 @@ def test_scores_of_each_example(save):
 
 
 def test_of_many_classes_there_is_no_table_of_all_pairs(save, monkeypatch: pytest.MonkeyPatch):
-    found = outputs.read(save(*random_case(1)))
+    found = outputs.read(save(*random_logits(1)))
     few = Classification((), 15).report(found, BOOTSTRAP)
     monkeypatch.setattr('engine.kinds.classification.class_scores.MOST_CONFUSED', 3)
     many = Classification((), 15).report(found, BOOTSTRAP)

@@ -14,7 +14,7 @@ import pytest
 from engine.errors import Interrupted
 from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
 from engine.workspace import REPOSITORY
-from tests.engine.training.observers.observed import observed
+from tests.engine.training.observers.observed_run import observed_run
 
 
 class Recorder(Observer):
@@ -44,7 +44,7 @@ class Recorder(Observer):
 def test_all_observers_get_every_call() -> None:
     calls: list[str] = []
     group = ObserverGroup([Recorder('a', calls), Recorder('b', calls)])
-    with group.watching(observed(Path())):
+    with group.watching(observed_run(Path())):
         group.on_steps(1, {'loss': np.ones(2)})
         group.on_evaluation(2, {'loss': 1.0}, {}, {})
     expected = ['start', 'steps 1', 'evaluation 2']
@@ -58,7 +58,7 @@ def test_all_observers_get_every_call() -> None:
 )
 def test_an_observer_learns_how_the_run_ended(error: type[BaseException], status: str) -> None:
     calls: list[str] = []
-    with pytest.raises(error), ObserverGroup([Recorder('a', calls)]).watching(observed(Path())):
+    with pytest.raises(error), ObserverGroup([Recorder('a', calls)]).watching(observed_run(Path())):
         raise error
     assert calls == ['a start', f'a {status}']
 
@@ -68,7 +68,7 @@ def test_observers_that_were_started_are_ended() -> None:
     calls: list[str] = []
     names = {'a': '', 'b': 'failed', 'c': 'start', 'd': ''}
     group = ObserverGroup([Recorder(name, calls, fails_at) for name, fails_at in names.items()])
-    with pytest.raises(RuntimeError), group.watching(observed(Path())):
+    with pytest.raises(RuntimeError), group.watching(observed_run(Path())):
         pass
     assert calls == ['a start', 'b start', 'c start', 'b failed', 'a failed']
 

@@ -13,7 +13,7 @@ from engine.config import config
 from engine.training.observers.observer import ObserverGroup
 from engine.workspace import REPOSITORY
 
-from .observed import observed
+from .observed_run import observed_run
 
 DOCUMENT = (REPOSITORY / 'docs/observers.md').read_text(encoding='utf-8')
 (CODE,) = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOTALL)
@@ -26,7 +26,7 @@ def write_norms(folder: Path, steps: list[int], step: int = 0) -> list[dict[str,
     exec(CODE, module.__dict__)
     state = {'params': {'dense': {'kernel': jnp.full(4, 3.0)}}}
     group = ObserverGroup([module.ParameterNorms()])
-    with group.watching(observed(folder, step)):
+    with group.watching(observed_run(folder, step)):
         for evaluated in steps:
             group.on_evaluation(evaluated, {}, {}, state)
     return [json.loads(line) for line in (folder / 'logs/norms.jsonl').read_text().splitlines()]

@@ -12,12 +12,12 @@ import numpy as np
 from engine.runs import text_log
 from engine.training.observers.progress import LINE_SECONDS, Progress
 from tests.engine.conftest import Clock
-from tests.engine.training.observers.observed import observed
+from tests.engine.training.observers.observed_run import observed_run
 
 
 def started(step: int = 0) -> Progress:
     progress = Progress()
-    progress.on_start(observed(Path(), step))
+    progress.on_start(observed_run(Path(), step))
     return progress
 
 

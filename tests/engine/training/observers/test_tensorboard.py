@@ -10,7 +10,7 @@ from tensorboardX.crc32c import crc32c
 from tensorboardX.proto import event_pb2
 
 from engine.training.observers.tensorboard import TensorBoard
-from tests.engine.training.observers.observed import observed
+from tests.engine.training.observers.observed_run import observed_run
 
 Event: Any = vars(event_pb2)['Event']  # protobuf makes it at import: no type checker sees it
 START = vars(event_pb2)['SessionLog'].START
@@ -46,7 +46,7 @@ def scalars(folder: Path) -> list[tuple[int, str, float]]:
 
 def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
     writer = TensorBoard()
-    writer.on_start(observed(tmp_path, step=0))
+    writer.on_start(observed_run(tmp_path, step=0))
     writer.on_steps(1, {'loss': np.array([0.5]), 'accuracy': np.array([0.25])})
     writer.on_evaluation(2, {'loss': 0.75}, {}, {})
     writer.on_end('finished')
@@ -60,7 +60,7 @@ def test_tensorboard_hides_the_events_that_a_continued_run_repeats(tmp_path: Pat
     fresh, continued = tmp_path / 'fresh', tmp_path / 'continued'
     for folder, step in ((fresh, 0), (continued, 7)):
         writer = TensorBoard()
-        writer.on_start(observed(folder, step))
+        writer.on_start(observed_run(folder, step))
         writer.on_steps(step + 1, {'loss': np.array([1.0])})
         writer.on_end('finished')
     starts = [

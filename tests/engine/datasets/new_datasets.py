@@ -1,4 +1,4 @@
-"""A repository of a test's own, with datasets begun by `new`, built in a workspace of its own."""
+"""A repository of a test's own, with datasets that `new` creates and builds in a workspace of its own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from engine.datasets.building import build
 
 
 @dataclass(frozen=True)
-class Begun:
-    """Where it is: the repository, and the workspace."""
+class DatasetSandbox:
+    """The folders of the repository and of the workspace."""
 
     repository: Path
     workspace: Path
@@ -28,19 +28,19 @@ class Begun:
 
 
 @contextmanager
-def begun(folder: Path, **kinds: str) -> Iterator[Begun]:
-    """Begins datasets and builds their configs `full` and `toy`: begun(folder, petals='images').
+def new_datasets(folder: Path, **kinds: str) -> Iterator[DatasetSandbox]:
+    """Creates datasets and builds their configs `full` and `toy`: new_datasets(folder, petals='images').
 
-    Python imports a dataset once: its name must be another in each test module.
+    Python imports a dataset once, so each test module needs names of its own.
     """
-    made = Begun(folder / 'repository', folder / 'workspace')
+    sandbox = DatasetSandbox(folder / 'repository', folder / 'workspace')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('engine.workspace.REPOSITORY', made.repository)
-        patch.setenv('WORKSPACE', str(made.workspace))
-        patch.syspath_prepend(made.repository)
-        (made.repository / 'data').mkdir(parents=True)
+        patch.setattr('engine.workspace.REPOSITORY', sandbox.repository)
+        patch.setenv('WORKSPACE', str(sandbox.workspace))
+        patch.syspath_prepend(sandbox.repository)
+        (sandbox.repository / 'data').mkdir(parents=True)
         for name, kind in kinds.items():
             new.make(name, kind)
             for config in ('full', 'toy'):
                 build.prepare(f'{name}/{config}')
-        yield made
+        yield sandbox

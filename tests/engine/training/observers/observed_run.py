@@ -6,7 +6,7 @@ from typing import Any
 from engine.training.observers.observer import ObservedRun
 
 
-def observed(folder: Path, step: int = 0, **more: Any) -> ObservedRun:
+def observed_run(folder: Path, step: int = 0, **more: Any) -> ObservedRun:
     """Returns a run of 100 steps of 8 examples, ten steps an epoch."""
     known: dict[str, Any] = {
         'steps': 100,

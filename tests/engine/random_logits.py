@@ -1,7 +1,9 @@
+"""Random logits and labels, better than chance."""
+
 import numpy as np
 
 
-def random_case(
+def random_logits(
     seed: int, examples: int = 60, classes: int = 4, missing: tuple[int, ...] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns logits, better than chance, and labels, among which the classes `missing` do not occur."""

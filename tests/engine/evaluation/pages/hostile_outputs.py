@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from engine.outputs import kind as kinds
-from tests.engine import every_kind
-from tests.engine.written_runs import write_run
+from tests.engine import sample_outputs
+from tests.engine.sample_runs import write_run
 
 EVIL = '<img src=x onerror=alert(1)><script>alert(2)</script>'
 N = 30
@@ -17,7 +17,7 @@ CLASSIFIED = ('classification', 'segmentation', 'detection')
 
 def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     """Writes outputs whose names would do harm if they could."""
-    found = every_kind.arrays(kind, seed, N)
+    found = sample_outputs.arrays(kind, seed, N)
     if 'inputs' in kinds.KINDS[kind].arrays:
         found['inputs'] = np.random.default_rng(0).integers(0, 256, (N, 12, 16, 3), np.uint8)
     given: dict[str, Any] = {
@@ -28,7 +28,7 @@ def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
         'ids': [f'{EVIL} {index}' for index in range(N)],
         'meanings': dict.fromkeys(found, EVIL),
     }
-    return every_kind.write(folder, kind, seed, arrays=found, **given | more)
+    return sample_outputs.write(folder, kind, seed, arrays=found, **given | more)
 
 
 def write_in_run(run: Path, kind: str, seed: int = 0) -> Path:
