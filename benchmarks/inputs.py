@@ -31,8 +31,9 @@ from benchmarks.pictures import picture
 from benchmarks.report import show, table
 from engine.datasets.reading.dataset import Dataset, Encoded, Examples
 from engine.interfaces import Spec
+from engine.parts.crops import Crops
 from engine.sharding import Jit
-from engine.training.batches.decoding import TRIES, Crops
+from engine.training.batches.decoding import TRIES
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.order import Order
 from engine.training.batches.training import batch_source

@@ -34,7 +34,7 @@ ROOMS = {
     'sharding': {'errors', 'interfaces'},
     'render': set(),
     'config': {'errors', 'files', 'workspace'},
-    'parts': {'errors', 'interfaces', 'network'},
+    'parts': {'datasets', 'errors', 'interfaces', 'network'},
     'research': {
         'errors',
         'evaluation',

@@ -11,7 +11,7 @@ import simplejpeg
 from PIL import Image
 
 from engine.datasets.reading.dataset import Encoded, Examples
-from engine.training.batches.decoding import Crops
+from engine.parts.crops import Crops
 
 BUILDER = """
     from pathlib import Path

@@ -19,7 +19,7 @@ from tests.engine import photos
 
 CONFIG = """
 from __gin__ import dynamic_registration
-from engine.training.batches import decoding
+from engine.parts import crops
 from engine.training import trainer
 from research.models import mlp
 from engine.parts import classification
@@ -31,9 +31,9 @@ trainer.Trainer:
   steps = 7
   batch_size = 8
   save_every = 2
-  decode = @decoding.Crops()
+  decode = @crops.Crops()
 
-decoding.Crops.size = 12
+crops.Crops.size = 12
 
 classification.Classification:
   model = @mlp.MLP

@@ -160,7 +160,7 @@ def test_it_is_checked_shown_and_trained_on(folder: Path, program: Program, tmp_
 
 CONFIG = """
 from __gin__ import dynamic_registration
-from engine.training.batches import decoding
+from engine.parts import crops
 from engine.training import trainer
 from research.models import mlp
 from engine.parts import classification
@@ -168,12 +168,12 @@ import optax
 
 trainer.Trainer:
   dataset = '{name}'
-  decode = @decoding.Crops()
+  decode = @crops.Crops()
   task = @classification.Classification()
   steps = 3
   batch_size = 4
 
-decoding.Crops.size = 12
+crops.Crops.size = 12
 
 classification.Classification:
   model = @mlp.MLP

@@ -8,8 +8,9 @@ import pytest
 
 from engine import sharding as parallelism_module
 from engine.interfaces import INDEX, VALID
+from engine.parts.crops import Crops
 from engine.sharding import Jit
-from engine.training.batches.decoding import Crops, Decoder
+from engine.training.batches.decoding import Decoder
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.from_host import PREFETCHED_STEPS, FromHost
 from engine.training.batches.on_device import OnDevice
