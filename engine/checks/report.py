@@ -7,7 +7,8 @@ from pathlib import Path
 
 from engine import files
 from engine.checks.finding import EXCUSED, FAIL, PASS, SKIP, Finding
-from engine.render import text_tables
+from engine.render import table as tables
+from engine.render.table import Table
 
 REPORT, FORMAT = 'report.md', 1
 
@@ -15,7 +16,7 @@ REPORT, FORMAT = 'report.md', 1
 def write(folder: Path, title: str, findings: Mapping[str, Finding], overwrite: bool) -> None:
     """Writes the folder whole, or nothing; an earlier report is replaced if `overwrite`."""
     with files.user_folder(folder, REPORT, overwrite) as aside:
-        parts = [f'# {title}\n\n{summary(findings)}.\n', text_tables.markdown(_table(findings)) + '\n']
+        parts = [f'# {title}\n\n{summary(findings)}.\n', tables.markdown(_table(findings))]
         parts += [_section(name, each) for name, each in findings.items() if each.verdict in (FAIL, EXCUSED)]
         for name, finding in findings.items():
             for caption, draw in finding.pictures.items():
@@ -39,9 +40,9 @@ def line(name: str, finding: Finding) -> str:
     return f'{finding.verdict:16}{name:14}{finding.found}{advice}'
 
 
-def _table(findings: Mapping[str, Finding]) -> list[list[str]]:
-    lines = [[each.verdict, f'`{name}`', each.found] for name, each in findings.items()]
-    return [['verdict', 'check', 'found'], *lines]
+def _table(findings: Mapping[str, Finding]) -> Table:
+    rows = [[finding.verdict, name, finding.found] for name, finding in findings.items()]
+    return Table.of(['verdict', 'check', 'found'], rows)
 
 
 def _section(name: str, finding: Finding) -> str:

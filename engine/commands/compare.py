@@ -12,7 +12,7 @@ from engine.evaluation.comparison import comparison_inputs, comparison_table, me
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.labels import external_labels
 from engine.evaluation.pages import comparison_page
-from engine.render import table_formats
+from engine.render import table as tables
 from engine.render.escape import printable
 
 EXAMPLES = """\
@@ -44,7 +44,7 @@ def parser() -> command_line.Parser:
         help='bootstrap resamples; 10000 by default, whatever a config says',
     )
     made.add_argument(
-        '--format', choices=(*table_formats.FORMATS, 'html'), default='markdown', help='markdown by default'
+        '--format', choices=(*tables.FORMATS, 'html'), default='markdown', help='markdown by default'
     )
     made.add_argument('--output', metavar='FILE', help='where to write; printed by default')
     made.add_argument('--overwrite', action='store_true', help='replace an earlier file')
@@ -77,11 +77,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 def rendered(ordered: Sequence[Method], by: str, form: str) -> tuple[str, str]:
     """Returns the comparison in a format, and the note for which that has no place."""
-    found = ranking.rank(ordered, by)
+    ranks = ranking.ranking(ordered, by)
     if form == 'html':
-        return comparison_page.page(ordered, found, by), ''
-    made = comparison_table.table(ordered, found, by, in_numbers=form == 'csv')
-    return table_formats.FORMATS[form](made), made.note if form == 'csv' else ''
+        return comparison_page.page(ordered, ranks, by), ''
+    made = comparison_table.table(ordered, ranks, by, in_numbers=form == 'csv')
+    return tables.FORMATS[form](made), made.note if form == 'csv' else ''
 
 
 def show(text: str, target: Path | None) -> None:

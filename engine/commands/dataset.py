@@ -73,9 +73,10 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 def show() -> int:
     """Prints each dataset: its name, its counts if it is built, the title of its README."""
     from engine.datasets.catalogue import overview
-    from engine.render import text_tables
+    from engine.render import table as tables
 
-    print(text_tables.aligned([('dataset', 'built', 'examples', 'title'), *overview.rows()]))
+    titles = ['dataset', 'built', 'examples', 'title']
+    print(tables.terminal(tables.Table.of(titles, overview.rows())), end='')
     return errors.EXIT_FINISHED
 
 
@@ -123,14 +124,14 @@ def register(name: str) -> None:
 def check(name: str) -> int:
     """Prints what each check finds, and the fingerprint. Returns the exit code: 1 if something is wrong."""
     from engine.datasets.checks import check
-    from engine.render import text_tables
+    from engine.render import table as tables
 
     subject = check.Subject(name)
     findings = list(check.run(subject))
     rows = [(each.check, each.verdict, each.what) for each in findings]
-    print(text_tables.aligned([('check', 'verdict', 'what'), *rows]))
+    print(tables.terminal(tables.Table.of(['check', 'verdict', 'what'], rows)))
     is_wrong = any(each.verdict == check.WRONG for each in findings)
-    print(f'\n{subject.name}: {"something is wrong" if is_wrong else "all is well"}')
+    print(f'{subject.name}: {"something is wrong" if is_wrong else "all is well"}')
     if not is_wrong:
         print(f'fingerprint: {subject.dataset.fingerprint}')
     return errors.EXIT_FAILED if is_wrong else errors.EXIT_FINISHED

@@ -15,7 +15,7 @@ from engine.evaluation.results import report, report_files
 from engine.evaluation.results.report import Report
 from engine.outputs import outputs
 from engine.outputs.outputs import Outputs
-from engine.render import text_tables
+from engine.render import table as tables
 from engine.render.escape import printable
 
 EXAMPLES = """\
@@ -122,9 +122,9 @@ def target(folder: Path, name: str, output: str | None, inside: str = 'evaluatio
 def show(names: Sequence[str], reports: Sequence[Report]) -> None:
     """Prints all metrics of a single report, or the headline metrics of several beside each other."""
     if len(reports) == 1:
-        print(reports[0].title(), text_tables.aligned(reports[0].rows()), sep='\n\n', end='\n\n')
+        print(reports[0].title(), tables.terminal(reports[0].table()), sep='\n\n')
     else:
-        print(text_tables.aligned(report.comparison(names, reports)), end='\n\n')
+        print(tables.terminal(report.comparison(names, reports)))
 
 
 if __name__ == '__main__':

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from engine import errors, files, workspace
 from engine.commands import command_line
-from engine.render import text_tables
 from engine.render.escape import printable
 from engine.run_reader import curves, logs
 from engine.run_reader import summary as training_summary
@@ -39,7 +38,7 @@ def main(arguments: argparse.Namespace) -> int:
     files.check_replaceable(target, SUMMARY, arguments.overwrite)
     names = files.distinct_names(found)
     runs = {name: logs.read(folder) for name, folder in zip(names, found, strict=True)}
-    print(training_summary.shown(runs, text_tables.aligned, printable), end='\n\n')
+    print(training_summary.terminal(runs))
     write(target, runs, arguments.overwrite)
     print(printable(f'figures: {target}'))
     return errors.EXIT_FINISHED
@@ -55,8 +54,7 @@ def default_target(found: list[Path]) -> Path:
 def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> None:
     """Writes the tables and all figures, as PNG and as SVG, into `folder`, or nothing."""
     with files.user_folder(folder, SUMMARY, overwrite) as aside:
-        summary = training_summary.shown(runs, text_tables.markdown, text_tables.escaped)
-        (aside / SUMMARY).write_text(summary + '\n', encoding='utf-8')
+        (aside / SUMMARY).write_text(training_summary.markdown(runs), encoding='utf-8')
         for name, draw in curves.figures(runs).items():
             plain, figure = re.sub(r'[^\w.-]', '_', name)[:80], draw()
             taken = (aside / f'{plain}.png').exists()  # by a metric that differs in a sign, say

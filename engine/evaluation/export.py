@@ -14,7 +14,7 @@ from engine.errors import UserError
 from engine.evaluation.labels import label_arrays
 from engine.kinds.detection import coco
 from engine.outputs.outputs import Outputs
-from engine.render.escape import defused
+from engine.render.escape import formula
 
 Column = np.ndarray | Sequence[str]  # numbers or text
 ENDINGS = {'csv': '.csv', 'npz': '.npz', 'coco': '.json'}
@@ -101,7 +101,7 @@ def _class_names(found: Outputs, classes: int) -> tuple[str, ...]:
 def _table(columns: Mapping[str, Column]) -> bytes:
     """Returns a table as CSV in UTF-8, in which a spreadsheet finds no formula; single precision is kept."""
     cells = {
-        name: column if isinstance(column, np.ndarray) else [defused(cell) for cell in column]
+        name: column if isinstance(column, np.ndarray) else [formula(cell) for cell in column]
         for name, column in columns.items()
     }
     table = pd.DataFrame(cells)

@@ -22,7 +22,7 @@ import numpy as np
 from engine import files as folders
 from engine.errors import UserError
 from engine.outputs import kind as kinds
-from engine.render.escape import CONTROL, defused
+from engine.render.escape import CONTROL, formula
 
 FORMAT, VERSION = 'outputs', 1
 MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
@@ -253,7 +253,7 @@ def _write_predictions(
     with path.open('w', encoding='utf-8', newline='') as file:
         rows = csv.writer(file, lineterminator='\n')
         rows.writerow(columns)
-        rows.writerows([defused(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+        rows.writerows([formula(cell) for cell in row] for row in zip(*columns.values(), strict=True))
 
 
 def _confidences(logits: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ class Origin:
       folder: of the run.
       config: its whole config.
       settings: what that says.
-      stack: on which code, packages and machine it ran: name to value; empty if unknown.
+      environment: its code, packages and machine, value by name; empty if unknown.
       notes: the researcher's own, Markdown.
       card: what the dataset's README.md said, Markdown.
       logs: of its training.
@@ -33,7 +33,7 @@ class Origin:
     folder: Path
     config: str
     settings: Settings
-    stack: Mapping[str, str]
+    environment: Mapping[str, str]
     notes: str
     card: str
     logs: TrainingLogs
@@ -49,7 +49,7 @@ def of(found: Outputs) -> Origin | None:
         folder=run,
         config=config,
         settings=settings.parse(config),
-        stack=_flat(_json(run / 'environment.json')),
+        environment=_flat(_json(run / 'environment.json')),
         notes=_text(run / 'notes.md'),
         card=_text(run / 'dataset.md'),
         logs=training_logs.read(run),

@@ -13,7 +13,9 @@ from engine.datasets.pages import sections
 from engine.datasets.pages.subject import MEASURED, Subject
 from engine.datasets.reading.dataset import load
 from engine.render import markup
+from engine.render import table as tables
 from engine.render.document import document
+from engine.render.table import Cell, Table
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,11 @@ def _fields(subject: Subject) -> str:
     fields = [(field, each.dtype, each.shape) for field, each in dataset.spec.example.items()]
     fields += [(field, 'uint8', f'(height, width, {each})') for field, each in dataset.encoded.items()]
     rows = [
-        [f'<code>{markup.escaped(field)}</code>', str(dtype), markup.escaped(shape), subject.kinds[field]]
+        [Cell(field, markup=f'<code>{markup.escaped(field)}</code>'), str(dtype), shape, subject.kinds[field]]
         for field, dtype, shape in fields
     ]
-    return markup.section('Fields', markup.table(['field', 'dtype', 'shape', 'feature'], rows))
+    table = Table.of(['field', 'dtype', 'shape', 'feature'], rows)
+    return markup.section('Fields', tables.html(table, sortable=False))
 
 
 def _foot(subject: Subject) -> str:

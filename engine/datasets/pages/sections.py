@@ -9,6 +9,8 @@ import numpy as np
 from engine.datasets.pages.subject import Subject, spread
 from engine.datasets.reading.dataset import Examples
 from engine.render import charts, markup, pictures
+from engine.render import table as tables
+from engine.render.table import Cell, Table
 
 SHEET = 60  # images of a split on its contact sheet
 PAIRS = 24  # where each comes with a mask or boxes
@@ -93,12 +95,11 @@ def classes(subject: Subject) -> str:
         for place, each in enumerate(whole.values()):
             share = each[index] / max(each.sum(), 1)
             text = f'{share:.1%}' if what == 'pixels' else f'{each[index]:,}'
-            cells.append(charts.bar(share / largest, place, text))
-        rows.append([markup.escaped(name), *cells])
+            cells.append(Cell(share, markup=charts.bar(share / largest, place, text)))
+        rows.append([name, *cells])
     rest = len(subject.classes) - CLASSES
     more = f'<p>and {rest:,} more classes</p>' if rest > 0 else ''
-    titles = ['class', *map(markup.escaped, whole)]
-    bars = f'<div class="bars">{markup.table(titles, rows)}</div>'
+    bars = tables.html(Table.of(['class', *whole], rows), 'bars', sortable=False)
     return markup.section(f'Classes: {what} of each', bars, more)
 
 
@@ -158,10 +159,11 @@ def images(subject: Subject) -> str:
         return ''
     measured = {split: _measure(subject, split, field) for split in subject.splits}
     rows = [
-        [markup.escaped(split), _range(each.heights), _range(each.widths), *_moments(each.pixels)]
+        [split, _range(each.heights), _range(each.widths), *_moments(each.pixels)]
         for split, each in measured.items()
     ]
-    table = markup.table(['split', 'height', 'width', 'mean', 'standard deviation', 'range'], rows)
+    titles = ['split', 'height', 'width', 'mean', 'standard deviation', 'range']
+    table = tables.html(Table.of(titles, rows), sortable=False)
     legend = charts.legend(list(subject.splits))
     return markup.section('Images', table, legend, markup.cards(_image_cards(measured)))
 
@@ -274,5 +276,5 @@ def _summary(values: dict[str, np.ndarray]) -> str:
     for split, each in values.items():
         finite = each[np.isfinite(each)].astype(np.float64)
         moments = [markup.number(finite.mean()), markup.number(finite.std())] if finite.size else ['-', '-']
-        rows.append([markup.escaped(split), *moments, f'{each.size - finite.size:,}'])
-    return markup.table(['split', 'mean', 'std', 'missing'], rows)
+        rows.append([split, *moments, f'{each.size - finite.size:,}'])
+    return tables.html(Table.of(['split', 'mean', 'std', 'missing'], rows), sortable=False)

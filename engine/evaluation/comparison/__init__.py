@@ -1,1 +1,1 @@
-"""Several methods beside each other."""
+"""Comparison of several methods: inputs, methods, paired tests, ranking, table."""

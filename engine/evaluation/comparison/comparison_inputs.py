@@ -1,4 +1,4 @@
-"""Saved outputs and the runs that they are from: found, read and brought to the same examples."""
+"""Inputs of a comparison: saved outputs and their runs, read and cut to the same examples."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from engine.outputs.outputs import Outputs
 from engine.run_reader import settings
 from engine.run_reader.settings import Settings
 
-CONFIG, STACK, UNCOMMITTED = 'config.gin', 'environment.json', 'uncommitted.diff'
-EXTRACTOR = 'extractor_sha256'  # the detail of generated outputs that tells what made their features
-# Of each kind, what the data tell and no method may change.
+CONFIG, ENVIRONMENT, UNCOMMITTED = 'config.gin', 'environment.json', 'uncommitted.diff'
+EXTRACTOR = 'extractor_sha256'  # the detail that identifies what computed the features of generated outputs
+# Arrays of all kinds that belong to the data. They are the same for every method.
 _TRUTHS = (
     'labels',
     'targets',
@@ -31,14 +31,14 @@ _TRUTHS = (
 
 @dataclass(frozen=True)
 class ComparisonInput:
-    """Outputs and what is known of their making.
+    """Outputs and their run.
 
     Attributes:
-      folder: the run's, or the outputs' where they are no run's.
-      outputs: what was predicted.
-      settings: what the run's config says; None where there is no run.
-      commit: first letters of the run's commit; with changes that were not committed, '+' and the first
-        letters of their digest. '' if unknown.
+      folder: the run's folder, or the outputs' folder if they belong to no run.
+      outputs: the outputs.
+      settings: settings of the run's config; None if there is no run.
+      commit: first characters of the run's commit. With uncommitted changes, '+' and the first characters
+        of their digest follow. '' if unknown.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class ComparisonInput:
 
     @property
     def seed(self) -> str:
-        """The seed: of the run, or what the details of the outputs say; '' if unknown."""
+        """The seed, from the run or from the details of the outputs; '' if unknown."""
         return self.settings.seed if self.settings else self.outputs.manifest['details'].get('seed', '')
 
 
@@ -56,22 +56,22 @@ def find(paths: Iterable[str | Path], split: str) -> list[ComparisonInput]:
     """Finds and reads outputs.
 
     Args:
-      paths: runs, outputs folders, or folders that hold some of either at any depth.
-      split: which outputs of a run to take. Others, unless given by themselves, are left out if they state
-        another split.
+      paths: runs, outputs folders, or folders with some of either at any depth.
+      split: the outputs to read of each run. Outputs that belong to no run and state another split are left
+        out, unless they are passed themselves.
 
     Raises:
-      UserError: a path does not exist or holds no such outputs, or outputs are damaged.
+      UserError: a path does not exist or has no such outputs, or outputs are damaged.
     """
-    found: dict[Path, ComparisonInput] = {}
+    by_folder: dict[Path, ComparisonInput] = {}
     for path in map(Path, paths):
-        for each in [read(path)] if outputs.is_outputs(path) else _below(path, split):
-            found.setdefault(each.outputs.folder.resolve(), each)
-    return list(found.values())
+        for source in [read(path)] if outputs.is_outputs(path) else _below(path, split):
+            by_folder.setdefault(source.outputs.folder.resolve(), source)
+    return list(by_folder.values())
 
 
 def read(folder: Path) -> ComparisonInput:
-    """Reads an outputs folder and, where it stands in one, what is known of the run."""
+    """Reads an outputs folder, and the config and commit of its run if it has one."""
     run = folder.resolve().parent.parent
     if not (run / CONFIG).is_file():
         return ComparisonInput(folder.resolve(), outputs.read(folder), None, '')
@@ -79,46 +79,46 @@ def read(folder: Path) -> ComparisonInput:
 
 
 def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[ComparisonInput]:
-    """Brings outputs to the same examples in the order of the first.
+    """Cuts outputs to the same examples, in the order of the first outputs.
 
     Args:
       inputs: at least one.
-      intersect: whether to cut them to the examples that all have, where these differ.
+      intersect: whether outputs may have different examples; only common ones are kept.
 
     Raises:
-      UserError: kinds or examples differ, or no example is common to all.
+      UserError: kinds or examples differ, or there is no common example.
     """
     first = inputs[0].outputs
-    for each in inputs[1:]:
-        _check_kind(first, each.outputs)
+    for source in inputs[1:]:
+        _check_kind(first, source.outputs)
         if not intersect:
-            _check_ids(first, each.outputs)
-    there = set(first.ids).intersection(*(each.outputs.ids for each in inputs))
-    if not there:
+            _check_ids(first, source.outputs)
+    shared = set(first.ids).intersection(*(source.outputs.ids for source in inputs))
+    if not shared:
         raise UserError(f'{first.folder} and the other outputs have no example in common.')
-    ids = tuple(each for each in first.ids if each in there)
-    return [replace(each, outputs=subset.of_ids(each.outputs, ids)) for each in inputs]
+    ids = tuple(name for name in first.ids if name in shared)
+    return [replace(source, outputs=subset.of_ids(source.outputs, ids)) for source in inputs]
 
 
 def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
-    """Raises `UserError` if classes, extractors of features, or what is known of the examples differ."""
-    for each in inputs[1:]:
-        _check_same_question(inputs[0].outputs, each.outputs)
+    """Raises `UserError` if classes, feature extractors, or labels and targets differ."""
+    for source in inputs[1:]:
+        _check_same_task(inputs[0].outputs, source.outputs)
 
 
-# Finding.
+# Search.
 
 
 def _below(path: Path, split: str) -> list[ComparisonInput]:
-    there = files.topmost(path, lambda folder: (folder / CONFIG).is_file() or outputs.is_outputs(folder))
-    found = [source for folder in there for source in _in(folder, split)]
-    if not found:
-        raise UserError(f'{path}: neither runs nor outputs of the split {split!r} in it or below it.')
-    return found
+    folders = files.topmost(path, lambda folder: (folder / CONFIG).is_file() or outputs.is_outputs(folder))
+    inputs = [source for folder in folders for source in _in(folder, split)]
+    if not inputs:
+        raise UserError(f'{path} contains neither runs nor outputs of the split {split!r}.')
+    return inputs
 
 
 def _in(folder: Path, split: str) -> list[ComparisonInput]:
-    """Returns the outputs of a run, or outputs themselves unless they state another split."""
+    """Returns the outputs of a run, or the outputs in `folder` unless they state another split."""
     if (folder / CONFIG).is_file():
         return [read(_of_run(folder, split))]
     source = read(folder)
@@ -128,10 +128,11 @@ def _in(folder: Path, split: str) -> list[ComparisonInput]:
 def _of_run(run: Path, split: str) -> Path:
     folder = run / 'outputs' / split
     if not (folder / outputs.MANIFEST).is_file():
-        there = [each.parent.name for each in (run / 'outputs').glob(f'*/{outputs.MANIFEST}')]
+        splits = [manifest.parent.name for manifest in (run / 'outputs').glob(f'*/{outputs.MANIFEST}')]
         raise UserError(
-            f'{run} has no outputs of {split!r}. {did_you_mean(split, there)} Write them with '
-            f'scripts/predict.sh {run} --split={split}, choose others with --split, or leave the run out.'
+            f'{run} has no outputs of {split!r}. {did_you_mean(split, splits)} Write them with '
+            f'scripts/predict.sh {run} --split={split}, choose another split with --split, or leave out the '
+            'run.'
         )
     return folder
 
@@ -143,17 +144,19 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'{path} cannot be read: {error}. Restore it, or give the outputs alone.') from error
+        raise UserError(
+            f'{path} cannot be read: {error}. Restore it, or pass copies of the outputs alone.'
+        ) from error
 
 
 def _commit(run: Path) -> str:
-    if not (run / STACK).is_file():
+    if not (run / ENVIRONMENT).is_file():
         return ''
     try:
-        stack = json.loads(_text(run / STACK))
-        commit, dirty = stack.get('commit'), stack.get('dirty')
+        environment = json.loads(_text(run / ENVIRONMENT))
+        commit, dirty = environment.get('commit'), environment.get('dirty')
     except (ValueError, RecursionError, AttributeError) as error:
-        raise UserError(f'{run / STACK} is damaged: {error}. Restore or delete it.') from error
+        raise UserError(f'{run / ENVIRONMENT} is damaged: {error}. Restore or delete it.') from error
     if not isinstance(commit, str):
         return ''
     changes = run / UNCOMMITTED
@@ -169,7 +172,7 @@ def _check_kind(first: Outputs, other: Outputs) -> None:
     if first.kind != other.kind:
         raise UserError(
             f'{first.folder} holds outputs of kind {first.kind!r} and {other.folder} of kind {other.kind!r}: '
-            'these cannot be compared. Give outputs of one kind.'
+            'they cannot be compared. Pass outputs of one kind.'
         )
 
 
@@ -182,23 +185,25 @@ def _check_ids(first: Outputs, other: Outputs) -> None:
     raise UserError(
         f'{first.folder} has {len(here)} examples and {other.folder} {len(there)}, of which '
         f'{len(here & there)} are the same: {example!r} is only in {owner.folder}. '
-        'Compare outputs of the same split, or pass --intersect to compare on the examples that all have.'
+        'Compare outputs of the same split, or pass --intersect to compare on the common examples.'
     )
 
 
-def _check_same_question(first: Outputs, other: Outputs) -> None:
+def _check_same_task(first: Outputs, other: Outputs) -> None:
     if first.class_names and other.class_names and first.class_names != other.class_names:
-        raise UserError(f'{first.folder} and {other.folder} have other classes: compare what has the same.')
+        raise UserError(
+            f'{first.folder} and {other.folder} have different classes. Compare outputs of the same classes.'
+        )
     if first.classes != other.classes:
         raise UserError(
-            f'{first.folder} knows {first.classes} classes and {other.folder} {other.classes}: '
-            'compare what has the same.'
+            f'{first.folder} has {first.classes} classes and {other.folder} {other.classes}. '
+            'Compare outputs of the same classes.'
         )
-    one, two = (each.manifest['details'].get(EXTRACTOR) for each in (first, other))
+    one, two = (saved.manifest['details'].get(EXTRACTOR) for saved in (first, other))
     if one != two:
         raise UserError(
-            f'the features of {first.folder} and {other.folder} are from different extractors: {EXTRACTOR} '
-            f'is {one} and {two}. Their distances cannot be compared; save features of the same extractor.'
+            f'the features of {first.folder} and {other.folder} come from different extractors: {EXTRACTOR} '
+            f'is {one} and {two}. Their distances cannot be compared. Save features of the same extractor.'
         )
     for name in _TRUTHS:
         if name in first.arrays and name in other.arrays:
@@ -207,10 +212,10 @@ def _check_same_question(first: Outputs, other: Outputs) -> None:
 
 def _check_same(name: str, first: Outputs, other: Outputs) -> None:
     one, two = first.arrays[name], other.arrays[name]
-    # Numbers that were computed, such as features, are rounded otherwise on another machine.
+    # CPUs and GPUs round computed numbers, such as features, differently.
     near = np.allclose if one.dtype.kind == 'f' else np.array_equal
     if one.shape != two.shape or not near(one, two):
         raise UserError(
-            f'{name}.npy of {first.folder} and {other.folder} differ, though the ids are the same: they are '
-            'not about the same data. Compare outputs of the same version of a dataset.'
+            f'{name}.npy of {first.folder} and {other.folder} differ, although the ids are equal: the data '
+            'differ. Compare outputs of the same version of a dataset.'
         )

@@ -1,72 +1,80 @@
-"""What stands under a comparison: on how many examples, by which tests, what the marks mean."""
+"""The notes under a comparison: how many examples, which tests, what the marks mean."""
 
 from collections.abc import Sequence
 
-from engine.evaluation.comparison.methods import Method, are_alike
-from engine.evaluation.comparison.ranking import SIGNIFICANT, Rank
-from engine.render.table_formats import BEST, TIED
+from engine.evaluation.comparison.methods import Method, share_log_loss
+from engine.evaluation.comparison.ranking import SIGNIFICANCE_LEVEL, Rank
+from engine.render.table import BEST, TIED
 
 
-def note(methods: Sequence[Method], found: Sequence[Rank], name: str) -> str:
+def footnotes(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> str:
     """Returns the sentences under the table.
 
     Args:
       methods: the best first.
-      found: how each of them stands.
-      name: of the metric by which they are compared.
+      ranks: how each method compares with the best.
+      metric: name of the metric that ranks the methods.
     """
-    return f'{_of_values(methods)} {_of_tests(methods, found, name)}'
+    return f'{_on_values(methods)} {_on_tests(methods, ranks, metric)}'
 
 
-def _of_values(methods: Sequence[Method]) -> str:
-    found = [source.outputs for method in methods for source in method.inputs]
-    totals = {each.manifest['examples'] for each in found} - {len(found[0].ids)}
-    parts = [f'{len(found[0].ids)} examples, the same for all']
-    parts[0] += f', cut from as many as {max(totals)}.' if totals else '.'
+def _on_values(methods: Sequence[Method]) -> str:
+    outputs = [source.outputs for method in methods for source in method.inputs]
+    examples = len(outputs[0].ids)
+    totals = {saved.manifest['examples'] for saved in outputs} - {examples}
+    sentences = [f'{examples} examples, the same for all']
+    sentences[0] += f', cut from as many as {max(totals)}.' if totals else '.'
     if any(len(method.reports) == 1 for method in methods):
         percent = methods[0].reports[0].bootstrap.percent
-        parts.append(f'In brackets: {percent} bootstrap intervals over the examples.')
-    if not are_alike(methods, 'log_loss'):
-        parts.append('Log loss takes probabilities below 1.2e-7 as that, and what logits make as it is.')
+        sentences.append(f'In brackets: {percent} bootstrap intervals over the examples.')
+    if not share_log_loss(methods):
+        sentences.append('Log loss clips saved probabilities at 1.2e-7; it uses logits as they are.')
     if any(len(method.reports) > 1 for method in methods):
-        parts.append('After ±: the standard deviation over seeds, around their mean.')
-    return ' '.join(parts)
+        sentences.append('After ±: the standard deviation over seeds, around their mean.')
+    return ' '.join(sentences)
 
 
-def _of_tests(methods: Sequence[Method], found: Sequence[Rank], name: str) -> str:
+def _on_tests(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> str:
     report = methods[0].reports[0]
-    title = report.metrics[name].definition.title
+    title = report.metrics[metric].definition.title
     if len(methods) == 1:
         return 'There is no other method to compare with.'
-    if not any(each.difference for each in found):
+    if not any(rank.difference for rank in ranks):
         return f'Sorted by {title}, which cannot be compared example by example: nothing is marked.'
     tests = f'a paired bootstrap over the examples ({report.bootstrap.resamples} resamples, two-sided)'
-    if any(each.mcnemar is not None for each in found):
+    if any(rank.mcnemar is not None for rank in ranks):
         tests += " and McNemar's exact test"
-    parts = [f'Each method is compared with the first by {title}: {tests}.', _of_correction(len(found) - 1)]
-    if any(len(method.reports) > 1 for method in methods):
-        parts.append(
-            'Of several seeds the mean is compared: p speaks of other examples and, by '
-            "Student's t, of other seeds."
-        )
-    if any(len(method.reports) == 1 and method.seeds for method in methods):
-        parts.append('Where a method has one seed, p knows nothing of others.')
-    return ' '.join([*parts, _of_marks(found)])
+    sentences = [f'Each method is compared with the first by {title}, with {tests}.']
+    return ' '.join([*sentences, _on_correction(len(ranks) - 1), *_on_seeds(methods), _on_marks(ranks)])
 
 
-def _of_correction(comparisons: int) -> str:
+def _on_correction(comparisons: int) -> str:
     if comparisons == 1:
         return 'There is one comparison, so p needs no correction.'
-    return f'p is corrected for {comparisons} comparisons by the method of Holm.'
+    return f"p is corrected for {comparisons} comparisons by Holm's method."
 
 
-def _of_marks(found: Sequence[Rank]) -> str:
-    test = f'p below {SIGNIFICANT}'
-    if any(each.mcnemar is not None for each in found):
+def _on_seeds(methods: Sequence[Method]) -> list[str]:
+    sentences = []
+    if any(len(method.reports) > 1 for method in methods):
+        sentences.append(
+            'Of several seeds the mean is compared: p accounts for other examples and, by '
+            "Student's t, for other seeds."
+        )
+    if any(len(method.reports) == 1 and method.seeds for method in methods):
+        sentences.append('For a method with one seed, p does not account for other seeds.')
+    return sentences
+
+
+def _on_marks(ranks: Sequence[Rank]) -> str:
+    test = f'p below {SIGNIFICANCE_LEVEL}'
+    if any(rank.mcnemar is not None for rank in ranks):
         test += ' by both tests'
-    if found[0].mark == BEST:
+    if ranks[0].mark == BEST:
         return f'Bold: the best, significantly better than every other ({test}).'
-    ties = sum(each.mark == TIED for each in found)
-    if ties == len(found):
+    ties = sum(rank.mark == TIED for rank in ranks)
+    if ties == len(ranks):
         return f'Italic: all are tied; none is significantly worse than the first ({test}).'
-    return f'Italic: the {ties} best are tied; only the rest are significantly worse than the first ({test}).'
+    return (
+        f'Italic: the {ties} best are tied; only the others are significantly worse than the first ({test}).'
+    )

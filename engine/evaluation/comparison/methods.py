@@ -1,7 +1,7 @@
-"""Runs of one method: those that differ only in their seed, as mean and standard deviation.
+"""Methods: runs that differ only in their seed are one method, with a mean and a standard deviation.
 
-Source of what other seeds would change: Student's t around the mean of those that were tried, drawn for each
-method by itself, which makes the test of a difference that of Behrens and Fisher.
+How far other seeds would move the mean is drawn from Student's t around it, for each method separately. The
+test of a difference is then that of Behrens and Fisher.
 """
 
 import math
@@ -19,46 +19,46 @@ from engine.evaluation.results.report import Report
 
 @dataclass(frozen=True)
 class Method:
-    """Outputs of one method, by seed.
+    """The outputs of one method, one per seed.
 
     Attributes:
       inputs: the outputs.
-      reports: what was found about each.
-      place: among the methods that are compared, so that each has chances of its own.
+      reports: the evaluation of each.
+      index: index of the method; methods with different indices get independent random numbers.
     """
 
     inputs: Sequence[ComparisonInput]
     reports: Sequence[Report]
-    place: int = 0
+    index: int = 0
 
     @property
     def folder(self) -> Path:
-        """Where the first of them lies."""
+        """The folder of the first outputs."""
         return self.inputs[0].folder
 
     @property
     def seeds(self) -> str:
-        """The seeds as people read them; '' where neither configs nor outputs tell."""
-        return ', '.join(filter(None, (each.seed for each in self.inputs)))
+        """The seeds as people read them; '' if neither configs nor outputs state any."""
+        return ', '.join(filter(None, (source.seed for source in self.inputs)))
 
     def metric(self, name: str) -> Metric:
-        """Returns a metric, of several seeds their mean; NaN for ends of an interval that nothing tells."""
-        one = self.reports[0].metrics[name]
+        """Returns a metric, the mean over the seeds. Ends of an unknown interval are NaN."""
+        first = self.reports[0].metrics[name]
         if len(self.reports) == 1:
-            return one
+            return first
         ends = np.full(2, math.nan)
-        if all(name in each.resamples for each in self.reports):
+        if all(name in report.resamples for report in self.reports):
             ends = self.reports[0].bootstrap.interval(self.resamples(name))
-        if one.definition.unit == 'fraction':
+        if first.definition.unit == 'fraction':
             ends = np.clip(ends, 0, 1)
-        return replace(one, value=float(np.mean(self._values(name))), interval=ends.tolist())
+        return replace(first, value=float(np.mean(self._values(name))), interval=ends.tolist())
 
     def deviation(self, name: str) -> float | None:
-        """Returns the standard deviation of a metric over the seeds (n - 1); None of a single one."""
+        """Returns the standard deviation of a metric over the seeds (n - 1); None for a single seed."""
         return float(np.std(self._values(name), ddof=1)) if len(self.reports) > 1 else None
 
     def shown(self, name: str) -> str:
-        """Returns a metric with its standard deviation over seeds, or with its interval; without its unit."""
+        """Returns a metric without its unit, with the standard deviation over seeds or the interval."""
         metric, deviation = self.metric(name), self.deviation(name)
         if deviation is None:
             return metric.shown_with_interval()
@@ -67,46 +67,48 @@ class Method:
     def resamples(self, name: str) -> np.ndarray:
         """Returns a metric on each resample of the examples, f64 [resamples].
 
-        Of several seeds it is their mean, and each time moved as other seeds might move it.
+        Several seeds are averaged, and each resample is moved as other seeds might move it.
         """
-        resamples = np.mean([each.resamples[name] for each in self.reports], axis=0)
+        resamples = np.mean([report.resamples[name] for report in self.reports], axis=0)
         seeds = len(self.reports)
         if seeds == 1:
             return resamples
-        random = np.random.default_rng([self.reports[0].bootstrap.seed, self.place])
+        random = np.random.default_rng([self.reports[0].bootstrap.seed, self.index])
         error = np.std(self._values(name), ddof=1) / math.sqrt(seeds)
         return resamples + error * random.standard_t(seeds - 1, len(resamples))
 
     def _values(self, name: str) -> list[float]:
-        return [each.metrics[name].value for each in self.reports]
+        return [report.metrics[name].value for report in self.reports]
 
 
 def from_inputs(inputs: Sequence[ComparisonInput], reports: Sequence[Report]) -> list[Method]:
-    """Groups outputs by config without seed, code, and name of the outputs, in the order of the first ones.
+    """Groups outputs into methods, in the order of their first outputs.
 
-    Outputs that are no run's are a method each, unless their details name the same `method`.
+    Outputs of runs belong to one method if the config apart from the seed, the code and the name of the
+    outputs are equal. Outputs that belong to no run are a method each, unless their details name the same
+    `method`.
 
     Raises:
-      UserError: two runs have the seed in common too, and are not two samples of anything.
+      UserError: two outputs of one method have the same seed, so they are no independent samples.
     """
-    found: dict[object, list[int]] = {}
+    members: dict[object, list[int]] = {}
     for index, source in enumerate(inputs):
-        found.setdefault(_method(source), []).append(index)
-    for members in found.values():
-        _check_seeds([inputs[index] for index in members])
+        members.setdefault(_identity(source), []).append(index)
+    for indices in members.values():
+        _check_seeds([inputs[index] for index in indices])
     return [
-        Method([inputs[index] for index in each], [reports[index] for index in each], place)
-        for place, each in enumerate(found.values())
+        Method([inputs[index] for index in indices], [reports[index] for index in indices], place)
+        for place, indices in enumerate(members.values())
     ]
 
 
-def are_alike(methods: Sequence[Method], name: str) -> bool:
-    """Returns whether a metric is made alike of all: log loss of logits is exact, of probabilities not."""
-    saved = {'logits' in source.outputs.arrays for method in methods for source in method.inputs}
-    return name != 'log_loss' or len(saved) == 1
+def share_log_loss(methods: Sequence[Method]) -> bool:
+    """Whether all methods saved logits, whose log loss is exact, or all saved probabilities."""
+    return len({'logits' in source.outputs.arrays for method in methods for source in method.inputs}) == 1
 
 
-def _method(source: ComparisonInput) -> object:
+def _identity(source: ComparisonInput) -> object:
+    """Returns what outputs of the same method have in common."""
     if source.settings is None:
         details = source.outputs.manifest['details']
         return details.get('method', source.folder)
@@ -115,11 +117,11 @@ def _method(source: ComparisonInput) -> object:
 
 
 def _check_seeds(members: Sequence[ComparisonInput]) -> None:
-    seen: dict[str, ComparisonInput] = {}
-    for each in members:
-        if each.seed in seen:
+    by_seed: dict[str, ComparisonInput] = {}
+    for source in members:
+        if source.seed in by_seed:
             raise UserError(
-                f'{seen[each.seed].folder} and {each.folder} are the same twice: config or method, seed and '
-                'code are the same. Give one of them.'
+                f'{by_seed[source.seed].folder} and {source.folder} are duplicates: same config or method, '
+                'seed and code. Pass only one of them.'
             )
-        seen[each.seed] = each
+        by_seed[source.seed] = source

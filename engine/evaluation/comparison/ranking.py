@@ -1,4 +1,4 @@
-"""How methods stand against the best of them, and whether chance explains it."""
+"""Methods, the best first, and whether the others differ from it significantly."""
 
 import math
 from collections.abc import Sequence
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison import paired
-from engine.evaluation.comparison.methods import Method, are_alike
+from engine.evaluation.comparison.methods import Method, share_log_loss
 from engine.evaluation.results.metric import Metric
-from engine.render.table_formats import BEST, TIED
+from engine.render.table import BEST, TIED
 
-SIGNIFICANT = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Rank:
-    """How a method stands against the best.
+    """How a method compares with the best.
 
     Attributes:
-      difference: its metric minus the best's, with interval; None of the best itself.
-      p: of the paired bootstrap, corrected for the number of comparisons.
-      mcnemar: p of McNemar's exact test, likewise corrected; None where it does not apply.
+      difference: its metric minus the best's, with an interval; None for the best itself.
+      p: p-value of the paired bootstrap, corrected for the number of comparisons.
+      mcnemar: p-value of McNemar's exact test, corrected likewise; None where the test does not apply.
       mark: 'best', 'tied' or ''.
     """
 
@@ -30,66 +30,70 @@ class Rank:
     mark: str = ''
 
 
-def ordered(methods: Sequence[Method], name: str) -> list[Method]:
+def ordered(methods: Sequence[Method], metric: str) -> list[Method]:
     """Returns the methods by a metric, the best first.
 
     Raises:
-      UserError: there is no such metric, or neither direction of it is better.
+      UserError: a method lacks the metric, or the metric has no better direction.
     """
     metrics = methods[0].reports[0].metrics
-    # Outputs without class names may know other classes, and then fewer have a top-5 accuracy.
-    if not all(name in report.metrics for method in methods for report in method.reports):
+    # Outputs without class names may have fewer classes than others, and then no top-5 accuracy.
+    if not all(metric in report.metrics for method in methods for report in method.reports):
         raise UserError(
-            f'--metric={name}: not all of these outputs have such a metric. {did_you_mean(name, metrics)}'
+            f'--metric={metric}: some of these outputs lack this metric. {did_you_mean(metric, metrics)}'
         )
-    direction = metrics[name].definition.direction
+    direction = metrics[metric].definition.direction
     if not direction:
-        raise UserError(f'--metric={name}: neither high nor low is better; choose another one.')
+        raise UserError(
+            f'--metric={metric} cannot rank methods: neither high nor low is better. Choose another one.'
+        )
     sign = -1 if direction == 'higher' else 1
-    return sorted(methods, key=lambda method: sign * method.metric(name).value)
+    return sorted(methods, key=lambda method: sign * method.metric(metric).value)
 
 
-def rank(methods: Sequence[Method], name: str) -> list[Rank]:
+def ranking(methods: Sequence[Method], metric: str) -> list[Rank]:
     """Compares each method with the best, example by example.
 
     Args:
-      methods: the best first, about the same examples.
-      name: of the metric.
+      methods: evaluated on the same examples, the best first.
+      metric: name of the metric.
 
     Returns:
-      One per method, without tests or marks where the metric does not compare example by example.
+      One rank per method. It has no tests and no mark if the metric is not comparable example by example.
     """
     best, *others = methods
-    drawn = all(name in report.resamples for method in methods for report in method.reports)
-    if not others or not drawn or not are_alike(methods, name):
+    resampled = all(metric in report.resamples for method in methods for report in method.reports)
+    comparable = metric != 'log_loss' or share_log_loss(methods)
+    if not others or not resampled or not comparable:
         return [Rank()] * len(methods)
     examples = len(best.inputs[0].outputs.ids)
-    ps = [paired.bootstrap_p(method.resamples(name) - best.resamples(name), examples) for method in others]
-    exact = _mcnemar(best, others, name)
-    compared = [
-        Rank(_difference(best, method, name), p, other, _mark(p, other))
-        for method, p, other in zip(others, paired.holm(ps), exact, strict=True)
+    ps = paired.holm(
+        [paired.bootstrap_p(method.resamples(metric) - best.resamples(metric), examples) for method in others]
+    )
+    ranks = [
+        Rank(_difference(best, method, metric), p, exact, _mark(p, exact))
+        for method, p, exact in zip(others, ps, _mcnemar(best, others, metric), strict=True)
     ]
-    alone = not any(each.mark for each in compared)
-    return [Rank(mark=BEST if alone else TIED), *compared]
+    alone = not any(rank.mark for rank in ranks)
+    return [Rank(mark=BEST if alone else TIED), *ranks]
 
 
-def _difference(best: Method, method: Method, name: str) -> Metric:
-    value = method.metric(name).value - best.metric(name).value
+def _difference(best: Method, method: Method, metric: str) -> Metric:
+    value = method.metric(metric).value - best.metric(metric).value
     report = best.reports[0]
-    ends = report.bootstrap.interval(method.resamples(name) - best.resamples(name))
-    return Metric(value, ends.tolist(), report.metrics[name].definition)
+    ends = report.bootstrap.interval(method.resamples(metric) - best.resamples(metric))
+    return Metric(value, ends.tolist(), report.metrics[metric].definition)
 
 
-def _mcnemar(best: Method, others: Sequence[Method], name: str) -> list[float | None]:
-    """Returns corrected p-values where examples are right or wrong and each method is a single run."""
+def _mcnemar(best: Method, others: Sequence[Method], metric: str) -> list[float | None]:
+    """Returns corrected p-values if examples are right or wrong and each method is a single run."""
     reports = [method.reports[0] for method in (best, *others)]
     single = all(len(method.reports) == 1 for method in (best, *others))
-    if not single or any(name not in each.right for each in reports):
+    if not single or any(metric not in report.right for report in reports):
         return [None] * len(others)
-    right = [each.right[name] for each in reports]
-    return list(paired.holm([paired.mcnemar_p(right[0], each) for each in right[1:]]))
+    right = [report.right[metric] for report in reports]
+    return list(paired.holm([paired.mcnemar_p(right[0], other) for other in right[1:]]))
 
 
 def _mark(p: float, exact: float | None) -> str:
-    return '' if max(p, exact or 0) < SIGNIFICANT else TIED
+    return '' if max(p, exact or 0) < SIGNIFICANCE_LEVEL else TIED

@@ -1,4 +1,4 @@
-"""The examples on which two methods differ most: as pictures, or as a table where there are none."""
+"""The examples on which two methods differ most, as pictures if there are any, else as a table."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,9 @@ import pandas as pd
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.pages import gallery
 from engine.evaluation.results.report import Report
-from engine.render import html_tables, markup, pictures
-from engine.render.html_tables import number, text
+from engine.render import markup, pictures
+from engine.render import table as tables
+from engine.render.table import Table
 
 # By which column of `per_example` examples are compared, and whether more of it is better.
 SCORES = {
@@ -23,32 +24,29 @@ SHOWN = 12  # examples that one method is better on
 
 
 def disagreements(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
-    """Returns markup: of the first seed of each of the first two methods, what either is better on."""
+    """Returns markup: the examples on which either of the first two methods, by its first seed, is better."""
     kind = methods[0].reports[0].outputs.kind
     if len(methods) < 2 or kind not in SCORES:
         return []
     column, more_is_better = SCORES[kind]
     reports = [method.reports[0] for method in methods[:2]]
-    first, second = (pd.Series(each.tables['per_example'][column]) for each in reports)
+    first, second = (pd.Series(report.tables['per_example'][column]) for report in reports)
     gain = first - second if more_is_better else second - first
-    found = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
+    better = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
     show = _pictures if gallery.example(reports[0].outputs, 0) else _table
     return [
         f'<h3>Better by {markup.escaped(name)}</h3>{show(reports, names, gains, column)}'
-        for name, gains in zip(names, found, strict=False)
+        for name, gains in zip(names, better, strict=False)
         if len(gains)
     ]
 
 
 def _table(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> str:
-    """Returns the score of each example by both methods, and how far they are apart."""
-    scores = [pd.Series(each.tables['per_example'][column])[gains.index].tolist() for each in reports]
-    rows = [
-        [text(identity), *map(number, numbers)]
-        for identity, *numbers in zip(gains.index, *scores, gains, strict=True)
-    ]
+    """Returns a table of the score of each example by both methods, and their difference."""
+    scores = [pd.Series(report.tables['per_example'][column])[gains.index].tolist() for report in reports]
     title = column.replace('_', ' ')
-    return html_tables.table(['example', *(f'{title}, {name}' for name in names[:2]), 'difference'], rows)
+    titles = ['example', *(f'{title}, {name}' for name in names[:2]), 'difference']
+    return tables.html(Table.of(titles, zip(gains.index, *scores, gains, strict=True)))
 
 
 def _pictures(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> str:
@@ -57,14 +55,14 @@ def _pictures(reports: Sequence[Report], names: Sequence[str], gains: pd.Series,
 
 
 def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> str:
-    """Returns one example with what both methods say of it."""
+    """Returns one example with the predictions and scores of both methods."""
     lines, shown = [identity], []
     for report, name in zip(reports, names, strict=False):
-        found, row = report.outputs, report.tables['per_example'].loc[identity]
-        drawn = gallery.example(found, found.ids.index(identity))
-        shown += [each for each in drawn if each not in shown]  # the truth once
-        said = f'{row["prediction"]}, ' if 'prediction' in row else ''
-        lines.append(f'{name}: {said}{column.replace("_", " ")} {row[column]:.4g}')
+        outputs, row = report.outputs, report.tables['per_example'].loc[identity]
+        drawn = gallery.example(outputs, outputs.ids.index(identity))
+        shown += [picture for picture in drawn if picture not in shown]  # targets once
+        prediction = f'{row["prediction"]}, ' if 'prediction' in row else ''
+        lines.append(f'{name}: {prediction}{column.replace("_", " ")} {row[column]:.4g}')
     label = reports[0].tables['per_example'].loc[identity].get('label', '')
     lines[0] += f' ({label})' if label != '' else ''
     return pictures.figure(shown, '\n'.join(lines), identity)

@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The result of an evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,26 +12,28 @@ from engine.evaluation.labels.external_labels import Labelled
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
+from engine.render.table import Cell, Table
 
 FORMAT, VERSION = 'evaluation', 1
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found about one outputs folder.
+    """The evaluation of one outputs folder.
 
     Attributes:
-      outputs: what was evaluated.
-      bootstrap: how the intervals were made.
-      metrics: name to metric, the most telling first.
+      outputs: the outputs.
+      bootstrap: the bootstrap behind the intervals.
+      metrics: metrics by name, the most important first.
       headline: names of the few metrics by which outputs are compared.
-      tables: name to table, written as `<name>.csv`. `per_example` is always there: a row per example by its
-        id, the worst first.
-      figures: name to what draws it, written as `figures/<name>.png`.
-      resamples: name to metric on each resample, f64 [resamples]: the same resamples in each report on
-        as many examples with the same bootstrap. Only of metrics that compare methods example by example.
-      right: name to whether each example counts as right, bool [n], of the metrics that are shares of these.
-      config: what the evaluator was bound to, as a Gin config; '' where nothing was.
+      tables: tables by name, saved as `<name>.csv`. `per_example` always exists: a row per example, named by
+        its id, the worst first.
+      figures: functions that draw figures, by name, saved as `figures/<name>.png`.
+      resamples: values of a metric on each resample, f64 [resamples], by name. Only metrics that compare
+        methods example by example have them. Reports with the same bootstrap and number of examples share
+        the resamples.
+      right: whether each example is right, bool [n], by name of the metric that is the share of right ones.
+      config: the evaluator's operative Gin config; '' without one.
     """
 
     outputs: Outputs
@@ -65,42 +67,40 @@ class Report:
         }
 
     def title(self) -> str:
-        """Returns what was evaluated, in one line."""
-        found = self.outputs
-        parts = [found.dataset, found.split, f'{len(found.ids)} examples', found.project, found.run]
-        parts.append('' if found.step is None else f'step {found.step}')
+        """Returns dataset, split, number of examples and run in one line."""
+        outputs = self.outputs
+        parts = [outputs.dataset, outputs.split, f'{len(outputs.ids)} examples', outputs.project, outputs.run]
+        parts.append('' if outputs.step is None else f'step {outputs.step}')
         return ', '.join(part for part in parts if part)
 
-    def rows(self) -> list[list[str]]:
-        """Returns the table of all metrics: name, value, interval, which is better."""
-        return [
-            ['metric', 'value', f'{self.bootstrap.percent} interval', 'better'],
-            *(
-                [
-                    metric.definition.title,
-                    metric.shown(),
-                    metric.shown_interval(),
-                    metric.definition.direction,
-                ]
-                for metric in self.metrics.values()
-            ),
+    def table(self) -> Table:
+        """Returns a table of all metrics: title, value, interval, and which direction is better."""
+        rows = [
+            [
+                metric.definition.title,
+                Cell(metric.value, metric.shown()),
+                metric.shown_interval(),
+                metric.definition.direction,
+            ]
+            for metric in self.metrics.values()
         ]
+        return Table.of(['metric', 'value', f'{self.bootstrap.percent} interval', 'better'], rows)
 
 
-def comparison(names: Sequence[str], reports: Sequence[Report]) -> list[list[str]]:
-    """Returns a table with a row per report: its name, number of examples and headline metrics.
+def comparison(names: Sequence[str], reports: Sequence[Report]) -> Table:
+    """Returns a table with a row per report: name, number of examples and headline metrics.
 
     Args:
-      names: what to call each report.
-      reports: what to compare. Where one has no such metric, its cell is empty.
+      names: the name of each report.
+      reports: the reports. A cell is empty if the report lacks the metric.
     """
-    columns = {name: report.metrics[name].definition.title for report in reports for name in report.headline}
-    rows = [['outputs', 'examples', *columns.values()]]
-    for name, report in zip(names, reports, strict=True):
-        cells = [_compared(report.metrics.get(column)) for column in columns]
-        rows.append([name, str(len(report.outputs.ids)), *cells])
-    return rows
+    titles = {name: report.metrics[name].definition.title for report in reports for name in report.headline}
+    rows = [
+        [name, len(report.outputs.ids), *(_compared(report.metrics.get(metric)) for metric in titles)]
+        for name, report in zip(names, reports, strict=True)
+    ]
+    return Table.of(['outputs', 'examples', *titles.values()], rows)
 
 
-def _compared(metric: Metric | None) -> str:
-    return f'{metric.shown()} ({metric.shown_interval()})' if metric else ''
+def _compared(metric: Metric | None) -> Cell:
+    return Cell(metric.value, f'{metric.shown()} ({metric.shown_interval()})') if metric else Cell(None)

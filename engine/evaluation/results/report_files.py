@@ -5,28 +5,32 @@ from pathlib import Path
 
 from engine import files
 from engine.evaluation.pages import report_page
+from engine.evaluation.results import frames
 from engine.evaluation.results.report import Report
-from engine.render import table_formats, text_tables, vectors
+from engine.render import escape, vectors
+from engine.render import table as tables
 
 METRICS, PAGE = 'metrics.json', 'report.html'
 
 
 def write(report: Report, folder: Path, overwrite: bool) -> None:
-    """Writes all of a report into `folder`, or nothing; an earlier evaluation is replaced if `overwrite`."""
-    with files.user_folder(folder, METRICS, overwrite) as aside:
-        (aside / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
-        (aside / 'metrics.md').write_text(markdown(report), encoding='utf-8')
+    """Writes the files of a report into `folder`, all or none. Replaces an earlier report if `overwrite`."""
+    with files.user_folder(folder, METRICS, overwrite) as temporary:
+        (temporary / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
+        (temporary / 'metrics.md').write_text(markdown(report), encoding='utf-8')
         for name, table in report.tables.items():
-            (aside / f'{name}.csv').write_text(table_formats.frame_as_csv(table), encoding='utf-8')
+            (temporary / f'{name}.csv').write_text(
+                tables.comma_separated(frames.table(table)), encoding='utf-8'
+            )
         figures = {name: vectors.drawn(draw) for name, draw in report.figures.items()}
-        (aside / 'figures').mkdir()
+        (temporary / 'figures').mkdir()
         for name, figure in figures.items():
-            figure.savefig(aside / 'figures' / f'{name}.png', dpi=160)
-        (aside / PAGE).write_text(report_page.page(report, figures), encoding='utf-8')
+            figure.savefig(temporary / 'figures' / f'{name}.png', dpi=160)
+        (temporary / PAGE).write_text(report_page.page(report, figures), encoding='utf-8')
 
 
 def markdown(report: Report) -> str:
-    """Returns the table of all metrics, what they mean, and the figures."""
+    """Returns the report in Markdown: the table of metrics, their definitions, and the figures."""
     figures = [f'![{name.replace("_", " ")}](figures/{name}.png)' for name in report.figures]
     meanings = [
         f'- **{metric.definition.title}**: {metric.definition.definition} ({metric.definition.source})'
@@ -37,8 +41,8 @@ def markdown(report: Report) -> str:
         f'seed {report.bootstrap.seed}.'
     )
     parts = [
-        f'# {text_tables.escaped(report.title())}',
-        text_tables.markdown(report.rows()),
+        f'# {escape.markdown(report.title())}',
+        tables.markdown(report.table()).rstrip('\n'),
         intervals,
         '\n'.join(meanings),
         *figures,

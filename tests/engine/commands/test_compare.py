@@ -337,7 +337,7 @@ def other_kind(folder: Path) -> None:
         (lambda folder: write(folder, scores(1)), ['--split=tets'], "Did you mean 'test'?"),
         (lambda folder: write(folder, scores(1)), ['--format=word'], 'invalid choice'),
         (lambda folder: write(folder, scores(1)), ['--resamples=3'], 'at least 100'),
-        (lambda folder: write(folder, scores(1)[:, [0, 1, 2, 3, 3]]), [], 'knows 4 classes and'),
+        (lambda folder: write(folder, scores(1)[:, [0, 1, 2, 3, 3]]), [], 'has 4 classes and'),
         (
             lambda folder: write(folder, scores(1)),
             ['--output={runs}/narrow/config.gin/x.md'],
@@ -366,7 +366,7 @@ def test_mistakes(program, runs: Path, tmp_path: Path, make: Any, arguments: lis
 def test_the_same_run_twice_is_no_second_seed(program, runs: Path, tmp_path: Path):
     write_run(tmp_path / 'runs/again', 3, 0, width=64)
     code, _, err = program('compare', str(runs))
-    assert (code, 'are the same twice' in err) == (2, True)
+    assert (code, 'are duplicates' in err) == (2, True)
     code, out, _ = program(
         'compare', str(runs / 'narrow'), str(runs / 'narrow'), str(runs / 'narrow/outputs')
     )
@@ -410,7 +410,7 @@ def test_seeds_of_methods_that_are_no_runs(program, tmp_path: Path):
     assert [(row['outputs'], row['seeds']) for row in table(out)] == [('f0', '0, 1, 2'), ('g', '')]
     assert '±' in table(out)[0][ACCURACY].strip('*')
     write(tmp_path / 'again', scores(3), details={'method': 'forest', 'seed': '0'})
-    assert 'are the same twice' in program('compare', str(tmp_path))[2]
+    assert 'are duplicates' in program('compare', str(tmp_path))[2]
 
 
 def test_features_of_another_extractor_are_not_compared(program, tmp_path: Path):
@@ -456,6 +456,6 @@ def test_log_losses_of_logits_and_of_probabilities_are_not_tested(program, tmp_p
     sample_outputs.write(tmp_path / 'chances', 'classification', class_names=[], ids=ids, **more)
     code, out, _ = program('compare', str(tmp_path), '--resamples=100', '--metric=log_loss')
     assert (code, 'nothing is marked' in out, 'p' in table(out)[0]) == (0, True, False)
-    assert 'Log loss takes probabilities below 1.2e-7 as that' in out
+    assert 'Log loss clips saved probabilities at 1.2e-7' in out
     code, out, _ = program('compare', str(tmp_path), '--resamples=100')
     assert (code, table(out)[1]['p']) == (0, '1.000')

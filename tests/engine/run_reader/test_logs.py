@@ -7,7 +7,6 @@ import pytest
 
 from engine.errors import UserError
 from engine.files import short_names
-from engine.render import text_tables
 from engine.run_reader import curves, logs, summary
 from tests.engine.sample_runs import append, write_run
 
@@ -43,11 +42,11 @@ def test_a_whole_run_is_read_as_it_was_written(run: Path):
 
 def test_the_tables(run: Path):
     runs = {'a': logs.read(run)}
-    assert summary.progress(runs)[1] == [
+    assert [cell.shown for cell in summary.progress(runs).rows[0]] == [
         *('a', 'finished', '20 of 20', '5.0', '112', '50.0 s'),
         *('10.0 %', '70.0 %', '20.0 %', '0.0 %'),
     ]
-    assert summary.metrics(runs)[1:] == [
+    assert [[cell.shown for cell in row] for row in summary.metrics(runs).rows] == [
         ['loss', 'a', 'lower', '0.1', '20', '0.1', '20'],
         ['score', 'a', 'higher', '12', '12', '4', '20'],
     ]
@@ -134,7 +133,7 @@ def test_a_file_that_is_missing_or_empty_is_said(run: Path, name: str, state: st
     found = logs.read(run)
     assert found.notes == (f'{path.name} {state}',)
     assert drawn(run) >= ({'loss'} if 'time' in name else {'loss', 'where_the_time_went'})
-    assert summary.shown({'a': found}, text_tables.aligned, str)
+    assert summary.terminal({'a': found})
 
 
 def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
@@ -143,13 +142,13 @@ def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
     assert (found.state, found.done, found.steps) == ('unknown', 0, None)
     assert len(found.notes) == 5
     assert drawn(tmp_path) == set()
-    assert summary.shown({'a': found}, text_tables.aligned, str).startswith('run')
+    assert summary.terminal({'a': found}).startswith('run')
 
 
 def test_names_that_would_do_harm_are_escaped(run: Path):
     append(run, 'val', '{"step": 21, "epoch": 5.25, "loss": 1.0, "score": 1.0, "\\ud800\\u001b": 1.0}\n')
     found = logs.read(run)
-    said = summary.shown({'a': found}, text_tables.aligned, str)
+    said = summary.terminal({'a': found})
     assert r"'\ud800\x1b'" in said
     assert said.replace('\n', '').isprintable()
     assert r"'\ud800\x1b'" in drawn(run)

@@ -25,7 +25,7 @@ def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any) -> 
     opened = show(report(write_in_run(tmp_path / 'run', kind)))
     opened.check()
     titles = opened.texts('h2')
-    of_run = {'Training', 'Config', 'Stack', 'Dataset', 'Notes'}
+    of_run = {'Training', 'Config', 'Environment', 'Dataset', 'Notes'}
     assert {'Metrics', 'Per example', 'Outputs', *of_run} <= {*titles}
     assert ('Examples' in titles) == (kind in PICTURED)
     assert opened.texts('nav a') == titles
@@ -39,7 +39,7 @@ def test_names_are_shown_as_they_are_and_do_nothing(tmp_path: Path, show: Any) -
     opened = show(report(write_in_run(tmp_path / 'run', 'classification')))
     assert EVIL in opened.texts('h1')[0]
     assert any(EVIL in cell for cell in opened.texts('#per-example td'))
-    assert any(EVIL in cell for cell in opened.texts('#stack td'))
+    assert any(EVIL in cell for cell in opened.texts('#environment td'))
     assert EVIL in opened.texts('#notes .prose')[0]
     assert opened.page.locator('main script, img, a[href^=javascript]').count() == 0
     opened.check()
