@@ -46,7 +46,7 @@ ROOMS = {
         'training',
         'workspace',
     },
-    'forks': {'errors'},
+    'forks': {'errors', 'files', 'workspace'},
     'outputs': {'errors', 'files', 'render'},
     'datasets': {'errors', 'files', 'interfaces', 'render', 'workspace'},
     'runs': {'errors', 'files', 'workspace'},

@@ -1,4 +1,4 @@
-"""A git repository, as forks and updates need it. Imports the standard library alone."""
+"""A git repository, with the operations that forks and updates need."""
 
 import os
 import shutil
@@ -10,54 +10,58 @@ from pathlib import Path
 
 from engine.errors import RunError, UserError
 
-# A git hook that runs us has set these to its own repository.
-HOOKS = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_PREFIX')
+# A git hook that runs this program has set these variables to its own repository.
+HOOK_VARIABLES = ('GIT_DIR', 'GIT_WORK_TREE', 'GIT_INDEX_FILE', 'GIT_PREFIX')
 
 
 @dataclass(frozen=True)
 class Repository:
-    """The git repository whose top folder is `root`."""
+    """A git repository.
+
+    Args:
+      root: its top folder.
+    """
 
     root: Path
 
-    def git(self, *arguments: str, given: str = '', **environment: str) -> str:
-        """Runs git and returns what it prints, without the end of the last line.
+    def git(self, *arguments: str, stdin: str = '', **environment: str) -> str:
+        """Runs git and returns its output without the last line end.
 
         Args:
-          *arguments: its command line.
-          given: its standard input.
-          **environment: variables for it.
+          *arguments: the command line.
+          stdin: the standard input.
+          **environment: further environment variables.
 
         Raises:
-          RunError: it failed; with what it said.
+          RunError: git failed.
         """
-        done = self._run(arguments, given, environment)
-        if done.returncode:
-            raise RunError(f'git {arguments[0]} failed in {self.root}: {done.stderr.strip()}')
-        return done.stdout.rstrip('\n')
+        completed = self._run(arguments, stdin, environment)
+        if completed.returncode:
+            raise RunError(f'git {arguments[0]} failed in {self.root}: {completed.stderr.strip()}')
+        return completed.stdout.rstrip('\n')
 
     def succeeds(self, *arguments: str) -> bool:
         """Whether git ends with exit code 0."""
         return self._run(arguments, '', {}).returncode == 0
 
     def lines(self, *arguments: str, **environment: str) -> list[str]:
-        """Returns the names that git prints with `-z` among its arguments."""
+        """Returns the names that git prints; its arguments must include `-z`."""
         return [line for line in self.git(*arguments, **environment).split('\0') if line]
 
     def read(self, commit: str, path: str) -> str:
-        """Returns the text of a file in a commit; '' if it is not there."""
-        there = self.succeeds('cat-file', '-e', f'{commit}:{path}')
-        return self._run(('cat-file', 'blob', f'{commit}:{path}'), '', {}).stdout if there else ''
+        """Returns the text of a file in a commit; '' if there is no such file."""
+        exists = self.succeeds('cat-file', '-e', f'{commit}:{path}')
+        return self._run(('cat-file', 'blob', f'{commit}:{path}'), '', {}).stdout if exists else ''
 
     def tree(
         self, commit: str, without: Iterable[str] = (), contents: Mapping[str, str] | None = None
     ) -> str:
-        """Writes the tree of a commit, changed; index and working tree stay as they are.
+        """Writes a changed copy of a commit's tree. Index and working tree stay as they are.
 
         Args:
-          commit: whose files are taken.
-          without: pathspecs of those that are left out.
-          contents: new text of files, by path.
+          commit: the commit, or the name of a tree.
+          without: pathspecs of the files to leave out.
+          contents: new texts of files, by path.
 
         Returns:
           The name of the tree.
@@ -67,31 +71,40 @@ class Repository:
             self.git('read-tree', commit, **index)
             if specs := '\0'.join(without):
                 from_input = ('--pathspec-from-file=-', '--pathspec-file-nul')
-                self.git('rm', '--cached', '-rfq', '--ignore-unmatch', *from_input, given=specs, **index)
+                self.git('rm', '--cached', '-rfq', '--ignore-unmatch', *from_input, stdin=specs, **index)
             for path, text in (contents or {}).items():
-                blob = self.git('hash-object', '-w', '--stdin', given=text)
+                blob = self.git('hash-object', '-w', '--stdin', stdin=text)
                 self.git('update-index', '--add', '--cacheinfo', f'100644,{blob},{path}', **index)
             return self.git('write-tree', **index)
 
     def check(self) -> None:
-        """Raises `UserError` if git, a repository of this very folder, or an author is missing."""
+        """Raises `UserError` if git, a repository with commits in this folder, or an author is missing."""
         if not shutil.which('git'):
-            raise UserError('there is no git on PATH. Install it (on Debian and Ubuntu: apt install git).')
+            raise UserError('git is not on PATH. Install it (on Debian and Ubuntu: apt install git).')
         self._check_top()
         if not self.succeeds('var', 'GIT_AUTHOR_IDENT') or not self.succeeds('var', 'GIT_COMMITTER_IDENT'):
             raise UserError(
-                'git does not know who makes the commit. Tell it: git config --global user.name "Your Name"; '
-                'git config --global user.email you@example.org'
+                'git does not know the author of the commit. Set the author: '
+                'git config --global user.name "Your Name"; git config --global user.email you@example.org'
             )
 
+    def author(self) -> str:
+        """Returns the name that git gives to the author of commits."""
+        return self.git('var', 'GIT_AUTHOR_IDENT').partition(' <')[0]
+
     def check_clean(self, consequence: str, *options: str) -> None:
-        """Raises `UserError` if something is not committed; `options` are those of `git status`."""
+        """Raises `UserError` if there are uncommitted changes.
+
+        Args:
+          consequence: what would happen to them.
+          *options: options of `git status`.
+        """
         changed = [line[3:] for line in self.lines('status', '--porcelain', '-z', *options)]
         if changed:
             shown = ', '.join(changed[:5]) + (', ...' if len(changed) > 5 else '')
             raise UserError(
                 f'{self.root} has changes that are not committed ({shown}): {consequence}. '
-                'Commit them, or put them aside: git stash --include-untracked'
+                'Commit them, or stash them: git stash --include-untracked'
             )
 
     def _check_top(self) -> None:
@@ -99,25 +112,25 @@ class Repository:
         try:
             self.git('rev-parse', '--verify', 'HEAD')
             top = self.git('rev-parse', '--show-toplevel')
-            why = '' if self.root.samefile(top) else f'it lies in that of {top}'
+            reason = '' if self.root.samefile(top) else f'it lies inside the repository {top}'
         except RunError as error:
-            why = str(error)
-        if why:
+            reason = str(error)
+        if reason:
             raise UserError(
-                f'{self.root} is no git repository with commits, so it has no history to go on from ({why}). '
-                'Get the template by git clone, not as an archive.'
+                f'{self.root} is not a git repository with commits, so it has no history to build on '
+                f'({reason}). Get the template by git clone, not as an archive.'
             )
 
     def _run(
-        self, arguments: Iterable[str], given: str, environment: Mapping[str, str]
+        self, arguments: Iterable[str], stdin: str, environment: Mapping[str, str]
     ) -> 'subprocess.CompletedProcess[str]':
-        inherited = {name: value for name, value in os.environ.items() if name not in HOOKS}
+        inherited = {name: value for name, value in os.environ.items() if name not in HOOK_VARIABLES}
         return subprocess.run(
             ['git', '-C', str(self.root), *arguments],
-            input=given,
+            input=stdin,
             env={**inherited, **environment},
             capture_output=True,
             encoding='utf-8',
-            errors='surrogateescape',  # names of files need not be text
+            errors='surrogateescape',  # file names need not be valid text
             check=False,
         )
