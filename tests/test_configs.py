@@ -1,9 +1,15 @@
-"""Every config of configs/ keeps its promises: found by itself, so a new one is tested by being there.
+"""Every config in configs/ keeps its promises. A new config is tested as soon as it is there.
 
-What a config is follows from what it says. A base leaves values `%gin.REQUIRED` for those that include it; an
-experiment binds `Trainer.task`; the rest are overlays, given after an experiment. Experiments and overlays
-state in their header the command that runs them: that very command is tried, on toy data and for a few steps.
-That of an overlay may name any experiment, or none: `configs/<name>.gin`.
+What a config says decides what it is:
+
+base         leaves values `%gin.REQUIRED` for the configs that include it
+experiment   binds `Trainer.task`
+evaluation   lies in configs/evaluation/ and binds the evaluator
+overlay      is given after an experiment, which it changes
+
+By default each experiment and each overlay is built, traced and trained for three steps on toy data, by the
+command that its header states. An overlay's command may name any experiment, or none: `configs/<name>.gin`.
+With `scripts/test.sh --all`, each experiment must also pass the checks of `scripts/check.sh`.
 """
 
 import re
@@ -18,45 +24,54 @@ import pytest
 from engine.checks import catalogue, exceptions
 from engine.checks.finding import FAIL
 from engine.checks.subject import Subject
-from engine.commands import train
-from engine.config import config, reading
+from engine.commands import bound_evaluator, train
+from engine.config import reading
 from engine.config.bindings import REQUIRED
+from engine.config.config import Config
 from engine.config.statements import Binding, Macro
+from engine.evaluation.evaluator import Evaluator
 from engine.outputs import outputs
 from engine.runs import json_lines
 from engine.training.trainer import Trainer
 from engine.workspace import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / 'configs').rglob('*.gin'))
-SLOW = {'devices'}  # it compiles each program four times
-CHECKS = [
-    pytest.param(check, marks=pytest.mark.slow) if check in SLOW else check for check in catalogue.CONFORMANCE
-]
+DEBUG = REPOSITORY / 'configs/debug.gin'
 SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8')
 
 
 @cache
 def bindings(path: Path) -> tuple[Binding, ...]:
-    """Returns the bindings of a file, those that it includes first."""
-    return tuple(each for source in reading.read_file(path) for each in source.bindings)
+    """Returns the bindings of a file, those of the files that it includes first."""
+    return tuple(binding for text in reading.read_file(path) for binding in text.bindings)
+
+
+def role(path: Path) -> str:
+    """Returns what a config is; 'unreadable' if it fails `test_a_config_can_be_read`."""
+    if path.is_relative_to(REPOSITORY / 'configs/evaluation'):
+        return 'evaluation'
+    try:
+        final = {binding.key: binding for binding in bindings(path)}.values()
+    except Exception:  # whatever a module raises that the config imports
+        return 'unreadable'
+    if any(is_required(binding) and not binding.location.included for binding in bindings(path)):
+        return 'base'
+    names_task = any(binding.target is Trainer and binding.parameter == 'task' for binding in final)
+    return 'experiment' if names_task else 'overlay'
 
 
 def is_required(binding: Binding) -> bool:
     return binding.value == Macro(REQUIRED)
 
 
-def is_experiment(path: Path) -> bool:
-    final = {binding.key: binding for binding in bindings(path)}.values()
-    names_task = any(binding.target is Trainer and binding.parameter == 'task' for binding in final)
-    return names_task and not is_base(path)
+ROLES = {path: role(path) for path in CONFIGS}
 
 
-def is_base(path: Path) -> bool:
-    return any(is_required(binding) and not binding.location.included for binding in bindings(path))
+def of_role(*roles: str) -> list[Path]:
+    return [path for role in roles for path in CONFIGS if ROLES[path] == role]
 
 
-EXPERIMENTS = [path for path in CONFIGS if is_experiment(path)]
-OVERLAYS = [path for path in CONFIGS if not is_experiment(path) and not is_base(path)]
+EXPERIMENTS = of_role('experiment')
 
 
 def named(path: Path) -> str:
@@ -65,15 +80,19 @@ def named(path: Path) -> str:
 
 def header(path: Path) -> list[str]:
     """Returns the comment that a config opens with, without its marks."""
-    comment = takewhile(lambda line: line.startswith('#'), path.read_text().splitlines())
+    comment = takewhile(lambda line: line.startswith('#'), path.read_text(encoding='utf-8').splitlines())
     return [line.removeprefix('#').strip() for line in comment]
 
 
-def command(path: Path) -> list[str]:
-    """Returns the arguments of the command in a config's header."""
-    script = 'scripts/train.sh '
-    line = next((line for line in header(path) if line.startswith(script)), '')
-    return [part.replace('configs/<name>.gin', some_experiment()) for part in shlex.split(line)[1:]]
+def command(path: Path, script: str) -> list[str]:
+    """Returns the arguments that a config's header gives to a script, an empty list if it does not run it."""
+    line = next((line for line in header(path) if line.startswith(f'{script} ')), '')
+    return shlex.split(line)[1:]
+
+
+def training_command(path: Path) -> list[str]:
+    arguments = command(path, 'scripts/train.sh')
+    return [argument.replace('configs/<name>.gin', some_experiment()) for argument in arguments]
 
 
 def some_experiment() -> str:
@@ -85,10 +104,15 @@ def on_toy_data(dataset: str) -> str:
     return f"trainer.Trainer.dataset = '{dataset.partition('/')[0]}/toy'"
 
 
-def train_a_little(program: Any, arguments: list[str], run: Path) -> None:
-    """Trains as the arguments say, for three steps on toy data, and sees that all is there that it owes."""
-    given = train.parser().parse_args(arguments)
-    trainer = config.Config(given.gin_file, given.gin_bindings).build(Trainer)
+def toy_config(*paths: Path) -> Config:
+    """Returns a config whose dataset is the toy form of the dataset that it names."""
+    return Config(paths, (on_toy_data(Config(paths).build(Trainer).dataset),))
+
+
+def train_briefly(program: Any, arguments: list[str], run: Path) -> None:
+    """Trains for three steps on toy data, and checks the log and the outputs."""
+    parsed = train.parser().parse_args(arguments)
+    trainer = Config(parsed.gin_file, parsed.gin_bindings).build(Trainer)
     short = [f'--gin_bindings={binding}' for binding in (*SHORT, on_toy_data(trainer.dataset))]
     code, out, err = program('train', *arguments, *short, f'--run={run}')
     assert code == 0, err
@@ -104,25 +128,43 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
+def test_a_config_can_be_read(path: Path) -> None:
+    """A wrong statement, or an import that is not installed, fails here and nowhere else."""
+    assert bindings(path)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=named)
 def test_a_config_opens_with_what_it_is(path: Path) -> None:
     assert re.match(r'[A-Z0-9].*\.', ' '.join(header(path)) or 'no header')
     assert not header(path)[0].startswith('scripts/')
 
 
-@pytest.mark.parametrize('path', EXPERIMENTS + OVERLAYS, ids=named)
+@pytest.mark.parametrize('path', of_role('experiment', 'overlay'), ids=named)
 def test_a_config_trains_by_the_command_in_its_header(path: Path, program: Any, tmp_path: Path) -> None:
-    assert f'--gin_file={named(path)}' in command(path)
-    train_a_little(program, command(path), tmp_path / 'run')
+    assert f'--gin_file={named(path)}' in training_command(path)
+    train_briefly(program, training_command(path), tmp_path / 'run')
+
+
+@pytest.mark.parametrize('path', of_role('evaluation'), ids=named)
+def test_a_config_of_the_evaluator_builds_it(path: Path) -> None:
+    assert f'--gin_file={named(path)}' in command(path, 'scripts/eval.sh')
+    evaluator, _ = bound_evaluator.build([named(path)], [])
+    assert evaluator != Evaluator()
+
+
+@pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
+def test_stated_exceptions_name_checks_and_reasons(path: Path) -> None:
+    exceptions.stated(path, catalogue.ALL)
 
 
 @cache
 def subject(path: Path) -> Subject:
     """Returns an experiment on toy data, to be checked."""
-    trainer = config.Config([path]).build(Trainer)
-    return Subject(config.Config([path], (on_toy_data(trainer.dataset),)).build(Trainer))
+    return Subject(toy_config(path).build(Trainer))
 
 
-@pytest.mark.parametrize('check', CHECKS)
+@pytest.mark.slow
+@pytest.mark.parametrize('check', catalogue.CONFORMANCE)
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
 def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
     stated = exceptions.stated(path, catalogue.ALL)
@@ -132,18 +174,22 @@ def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
 
 def used_places(path: Path) -> set[str]:
     """Builds an experiment and returns the places, `file:line`, of the bindings that took effect."""
-    settings = config.Config([path])
-    settings.build(Trainer).check()
-    settings.check()
-    return {line.rpartition('# ')[2] for line in settings.explain().splitlines()}
+    config = toy_config(path)
+    config.build(Trainer).check()
+    config.check()
+    return {line.rpartition('# ')[2] for line in config.explain().splitlines()}
+
+
+def is_replaced_by_toy(binding: Binding) -> bool:
+    return binding.target is Trainer and binding.parameter == 'dataset'
 
 
 def test_each_binding_of_an_included_file_serves_an_experiment() -> None:
     included = {
         str(binding.location)
-        for path in CONFIGS
+        for path in of_role('base', 'experiment', 'overlay')
         for binding in bindings(path)
-        if binding.location.included and not is_required(binding)
+        if binding.location.included and not is_required(binding) and not is_replaced_by_toy(binding)
     }
     assert included - set().union(*map(used_places, EXPERIMENTS)) == set()
 
@@ -152,47 +198,13 @@ def test_each_binding_of_an_included_file_serves_an_experiment() -> None:
 def test_each_required_value_is_asked_of_an_experiment() -> None:
     """A base that no experiment includes is dead."""
     asked = {binding.location.file for path in EXPERIMENTS for binding in bindings(path)}
-    assert {named(path) for path in CONFIGS if is_base(path)} <= asked
+    assert {named(path) for path in of_role('base')} <= asked
 
 
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
 def test_debug_shortens_every_experiment(path: Path) -> None:
-    settings = config.Config([path, REPOSITORY / 'configs/debug.gin'])
-    trainer = settings.build(Trainer)
+    config = toy_config(path, DEBUG)
+    trainer = config.build(Trainer)
     trainer.check()
-    settings.check()
+    config.check()
     assert trainer.steps <= 20
-
-
-IMPORTS = """
-from __gin__ import dynamic_registration
-from research.models import convnet
-from engine.parts import classification
-import optax
-"""
-SWAPS = {
-    'the optimizer': ['classification.Classification.optimizer = @optax.sgd', 'optax.sgd.momentum = 0.9'],
-    'the model': ['classification.Classification.model = @convnet.ConvNet', 'convnet.ConvNet.stages = 1'],
-}
-
-
-def assert_swapped(run: Path, swap: str) -> None:
-    """Asserts that the run's own config says what the swap says, perhaps by longer names of modules."""
-    saved = [f'{binding} = {binding.value}' for binding in bindings(run / 'config.gin')]
-    assert set(SWAPS[swap]) <= {line.replace('research.models.', '') for line in saved}
-
-
-@pytest.mark.parametrize('swap', SWAPS)
-def test_a_child_config_swaps(swap: str, config_file: Any, program: Any, tmp_path: Path) -> None:
-    child = config_file().with_name('child.gin')
-    child.write_text('\n'.join(["include 'small.gin'", IMPORTS, *SWAPS[swap], '']))
-    train_a_little(program, [f'--gin_file={child}'], tmp_path / 'run')
-    assert_swapped(tmp_path / 'run', swap)
-
-
-@pytest.mark.parametrize('swap', SWAPS)
-def test_the_command_line_swaps(swap: str, config_file: Any, program: Any, tmp_path: Path) -> None:
-    lines = [line.replace('convnet.', 'research.models.convnet.') for line in SWAPS[swap]]
-    arguments = [f'--gin_file={config_file()}', *(f'--gin_bindings={line}' for line in lines)]
-    train_a_little(program, arguments, tmp_path / 'run')
-    assert_swapped(tmp_path / 'run', swap)
