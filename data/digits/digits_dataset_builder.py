@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from data.digits import original
-from engine.datasets.building.builder import FolderBuilder, Original
+from engine.datasets.building.folder_builder import FolderBuilder, Original
 
 # Within each class, in tens: the first to val, two to test, the rest to train.
 TURNS = ('val', 'test', 'test', *['train'] * 7)

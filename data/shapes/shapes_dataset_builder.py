@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.shapes import original
-from engine.datasets.building.builder import FolderBuilder, Original
+from engine.datasets.building.folder_builder import FolderBuilder, Original
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from engine.datasets.reading.dataset import Examples, load
+from engine.datasets.load import load
+from engine.datasets.reading.dataset import Examples
 
 ORDERS = range(5)  # bytes that are looked back
 BYTES = 256

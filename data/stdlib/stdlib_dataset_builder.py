@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from data.stdlib import original
-from engine.datasets.building.builder import TOY, FolderBuilder, Original
+from engine.datasets.building.folder_builder import TOY, FolderBuilder, Original
 
 
 @dataclass(kw_only=True)

@@ -5,6 +5,7 @@ import argparse
 from engine import errors
 from engine.commands import command_line
 from engine.commands.command_line import Parser
+from engine.datasets.load import load
 from engine.errors import UserError
 
 EXAMPLES = """\
@@ -100,14 +101,13 @@ def begin(name: str, kind: str) -> int:
 
 def build(name: str) -> int:
     """Builds the dataset `name` unless it is built, and prints what it holds."""
-    from engine.datasets.catalogue.names import Name
-    from engine.datasets.reading.dataset import load
+    from engine.datasets.catalogue.names import DatasetName
 
     dataset = load(name)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')
-    print(f'dataset: {Name.parse(name).home}')
+    print(f'dataset: {DatasetName.parse(name).home}')
     return errors.EXIT_FINISHED
 
 
@@ -117,7 +117,9 @@ def register(name: str) -> None:
 
     cls = type(builders.builder(name))
     if not hasattr(cls, 'register_checksums'):
-        raise UserError(f'the builder of {name} is no FolderBuilder (engine/datasets/building/builder.py).')
+        raise UserError(
+            f'the builder of {name} is no FolderBuilder (engine/datasets/building/folder_builder.py).'
+        )
     cls.register_checksums([builders.builder(f'{name}/{config}') for config in cls.builder_configs])
 
 

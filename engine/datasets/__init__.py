@@ -1,5 +1,6 @@
-"""Datasets by name: `'digits'`, `'digits/toy'`. Built on first use, read as arrays ever after.
+"""Datasets by name: `'digits'`, `'digits/toy'`. A dataset is built once, and read as arrays from then on.
 
-`catalogue` finds the builder of a name, `building` writes what it makes into the workspace, `dataset` reads
-it. Nothing here knows a dataset by name.
+`load` is the way in. `catalogue` maps a name to its builder, `building` writes records and arrays into the
+workspace, `reading` reads the arrays, `checks` and `pages` examine and show a dataset. No module here knows
+a dataset by name.
 """

@@ -1,4 +1,4 @@
-"""A bar on a terminal, nothing elsewhere, while many examples are gone through."""
+"""A progress bar for long loops over examples. It appears on terminals only."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -7,10 +7,10 @@ from typing import TypeVar
 Item = TypeVar('Item')
 
 
-def bar(items: Iterable[Item], count: int, what: str) -> Iterator[Item]:
-    """Yields `items`, `count` of them, and shows how many have been taken."""
+def bar(items: Iterable[Item], count: int, description: str) -> Iterator[Item]:
+    """Yields `items` and shows how many of `count` have been yielded."""
     from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
-    yield from track(items, what, count, console=console, transient=True, disable=not sys.stderr.isatty())
+    console, is_hidden = Console(stderr=True), not sys.stderr.isatty()
+    yield from track(items, description, count, console=console, transient=True, disable=is_hidden)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from engine import sharding
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load
 from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import BoundTask, Task
@@ -64,7 +64,7 @@ class Experiment:
     @cached_property
     def data(self) -> Dataset:
         """The dataset, built on first use."""
-        return decoding.bound(datasets.load(self.dataset), self.decode)
+        return decoding.bound(load(self.dataset), self.decode)
 
     @property
     def origin(self) -> dict[str, Any]:

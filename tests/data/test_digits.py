@@ -11,9 +11,9 @@ from sklearn.datasets import load_digits
 
 from data.digits import explore, original
 from data.digits.digits_dataset_builder import splits
-from engine.datasets.building import build
 from engine.datasets.checks import check
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load, prepare
+from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
@@ -35,20 +35,20 @@ def workspace(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope='module')
-def full(workspace: Path) -> datasets.Dataset:
-    return datasets.load('digits')
+def full(workspace: Path) -> Dataset:
+    return load('digits')
 
 
 @pytest.fixture(scope='module')
-def toy(workspace: Path) -> datasets.Dataset:
-    return datasets.load('digits/toy')
+def toy(workspace: Path) -> Dataset:
+    return load('digits/toy')
 
 
 def digest(ids: list[str]) -> str:
     return hashlib.sha256('\n'.join(ids).encode()).hexdigest()
 
 
-def test_counts_shapes_and_names(full: datasets.Dataset):
+def test_counts_shapes_and_names(full: Dataset):
     assert full.splits == COUNTS
     assert {name: (each.shape, each.dtype) for name, each in full.spec.example.items()} == {
         'image': ((8, 8, 1), np.uint8),
@@ -64,7 +64,7 @@ def test_counts_shapes_and_names(full: datasets.Dataset):
         assert examples.arrays['label'].dtype == np.int32
 
 
-def test_every_example_is_scikit_learns_and_appears_once(full: datasets.Dataset):
+def test_every_example_is_scikit_learns_and_appears_once(full: Dataset):
     counts, labels = load_digits(return_X_y=True)
     seen = []
     for split in full.splits:
@@ -78,16 +78,16 @@ def test_every_example_is_scikit_learns_and_appears_once(full: datasets.Dataset)
     assert sorted(seen) == list(range(len(labels)))
 
 
-def test_no_image_is_in_two_splits(full: datasets.Dataset):
+def test_no_image_is_in_two_splits(full: Dataset):
     images = [image.tobytes() for split in full.splits for image in full.split(split).arrays['image']]
     assert len(set(images)) == len(images)
 
 
-def test_splits_never_change(full: datasets.Dataset):
+def test_splits_never_change(full: Dataset):
     assert {split: digest(full.split(split).ids) for split in full.splits} == IDS
 
 
-def test_splits_are_balanced(full: datasets.Dataset):
+def test_splits_are_balanced(full: Dataset):
     whole = Counter(load_digits(return_X_y=True)[1].tolist())
     for split, share in {'train': 0.7, 'val': 0.1, 'test': 0.2}.items():
         labels = Counter(full.split(split).arrays['label'].tolist())
@@ -100,7 +100,7 @@ def test_splits_do_not_depend_on_the_order_of_the_files():
     assert splits(dict(reversed(labels.items()))) == splits(labels)
 
 
-def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
+def test_toy_is_a_part_of_full(full: Dataset, toy: Dataset):
     assert toy.splits == {'train': 30, 'val': 10, 'test': 20}
     for split in toy.splits:
         few, all_ = toy.split(split), full.split(split)
@@ -112,7 +112,7 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
 
 @pytest.mark.parametrize('name', ['digits', 'digits/toy'])
 def test_records_are_the_originals(workspace: Path, name: str):
-    builder = build.prepare(name)
+    builder = prepare(name)
     for split, raw in builder.raw_examples().items():
         records = builder.as_data_source(split)
         assert len(records) == len(raw)
@@ -122,7 +122,7 @@ def test_records_are_the_originals(workspace: Path, name: str):
             np.testing.assert_array_equal(record['image'][..., 0], original.pixels(path))
 
 
-def test_toy_is_committed_as_the_originals_are_laid_out(workspace: Path, full: datasets.Dataset):
+def test_toy_is_committed_as_the_originals_are_laid_out(workspace: Path, full: Dataset):
     raw = workspace / 'data' / 'digits' / 'raw'
     labels = original.labels(FOLDER / 'toy')
     assert sorted(path.name for path in (FOLDER / 'toy' / 'images').iterdir()) == sorted(labels)
@@ -137,8 +137,8 @@ def test_other_digits_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for name, change in {'labels.csv': (counts, 9 - labels), 'images': (16 - counts, labels)}.items():
         monkeypatch.setenv('WORKSPACE', str(tmp_path / name))
         monkeypatch.setattr('sklearn.datasets.load_digits', lambda change=change, **_: change)
-        with pytest.raises(UserError, match=rf'raw/{name} is not what .*checksums.tsv states.*scikit-learn'):
-            datasets.load('digits')
+        with pytest.raises(UserError, match=rf'raw/{name} differs from checksums.tsv.*scikit-learn'):
+            load('digits')
         assert not list(tmp_path.rglob('*.npy'))
 
 
@@ -148,7 +148,7 @@ def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (folder / 'images').mkdir(parents=True)
     (folder / 'labels.csv').write_text('file,label\n0001.png,1\n')
     with pytest.raises(UserError, match=r'toy is damaged: .*0001.png is missing.*Delete'):
-        datasets.load('digits/toy')
+        load('digits/toy')
 
 
 def test_readme_states_the_counts():
@@ -162,8 +162,8 @@ def test_readme_shows_the_toy_images():
     np.testing.assert_array_equal(pixels, original.pixels(FOLDER / 'contact_sheet.png'))
 
 
-def test_metadata_reach_tfds(full: datasets.Dataset):
-    info = build.prepare('digits').info
+def test_metadata_reach_tfds(full: Dataset):
+    info = prepare('digits').info
     assert 'handwritten digits' in info.description
     assert 'Alpaydin' in info.citation
 

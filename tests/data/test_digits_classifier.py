@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from data.digits import classifier
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load
 from engine.network import Network
 from research.models.convnet import ConvNet
 from research.tasks.features import Convolutions
@@ -42,7 +42,7 @@ def test_the_normalisation_that_is_frozen_is_that_of_flax() -> None:
 
 
 def test_it_tells_the_digits_as_well_as_the_readme_says() -> None:
-    examples = datasets.load('digits').split('test').arrays
+    examples = load('digits').split('test').arrays
     features = np.asarray(Convolutions('data/digits/classifier.npz')(jnp.asarray(examples['image'])))
     last = np.load(classifier.FILE)
     predicted = (features @ last['kernel'] + last['bias']).argmax(1)

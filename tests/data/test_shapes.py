@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from data.shapes import explore, original
-from engine.datasets.building import build
 from engine.datasets.checks import check
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load, prepare
+from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
@@ -26,16 +26,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope='module')
-def full(workspace: Path) -> datasets.Dataset:
-    return datasets.load('shapes')
+def full(workspace: Path) -> Dataset:
+    return load('shapes')
 
 
 @pytest.fixture(scope='module')
-def toy(workspace: Path) -> datasets.Dataset:
-    return datasets.load('shapes/toy')
+def toy(workspace: Path) -> Dataset:
+    return load('shapes/toy')
 
 
-def test_counts_shapes_and_names(full: datasets.Dataset):
+def test_counts_shapes_and_names(full: Dataset):
     assert full.splits == COUNTS
     assert {name: (each.shape, each.dtype) for name, each in full.spec.example.items()} == {
         'image': ((SIDE, SIDE, 3), np.uint8),
@@ -49,24 +49,24 @@ def test_counts_shapes_and_names(full: datasets.Dataset):
         assert full.split(split).arrays['mask'].shape == (count, SIDE, SIDE)
 
 
-def test_splits_go_by_number(full: datasets.Dataset):
+def test_splits_go_by_number(full: Dataset):
     listed = [each for split in COUNTS for each in full.split(split).ids]
     assert listed == [f'{number:04d}' for number in range(1800)]
 
 
-def test_every_class_is_in_every_split_and_no_other(full: datasets.Dataset):
+def test_every_class_is_in_every_split_and_no_other(full: Dataset):
     for split in COUNTS:
         masks = full.split(split).arrays['mask']
         assert np.unique(masks).tolist() == list(range(len(original.CLASSES)))
 
 
-def test_no_scene_is_there_twice(full: datasets.Dataset):
+def test_no_scene_is_there_twice(full: Dataset):
     images = {image.tobytes() for split in COUNTS for image in full.split(split).arrays['image']}
     assert len(images) == 1800
 
 
 @pytest.mark.parametrize('number', [0, 1500, 1799])
-def test_a_scene_is_a_function_of_its_number(full: datasets.Dataset, number: int):
+def test_a_scene_is_a_function_of_its_number(full: Dataset, number: int):
     identity = f'{number:04d}'
     [examples] = [full.split(split) for split in COUNTS if identity in full.split(split).ids]
     found, scene = examples.example(examples.ids.index(identity)), original.scene(number)
@@ -118,7 +118,7 @@ def test_a_larger_scene_shows_the_same_shapes():
     assert np.mean(small.repeat(4, 0).repeat(4, 1) == large) > 0.97
 
 
-def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
+def test_toy_is_a_part_of_full(full: Dataset, toy: Dataset):
     assert toy.splits == {'train': 12, 'val': 4, 'test': 4}
     for split in toy.splits:
         few, all_ = toy.split(split), full.split(split)
@@ -127,8 +127,8 @@ def test_toy_is_a_part_of_full(full: datasets.Dataset, toy: datasets.Dataset):
             np.testing.assert_array_equal(few.arrays[field], all_.arrays[field][: len(few)])
 
 
-def test_lists_name_the_mask_of_each_image(workspace: Path, toy: datasets.Dataset):
-    for rows in build.prepare('shapes/toy').raw_examples().values():
+def test_lists_name_the_mask_of_each_image(workspace: Path, toy: Dataset):
+    for rows in prepare('shapes/toy').raw_examples().values():
         for identity, image, mask in rows:
             assert image.stem == mask.stem == identity
             assert image.is_file()
@@ -140,23 +140,23 @@ def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     monkeypatch.setattr(original, 'NOISE', 5)
     with pytest.raises(UserError, match=r'raw/images is not what .*checksums.tsv states.*Pillow'):
-        datasets.load('shapes')
+        load('shapes')
     assert not list(tmp_path.rglob('*.npy'))
 
 
 def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    build.prepare('shapes/toy')
+    prepare('shapes/toy')
     raw = tmp_path / 'data' / 'shapes' / 'toy'
     (raw / 'masks' / '0003.png').unlink()
     for built in ('records', 'arrays'):
         for folder in (tmp_path / 'data' / 'shapes').glob(f'{built}*'):
             folder.rename(tmp_path / folder.name)
     with pytest.raises(UserError, match=r'toy is damaged: .*0003.png is missing.*Delete'):
-        datasets.load('shapes/toy')
+        load('shapes/toy')
 
 
-def test_readme_states_counts_and_shares(full: datasets.Dataset):
+def test_readme_states_counts_and_shares(full: Dataset):
     readme = (FOLDER / 'README.md').read_text()
     for split, count in COUNTS.items():
         assert f'| {split} | {count:,} |' in readme

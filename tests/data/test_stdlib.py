@@ -8,10 +8,11 @@ import pytest
 
 from data.stdlib import explore, original
 from data.stdlib.stdlib_dataset_builder import Builder
-from engine.datasets.building import build, checksums
+from engine.datasets.building import checksums
 from engine.datasets.catalogue import builders
 from engine.datasets.checks import check
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load, prepare
+from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
@@ -30,18 +31,18 @@ def workspace(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope='module', params=COUNTS)
-def dataset(workspace: Path, request: pytest.FixtureRequest) -> datasets.Dataset:
-    return datasets.load(request.param)
+def dataset(workspace: Path, request: pytest.FixtureRequest) -> Dataset:
+    return load(request.param)
 
 
-def bytes_of(examples: datasets.Examples, place: int) -> bytes:
+def bytes_of(examples: Examples, place: int) -> bytes:
     """Returns a window, slowly: what is there of it and no padding."""
     example = examples.example(place)
     assert not example['text'][example['length'] :].any()
     return bytes(example['text'][: example['length']].tolist())
 
 
-def test_counts_and_shapes(dataset: datasets.Dataset):
+def test_counts_and_shapes(dataset: Dataset):
     assert dataset.splits == COUNTS[dataset.name]
     assert {name: (each.shape, each.dtype) for name, each in dataset.spec.example.items()} == {
         'text': ((256,), np.uint8),
@@ -49,7 +50,7 @@ def test_counts_and_shapes(dataset: datasets.Dataset):
     }
 
 
-def test_each_window_is_in_its_file_and_in_no_other_split(dataset: datasets.Dataset, workspace: Path):
+def test_each_window_is_in_its_file_and_in_no_other_split(dataset: Dataset, workspace: Path):
     installed = Path(sysconfig.get_path('stdlib'))
     sources = installed if dataset.name == 'stdlib' else FOLDER / 'toy' / 'Lib'
     seen = set()
@@ -64,7 +65,7 @@ def test_each_window_is_in_its_file_and_in_no_other_split(dataset: datasets.Data
     assert len(seen) == sum(dataset.splits.values())
 
 
-def test_ids_are_sorted_and_a_module_is_in_one_split(dataset: datasets.Dataset):
+def test_ids_are_sorted_and_a_module_is_in_one_split(dataset: Dataset):
     modules = {}
     for split in dataset.splits:
         ids = dataset.split(split).ids
@@ -82,7 +83,7 @@ def test_splits_never_change():
 
 
 def test_what_is_left_out(workspace: Path):
-    build.prepare('stdlib')
+    prepare('stdlib')
     there = {path.name for path in (workspace / 'data/stdlib/raw/Lib').rglob('*')}
     assert not there & {'test', 'tests', '__pycache__', 'site-packages', 'encodings', 'idlelib', 'tkinter'}
     assert {'json', 'asyncio', 'typing.py'} <= there
@@ -126,8 +127,8 @@ def test_damage_is_found_though_no_checksums_are_stated(tmp_path: Path, monkeypa
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     raw = builders.builder('stdlib').originals()
     (raw / 'Lib/json/decoder.py').write_text('changed')
-    with pytest.raises(UserError, match=r'raw/Lib is not what .*changed or damaged since it was fetched'):
-        datasets.load('stdlib')
+    with pytest.raises(UserError, match=r'raw/Lib differs from .*changed or damaged since it was fetched'):
+        load('stdlib')
 
 
 def test_the_check_of_checksums_says_why_there_are_none(workspace: Path):
@@ -146,7 +147,7 @@ def test_nothing_is_wrong_with_toy(workspace: Path):
 def test_checksums_that_are_registered_state_toy_alone(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    builders = [build.prepare(name) for name in COUNTS]
+    builders = [prepare(name) for name in COUNTS]
     monkeypatch.setattr(Builder, 'home', classmethod(lambda _: tmp_path))
     Builder.register_checksums(builders)
     assert (tmp_path / 'checksums.tsv').read_text() == (FOLDER / 'checksums.tsv').read_text()

@@ -1,1 +1,1 @@
-"""Builders: what writes a dataset into the workspace."""
+"""Builders of datasets, and the code that writes their records, lists and arrays into the workspace."""

@@ -1,8 +1,9 @@
-"""Checksums of originals: what `data/<name>/checksums.tsv` states, and what is there.
+"""Checksums of original files: measures them, and compares them with `data/<name>/checksums.tsv`.
 
-A line for each file and folder at the top of `raw/` and `toy/`: `full/images`, its bytes, its sha256, and its
-name again, tab-separated as TFDS reads them. A folder counts as its files one after the other, ordered by
-path, and a PNG image as its pixels: how a PNG is packed may change with the library that writes it.
+That file has a line for each file and folder at the top of `raw/` and `toy/`: `full/images`, its bytes, its
+sha256, and its name again, separated by tabs, as TFDS reads them. A folder is hashed as the concatenation of
+its files in the order of their paths. A PNG image is hashed by its pixels, because libraries compress PNG
+differently.
 """
 
 import csv
@@ -18,7 +19,7 @@ FILE = 'checksums.tsv'
 
 
 class Checksum(NamedTuple):
-    """Of a file or a folder: its size in bytes and its sha256."""
+    """Size in bytes and sha256 of a file or a folder."""
 
     size: int
     sha256: str
@@ -39,7 +40,7 @@ def _checksum(path: Path) -> Checksum:
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        yield from sorted(each for each in path.rglob('*') if each.is_file())
+        yield from sorted(file for file in path.rglob('*') if file.is_file())
     else:
         yield path
 
@@ -52,7 +53,7 @@ def _content(path: Path) -> bytes:
 
 
 def stated(file: Path, config: str) -> dict[str, Checksum]:
-    """Returns what a `checksums.tsv` states of the originals of a config; nothing if it is missing."""
+    """Returns the checksums that a `checksums.tsv` states for a config, by name. A missing file states none."""
     if not file.exists():
         return {}
     with file.open(newline='', encoding='utf-8') as lines:
@@ -65,24 +66,24 @@ def stated(file: Path, config: str) -> dict[str, Checksum]:
 
 
 def text(checksums: Mapping[str, Mapping[str, Checksum]]) -> str:
-    """Returns the `checksums.tsv` that states `{config: {name: checksum}}`."""
+    """Returns the content of the `checksums.tsv` that states `{config: {name: checksum}}`."""
     return ''.join(
-        f'{config}/{name}\t{each.size}\t{each.sha256}\t{name}\n'
+        f'{config}/{name}\t{checksum.size}\t{checksum.sha256}\t{name}\n'
         for config, measured in checksums.items()
-        for name, each in measured.items()
+        for name, checksum in measured.items()
     )
 
 
-def differences(found: Mapping[str, Checksum], expected: Mapping[str, Checksum]) -> dict[str, str]:
-    """Returns what is wrong, by the name of the file or folder: `is missing`, say."""
-    wrong = {}
-    for name in sorted(found.keys() | expected.keys()):
-        if name not in found:
-            wrong[name] = f'is missing, and {FILE} states it'
-        elif name not in expected:
-            wrong[name] = f'is there, and {FILE} does not state it'
-        elif found[name].sha256 != expected[name].sha256:
-            wrong[name] = (
-                f'is not what {FILE} states: its sha256 is {found[name].sha256}, not {expected[name].sha256}'
+def differences(measured: Mapping[str, Checksum], stated: Mapping[str, Checksum]) -> dict[str, str]:
+    """Returns the problem of each file or folder that differs, such as `is missing, but ... states it`."""
+    problems = {}
+    for name in sorted(measured.keys() | stated.keys()):
+        if name not in measured:
+            problems[name] = f'is missing, but {FILE} states it'
+        elif name not in stated:
+            problems[name] = f'exists, but {FILE} does not state it'
+        elif measured[name].sha256 != stated[name].sha256:
+            problems[name] = (
+                f'differs from {FILE}: its sha256 is {measured[name].sha256}, not {stated[name].sha256}'
             )
-    return wrong
+    return problems

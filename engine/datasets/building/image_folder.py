@@ -1,13 +1,13 @@
-"""Images in a folder, one that knows nothing of this repository: `dataset = 'images:<folder>'`.
+"""The dataset `images:<folder>`: images in any folder, without a builder of their own.
 
-Either a folder for each class in one for each split, or a list for each split:
+The folder holds either a folder for each class below one for each split, or a list for each split:
 
-    train/<class>/*.jpg     train.csv    path,label or path,label,id; paths start at the folder
+    train/<class>/*.jpg     train.csv    path,label or path,label,id; paths are relative to the folder
     val/<class>/*.jpg       val.csv
     test/<class>/*.jpg      test.csv
 
-`valid` and `validation` are val too. Where there is none, every tenth example of train is, by the digest of
-its id. When files come or go it is another dataset, which is built anew.
+`valid` and `validation` mean val too. Without any of them, about a tenth of train becomes val, chosen by the
+sha256 of the ids. If files are added or removed, the dataset is built again under another version.
 """
 
 import csv
@@ -20,25 +20,24 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from engine.datasets.building.builder import FolderBuilder, Original
-from engine.datasets.catalogue.names import Name
 from engine.errors import UserError
 
-ENDINGS = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 SPLITS = {'train': 'train', 'val': 'val', 'valid': 'val', 'validation': 'val', 'test': 'test'}
-HELD_OUT = 10  # of so many examples of train one is val, where there is no other
+HELD_OUT = 10  # one in so many examples of train becomes val, if there is no val
 COLUMNS = ('path', 'label')
 LAYOUTS = 'train/<class>/*.jpg or train.csv with the columns path,label; likewise val and test'
 
-Examples = dict[str, list[Original]]
+Splits = dict[str, list[Original]]
 
 
 class ImageFolder(FolderBuilder, skip_registration=True):
-    """Builds the images of a folder, each kept as in its file.
+    """Builds a dataset from the images of a folder. They stay encoded as in their files.
 
     Args:
-      name: of the dataset.
-      examples: id, file and class of each, by split.
-      kwargs: of every builder.
+      folder: the folder of the images.
+      examples: id, file and class of each image, by split.
+      kwargs: arguments of `FolderBuilder`.
     """
 
     VERSION = tfds.core.Version('1.0.0')
@@ -46,8 +45,8 @@ class ImageFolder(FolderBuilder, skip_registration=True):
     SUPERVISED_KEYS = ('image', 'label')
     FETCHED = False
 
-    def __init__(self, name: Name, examples: Examples, **kwargs: Any):
-        self._folder, self._examples = name.path, examples
+    def __init__(self, folder: Path, examples: Splits, **kwargs: Any):
+        self._folder, self._examples = folder, examples
         super().__init__(**kwargs)
 
     def fields(self) -> dict[str, tfds.features.FeatureConnector]:
@@ -58,10 +57,10 @@ class ImageFolder(FolderBuilder, skip_registration=True):
         }
 
     def originals(self) -> Path:
-        """Returns the folder, which is not ours to write to."""
+        """Returns the folder of the images. Nothing is ever written there."""
         return self._folder
 
-    def read_originals(self, folder: Path) -> Examples:
+    def read_originals(self, folder: Path) -> Splits:
         """Returns id, file and class of each image, by split."""
         return self._examples
 
@@ -70,25 +69,25 @@ class ImageFolder(FolderBuilder, skip_registration=True):
         return {'image': path, 'label': label}
 
     def _check(self) -> None:
-        """Does nothing: nobody has stated how these files should be."""
+        """Accepts all files, because no checksums are stated for them."""
 
 
-def builder(name: Name, data_dir: Path) -> ImageFolder:
+def builder(folder: Path, data_dir: Path) -> ImageFolder:
     """Returns the builder of the images in a folder.
 
     Raises:
-      UserError: if the folder holds none, or not as it should.
+      UserError: the folder holds no images, or its layout is wrong.
     """
-    examples = read(name.path)
-    config = tfds.core.BuilderConfig(name=_digest(name.path, examples), description='The files of this name.')
-    return ImageFolder(name, examples, config=config, data_dir=data_dir)
+    examples = read(folder)
+    config = tfds.core.BuilderConfig(name=_digest(folder, examples), description='The files of this digest.')
+    return ImageFolder(folder, examples, config=config, data_dir=data_dir)
 
 
-def read(folder: Path) -> Examples:
-    """Returns id, file and class of each image in `folder`, by split; raises `UserError` if none."""
+def read(folder: Path) -> Splits:
+    """Returns id, file and class of each image in `folder`, by split. Raises `UserError` if there is none."""
     if not folder.is_dir():
         raise UserError(f'There is no folder {folder}.')
-    examples: Examples = {}
+    examples: Splits = {}
     for stem, split in SPLITS.items():
         if (folder / f'{stem}.csv').is_file():
             examples[split] = _from_list(folder / f'{stem}.csv')
@@ -102,12 +101,14 @@ def read(folder: Path) -> Examples:
 
 
 def _from_folders(folder: Path) -> list[Original]:
-    """Returns the images in `<class>/`, however deep below."""
+    """Returns the images below `<class>/`, at any depth."""
     examples = []
-    for path in sorted(path for path in folder.rglob('*') if path.suffix.lower() in ENDINGS):
+    for path in sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES):
         inside = path.relative_to(folder)
         if len(inside.parts) == 1:
-            raise UserError(f'{path} lies in no class: it should be {folder}/<class>/{path.name}.')
+            raise UserError(
+                f'{path} is not in the folder of a class. Move it to {folder}/<class>/{path.name}.'
+            )
         examples.append((f'{folder.name}/{inside.as_posix()}', path, inside.parts[0]))
     return examples
 
@@ -118,7 +119,9 @@ def _from_list(file: Path) -> list[Original]:
         table = csv.DictReader(lines)
         missing = [column for column in COLUMNS if column not in (table.fieldnames or ())]
         if missing:
-            raise UserError(f'{file}:1: no column {missing[0]!r}; the first line is {",".join(COLUMNS)}.')
+            raise UserError(
+                f'{file}:1: there is no column {missing[0]!r}. The first line must be {",".join(COLUMNS)}.'
+            )
         examples = []
         for row in table:
             path = file.parent / (row['path'] or '')
@@ -128,23 +131,23 @@ def _from_list(file: Path) -> list[Original]:
     return examples
 
 
-def _held_out(examples: Iterable[Original]) -> Examples:
-    """Returns train and val of the examples of train alone."""
-    parts: Examples = {'train': [], 'val': []}
+def _held_out(examples: Iterable[Original]) -> Splits:
+    """Splits the examples of train into train and val."""
+    parts: Splits = {'train': [], 'val': []}
     for example in examples:
         digest = hashlib.sha256(example[0].encode()).digest()
         parts['train' if int.from_bytes(digest[:8]) % HELD_OUT else 'val'].append(example)
     return parts
 
 
-def _classes(examples: Examples) -> list[str]:
-    """Returns the names of the classes, in their order: that of numbers where all are numbers."""
+def _classes(examples: Splits) -> list[str]:
+    """Returns the sorted names of the classes. Names that are all numbers are sorted as numbers."""
     names = {label for rows in examples.values() for _, _, label in rows}
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else sorted(names)
 
 
-def _digest(folder: Path, examples: Examples) -> str:
-    """Returns a digest of the names and classes of all files."""
+def _digest(folder: Path, examples: Splits) -> str:
+    """Returns a digest of the ids, relative paths and classes of all files."""
     sha256 = hashlib.sha256()
     for split, rows in examples.items():
         for identity, path, label in rows:

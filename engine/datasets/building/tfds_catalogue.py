@@ -1,8 +1,8 @@
-"""Datasets of TensorFlow Datasets' own catalogue, by its own builders and downloads: `tfds:mnist`.
+"""The dataset `tfds:mnist`: any dataset of TensorFlow Datasets' catalogue, by its own builder and downloads.
 
-Their examples have no ids and their splits other names: here they get those that the rest goes by. A split
-`validation` or `valid` is `val`; where there is none, it is the last tenth of `train`,
-in the order of TFDS, which is at random.
+Examples of the catalogue have no ids, and their splits have other names. `AdaptedBuilder` adds the ids and
+renames `validation` or `valid` to `val`. Without either, the last tenth of `train` becomes `val`, in TFDS's
+order, which is random.
 """
 
 import re
@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
 
-from engine.datasets.building import file_functions
+from engine.datasets.building.without_tensorflow import without_tensorflow
 from engine.errors import UserError, did_you_mean
 
 NAMES = {'validation': 'val', 'valid': 'val'}
@@ -24,14 +24,14 @@ FAILURES = (DownloadError, NonMatchingChecksumError, OSError, AssertionError, Im
 
 
 @dataclass(frozen=True)
-class Info:
-    """What TFDS says of a dataset, by our names.
+class AdaptedInfo:
+    """The information of TFDS about a dataset, with the template's names of splits.
 
     Attributes:
       full_name: name, config and version.
-      features: by field.
-      splits: TFDS's description of each, by its name here.
-      supervised_keys: the fields that enter and are to come out, if it says.
+      features: the feature of each field.
+      splits: TFDS's information about each split.
+      supervised_keys: the fields of the inputs and of the targets, None if TFDS states none.
     """
 
     full_name: str
@@ -40,53 +40,58 @@ class Info:
     supervised_keys: Any
 
 
-class Catalogued:
-    """A builder of TFDS's, as the other modules need one.
+class AdaptedBuilder:
+    """A TFDS builder with ids, the template's names of splits, and only fields that batches can hold.
 
     Args:
-      builder: any that TFDS can build.
+      builder: any builder of TFDS.
     """
 
     def __init__(self, builder: Any):
         self._builder = builder
 
     def __getattr__(self, name: str) -> Any:
-        """Returns whatever else TFDS's builder has."""
+        """Returns any other attribute of the TFDS builder."""
         return getattr(self._builder, name)
 
     @property
     def builder_config(self) -> Any:
-        """The config; one called as the dataset if it has none."""
+        """The config. A dataset without configs gets one of its own name."""
         return self._builder.builder_config or tfds.core.BuilderConfig(name=self._builder.name)
 
     @property
-    def info(self) -> Info:
-        """What TFDS says, with an `id` and without fields that vary in shape, images apart."""
+    def info(self) -> AdaptedInfo:
+        """The information of TFDS, with an `id` and without fields that vary in shape, images apart."""
         info = self._builder.info
-        features = {name: each for name, each in info.features.items() if name != 'id' and _is_kept(each)}
-        splits = {name: info.splits[there] for name, there in _splits(info.splits).items()}
-        return Info(info.full_name, features | {'id': tfds.features.Text()}, splits, info.supervised_keys)
+        features = {
+            name: feature
+            for name, feature in info.features.items()
+            if name != 'id' and _fits_batches(feature)
+        }
+        splits = {name: info.splits[tfds_name] for name, tfds_name in _splits(info.splits).items()}
+        features['id'] = tfds.features.Text()
+        return AdaptedInfo(info.full_name, features, splits, info.supervised_keys)
 
-    def as_data_source(self, split: str, decoders: Mapping[str, Any] | None = None) -> 'Identified':
-        """Returns the examples of one of our splits, in the order of their records."""
-        there = _splits(self._builder.info.splits)[split]
-        return Identified(self._builder.as_data_source(there, decoders=decoders), split)
+    def as_data_source(self, split: str, decoders: Mapping[str, Any] | None = None) -> 'ExamplesWithIds':
+        """Returns the examples of a split, in the order of their records."""
+        tfds_name = _splits(self._builder.info.splits)[split]
+        return ExamplesWithIds(self._builder.as_data_source(tfds_name, decoders=decoders), split)
 
     def download_and_prepare(self, file_format: str) -> None:
-        """Has TFDS fetch and build it, without TensorFlow unless that is installed.
+        """Downloads and builds the dataset with TFDS. TensorFlow is used only if it is installed.
 
         Raises:
-          UserError: what cannot be fetched, or only be built by TensorFlow.
+          UserError: the download fails, or the builder needs TensorFlow.
         """
         try:
-            with file_functions.without_tensorflow(self._builder.name):
+            with without_tensorflow(self._builder.name):
                 self._builder.download_and_prepare(file_format=file_format)
         except FAILURES as error:
-            raise UserError(f'{self._builder.name} of TFDS cannot be built: {error}') from error
+            raise UserError(f'TFDS cannot build {self._builder.name}: {error}') from error
 
 
-class Identified:
-    """Examples, each with an id: its own or its place."""
+class ExamplesWithIds:
+    """Examples of TFDS with ids: their own ones, or split and index."""
 
     def __init__(self, examples: Any, split: str):
         self._examples, self._split = examples, split
@@ -104,14 +109,14 @@ class Identified:
         return example | {'id': identity}
 
 
-def builder(dataset: str, data_dir: Path) -> Catalogued:
-    """Returns the builder of a dataset of the catalogue: `mnist`, `mnist:3.0.1` or `glue/mrpc`.
+def builder(dataset: str, data_dir: Path) -> AdaptedBuilder:
+    """Returns the builder of a dataset in TFDS's catalogue: `mnist`, `mnist:3.0.1` or `glue/mrpc`.
 
     Raises:
-      UserError: there is none of that name, config and version, or a package is missing.
+      UserError: there is no such dataset, config or version, or a package is missing.
     """
     try:
-        return Catalogued(tfds.builder(dataset, data_dir=data_dir))
+        return AdaptedBuilder(tfds.builder(dataset, data_dir=data_dir))
     except tfds.core.DatasetNotFoundError:
         name = re.split('[/:]', dataset)[0]
         hint = did_you_mean(name, tfds.list_builders(with_community_datasets=False))
@@ -124,23 +129,23 @@ def builder(dataset: str, data_dir: Path) -> Catalogued:
 
 
 def _configs(dataset: str) -> str:
-    """Returns words for the configs of a dataset, if it has any and another one was asked for."""
+    """Returns a sentence that suggests configs of a dataset, '' if it has none or none was named."""
     name, _, config = dataset.partition('/')
-    known = tfds.builder_cls(name).builder_configs if config else {}
-    return f' {did_you_mean(config, known)}' if known else ''
+    configs = tfds.builder_cls(name).builder_configs if config else {}
+    return f' {did_you_mean(config, configs)}' if configs else ''
 
 
 def _splits(available: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what TFDS calls each of our splits."""
-    found = {NAMES.get(name, name): name for name in available}
-    if 'train' in found and 'val' not in found:
-        found |= {'train': 'train[:90%]', 'val': 'train[90%:]'}
-    return found
+    """Returns TFDS's name of each split."""
+    names = {NAMES.get(name, name): name for name in available}
+    if 'train' in names and 'val' not in names:
+        names |= {'train': 'train[:90%]', 'val': 'train[90%:]'}
+    return names
 
 
-def _is_kept(feature: Any) -> bool:
-    """Whether batches can hold a field: it has one shape, or is images of bytes."""
+def _fits_batches(feature: Any) -> bool:
+    """Whether batches can hold a field: an image, or numbers of fixed shape."""
     if isinstance(feature, tfds.features.Image):
         return True
-    is_plain = isinstance(feature.shape, tuple) and None not in feature.shape
-    return is_plain and np.dtype(feature.np_dtype).kind in 'biuf'
+    has_shape = isinstance(feature.shape, tuple) and None not in feature.shape
+    return has_shape and np.dtype(feature.np_dtype).kind in 'biuf'

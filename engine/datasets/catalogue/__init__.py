@@ -1,1 +1,1 @@
-"""Which datasets there are, and what they are called."""
+"""The datasets that exist: their names, their builders, their README files."""

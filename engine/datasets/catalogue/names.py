@@ -1,8 +1,8 @@
-"""What a dataset is called, and where its bytes lie.
+"""The name of a dataset, and the folders that follow from it.
 
-digits, digits/toy       a folder of data/, and perhaps one of its configs
+digits, digits/toy       a folder of data/, and one of its configs
 images:<folder>          a folder of images by class, or of lists
-tfds:<dataset>/<config>  of the catalogue of TensorFlow Datasets
+tfds:<dataset>/<config>  a dataset of TensorFlow Datasets' catalogue
 """
 
 import hashlib
@@ -12,19 +12,20 @@ from pathlib import Path
 
 from engine import workspace
 
-OURS, IMAGES, TFDS = '', 'images', 'tfds'
-SOURCES = (IMAGES, TFDS)
+REPOSITORY, IMAGES, TFDS = '', 'images', 'tfds'
+PREFIXES = (IMAGES, TFDS)
+DEFAULT_CONFIG = 'full'
 
 
 @dataclass(frozen=True)
-class Name:
-    """The name of a dataset, taken apart.
+class DatasetName:
+    """The name of a dataset, split into its parts.
 
     Attributes:
-      text: as in a config.
-      source: OURS, IMAGES or TFDS.
-      dataset: a folder's name in data/, the path of a folder, or what TFDS calls it.
-      config: of a dataset of ours, '' if none is named.
+      text: the whole name, as a config states it.
+      source: REPOSITORY, IMAGES or TFDS.
+      dataset: the name of a folder in data/, the path of a folder of images, or TFDS's name.
+      config: a config of a dataset in data/, '' if the name has none.
     """
 
     text: str
@@ -33,42 +34,46 @@ class Name:
     config: str = ''
 
     @classmethod
-    def parse(cls, text: str) -> 'Name':
-        """Returns a name, taken apart."""
-        source, colon, rest = text.partition(':')
-        if colon and source in SOURCES:
-            return cls(text, source, rest)
+    def parse(cls, text: str) -> 'DatasetName':
+        """Splits a name into its parts.
+
+        >>> DatasetName.parse('digits/toy').slug
+        'digits-toy'
+        """
+        source, colon, dataset = text.partition(':')
+        if colon and source in PREFIXES:
+            return cls(text, source, dataset)
         dataset, _, config = text.partition('/')
-        return cls(text, OURS, dataset, config)
+        return cls(text, REPOSITORY, dataset, config)
 
     @property
     def path(self) -> Path:
-        """The folder of images. A relative path starts at the repository, wherever a command is typed."""
+        """The folder of images. A relative path starts at the repository, not at the current directory."""
         return (workspace.REPOSITORY / Path(self.dataset).expanduser()).resolve()
 
     @property
     def without_config(self) -> str:
-        """The name of the dataset whatever its config."""
-        return self.text if self.source != OURS else self.dataset
+        """The name without its config."""
+        return self.text if self.source != REPOSITORY else self.dataset
 
     @property
-    def home(self) -> Path:
-        """The dataset's folder of the workspace, which its configs share."""
-        return workspace.workspace() / 'data' / self._slug
+    def workspace_folder(self) -> Path:
+        """The dataset's folder in the workspace, which its configs share."""
+        return workspace.workspace() / 'data' / self._folder_name
 
     @property
-    def card(self) -> Path | None:
-        """The dataset's folder in the repository; None for what is not kept there."""
-        return workspace.REPOSITORY / 'data' / self.dataset if self.source == OURS else None
+    def repository_folder(self) -> Path | None:
+        """The dataset's folder in the repository, None for a dataset from elsewhere."""
+        return workspace.REPOSITORY / 'data' / self.dataset if self.source == REPOSITORY else None
 
     @property
     def slug(self) -> str:
         """The name as that of a folder: `digits-toy`, `tfds-mnist`, `images-flowers-1f3a9c20`."""
-        return '-'.join(filter(None, [self._slug, self.config]))
+        return '-'.join(filter(None, [self._folder_name, self.config]))
 
     @property
-    def _slug(self) -> str:
+    def _folder_name(self) -> str:
         if self.source == IMAGES:
-            place = hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
-            return f'{IMAGES}-{self.path.name}-{place}'
+            digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
+            return f'{IMAGES}-{self.path.name}-{digest}'
         return re.sub('[^a-zA-Z0-9_.]+', '-', '-'.join(filter(None, [self.source, self.dataset])))

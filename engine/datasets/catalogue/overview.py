@@ -1,10 +1,11 @@
-"""All datasets at a glance."""
+"""The table of all datasets, for `scripts/dataset.sh list`."""
 
 from collections.abc import Iterator
 
 from engine import workspace
 from engine.datasets.building import build
 from engine.datasets.catalogue import builders, readme
+from engine.datasets.catalogue.names import DEFAULT_CONFIG
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
@@ -12,14 +13,14 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     for dataset in builders.names():
         title = readme.title(readme.read(workspace.REPOSITORY / 'data' / dataset))
         for config in type(builders.builder(dataset)).builder_configs:
-            name = dataset if config == builders.DEFAULT_CONFIG else f'{dataset}/{config}'
+            name = dataset if config == DEFAULT_CONFIG else f'{dataset}/{config}'
             yield name, *_state(name), title
 
 
 def _state(name: str) -> tuple[str, str]:
-    """Returns whether the dataset `name` is built, and its counts if it is."""
+    """Returns 'yes' and the number of examples of each split if the dataset is built, else 'no' and '-'."""
     builder = builders.builder(name)
-    if not build.arrays(builder).exists():
+    if not build.arrays_folder(builder).exists():
         return 'no', '-'
     counts = (f'{split} {info.num_examples:,}' for split, info in builder.info.splits.items())
     return 'yes', ', '.join(counts)

@@ -1,27 +1,34 @@
-"""What a dataset's README.md says: its title, its head, its tables. Imports the standard library alone."""
+"""Reads the README.md of a dataset: its title, its introduction, its tables.
+
+This module imports the standard library alone.
+"""
 
 import re
 from pathlib import Path
 
-Table = list[dict[str, str]]  # a row each, by the titles of the columns
+ReadmeTable = list[dict[str, str]]  # one dict per row, keyed by column
 
 _RULE = re.compile(r'\|?[\s:|-]+\|[\s:|-]*')
 
 
 def read(folder: Path) -> str:
-    """Returns the README.md of a dataset's folder, '' if there is none."""
+    """Returns the text of README.md in a dataset's folder, '' if there is none."""
     file = folder / 'README.md'
     return file.read_text(encoding='utf-8') if file.is_file() else ''
 
 
 def title(text: str) -> str:
-    """Returns the first heading, '' if the text does not open with one."""
+    """Returns the heading that opens the text, '' if it opens with something else.
+
+    >>> title('# Handwritten digits')
+    'Handwritten digits'
+    """
     first = text.lstrip().partition('\n')[0]
     return first.lstrip('# ').strip() if first.startswith('# ') else ''
 
 
-def head(text: str) -> list[str]:
-    """Returns the paragraphs between the title and whatever is no plain paragraph: a table, a heading."""
+def introduction(text: str) -> list[str]:
+    """Returns the paragraphs between the title and the first table, code block or second heading."""
     paragraphs = []
     for block in re.split(r'\n\s*\n', text.strip())[1:]:
         if block.startswith(('#', '|', '```')):
@@ -31,12 +38,12 @@ def head(text: str) -> list[str]:
     return paragraphs
 
 
-def table(text: str, first: str) -> Table | None:
+def table(text: str, first: str) -> ReadmeTable | None:
     """Returns the first table whose first column is called `first`, None if there is none."""
-    for block in _tables(text):
-        titles = _cells(block[0])
-        if titles[0] == first:
-            return [dict(zip(titles, _cells(line), strict=False)) for line in block[2:]]
+    for lines in _tables(text):
+        columns = _cells(lines[0])
+        if columns[0] == first:
+            return [dict(zip(columns, _cells(line), strict=False)) for line in lines[2:]]
     return None
 
 
@@ -52,6 +59,10 @@ def _cells(line: str) -> list[str]:
 
 
 def count(cell: str) -> int | None:
-    """Returns the number in a cell such as `1,248`, None if there is none."""
+    """Returns the number in a cell such as `1,248`, None if there is none.
+
+    >>> count('1,248')
+    1248
+    """
     digits = re.sub(r'[,_\s]', '', cell)
     return int(digits) if digits.isdecimal() else None

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from engine.datasets import progress_bar
-from engine.datasets.building import build
 from engine.datasets.checks.subject import Subject, examples, said, which
 
 LOSSY = ('.jpg', '.jpeg')
@@ -37,7 +36,7 @@ def originals(subject: Subject) -> Iterator[str]:
 
 def _decoder(subject: Subject) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Returns what decodes an example of the builder's, images of varying size apart."""
-    features, decoders = subject.builder.info.features, build.decoders(subject.builder)
+    features, decoders = subject.builder.info.features, arrays.decoders(subject.builder)
     return lambda example: features.decode_example_np(features.encode_example(example), decoders=decoders)
 
 
@@ -67,7 +66,7 @@ def records(subject: Subject) -> Iterator[str]:
         where = Path(subject.builder.data_dir) / ', '.join(sorted(files[split]))
         rows = subject.rows(split)
         try:
-            source = build.records(subject.builder, split)
+            source = arrays.records(subject.builder, split)
             count = len(source)
         except Exception as error:  # whatever the reader of a torn file may raise
             yield f'{where} cannot be read: {said(error)}. {_again(subject)}'
@@ -91,7 +90,7 @@ def records(subject: Subject) -> Iterator[str]:
 def arrays(subject: Subject) -> Iterator[str]:
     """The arrays have the promised shapes and are those that were fingerprinted."""
     subject.splits  # noqa: B018 (it raises if not)
-    stated, found = subject.dataset.fingerprint, build.fingerprint(subject.dataset.folder)
+    stated, found = subject.dataset.fingerprint, arrays.fingerprint(subject.dataset.folder)
     if found != stated:
         yield (
             f'the arrays in {subject.dataset.folder} have been changed: their fingerprint is {found}, and '

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.datasets.building import build
 from engine.datasets.catalogue import builders
-from engine.datasets.catalogue.names import Name
-from engine.datasets.reading.dataset import Dataset, Examples, load
+from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.load import load, prepare
+from engine.datasets.reading.dataset import Dataset, Examples
 
 
 class NotApplicable(Exception):  # noqa: N818 (no error)
@@ -25,7 +25,7 @@ class Subject:
     def __init__(self, name: str):
         self.builder = _prepared(name)
         self.config = self.builder.builder_config.name
-        self._name = Name.parse(name)
+        self._name = DatasetName.parse(name)
         self.dataset_name = self._name.without_config
         is_plain = self._name.card is None or self.config == builders.DEFAULT_CONFIG
         self.name = self.dataset_name if is_plain else f'{self.dataset_name}/{self.config}'
@@ -83,7 +83,7 @@ def _prepared(name: str) -> Any:
     """Returns the builder of a dataset that is built, or cannot be: `Subject.dataset` says why."""
     builder = builders.builder(name)
     try:
-        return build.prepare(name)
+        return prepare(name)
     except Exception:  # whatever the builder's own code may raise
         return builder
 

@@ -6,12 +6,11 @@ In a notebook: `explore.page('digits/toy')` as the last line of a cell.
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.datasets.building import build
 from engine.datasets.catalogue import builders, readme
-from engine.datasets.catalogue.names import Name
+from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.load import load, prepare
 from engine.datasets.pages import sections
 from engine.datasets.pages.subject import MEASURED, Subject
-from engine.datasets.reading.dataset import load
 from engine.render import markup
 from engine.render import table as tables
 from engine.render.document import document
@@ -39,7 +38,7 @@ class Page:
 
 def write(name: str) -> Path:
     """Writes the page of the dataset `name` into the workspace and returns where."""
-    found = Name.parse(name)
+    found = DatasetName.parse(name)
     folder = found.home / 'explore'
     made = page(name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,10 +58,10 @@ def page(name: str) -> Page:
     Raises:
       UserError: no such dataset or config, or its originals are not what they should be.
     """
-    builder = build.prepare(name)
+    builder = prepare(name)
     kinds = {field: type(each).__name__ for field, each in builder.info.features.items() if field != 'id'}
     subject = Subject(load(name), kinds)
-    card = Name.parse(name).card
+    card = DatasetName.parse(name).card
     text = readme.read(card) if card else ''
     title = readme.title(text) or name
     parts = [
@@ -107,7 +106,7 @@ def _fields(subject: Subject) -> str:
 
 def _foot(subject: Subject) -> str:
     sampled = f' Statistics of {MEASURED:,} examples of a split, evenly spaced.' if subject.is_sampled else ''
-    found = Name.parse(subject.dataset.name)
+    found = DatasetName.parse(subject.dataset.name)
     command = f'scripts/dataset.sh explore {found.without_config}' + (
         f' --config={found.config}' if found.config else ''
     )

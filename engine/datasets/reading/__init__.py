@@ -1,1 +1,1 @@
-"""Datasets as training sees them."""
+"""Built datasets, as training and prediction read them."""

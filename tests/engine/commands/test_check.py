@@ -21,7 +21,7 @@ from flax import nnx
 from engine.checks import catalogue, exceptions
 from engine.checks.finding import EXCUSED, FAIL, PASS, Finding
 from engine.checks.subject import Subject
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError
 from engine.interfaces import VALID, average
@@ -224,7 +224,7 @@ class Spoilt:
 
 def spoilt(split: str, change: Callable[[Any], Any], dataset: str = 'digits') -> Experiment:
     planted = experiment(dataset=dataset)
-    planted.__dict__['data'] = Spoilt(datasets.load(dataset), split, change)
+    planted.__dict__['data'] = Spoilt(load(dataset), split, change)
     return planted
 
 
@@ -233,7 +233,7 @@ def labels_shuffled(arrays: Any) -> Any:
 
 
 def of_training(arrays: Any) -> Any:
-    train = datasets.load('digits/toy').split('train').arrays
+    train = load('digits/toy').split('train').arrays
     return {name: each[: len(arrays[name])] for name, each in train.items()}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.datasets import new
-from engine.datasets.building import build
+from engine.datasets.load import prepare
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,5 @@ def new_datasets(folder: Path, **kinds: str) -> Iterator[DatasetSandbox]:
         for name, kind in kinds.items():
             new.make(name, kind)
             for config in ('full', 'toy'):
-                build.prepare(f'{name}/{config}')
+                prepare(f'{name}/{config}')
         yield sandbox

@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from engine.datasets.reading import dataset
+from engine.datasets.load import load
 from engine.outputs import kind as kinds
 from engine.outputs import outputs
 from engine.workspace import REPOSITORY
@@ -27,7 +27,7 @@ NUMPY, SCIKIT_LEARN, TORCH = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOT
 def written(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
     """A folder in which the examples were run, by a Python that knows nothing of this repository."""
     folder = tmp_path_factory.mktemp('elsewhere')
-    dataset.load('digits')
+    load('digits')
     (folder / 'workspace').symlink_to(workspace)
     subprocess.run([sys.executable, '-I', '-c', NUMPY + SCIKIT_LEARN], cwd=folder, check=True)
     return folder / 'outputs'

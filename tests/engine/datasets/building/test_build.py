@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from engine.commands import dataset
-from engine.datasets.building import build
+from engine.datasets.building import arrays, features
 from engine.datasets.catalogue import builders
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load, prepare
 from engine.errors import UserError
 from engine.workspace import REPOSITORY
 from tests.engine import photos
@@ -29,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('built')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('WORKSPACE', str(folder))
-        build.prepare('digits/toy')
+        prepare('digits/toy')
     return folder
 
 
@@ -47,12 +47,13 @@ def start(code: str, workspace: Path) -> subprocess.Popen[str]:
     preamble = """
         import logging, os, signal, sys, time
         from pathlib import Path
-        from engine.datasets.catalogue import builders, dataset as datasets
+        from engine.datasets.catalogue import builders
+        from engine.datasets.load import load
         logging.basicConfig(format='%(message)s')
         logging.getLogger('engine').setLevel(logging.INFO)
 
         def build():
-            dataset = datasets.load('digits/toy')
+            dataset = load('digits/toy')
             print(dataset.fingerprint, [len(dataset.split(split)) for split in dataset.splits])
     """
     return subprocess.Popen(
@@ -91,7 +92,7 @@ def test_names_are_folders_that_hold_a_builder(tmp_path: Path, monkeypatch: pyte
 
 
 def test_lists_name_every_example_in_order(workspace: Path):
-    toy = datasets.load('digits/toy')
+    toy = load('digits/toy')
     assert toy.splits == TOY
     for split, count in TOY.items():
         rows = listed(workspace, split)
@@ -105,38 +106,38 @@ def test_lists_name_every_example_in_order(workspace: Path):
 def test_lists_follow_the_workspace(workspace: Path, built: Path, tmp_path: Path):
     assert listed(workspace, 'test')[0]['path'].startswith(str(built))
     before = state(workspace / 'data/digits/records')
-    build.prepare('digits/toy')
+    prepare('digits/toy')
     assert listed(workspace, 'test')[0]['path'].startswith(str(workspace))
     assert state(workspace / 'data/digits/records') == before
 
 
 def test_a_lost_list_is_written_again(workspace: Path):
-    build.prepare('digits/toy')
+    prepare('digits/toy')
     before = listed(workspace, 'val')
     (workspace / 'data/digits/lists/toy/val.csv').unlink()
-    build.prepare('digits/toy')
+    prepare('digits/toy')
     assert listed(workspace, 'val') == before
 
 
 def test_a_second_call_does_nothing(workspace: Path):
-    build.prepare('digits/toy')
+    prepare('digits/toy')
     before = state(workspace)
-    datasets.load('digits/toy')
+    load('digits/toy')
     assert state(workspace) == before
 
 
 def test_the_fingerprint_is_that_of_the_data(workspace: Path):
-    first = datasets.load('digits/toy').fingerprint
-    arrays = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
-    assert build.fingerprint(arrays) == first
-    image = np.lib.format.open_memmap(arrays / 'val/image.npy', 'r+')
+    first = load('digits/toy').fingerprint
+    folder = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
+    assert arrays.fingerprint(folder) == first
+    image = np.lib.format.open_memmap(folder / 'val/image.npy', 'r+')
     image[3, 4, 5, 0] ^= 15
     image.flush()
-    assert build.fingerprint(arrays) != first
+    assert arrays.fingerprint(folder) != first
 
 
 def test_arrays_cannot_be_changed_by_accident(workspace: Path):
-    image = datasets.load('digits/toy').split('train').arrays['image']
+    image = load('digits/toy').split('train').arrays['image']
     with pytest.raises(ValueError, match='read-only'):
         image[0] = 0
 
@@ -145,7 +146,7 @@ def test_two_at_once_build_once(tmp_path: Path, workspace: Path):
     """Their records differ in bytes from those of a third build, but not in content: one fingerprint."""
     processes = [start('build()', tmp_path / 'shared') for _ in range(2)]
     (first, first_news), (second, second_news) = [finish(process) for process in processes]
-    assert first == second == f'{datasets.load("digits/toy").fingerprint} [30, 10, 20]\n'
+    assert first == second == f'{load("digits/toy").fingerprint} [30, 10, 20]\n'
     assert (first_news + second_news).count('Building the dataset') == 1
 
 
@@ -154,13 +155,13 @@ def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
     code = """
         import tensorflow_datasets
 
-        PLACES = ['metadata.json', '.toy', '_1.0.0', '.train.csv', '.val.csv', '.test.csv', '.arrays']
+        PLACES = ['metadata.json', '/toy', '_1.0.0', '/train.csv', '/val.csv', '/test.csv', '/arrays']
 
         def dying_at(place, rename):
-            def rename_or_die(source, *arguments, **options):
-                if str(source).rstrip('/').endswith(place):
+            def rename_or_die(source, target, **options):
+                if any(str(path).rstrip('/').endswith(place) for path in (source, target)):
                     os.kill(os.getpid(), signal.SIGKILL)
-                return rename(source, *arguments, **options)
+                return rename(source, target, **options)
             return rename_or_die
 
         def is_killed(place=None, seconds=None):
@@ -168,7 +169,7 @@ def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
             if child == 0:
                 if place:
                     os.rename, os.replace = dying_at(place, os.rename), dying_at(place, os.replace)
-                datasets.load('digits/toy')
+                load('digits/toy')
                 os._exit(0)
             if seconds:
                 time.sleep(seconds)
@@ -184,32 +185,32 @@ def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
             os.environ['WORKSPACE'] = str(root / str(seconds))
             is_killed(seconds=seconds)
             build()
-        left = [path for path in root.rglob('incomplete*') if path.is_dir()]
+        left = [path for path in root.rglob('incomplete*') if path.is_dir()] + [*root.rglob('.*.tmp')]
         assert not left, left
     """
     results, _ = finish(start(code, tmp_path / 'killed'))
-    assert results == f'{datasets.load("digits/toy").fingerprint} [30, 10, 20]\n' * 4
+    assert results == f'{load("digits/toy").fingerprint} [30, 10, 20]\n' * 4
 
 
 def test_mistakes_are_told_with_what_there_is(workspace: Path):
     with pytest.raises(UserError, match=r"no dataset 'digist' in data/. Did you mean 'digits'\?"):
-        datasets.load('digist')
+        load('digist')
     with pytest.raises(UserError, match=r"no dataset 'imagenet' in data/. There are: .*digits"):
-        datasets.load('imagenet')
+        load('imagenet')
     with pytest.raises(UserError, match=r"digits has no config 'tony'. Did you mean 'toy'\?"):
-        datasets.load('digits/tony')
+        load('digits/tony')
     with pytest.raises(UserError, match=r"digits/toy has no split 'vall'. Did you mean 'val'\?"):
-        datasets.load('digits/toy').split('vall')
+        load('digits/toy').split('vall')
     with pytest.raises(UserError, match=r"digits/toy has no split 'x'. There are: test, train, val."):
-        datasets.load('digits/toy').split('x')
+        load('digits/toy').split('x')
     assert not (workspace / 'data/digist').exists()
 
 
 def test_a_builder_that_changed_is_named(workspace: Path):
-    toy = datasets.load('digits/toy')
+    toy = load('digits/toy')
     label = toy.folder / 'val/label.npy'
     np.save(label, np.load(label).astype(np.int64))
-    with pytest.raises(UserError, match=r'promises label: int32 \(\), which .*label.npy is not.*VERSION'):
+    with pytest.raises(UserError, match=r'states label: int32 \(\), but .*label.npy differs.*VERSION'):
         toy.split('val')
     label.unlink()
     with pytest.raises(UserError, match=r'delete .*records/digits/toy/1.0.0'):
@@ -222,7 +223,7 @@ def test_a_field_without_a_fixed_shape_is_named():
     with pytest.raises(
         UserError, match=r"'mask' of photos has the shape \(None, None, 1\).*photos_dataset_builder"
     ):
-        builders._shape('photos', 'mask', tfds.features.LabeledImage(shape=(None, None, 1), labels=3))
+        features.field_shape('photos', 'mask', tfds.features.LabeledImage(shape=(None, None, 1), labels=3))
 
 
 def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -265,7 +266,7 @@ def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
-    rows = datasets.load('rows')
+    rows = load('rows')
     examples = rows.split('train')
     assert (rows.version, rows.spec.class_names, examples.ids) == ('0.1.0', (), ['a', 'b', 'c'])
     np.testing.assert_array_equal(examples.arrays['row'], [[97, 0.5], [98, 0.5], [99, 0.5]])
@@ -273,7 +274,7 @@ def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     raw = photos.dataset(tmp_path, monkeypatch)
-    data = datasets.load('photos')
+    data = load('photos')
     assert (data.encoded, data.spec.example.keys()) == ({'image': 3}, {'label'})
     for split, count in data.splits.items():
         examples = data.split(split)
@@ -286,9 +287,9 @@ def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypat
     path = data.folder / 'val/image.bin'
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b'?')
-    assert build.fingerprint(data.folder) != data.fingerprint
+    assert arrays.fingerprint(data.folder) != data.fingerprint
     path.unlink()
-    with pytest.raises(UserError, match=r'promises image: images of varying size, which .*VERSION'):
+    with pytest.raises(UserError, match=r'states image: images of varying size, but .*VERSION'):
         data.split('val')
 
 
@@ -299,15 +300,15 @@ def test_a_damaged_original_ends_the_build(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(
         UserError, match=rf"example 'val-03' \({path}\): image is damaged: .*truncated"
     ) as said:
-        datasets.load('photos')
+        load('photos')
     path.write_bytes(sound)
     shutil.rmtree(re.search(r'delete (\S+),', str(said.value))[1])  # type: ignore[index]
-    assert len(datasets.load('photos').split('val').encoded['image']) == 5
+    assert len(load('photos').split('val').encoded['image']) == 5
 
 
 def test_a_build_imports_little_and_says_little(tmp_path: Path):
     code = """
-        catalogue.names()
+        builders.names()
         assert 'tensorflow_datasets' not in sys.modules  # it takes a second
         build()
         assert not {'tensorflow', 'sklearn', 'pandas'} & set(sys.modules)

@@ -53,6 +53,6 @@ def test_differences_are_said_in_words(originals: Path) -> None:
     found = checksums.measure(originals)
     assert checksums.differences(found, found) == {}
     wrong = checksums.differences(found, {'texts': Checksum(8, 'abc'), 'images': Checksum(1, 'abc')})
-    assert wrong['images'] == 'is missing, and checksums.tsv states it'
-    assert wrong['labels.csv'] == 'is there, and checksums.tsv does not state it'
-    assert wrong['texts'].startswith('is not what checksums.tsv states: its sha256 is ')
+    assert wrong['images'] == 'is missing, but checksums.tsv states it'
+    assert wrong['labels.csv'] == 'exists, but checksums.tsv does not state it'
+    assert wrong['texts'].startswith('differs from checksums.tsv: its sha256 is ')

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.datasets.building import image_folder
-from engine.datasets.catalogue.names import Name
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.load import load
 from engine.errors import UserError
 from engine.outputs import outputs
 from tests.conftest import Program
@@ -41,7 +41,7 @@ def listed(folder: Path, **lists: list[str]) -> Path:
 
 
 def test_splits_classes_and_files(folder: Path) -> None:
-    data = datasets.load(f'images:{folder}')
+    data = load(f'images:{folder}')
     assert data.splits == {'train': 12, 'val': 6, 'test': 6}
     assert data.spec.class_names == ('aster', 'rose')
     train = data.split('train')
@@ -53,7 +53,7 @@ def test_splits_classes_and_files(folder: Path) -> None:
 
 def test_lists_serve_as_well(folder: Path) -> None:
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.JPG'))
-    data = datasets.load(f'images:{listed(folder, train=paths[6:18], val=paths[:6])}')
+    data = load(f'images:{listed(folder, train=paths[6:18], val=paths[:6])}')
     assert data.splits == {'train': 12, 'val': 6, 'test': 6}  # the last by its folder
     assert data.split('val').ids == paths[:6]
 
@@ -78,27 +78,27 @@ def test_numbers_are_in_their_order() -> None:
 
 
 def test_another_file_makes_another_dataset(folder: Path) -> None:
-    first = datasets.load(f'images:{folder}').fingerprint
+    first = load(f'images:{folder}').fingerprint
     (folder / 'train/rose/99.png').write_bytes(photos.files()['png'])
-    data = datasets.load(f'images:{folder}')
+    data = load(f'images:{folder}')
     assert data.splits['train'] == 13
     assert data.fingerprint != first
     (folder / 'train/rose/99.png').unlink()
-    assert datasets.load(f'images:{folder}').fingerprint == first
+    assert load(f'images:{folder}').fingerprint == first
 
 
 def test_a_moved_folder_is_the_same_data(folder: Path) -> None:
-    first = datasets.load(f'images:{folder}').fingerprint
+    first = load(f'images:{folder}').fingerprint
     moved = folder.rename(folder.with_name('plants'))
-    data = datasets.load(f'images:{moved}')
+    data = load(f'images:{moved}')
     assert data.fingerprint == first
     assert str(moved) in data.split('train').origin(0)
 
 
 def test_a_relative_path_starts_at_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
-    assert Name.parse('images:data/flowers').path == tmp_path / 'data/flowers'
-    assert Name.parse('images:~/flowers').path == Path(os.environ['HOME']).resolve() / 'flowers'
+    assert DatasetName.parse('images:data/flowers').path == tmp_path / 'data/flowers'
+    assert DatasetName.parse('images:~/flowers').path == Path(os.environ['HOME']).resolve() / 'flowers'
 
 
 def remove_train(folder: Path) -> None:
@@ -123,8 +123,8 @@ def damage(folder: Path) -> None:
 
 MISTAKES = {
     remove_train: r'holds no images to train on. It should hold train/<class>/\*\.jpg',
-    put_beside_classes: r'train/04\.JPG lies in no class: it should be .*/train/<class>/04\.JPG',
-    spoil_columns: r"train\.csv:1: no column 'path'",
+    put_beside_classes: r'train/04\.JPG is not in the folder of a class. Move it to .*/train/<class>/04\.JPG',
+    spoil_columns: r"train\.csv:1: there is no column 'path'",
     list_what_is_not_there: r'train\.csv:3: there is no file .*77\.JPG',
     damage: r"example 'train/rose/04\.JPG' \(.*04\.JPG\): image is damaged",
     shutil.rmtree: 'There is no folder',
@@ -136,7 +136,7 @@ def test_mistakes_are_told(mistake: object, folder: Path) -> None:
     assert callable(mistake)
     mistake(folder)
     with pytest.raises(UserError, match=MISTAKES[mistake]):
-        datasets.load(f'images:{folder}')
+        load(f'images:{folder}')
 
 
 def test_it_is_checked_shown_and_trained_on(folder: Path, program: Program, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.image_classification import cifar, mnist
 
-from engine.datasets.building import file_functions, tfds_catalogue
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.building import tfds_catalogue, without_tensorflow
+from engine.datasets.load import load
 from engine.errors import UserError
 from tests.conftest import Program
 
@@ -82,7 +82,7 @@ def workspace(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def test_mnist(workspace: Path) -> None:
-    data = datasets.load('tfds:mnist')
+    data = load('tfds:mnist')
     assert data.splits == {'train': 36, 'val': 4, 'test': 10}
     assert data.spec.example['image'].shape == (28, 28, 1)
     assert data.spec.class_names == tuple(map(str, range(10)))
@@ -94,7 +94,7 @@ def test_mnist(workspace: Path) -> None:
 
 
 def test_cifar_keeps_names_and_labels(workspace: Path) -> None:
-    data = datasets.load('tfds:cifar10')
+    data = load('tfds:cifar10')
     assert data.splits == {'train': 45, 'val': 5, 'test': 10}
     assert data.spec.class_names[3] == 'cat'
     test = data.split('test')
@@ -105,9 +105,9 @@ def test_cifar_keeps_names_and_labels(workspace: Path) -> None:
 
 
 def test_the_same_again_elsewhere(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = datasets.load('tfds:cifar10').fingerprint
+    first = load('tfds:cifar10').fingerprint
     monkeypatch.setenv('WORKSPACE', f'{workspace}-2')
-    assert datasets.load('tfds:cifar10').fingerprint == first
+    assert load('tfds:cifar10').fingerprint == first
 
 
 def test_it_is_checked_shown_and_trained_on(workspace: Path, program: Program, tmp_path: Path) -> None:
@@ -153,13 +153,13 @@ classification.Classification:
 )
 def test_mistakes_are_told(name: str, message: str, workspace: Path) -> None:
     with pytest.raises(UserError, match=message):
-        datasets.load(name)
+        load(name)
 
 
 def test_what_cannot_be_fetched_is_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist.MNIST, 'URL', mnist.MNIST.URL + 'nowhere/')
-    with pytest.raises(UserError, match='mnist of TFDS cannot be built'):
-        datasets.load('tfds:mnist')
+    with pytest.raises(UserError, match='TFDS cannot build mnist'):
+        load('tfds:mnist')
 
 
 class NeedsMore(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -181,13 +181,15 @@ class NeedsMore(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def test_what_only_tensorflow_builds_is_told(tmp_path: Path) -> None:
-    builder = tfds_catalogue.Catalogued(NeedsMore(data_dir=tmp_path))
-    with pytest.raises(UserError, match=r'needs_more can only be built by TensorFlow, for it uses tf\.math'):
+    builder = tfds_catalogue.AdaptedBuilder(NeedsMore(data_dir=tmp_path))
+    with pytest.raises(
+        UserError, match=r'needs_more can only be built with TensorFlow, because it uses tf\.math'
+    ):
         builder.download_and_prepare('array_record')
 
 
 def test_files_are_opened_as_tensorflow_does(tmp_path: Path) -> None:
-    tf = file_functions._tensorflow('any')
+    tf = without_tensorflow._tensorflow('any')
     with tf.io.gfile.GFile(tmp_path / 'a.txt', 'w') as file:
         file.write('grün')
     with tf.io.gfile.GFile(tmp_path / 'a.txt') as file:
@@ -231,7 +233,7 @@ def test_a_builder_written_for_tfds_serves_as_it_is(tmp_path: Path, monkeypatch:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
-    data = datasets.load('plain')
+    data = load('plain')
     assert data.splits == {'train': 20, 'val': 6}
     assert data.spec.example.keys() == {'image', 'label'}
     train = data.split('train')

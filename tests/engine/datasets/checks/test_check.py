@@ -109,13 +109,13 @@ def no_toy(folder: Path, bytes_: Path) -> None:
     shutil.rmtree(folder / 'toy')
 
 
-@fault('check_images', 'checksums', r'labels.csv is there, and checksums.tsv does not state it')
+@fault('check_images', 'checksums', r'labels.csv exists, but checksums.tsv does not state it')
 def no_checksum(folder: Path, bytes_: Path) -> None:
     lines = (folder / 'checksums.tsv').read_text().splitlines(keepends=True)
     (folder / 'checksums.tsv').write_text(''.join(line for line in lines if 'toy/labels' not in line))
 
 
-@fault('check_images', 'checksums', r'toy/images is not what checksums.tsv states: its sha256 is \w{64}, not')
+@fault('check_images', 'checksums', r'toy/images differs from checksums.tsv: its sha256 is \w{64}, not')
 def a_changed_pixel(folder: Path, bytes_: Path) -> None:
     image = np.array(Image.open(bytes_ / 'toy/images/val_001.png'))
     image[3, 4] ^= 1
@@ -289,7 +289,7 @@ def an_array_that_was_changed(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'val/targets.npy', (2, 0), 3.25)
 
 
-@fault('check_arrays', 'originals', r'builder now promises features: float32 \(4,\), which .*npy is not')
+@fault('check_arrays', 'originals', r'builder states features: float32 \(4,\), but .*npy differs')
 def an_array_of_another_type(folder: Path, bytes_: Path) -> None:
     file = arrays(bytes_) / 'test/features.npy'
     np.save(file, np.load(file).astype(np.float64))

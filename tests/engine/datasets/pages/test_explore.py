@@ -10,9 +10,10 @@ import jax
 import numpy as np
 import pytest
 
+from engine.datasets.load import load
 from engine.datasets.pages import explore, sections
 from engine.datasets.pages.subject import Subject, spread
-from engine.datasets.reading.dataset import Dataset, load
+from engine.datasets.reading.dataset import Dataset
 from engine.interfaces import Spec
 from engine.render import charts, markup, pictures
 from tests.engine import photos

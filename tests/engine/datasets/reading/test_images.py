@@ -42,13 +42,13 @@ def test_a_part_is_that_of_the_whole_to_the_bit(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', FILES)
-@pytest.mark.parametrize('reduced', images.REDUCED)
-def test_reduced_is_nearly_the_mean(name: str, reduced: int) -> None:
+@pytest.mark.parametrize('reduction', images.REDUCTIONS)
+def test_reduced_is_nearly_the_mean(name: str, reduction: int) -> None:
     height, width = 96, 160
-    found = images.part(FILES[name], Box(16, 32, height, width), 3, reduced).copy()
+    found = images.part(FILES[name], Box(16, 32, height, width), 3, reduction).copy()
     whole = images.part(FILES[name], WHOLE, 3)[16 : 16 + height, 32 : 32 + width]
-    shape = height // reduced, reduced, width // reduced, reduced, 3
-    assert found.shape == (height // reduced, width // reduced, 3)
+    shape = height // reduction, reduction, width // reduction, reduction, 3
+    assert found.shape == (height // reduction, width // reduction, 3)
     assert psnr(found, whole.reshape(shape).mean((1, 3))) > 40
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.datasets.reading import dataset as datasets
+from engine.datasets.load import load
 from engine.datasets.reading.images import Box
 from engine.errors import RunError, UserError
 from engine.parts.crops import Crops
@@ -53,7 +53,7 @@ def test_crops_are_the_same_in_every_version() -> None:
 
 def test_what_must_be_bound_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos.dataset(tmp_path, monkeypatch)
-    data = datasets.load('photos')
+    data = load('photos')
     with pytest.raises(UserError, match=r"'image' of photos vary in size.*decode = @crops.Crops\(\)"):
         decoding.bound(data, None)
     bound = decoding.bound(data, CROPS)
@@ -66,7 +66,7 @@ def test_what_must_be_bound_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_damaged_image_is_named_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = photos.dataset(tmp_path, monkeypatch)
-    data = decoding.bound(datasets.load('photos'), CROPS)
+    data = decoding.bound(load('photos'), CROPS)
     examples = data.split('train')
     path = data.folder / 'train/image.bin'
     start, end = examples.encoded['image'].offsets[[4, 5]]

@@ -1,6 +1,7 @@
-"""The few functions of TensorFlow that TFDS's builders open files with and write PNG by, without TensorFlow.
+"""Replaces the few functions of TensorFlow with which TFDS's builders open files and encode PNG images.
 
-Most builders of the catalogue need no others. One that does is told of; TensorFlow, once installed, is used.
+Most builders of the catalogue need no others. A builder that does is refused with a message. If TensorFlow is
+installed, it is used instead.
 """
 
 import contextlib
@@ -21,37 +22,38 @@ from tensorflow_datasets.core.utils import lazy_imports_utils
 
 from engine.errors import UserError
 
-CURE = (
-    'install it beside the rest (.venv/bin/python -m pip install tensorflow) and build again. Once the '
-    'dataset is built, nothing needs it.'
+ADVICE = (
+    'Install it (.venv/bin/python -m pip install tensorflow) and build again. Once the dataset is built, '
+    'nothing needs TensorFlow.'
 )
 
 
-class _Functions(ModuleType):
-    """A part of TensorFlow, with what is given of it."""
+class _PartialModule(ModuleType):
+    """A module of TensorFlow that has only the given functions."""
 
-    def __init__(self, dataset: str, name: str, **given: Any):
+    def __init__(self, dataset: str, name: str, **functions: Any):
         super().__init__(name)
         self._dataset = dataset
-        vars(self).update(given)
+        vars(self).update(functions)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith('__'):
             raise AttributeError(name)
         raise UserError(
-            f'{self._dataset} can only be built by TensorFlow, for it uses {self.__name__}.{name}: {CURE}'
+            f'{self._dataset} can only be built with TensorFlow, because it uses {self.__name__}.{name}. '
+            f'{ADVICE}'
         )
 
 
 class _Errors(ModuleType):
-    """TensorFlow's exceptions, none of which is ever raised."""
+    """Stand-ins for TensorFlow's exceptions. None of them is ever raised."""
 
     def __getattr__(self, name: str) -> type[Exception]:
         return type(name, (Exception,), {})
 
 
 def _tensorflow(dataset: str) -> ModuleType:
-    gfile = _Functions(
+    gfile = _PartialModule(
         dataset,
         'tf.io.gfile',
         GFile=_open,
@@ -63,9 +65,9 @@ def _tensorflow(dataset: str) -> ModuleType:
         makedirs=lambda path: Path(path).mkdir(parents=True, exist_ok=True),
         walk=os.walk,
     )
-    compat = _Functions(dataset, 'tf.compat', as_text=_as_text, as_bytes=_as_bytes)
-    files = _Functions(dataset, 'tf.io', gfile=gfile)
-    return _Functions(dataset, 'tf', io=files, compat=compat, errors=_Errors('tf.errors'))
+    compat = _PartialModule(dataset, 'tf.compat', as_text=_as_text, as_bytes=_as_bytes)
+    files = _PartialModule(dataset, 'tf.io', gfile=gfile)
+    return _PartialModule(dataset, 'tf', io=files, compat=compat, errors=_Errors('tf.errors'))
 
 
 def _open(path: Any, mode: str = 'r') -> Any:
@@ -87,10 +89,10 @@ def _as_bytes(value: str | bytes, encoding: str = 'utf-8') -> bytes:
 
 
 def _png(encoder: Any, image: np.ndarray) -> bytes:
-    """Returns an image [H, W, C] as PNG, in place of TFDS's function, which has TensorFlow do it."""
+    """Encodes an image, uint8 [H, W, C], as PNG. It replaces TFDS's function, which needs TensorFlow."""
     if encoder.encoding_format != 'png' or image.dtype != np.uint8:
         raise UserError(
-            f'Only TensorFlow encodes these images, {image.dtype} as {encoder.encoding_format}: {CURE}'
+            f'Only TensorFlow encodes {image.dtype} images as {encoder.encoding_format}. {ADVICE}'
         )
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, 'PNG')
@@ -99,13 +101,13 @@ def _png(encoder: Any, image: np.ndarray) -> bytes:
 
 @contextlib.contextmanager
 def without_tensorflow(dataset: str) -> Iterator[None]:
-    """Lends TFDS these functions for as long as a dataset is built, unless TensorFlow is installed."""
+    """Makes TFDS use these functions inside the block, unless TensorFlow is installed."""
     if importlib.util.find_spec('tensorflow'):
         yield
         return
     encoder: Any = image_feature._ImageEncoder
     encode, encoder._encode_image = encoder._encode_image, _png
-    # Where TFDS keeps TensorFlow once loaded; who looks into `sys.modules` would take it for whole.
+    # TFDS keeps the loaded TensorFlow here. In `sys.modules`, others would take it for the whole package.
     loaded: Any = vars(lazy_imports_utils.tensorflow)
     loaded['_module'] = _tensorflow(dataset)
     try:

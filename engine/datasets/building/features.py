@@ -1,0 +1,65 @@
+"""What the features of a TFDS builder mean for batches: shapes, dtypes, class names, encoded images."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from engine.errors import UserError
+from engine.interfaces import Spec
+
+# TensorFlow Datasets takes a second to import, so only the functions that need it import it.
+
+
+def spec(builder: Any) -> Spec:
+    """Returns shape and dtype of each field of fixed shape, and the names of the classes.
+
+    Raises:
+      UserError: a field that is not an encoded image has no fixed shape.
+    """
+    import tensorflow_datasets as tfds
+
+    features = {
+        name: feature
+        for name, feature in builder.info.features.items()
+        if not isinstance(feature, tfds.features.Text) and not _is_encoded(feature)
+    }
+    labels = tfds.features.ClassLabel, tfds.features.LabeledImage
+    class_names = [feature.names for feature in features.values() if isinstance(feature, labels)]
+    example = {name: field_shape(builder.name, name, feature) for name, feature in features.items()}
+    return Spec(example, tuple(class_names[0]) if class_names else ())
+
+
+def encoded_channels(builder: Any) -> dict[str, int]:
+    """Returns the number of channels of each field whose images vary in size. They are stored encoded."""
+    features = builder.info.features.items()
+    return {name: feature.shape[-1] or 3 for name, feature in features if _is_encoded(feature)}
+
+
+def _is_encoded(feature: Any) -> bool:
+    """Whether a feature holds uint8 images of any height or width."""
+    import tensorflow_datasets as tfds
+
+    shape: Any = feature.shape
+    # A LabeledImage does not count: resizing it would invent classes between two classes.
+    return type(feature) is tfds.features.Image and None in shape and feature.np_dtype == np.uint8
+
+
+def field_shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:
+    """Returns shape and dtype of a field. Class labels are int32, and masks lose TFDS's channel axis.
+
+    Raises:
+      UserError: the field has no fixed shape.
+    """
+    import tensorflow_datasets as tfds
+
+    if feature.shape is None or None in feature.shape:
+        raise UserError(
+            f'The field {name!r} of {dataset} has the shape {feature.shape}, but batches need a fixed one. '
+            f'State it in data/{dataset}/{dataset}_dataset_builder.py and bring all examples to it there.'
+        )
+    is_label = isinstance(feature, tfds.features.ClassLabel)
+    dtype = np.dtype(np.int32) if is_label else np.dtype(feature.np_dtype)
+    is_mask = isinstance(feature, tfds.features.LabeledImage)
+    shape = tuple(feature.shape)
+    return jax.ShapeDtypeStruct(shape[:-1] if is_mask else shape, dtype)

@@ -1,0 +1,19 @@
+"""Reads the lists of a dataset, which name the original file of each example."""
+
+import csv
+from pathlib import Path
+
+
+def describe_example(identity: str, file: Path) -> str:
+    """Returns the id of an example with its original file, such as `example '0007' (/data/0007.png)`.
+
+    Args:
+      identity: the id of the example.
+      file: the list of its split. Without such a file, or without the id in it, only the id is returned.
+    """
+    if file.exists():
+        with file.open(newline='', encoding='utf-8') as lines:
+            for row in csv.DictReader(lines):
+                if row['id'] == identity:
+                    return f'example {identity!r} ({row["path"]})'
+    return f'example {identity!r}'
