@@ -1,4 +1,4 @@
-"""Begins, builds, checks, shows and lists the datasets of data/."""
+"""Creates, builds, checks, shows and lists datasets."""
 
 import argparse
 
@@ -11,13 +11,15 @@ from engine.errors import UserError
 EXAMPLES = """\
   scripts/dataset.sh list
   scripts/dataset.sh build digits
-  scripts/dataset.sh check digits --config=toy    is all as it should be?
-  scripts/dataset.sh explore digits               a page to look at
-  scripts/dataset.sh build tfds:mnist             of TensorFlow Datasets' catalogue
+  scripts/dataset.sh check digits --config=toy    verifies files, arrays and README.md
+  scripts/dataset.sh explore digits               writes a page with examples and statistics
+  scripts/dataset.sh build tfds:mnist             from TensorFlow Datasets' catalogue
   scripts/dataset.sh check images:~/flowers       <split>/<class>/*.jpg, or lists: <split>.csv
-  scripts/dataset.sh new petals --kind=images     a working dataset, to be filled in"""
+  scripts/dataset.sh new petals --kind=images     a working dataset to edit"""
 NEW, BUILD, CHECK, EXPLORE, LIST = 'new', 'build', 'check', 'explore', 'list'
 KINDS = ('images', 'masks', 'text', 'arrays')
+# The commands that take each flag.
+FLAGS = {'kind': {NEW}, 'register_checksums': {BUILD}, 'config': {BUILD, CHECK, EXPLORE}}
 
 
 def parser() -> Parser:
@@ -28,23 +30,23 @@ def parser() -> Parser:
     parser.add_argument('--config', help='full (default) or toy')
     parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
     parser.add_argument(
-        '--register_checksums', action='store_true', help='for build: states the originals as they are now'
+        '--register_checksums', action='store_true', help='for build: states the present originals as right'
     )
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Does what is asked. Returns the exit code."""
+    """Runs one command. Returns the exit code."""
     from engine.runs import text_log
 
     text_log.silence_libraries()
     text_log.to_terminal()
     _check_arguments(arguments)
     if arguments.command == LIST:
-        return show()
+        return list_datasets()
     if arguments.command == NEW:
-        return begin(arguments.name, arguments.kind)
-    name = '/'.join(filter(None, [arguments.name, arguments.config]))  # of one of data/
+        return new(arguments.name, arguments.kind)
+    name = '/'.join(filter(None, [arguments.name, arguments.config]))
     if arguments.command == CHECK:
         return check(name)
     if arguments.command == EXPLORE:
@@ -58,21 +60,18 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     """Raises `UserError` unless the arguments fit the command."""
     command = arguments.command
     if command != LIST and arguments.name is None:
-        raise UserError(
-            f'{command} which dataset? NAME is missing; scripts/dataset.sh list shows what there is.'
-        )
+        raise UserError(f'{command} needs the NAME of a dataset. scripts/dataset.sh list shows all of them.')
     if command == NEW and not arguments.kind:
         raise UserError(
             f'new needs --kind, one of {", ".join(KINDS)}: what are the examples of {arguments.name}?'
         )
-    given = {'kind': {NEW}, 'register_checksums': {BUILD}, 'config': {BUILD, CHECK, EXPLORE}}
-    for flag, commands in given.items():
+    for flag, commands in FLAGS.items():
         if getattr(arguments, flag) and command not in commands:
             raise UserError(f'--{flag} belongs to {", ".join(sorted(commands))}, not to {command}.')
 
 
-def show() -> int:
-    """Prints each dataset: its name, its counts if it is built, the title of its README."""
+def list_datasets() -> int:
+    """Prints name, counts and title of each dataset."""
     from engine.datasets.catalogue import overview
     from engine.render import table as tables
 
@@ -81,18 +80,18 @@ def show() -> int:
     return errors.EXIT_FINISHED
 
 
-def begin(name: str, kind: str) -> int:
-    """Makes the working folder of a new dataset, and says what to do with it."""
+def new(name: str, kind: str) -> int:
+    """Creates a new dataset, and prints the next steps."""
     from engine.datasets import new
 
-    made = new.make(name, kind)
+    paths = new.create(name, kind)
     if missing := new.missing_modules(name):
         print(
-            f'configs/{name}.gin names {" and ".join(missing)}, which this project left out. Bring it back:\n'
+            f'configs/{name}.gin uses {" and ".join(missing)}, which this project does not have. Fetch it:\n'
             f'  git fetch template && git checkout FETCH_HEAD -- {" ".join(missing)}\n'
-            'or name a model of your own there.'
+            'or use a model of your own in the config.'
         )
-    print(f'Try it as it is; then work through the places marked EDIT:\n  grep -rn EDIT {" ".join(made)}')
+    print(f'The dataset works as it is. Then edit the lines marked EDIT:\n  grep -rn EDIT {" ".join(paths)}')
     for command in (BUILD, CHECK, EXPLORE):
         print(f'  scripts/dataset.sh {command} {name}')
     print(f'  scripts/train.sh --gin_file=configs/{name}.gin\ndataset: data/{name}')
@@ -100,47 +99,48 @@ def begin(name: str, kind: str) -> int:
 
 
 def build(name: str) -> int:
-    """Builds the dataset `name` unless it is built, and prints what it holds."""
+    """Builds a dataset if it is not built yet, and prints its counts and fingerprint."""
     from engine.datasets.catalogue.names import DatasetName
 
     dataset = load(name)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')
-    print(f'dataset: {DatasetName.parse(name).home}')
+    print(f'dataset: {DatasetName.parse(name).workspace_folder}')
     return errors.EXIT_FINISHED
 
 
 def register(name: str) -> None:
-    """Has `checksums.tsv` state the originals of every config as they are now."""
+    """Rewrites `checksums.tsv` to state the present originals of every config."""
     from engine.datasets.catalogue import builders
 
     cls = type(builders.builder(name))
     if not hasattr(cls, 'register_checksums'):
         raise UserError(
-            f'the builder of {name} is no FolderBuilder (engine/datasets/building/folder_builder.py).'
+            f'{name} has no checksums to register: its builder does not derive from FolderBuilder '
+            '(engine/datasets/building/folder_builder.py).'
         )
     cls.register_checksums([builders.builder(f'{name}/{config}') for config in cls.builder_configs])
 
 
 def check(name: str) -> int:
-    """Prints what each check finds, and the fingerprint. Returns the exit code: 1 if something is wrong."""
+    """Prints the findings of all checks, and the fingerprint. Returns exit code 1 if there is a fault."""
     from engine.datasets.checks import check
     from engine.render import table as tables
 
-    subject = check.Subject(name)
-    findings = list(check.run(subject))
-    rows = [(each.check, each.verdict, each.what) for each in findings]
-    print(tables.terminal(tables.Table.of(['check', 'verdict', 'what'], rows)))
-    is_wrong = any(each.verdict == check.WRONG for each in findings)
-    print(f'{subject.name}: {"something is wrong" if is_wrong else "all is well"}')
-    if not is_wrong:
-        print(f'fingerprint: {subject.dataset.fingerprint}')
-    return errors.EXIT_FAILED if is_wrong else errors.EXIT_FINISHED
+    dataset = check.DatasetUnderTest(name)
+    findings = list(check.run(dataset))
+    rows = [(finding.check, finding.verdict, finding.message) for finding in findings]
+    print(tables.terminal(tables.Table.of(['check', 'verdict', 'message'], rows)))
+    has_failed = any(finding.verdict == check.WRONG for finding in findings)
+    print(f'{dataset.name}: {"some checks failed" if has_failed else "all checks passed"}')
+    if not has_failed:
+        print(f'fingerprint: {dataset.dataset.fingerprint}')
+    return errors.EXIT_FAILED if has_failed else errors.EXIT_FINISHED
 
 
 def explore(name: str) -> int:
-    """Writes the page that shows a dataset, and says where it is."""
+    """Writes the page of a dataset, and prints its path."""
     from engine.datasets.pages import explore
 
     print(f'page: {explore.write(name)}')

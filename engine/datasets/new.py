@@ -1,4 +1,4 @@
-"""Begins a dataset: a folder that builds, checks and trains at once, to be filled in where it says EDIT."""
+"""Creates a dataset: a folder that builds, checks and trains at once. EDIT marks the lines to change."""
 
 import importlib.util
 import keyword
@@ -9,57 +9,55 @@ from pathlib import Path
 from string import Template
 from types import ModuleType
 
-from engine import files as folders
-from engine import workspace
+from engine import files, workspace
 from engine.datasets.building import checksums
 from engine.errors import UserError
 
 TEMPLATES = Path(__file__).parent / 'templates'
 
 
-def make(name: str, kind: str) -> list[str]:
-    """Makes `data/<name>/`, `configs/<name>.gin` and `tests/data/test_<name>.py`.
+def create(name: str, kind: str) -> list[str]:
+    """Creates `data/<name>/`, `configs/<name>.gin` and `tests/data/test_<name>.py`.
 
     Args:
-      name: of the dataset, a Python identifier in lower case.
-      kind: `images`, `masks`, `text` or `arrays`: a folder of templates.
+      name: the name of the dataset, a Python identifier in lower case.
+      kind: `images`, `masks`, `text` or `arrays`, a folder of templates.
 
     Returns:
-      What was made, relative to the repository.
+      The three paths, relative to the repository.
 
     Raises:
-      UserError: the name will not do, or something of that name exists.
+      UserError: the name is not valid, or one of the paths exists already.
     """
     _check_name(name)
     folder, config, test = paths = _paths(name)
     for path in paths:
         if path.exists():
-            raise UserError(f'{path} exists already: choose another name, or remove it.')
-    with folders.user_folder(folder, 'README.md', overwrite=False) as aside:
-        _fill(aside, name, kind)
+            raise UserError(f'{path} exists already. Choose another name, or remove it.')
+    with files.user_folder(folder, 'README.md', overwrite=False) as temporary:
+        _fill(temporary, name, kind)
     for path, template in ((config, f'{kind}/experiment.gin'), (test, 'shared/test.py.txt')):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_rendered(template, name), encoding='utf-8')
+        files.user_file(path, _rendered(template, name).encode())
     return [path.relative_to(workspace.REPOSITORY).as_posix() for path in paths]
 
 
 def missing_modules(name: str) -> list[str]:
-    """Returns the files that `configs/<name>.gin` names and a project without the examples has not."""
+    """Returns the modules in research/ that `configs/<name>.gin` uses and this project does not have."""
     config = _paths(name)[1].read_text(encoding='utf-8')
     modules = re.findall(r'^from (research[.\w]*) import (\w+)$', config, re.MULTILINE)
-    files = (f'{package.replace(".", "/")}/{module}.py' for package, module in modules)
-    return [file for file in files if not (workspace.REPOSITORY / file).exists()]
+    paths = (f'{package.replace(".", "/")}/{module}.py' for package, module in modules)
+    return [path for path in paths if not (workspace.REPOSITORY / path).exists()]
 
 
 def _check_name(name: str) -> None:
-    """Raises `UserError` unless `name` can be that of a Python module and of a TFDS dataset."""
+    """Raises `UserError` unless a Python module and a TFDS dataset can have the name."""
     if re.fullmatch('[a-z][a-z0-9_]*', name) and not keyword.iskeyword(name):
         return
     near = re.sub('[^a-z0-9]+', '_', name.lower()).strip('_0123456789')
     hint = f' How about {near!r}?' if near and not keyword.iskeyword(near) else ''
     raise UserError(
-        f'{name!r} will not do as the name of a dataset, for Python imports data.{name}: it is made of '
-        f'letters a to z, digits and "_", begins with a letter and is no word of Python.{hint}'
+        f'{name!r} cannot be the name of a dataset, because Python imports data.{name}. A name consists of '
+        f'letters a to z, digits and "_", begins with a letter, and is not a keyword of Python.{hint}'
     )
 
 
@@ -69,15 +67,15 @@ def _paths(name: str) -> tuple[Path, Path, Path]:
 
 
 def _fill(folder: Path, name: str, kind: str) -> None:
-    """Writes the files of a dataset, its toy examples and its checksums."""
-    files = {
+    """Writes the files of a dataset, its toy originals and its checksums."""
+    templates = {
         f'{name}_dataset_builder.py': f'{kind}/builder.py.txt',
         'original.py': f'{kind}/original.py.txt',
         'README.md': f'{kind}/README.md',
         'TAGS.txt': f'{kind}/TAGS.txt',
         'CITATIONS.bib': 'shared/CITATIONS.bib',
     }
-    for file, template in files.items():
+    for file, template in templates.items():
         (folder / file).write_text(_rendered(template, name), encoding='utf-8')
     original = _module(folder / 'original.py')
     (folder / 'toy').mkdir()
@@ -95,7 +93,7 @@ def _rendered(template: str, name: str) -> str:
 
 
 def _module(path: Path) -> ModuleType:
-    """Returns the module in `path`, which is not yet where Python would find it."""
+    """Imports a file by its path, because its folder has no final place yet."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -91,7 +91,7 @@ class Crops:
         return _centred(height, width, side, side)
 
     def _crop(self, data: bytes, box: Box, channels: int) -> np.ndarray:
-        reduction = next((n for n in images.REDUCED if self.size * n <= min(box.height, box.width)), 1)
+        reduction = next((n for n in images.REDUCTIONS if self.size * n <= min(box.height, box.width)), 1)
         snapped = Box(*(pixels // reduction * reduction for pixels in box))
         return _resized(images.part(data, snapped, channels, reduction), self.size)
 

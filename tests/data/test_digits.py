@@ -180,5 +180,7 @@ def test_checksums_state_each_config():
 
 @pytest.mark.parametrize('name', ['digits', 'digits/toy'])
 def test_nothing_is_wrong(workspace: Path, name: str):
-    findings = check.run(check.Subject(name))
-    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []
+    findings = check.run(check.DatasetUnderTest(name))
+    assert [
+        f'{finding.check}: {finding.message}' for finding in findings if finding.verdict == check.WRONG
+    ] == []

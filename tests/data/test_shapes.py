@@ -139,7 +139,7 @@ def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """As from a NumPy that draws otherwise."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     monkeypatch.setattr(original, 'NOISE', 5)
-    with pytest.raises(UserError, match=r'raw/images is not what .*checksums.tsv states.*Pillow'):
+    with pytest.raises(UserError, match=r'raw/images differs from checksums.tsv.*Pillow'):
         load('shapes')
     assert not list(tmp_path.rglob('*.npy'))
 
@@ -179,5 +179,7 @@ def test_checksums_state_each_config():
 
 @pytest.mark.parametrize('name', ['shapes', 'shapes/toy'])
 def test_nothing_is_wrong(workspace: Path, name: str):
-    findings = check.run(check.Subject(name))
-    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []
+    findings = check.run(check.DatasetUnderTest(name))
+    assert [
+        f'{finding.check}: {finding.message}' for finding in findings if finding.verdict == check.WRONG
+    ] == []

@@ -132,16 +132,18 @@ def test_damage_is_found_though_no_checksums_are_stated(tmp_path: Path, monkeypa
 
 
 def test_the_check_of_checksums_says_why_there_are_none(workspace: Path):
-    findings = {each.check: each for each in check.run(check.Subject('stdlib'))}
+    findings = {each.check: each for each in check.run(check.DatasetUnderTest('stdlib'))}
     version = original.version(workspace / 'data/stdlib/raw')
     assert {name for name, each in findings.items() if each.verdict != check.OK} == {'checksums', 'labels'}
     assert findings['checksums'].verdict == findings['labels'].verdict == check.SKIPPED
-    assert f'come with Python {version},' in findings['checksums'].what
+    assert f'come with Python {version},' in findings['checksums'].message
 
 
 def test_nothing_is_wrong_with_toy(workspace: Path):
-    findings = check.run(check.Subject('stdlib/toy'))
-    assert [f'{each.check}: {each.what}' for each in findings if each.verdict == check.WRONG] == []
+    findings = check.run(check.DatasetUnderTest('stdlib/toy'))
+    assert [
+        f'{finding.check}: {finding.message}' for finding in findings if finding.verdict == check.WRONG
+    ] == []
 
 
 def test_checksums_that_are_registered_state_toy_alone(

@@ -53,7 +53,7 @@ def _content(path: Path) -> bytes:
 
 
 def stated(file: Path, config: str) -> dict[str, Checksum]:
-    """Returns the checksums that a `checksums.tsv` states for a config, by name. A missing file states none."""
+    """Returns the checksums that a `checksums.tsv` states for a config. A missing file states none."""
     if not file.exists():
         return {}
     with file.open(newline='', encoding='utf-8') as lines:

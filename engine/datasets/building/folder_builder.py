@@ -168,5 +168,5 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def _workspace_checksums(folder: Path) -> Path:
-    """Returns the file of the workspace that states the originals in `folder`, such as `raw.checksums.tsv`."""
+    """Returns the file in the workspace that states the originals in `folder`: `raw.checksums.tsv`."""
     return folder.with_name(f'{folder.name}.{checksums.FILE}')

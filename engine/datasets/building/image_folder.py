@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from engine.datasets.building.builder import FolderBuilder, Original
+from engine.datasets.building.folder_builder import FolderBuilder, Original
 from engine.errors import UserError
 
 SUFFIXES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')

@@ -1,1 +1,1 @@
-"""What `scripts/dataset.sh check` looks at, by subject; `engine/datasets/checks/check.py` runs it all."""
+"""The checks of `scripts/dataset.sh check`, by subject. `check.py` runs all of them."""

@@ -1,6 +1,7 @@
-"""Whether a dataset keeps its contract, from raw files to arrays: all that is wrong, a sentence each.
+"""Checks whether a dataset meets its contract, from original files to arrays, and reports every fault.
 
-Every check is a generator of such sentences. The first line of its docstring is what holds if there are none.
+Each check is a generator of messages, one per fault. The first line of its docstring states what holds if
+there are no faults.
 """
 
 import inspect
@@ -8,63 +9,83 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.datasets.checks import built, card, contents, originals
-from engine.datasets.checks.subject import NotApplicable, Subject, said
+from engine.datasets.checks import arrays, contents, documentation, originals
+from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable, one_line
 from engine.errors import UserError
 
 OK, WRONG, SKIPPED = 'ok', 'wrong', 'skipped'
-SHOWN = 5  # sentences of one check; the rest are counted
+MAX_MESSAGES = 5  # messages of one check. More of them are only counted.
 
-Check = Callable[[Subject], Iterator[str]]
-CHECKS: dict[str, Check] = {
-    'folder': card.folder,
+DatasetCheck = Callable[[DatasetUnderTest], Iterator[str]]
+CHECKS: dict[str, DatasetCheck] = {
+    'folder': documentation.folder,
     'layout': originals.layout,
     'checksums': originals.stated_checksums,
     'files': originals.files,
-    'originals': built.originals,
-    'records': built.records,
-    'arrays': built.arrays,
+    'originals': arrays.originals,
+    'records': arrays.records,
+    'arrays': arrays.arrays,
     'labels': contents.labels,
     'duplicates': contents.duplicates,
     'ids': contents.ids,
     'lists': contents.lists,
-    'readme': card.stated_in_readme,
+    'readme': documentation.stated_in_readme,
 }
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a check found: its name, OK, WRONG or SKIPPED, and a sentence."""
+class DatasetFinding:
+    """One result of a check.
+
+    Attributes:
+      check: the name of the check.
+      verdict: OK, WRONG or SKIPPED.
+      message: what holds, which fault was found, or why the check was skipped.
+    """
 
     check: str
     verdict: str
-    what: str
+    message: str
 
 
-def run(subject: Subject) -> Iterator[Finding]:
-    """Yields what each check finds, one finding per fault, as soon as it is known.
+def faults(name: str) -> list[str]:
+    """Runs all checks of a dataset and returns its faults, such as `readme: README.md has no title`.
+
+    >>> faults('digits/toy')
+    []
+    """
+    findings = run(DatasetUnderTest(name))
+    return [f'{finding.check}: {finding.message}' for finding in findings if finding.verdict == WRONG]
+
+
+def run(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
+    """Runs all checks, and yields one finding per fault as soon as the check has ended.
 
     Args:
-      subject: the dataset; it is built if need be.
+      dataset: the dataset, which is built if necessary.
     """
-    stopped: set[str] = set()  # what kept a check from looking is said once
+    reported: set[str] = set()  # failures that stop several checks are reported once
     for name, check in CHECKS.items():
         try:
-            wrong = list(check(subject))
-            holds = (inspect.getdoc(check) or '').partition('\n')[0]
-            yield from _few(name, wrong) if wrong else [Finding(name, OK, holds.rstrip('.'))]
+            messages = list(check(dataset))
+            summary = (inspect.getdoc(check) or '').partition('\n')[0].rstrip('.')
+            yield from _first(name, messages) if messages else [DatasetFinding(name, OK, summary)]
         except NotApplicable as reason:
-            yield Finding(name, SKIPPED, str(reason))
-        except Exception as error:  # it reads whatever is there by the builder's own code
-            what = str(error) if isinstance(error, UserError) else said(error)
-            verdict = SKIPPED if what in stopped else WRONG
-            stopped.add(what)
-            yield Finding(name, verdict, 'for the same reason' if verdict == SKIPPED else what)
+            yield DatasetFinding(name, SKIPPED, str(reason))
+        except Exception as error:  # the builder's own code may raise anything
+            message = str(error) if isinstance(error, UserError) else one_line(error)
+            is_known = message in reported
+            reported.add(message)
+            yield (
+                DatasetFinding(name, SKIPPED, 'for the same reason')
+                if is_known
+                else DatasetFinding(name, WRONG, message)
+            )
 
 
-def _few(name: str, wrong: list[str]) -> Iterator[Finding]:
-    """Yields the first sentences and how many more there are."""
-    for what in islice(wrong, SHOWN):
-        yield Finding(name, WRONG, what)
-    if len(wrong) > SHOWN:
-        yield Finding(name, WRONG, f'and {len(wrong) - SHOWN:,} more like these')
+def _first(name: str, messages: list[str]) -> Iterator[DatasetFinding]:
+    """Yields findings with the first messages, and one with the number of the others."""
+    for message in islice(messages, MAX_MESSAGES):
+        yield DatasetFinding(name, WRONG, message)
+    if len(messages) > MAX_MESSAGES:
+        yield DatasetFinding(name, WRONG, f'and {len(messages) - MAX_MESSAGES:,} more like these')

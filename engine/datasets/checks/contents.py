@@ -1,4 +1,4 @@
-"""The examples: labels, ids, lists, and that none is there twice."""
+"""Checks the examples: their labels, their ids, their lists, and that no example occurs twice."""
 
 import csv
 from collections import Counter, defaultdict
@@ -8,106 +8,106 @@ from typing import Any
 import numpy as np
 
 from engine.datasets import progress_bar
-from engine.datasets.checks.subject import NotApplicable, Subject, which
+from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable, label
 from engine.datasets.reading.dataset import Examples
 
 
-def labels(subject: Subject) -> Iterator[str]:
-    """Labels are in range, and their names are those that the originals state."""
-    names = subject.dataset.spec.class_names
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        yield f'the class {twice[0]!r} is there twice'
-    fields = subject.fields('ClassLabel', 'LabeledImage')
+def labels(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Labels are in range, and agree with the originals."""
+    names = dataset.dataset.spec.class_names
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f'the class {name!r} occurs {count} times'
+    fields = dataset.fields('ClassLabel', 'LabeledImage')
     if not fields:
         raise NotApplicable('it has no classes')
-    for split, examples in subject.splits.items():
-        rows = subject.rows(split)
-        for place, identity in enumerate(examples.ids):
-            example = examples.example(place)
-            stated = rows[place][2] if place < len(rows) else None
+    for split, examples in dataset.splits.items():
+        rows = dataset.rows(split)
+        for index, identity in enumerate(examples.ids):
+            example = examples.example(index)
+            stated = rows[index][2] if index < len(rows) else None
             for field in fields:
-                yield from (
-                    f'{which(split, identity)}: {wrong}'
-                    for wrong in _wrong_label(field, example[field], names, stated)
-                )
+                if problem := _label_problem(example[field], names, stated):
+                    yield f'{label(split, identity)}: {field} {problem}'
 
 
-def _wrong_label(field: str, label: np.ndarray, names: tuple[str, ...], stated: Any) -> Iterator[str]:
-    """Yields what is wrong with one label, or one map of labels; `stated` is that of the original."""
-    low, high = int(label.min()), int(label.max())
+def _label_problem(value: np.ndarray, names: tuple[str, ...], stated: Any) -> str:
+    """Returns the fault of a label, or of a mask. `stated` is the label of the original."""
+    low, high = int(value.min()), int(value.max())
     if low < 0 or high >= len(names):
         outside = low if low < 0 else high
-        yield f'{field} holds {outside}, and classes go from 0 to {len(names) - 1}'
-    elif label.ndim == 0 and isinstance(stated, str | int) and str(stated) not in (names[high], str(high)):
-        yield f'{field} is {high}, the class {names[high]!r}, and the original states {str(stated)!r}'
+        return f'holds {outside}, but classes go from 0 to {len(names) - 1}'
+    if value.ndim == 0 and isinstance(stated, str | int) and str(stated) not in (names[high], str(high)):
+        return f'is {high}, the class {names[high]!r}, but the original states {str(stated)!r}'
+    return ''
 
 
-def ids(subject: Subject) -> Iterator[str]:
-    """Ids are unique in the dataset, one line each, and in the order of the originals."""
-    seen: dict[str, str] = {}
-    for split, examples in subject.splits.items():
+def ids(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Ids are unique in the dataset, have one line, and are in the order of the originals."""
+    split_of: dict[str, str] = {}
+    for split, examples in dataset.splits.items():
         for identity in examples.ids:
-            if identity in seen:
-                yield f'the id {identity!r} of {split} is also one of {seen[identity]}'
-            seen[identity] = split
+            if identity in split_of:
+                yield f'the id {identity!r} of {split} occurs in {split_of[identity]} too'
+            split_of[identity] = split
             if not identity.strip() or len(identity.splitlines()) != 1:
                 yield f'{split} has the id {identity!r}, which is not one line of text'
-    for split, rows in (subject.raw if subject.lists_originals else {}).items():
-        yield from _in_order(split, [str(row[0]) for row in rows], subject)
+    for split, rows in (dataset.raw if dataset.lists_originals else {}).items():
+        yield from _wrong_order(dataset, split, [str(row[0]) for row in rows])
 
 
-def _in_order(split: str, expected: list[str], subject: Subject) -> Iterator[str]:
-    if split not in subject.splits:
-        yield f'the split {split} of the originals is not built'
+def _wrong_order(dataset: DatasetUnderTest, split: str, expected: list[str]) -> Iterator[str]:
+    """Yields how the ids of a split differ from those of the originals."""
+    if split not in dataset.splits:
+        yield f'the split {split} of the originals was not built'
         return
-    found = subject.splits[split].ids
-    if len(found) != len(expected):
-        yield f'{split} has {len(found):,} ids, and the originals list {len(expected):,}'
-    differ = [place for place, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]]
-    if differ:
-        first = differ[0]
-        yield f'example {first} of {split} has the id {found[first]!r}, the original {expected[first]!r}'
+    built = dataset.splits[split].ids
+    if len(built) != len(expected):
+        yield f'{split} has {len(built):,} ids, but the originals list {len(expected):,}'
+    for index, (identity, original) in enumerate(zip(built, expected, strict=False)):
+        if identity != original:
+            yield f'example {index} of {split} has the id {identity!r}, but the original has {original!r}'
+            return
 
 
-def duplicates(subject: Subject) -> Iterator[str]:
-    """No example is in two splits, and none is twice in one, by content."""
-    keys = subject.builder.info.supervised_keys
-    inputs = [keys[0]] if keys else [*subject.dataset.spec.example, *subject.dataset.encoded]
-    seen = defaultdict[int, list[tuple[str, int]]](list)  # by hash, which the content then confirms
-    for split, examples in subject.splits.items():
-        for place in progress_bar.bar(range(len(examples)), len(examples), f'contents of {split}'):
-            content = _content(examples, place, inputs)
-            for other, there in seen[hash(content)]:
-                if _content(subject.splits[other], there, inputs) == content:
-                    first = subject.splits[other].ids[there]
-                    yield f'{which(split, examples.ids[place])} is the same as {which(other, first)}'
+def duplicates(dataset: DatasetUnderTest) -> Iterator[str]:
+    """No two examples have the same content, in one split or in two."""
+    keys = dataset.builder.info.supervised_keys
+    inputs = [keys[0]] if keys else [*dataset.dataset.spec.example, *dataset.dataset.encoded]
+    places = defaultdict[int, list[tuple[str, int]]](list)  # by hash, then compared by content
+    for split, examples in dataset.splits.items():
+        for index in progress_bar.bar(range(len(examples)), len(examples), f'contents of {split}'):
+            content = _content(examples, index, inputs)
+            for other, place in places[hash(content)]:
+                if _content(dataset.splits[other], place, inputs) == content:
+                    first = label(other, dataset.splits[other].ids[place])
+                    yield f'{label(split, examples.ids[index])} equals {first}'
                     break
-            seen[hash(content)].append((split, place))
+            places[hash(content)].append((split, index))
 
 
-def _content(examples: Examples, place: int, fields: list[str]) -> bytes:
-    """Returns the content of some fields of an example; images of varying size are those of equal files."""
-    example = examples.example(place)
+def _content(examples: Examples, index: int, fields: list[str]) -> bytes:
+    """Returns the content of some fields of an example. Images of varying size count as their files."""
+    example = examples.example(index)
     arrays = (example[field] for field in fields if field in example)
-    files = (each[place] for field, each in examples.encoded.items() if field in fields)
-    return b'|'.join([*(str(each.shape).encode() + each.tobytes() for each in arrays), *files])
+    encoded = (images[index] for field, images in examples.encoded.items() if field in fields)
+    return b'|'.join([*(str(array.shape).encode() + array.tobytes() for array in arrays), *encoded])
 
 
-def lists(subject: Subject) -> Iterator[str]:
-    """The lists of the workspace name every original, by its absolute path."""
-    subject.dataset  # noqa: B018 (it makes them true where the workspace moved)
-    for split, rows in subject.raw.items():
-        file = subject.bytes / 'lists' / subject.config / f'{split}.csv'
+def lists(dataset: DatasetUnderTest) -> Iterator[str]:
+    """The lists in the workspace give every original by its absolute path."""
+    dataset.dataset  # noqa: B018 (loading updates the lists of a workspace that moved)
+    for split, rows in dataset.raw.items():
+        file = dataset.workspace_folder / 'lists' / dataset.config / f'{split}.csv'
         if not file.is_file():
             yield f'{file} is missing'
             continue
         with file.open(newline='', encoding='utf-8') as lines:
-            found = [tuple(row) for row in csv.reader(lines)][1:]
+            listed = [tuple(row) for row in csv.reader(lines)][1:]
         expected = [tuple(map(str, row)) for row in rows]
-        if len(found) != len(expected):
-            yield f'{file} lists {len(found):,} of {len(expected):,} examples. Delete it and build again'
-        for row, right in zip(found, expected, strict=False):
+        if len(listed) != len(expected):
+            yield f'{file} lists {len(listed):,} of {len(expected):,} examples. Delete it and build again'
+        for row, right in zip(listed, expected, strict=False):
             if row != right:
-                yield f'{file} lists {", ".join(row)!r} where {", ".join(right)!r} belongs'
+                yield f'{file} lists {", ".join(row)!r} instead of {", ".join(right)!r}'
                 break

@@ -1,4 +1,4 @@
-"""The original files: laid out alike, as stated, there and readable."""
+"""Checks the original files: their layout, their checksums, and that images can be read."""
 
 import csv
 from collections.abc import Iterator
@@ -9,23 +9,23 @@ import numpy as np
 
 from engine.datasets import progress_bar
 from engine.datasets.building import checksums
-from engine.datasets.checks.subject import NotApplicable, Subject, examples, said, which
+from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable, label, one_line
 
 
-def layout(subject: Subject) -> Iterator[str]:
+def layout(dataset: DatasetUnderTest) -> Iterator[str]:
     """raw/ and toy/ hold the same kinds of files, and tables of the same columns."""
-    raw, toy = subject.bytes / 'raw', subject.folder / 'toy'
+    raw, toy = dataset.workspace_folder / 'raw', dataset.repository_folder / 'toy'
     if not raw.is_dir():
-        raise NotApplicable('raw/ is not there before the config full is built')
+        raise NotApplicable('raw/ exists only after the config full was built')
     in_raw, in_toy = _kinds(raw), _kinds(toy)
     for kind in sorted(in_raw - in_toy):
-        yield f'raw/ has {kind}, and {toy} has not'
+        yield f'raw/ has {kind}, but {toy} does not'
     for kind in sorted(in_toy - in_raw):
-        yield f'{toy} has {kind}, and raw/ has not'
+        yield f'{toy} has {kind}, but raw/ does not'
 
 
 def _kinds(folder: Path) -> set[str]:
-    """Returns what there is: `images/*.png`, or `labels.csv with the columns file, label`."""
+    """Returns the kinds of files, such as `images/*.png` or `labels.csv with the columns file, label`."""
     files = (path for path in folder.rglob('*') if path.is_file() and not path.name.startswith('.'))
     return {_kind(path, path.relative_to(folder)) for path in files}
 
@@ -43,66 +43,71 @@ def _kind(path: Path, relative: Path) -> str:
     return f'*{path.suffix}'
 
 
-def stated_checksums(subject: Subject) -> Iterator[str]:
-    """The originals are those that checksums.tsv states."""
-    subject.folder  # noqa: B018 (without it nothing is stated)
-    subject.raw  # noqa: B018 (it fetches them)
-    if hasattr(subject.builder, 'damage'):
-        wrong = subject.builder.damage()
-        if not wrong and (reason := subject.builder.unstated(subject.originals)):
+def stated_checksums(dataset: DatasetUnderTest) -> Iterator[str]:
+    """The originals match checksums.tsv."""
+    dataset.repository_folder  # noqa: B018 (without it, nothing states checksums)
+    dataset.raw  # noqa: B018 (it fetches the originals)
+    for name, problem in _damage(dataset).items():
+        yield f'{dataset.originals / name} {problem}'
+
+
+def _damage(dataset: DatasetUnderTest) -> dict[str, str]:
+    """Returns the problem of each original that differs from its checksum."""
+    if hasattr(dataset.builder, 'damage'):
+        damage = dataset.builder.damage()
+        if not damage and (reason := dataset.builder.unstated(dataset.originals)):
             raise NotApplicable(reason)
-    elif subject.originals.is_dir():
-        stated = checksums.stated(subject.folder / checksums.FILE, subject.config)
-        wrong = checksums.differences(checksums.measure(subject.originals), stated)
-    else:
+        return damage
+    if not dataset.originals.is_dir():
         raise NotApplicable('there are no originals in raw/')
-    for name, what in wrong.items():
-        yield f'{subject.originals / name} {what}'
+    stated = checksums.stated(dataset.repository_folder / checksums.FILE, dataset.config)
+    return checksums.differences(checksums.measure(dataset.originals), stated)
 
 
-def files(subject: Subject) -> Iterator[str]:
-    """Every listed file is there, not empty, and of the stated size and channels if it is an image."""
-    for split, rows in subject.raw.items():
-        for identity, path, label in progress_bar.bar(rows, len(rows), f'files of {split}'):
-            for each in filter(lambda each: isinstance(each, Path), (path, label)):
-                if wrong := _wrong_file(each):
-                    yield f'{which(split, identity)}: {each} {wrong}'
-    yield from _wrong_images(subject)
+def files(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Every listed file exists and is not empty, and images have the stated size and channels."""
+    for split, rows in dataset.raw.items():
+        for identity, *values in progress_bar.bar(rows, len(rows), f'files of {split}'):
+            for path in (value for value in values if isinstance(value, Path)):
+                if problem := _file_problem(path):
+                    yield f'{label(split, identity)}: {path} {problem}'
+    yield from _wrong_images(dataset)
 
 
-def _wrong_file(path: Path) -> str:
+def _file_problem(path: Path) -> str:
     if not path.is_absolute():
-        return 'is no absolute path'
+        return 'is not an absolute path'
     if not path.is_file():
         return 'is missing'
     return '' if path.stat().st_size else 'is empty'
 
 
-def _wrong_images(subject: Subject) -> Iterator[str]:
-    """Yields what is wrong with images that go to TFDS as they are."""
-    images = subject.fields('Image', 'LabeledImage')
-    features = subject.builder.info.features
-    for split, (identity, _, _), example in examples(subject):
+def _wrong_images(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Yields the faults of images that the builder passes to TFDS as paths."""
+    images = dataset.fields('Image', 'LabeledImage')
+    features = dataset.builder.info.features
+    for split, (identity, _, _), example in dataset.raw_results():
         for field in images if isinstance(example, dict) else ():
             path = example[field]
             if isinstance(path, str | Path) and Path(path).is_file():
-                wrong = _wrong_image(Path(path), features[field])
-                if wrong:
-                    yield f'{which(split, identity)}: {path} {wrong}'
+                problem = _image_problem(Path(path), features[field])
+                if problem:
+                    yield f'{label(split, identity)}: {path} {problem}'
 
 
-def _wrong_image(path: Path, feature: Any) -> str:
+def _image_problem(path: Path, feature: Any) -> str:
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            width, height, channels = *image.size, len(image.getbands())
-            deep = image.mode in ('I', 'F') or image.mode.startswith('I;16')
+            shape = image.height, image.width, len(image.getbands())
+            mode = image.mode
     except (OSError, ValueError) as error:
-        return f'cannot be read: {said(error)}'
-    found, stated = (height, width, channels), tuple(feature.shape)
-    if any(there != need for there, need in zip(found, stated, strict=True) if need is not None):
-        return f'is {found} (height, width, channels), and the builder states {stated}'
-    if deep and np.dtype(feature.np_dtype) == np.uint8:
-        return f'has pixels of the mode {image.mode}, and the builder states uint8'
+        return f'cannot be read: {one_line(error)}'
+    stated = tuple(feature.shape)
+    if any(actual != size for actual, size in zip(shape, stated, strict=True) if size is not None):
+        return f'is {shape} (height, width, channels), but the builder states {stated}'
+    is_deep = mode in ('I', 'F') or mode.startswith('I;16')
+    if is_deep and np.dtype(feature.np_dtype) == np.uint8:
+        return f'has pixels of the mode {mode}, but the builder states uint8'
     return ''

@@ -1,1 +1,1 @@
-"""The page that shows a dataset: a section for each kind of field."""
+"""The page that shows a dataset. Each kind of field has a section."""

@@ -1,16 +1,16 @@
-"""Shows a dataset as one page that needs nothing else: to be opened, printed, or shown in a notebook.
-
-In a notebook: `explore.page('digits/toy')` as the last line of a cell.
-"""
+"""The page of a dataset: one HTML file without links to others, to open, print or show in a notebook."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.datasets.catalogue import builders, readme
-from engine.datasets.catalogue.names import DatasetName
+from engine import files
+from engine.datasets.catalogue import readme
+from engine.datasets.catalogue.names import DEFAULT_CONFIG, DatasetName
 from engine.datasets.load import load, prepare
-from engine.datasets.pages import sections
-from engine.datasets.pages.subject import MEASURED, Subject
+from engine.datasets.pages import statistics
+from engine.datasets.pages.contact_sheets import contact_sheets
+from engine.datasets.pages.shown_dataset import MAX_SAMPLES, ShownDataset
+from engine.datasets.pages.texts import texts
 from engine.render import markup
 from engine.render import table as tables
 from engine.render.document import document
@@ -18,96 +18,99 @@ from engine.render.table import Cell, Table
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page, whole.
+class DatasetPage:
+    """The page of a dataset.
 
     Attributes:
-      title: of the dataset.
-      html: the document.
+      title: the title of the dataset.
+      html: the whole document.
     """
 
     title: str
     html: str
 
     def _repr_html_(self) -> str:
-        """Returns the page in a frame, so that its style and the notebook's keep apart."""
+        """Returns the page in a frame, which keeps its style apart from the notebook's."""
         style = 'width:100%;height:48rem;border:1px solid #8884;border-radius:6px'
         source = markup.escaped(self.html)
         return f'<iframe srcdoc="{source}" title="{markup.escaped(self.title)}" style="{style}"></iframe>'
 
 
 def write(name: str) -> Path:
-    """Writes the page of the dataset `name` into the workspace and returns where."""
-    found = DatasetName.parse(name)
-    folder = found.home / 'explore'
-    made = page(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f'{found.config or builders.DEFAULT_CONFIG}.html'
-    aside = file.with_suffix('.tmp')
-    aside.write_text(made.html, encoding='utf-8')
-    aside.replace(file)
+    """Writes the page of a dataset into the workspace, and returns its path."""
+    parsed = DatasetName.parse(name)
+    html = page(name).html
+    file = parsed.workspace_folder / 'explore' / f'{parsed.config or DEFAULT_CONFIG}.html'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(file, html)
     return file
 
 
-def page(name: str) -> Page:
-    """Returns the page of the dataset `name`, which is built first if need be.
+def page(name: str) -> DatasetPage:
+    """Returns the page of a dataset, and builds the dataset first if it is not built yet.
+
+    As the last line of a notebook cell, it shows the page.
+
+    >>> page('digits/toy').title
+    '1,797 handwritten digits of 8x8 pixels'
 
     Args:
-      name: `<dataset>` or `<dataset>/<config>`.
+      name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
 
     Raises:
-      UserError: no such dataset or config, or its originals are not what they should be.
+      UserError: there is no such dataset or config, or its original files are damaged.
     """
-    builder = prepare(name)
-    kinds = {field: type(each).__name__ for field, each in builder.info.features.items() if field != 'id'}
-    subject = Subject(load(name), kinds)
-    card = DatasetName.parse(name).card
-    text = readme.read(card) if card else ''
+    features = prepare(name).info.features
+    kinds = {field: type(feature).__name__ for field, feature in features.items() if field != 'id'}
+    dataset = ShownDataset(load(name), kinds)
+    folder = DatasetName.parse(name).repository_folder
+    text = readme.read(folder) if folder else ''
     title = readme.title(text) or name
     parts = [
-        _head(subject, title, readme.head(text)),
-        _fields(subject),
-        sections.contact_sheets(subject),
-        sections.classes(subject),
-        sections.images(subject),
-        sections.texts(subject),
-        sections.numbers(subject),
-        _foot(subject),
+        _head(dataset, title, readme.introduction(text)),
+        _fields(dataset),
+        contact_sheets(dataset),
+        statistics.classes(dataset),
+        statistics.images(dataset),
+        texts(dataset),
+        statistics.numbers(dataset),
+        _foot(dataset),
     ]
-    return Page(title, document(title, '\n'.join(filter(None, parts))))
+    return DatasetPage(title, document(title, '\n'.join(filter(None, parts))))
 
 
-def _head(subject: Subject, title: str, paragraphs: list[str]) -> str:
-    """Returns title, what the README opens with, how many examples there are, the fingerprint."""
-    dataset = subject.dataset
-    counts = [('in all', sum(dataset.splits.values())), *dataset.splits.items()]
+def _head(dataset: ShownDataset, title: str, paragraphs: list[str]) -> str:
+    """Returns title, introduction, numbers of examples and fingerprint."""
+    data = dataset.data
+    counts = [('in all', sum(data.splits.values())), *data.splits.items()]
     facts = ''.join(
         f'<div class="fact"><b>{count:,}</b>{markup.escaped(split)}</div>' for split, count in counts
     )
-    opening = ''.join(f'<p>{markup.inline(each)}</p>' for each in paragraphs)
+    introduction = ''.join(f'<p>{markup.inline(paragraph)}</p>' for paragraph in paragraphs)
     return (
-        f'<header><p class="name">{markup.escaped(dataset.name)} {markup.escaped(dataset.version)}</p>'
-        f'<h1>{markup.inline(title)}</h1>{opening}<div class="facts">{facts}</div>'
-        f'<p class="fingerprint">fingerprint <code>{dataset.fingerprint}</code></p></header>'
+        f'<header><p class="name">{markup.escaped(data.name)} {markup.escaped(data.version)}</p>'
+        f'<h1>{markup.inline(title)}</h1>{introduction}<div class="facts">{facts}</div>'
+        f'<p class="fingerprint">fingerprint <code>{data.fingerprint}</code></p></header>'
     )
 
 
-def _fields(subject: Subject) -> str:
-    dataset = subject.dataset
-    fields = [(field, each.dtype, each.shape) for field, each in dataset.spec.example.items()]
-    fields += [(field, 'uint8', f'(height, width, {each})') for field, each in dataset.encoded.items()]
+def _fields(dataset: ShownDataset) -> str:
+    data = dataset.data
+    fields = [(name, field.dtype, field.shape) for name, field in data.spec.example.items()]
+    fields += [(name, 'uint8', f'(height, width, {channels})') for name, channels in data.encoded.items()]
     rows = [
-        [Cell(field, markup=f'<code>{markup.escaped(field)}</code>'), str(dtype), shape, subject.kinds[field]]
-        for field, dtype, shape in fields
+        [Cell(name, markup=f'<code>{markup.escaped(name)}</code>'), str(dtype), shape, dataset.kinds[name]]
+        for name, dtype, shape in fields
     ]
     table = Table.of(['field', 'dtype', 'shape', 'feature'], rows)
     return markup.section('Fields', tables.html(table, sortable=False))
 
 
-def _foot(subject: Subject) -> str:
-    sampled = f' Statistics of {MEASURED:,} examples of a split, evenly spaced.' if subject.is_sampled else ''
-    found = DatasetName.parse(subject.dataset.name)
-    command = f'scripts/dataset.sh explore {found.without_config}' + (
-        f' --config={found.config}' if found.config else ''
+def _foot(dataset: ShownDataset) -> str:
+    sampled = (
+        f' Statistics cover {MAX_SAMPLES:,} evenly spaced examples of a split.' if dataset.is_sampled else ''
     )
+    name = DatasetName.parse(dataset.data.name)
+    config = f' --config={name.config}' if name.config else ''
+    command = f'scripts/dataset.sh explore {name.without_config}{config}'
     return f'<footer>Made by <code>{markup.escaped(command)}</code>.{sampled}</footer>'

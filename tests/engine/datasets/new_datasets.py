@@ -40,7 +40,7 @@ def new_datasets(folder: Path, **kinds: str) -> Iterator[DatasetSandbox]:
         patch.syspath_prepend(sandbox.repository)
         (sandbox.repository / 'data').mkdir(parents=True)
         for name, kind in kinds.items():
-            new.make(name, kind)
+            new.create(name, kind)
             for config in ('full', 'toy'):
                 prepare(f'{name}/{config}')
         yield sandbox

@@ -46,7 +46,9 @@ def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
     assert out.splitlines()[-1] == f'dataset: data/{name}'
     for config in ('full', 'toy'):
         assert f'{name}' in call(copy, 'engine.commands.dataset', 'build', name, f'--config={config}')
-        assert 'all is well' in call(copy, 'engine.commands.dataset', 'check', name, f'--config={config}')
+        assert 'all checks passed' in call(
+            copy, 'engine.commands.dataset', 'check', name, f'--config={config}'
+        )
         page = call(copy, 'engine.commands.dataset', 'explore', name, f'--config={config}')
         assert (copy / f'workspace/data/{name}/explore/{config}.html').is_file()
         assert page.splitlines()[-1].startswith('page: ')
@@ -63,7 +65,7 @@ def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
 def test_it_says_where_to_edit(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     (tmp_path / 'data').mkdir()
-    made = new.make('petals', kind)
+    made = new.create('petals', kind)
     assert made == ['data/petals', 'configs/petals.gin', 'tests/data/test_petals.py']
     names = {path.relative_to(tmp_path / 'data/petals').parts[0] for path in (tmp_path / 'data').rglob('*.*')}
     required = {'README.md', 'CITATIONS.bib', 'TAGS.txt', 'checksums.tsv', 'toy', 'original.py'}
@@ -91,10 +93,10 @@ def test_it_says_which_model_a_project_left_out(tmp_path: Path, monkeypatch: pyt
 def test_a_name_that_will_not_do_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     for name, near in {'My set': 'my_set', 'a-b': 'a_b', '3d': 'd', 'a/b': 'a_b', '../x': 'x'}.items():
-        with pytest.raises(UserError, match=rf"will not do as the name.*How about '{near}'\?"):
-            new.make(name, 'images')
-    with pytest.raises(UserError, match=r"'class' will not do .* no word of Python\.$"):
-        new.make('class', 'images')
+        with pytest.raises(UserError, match=rf"cannot be the name.*How about '{near}'\?"):
+            new.create(name, 'images')
+    with pytest.raises(UserError, match=r"'class' cannot be .* not a keyword of Python\.$"):
+        new.create('class', 'images')
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,7 +106,7 @@ def test_what_exists_stays(taken: str, tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / taken).parent.mkdir(parents=True)
     (tmp_path / taken).write_text('mine')
     with pytest.raises(UserError, match=re.escape(f'{tmp_path / taken} exists already')):
-        new.make('petals', 'images')
+        new.create('petals', 'images')
     assert [path for path in tmp_path.rglob('*') if path.is_file()] == [tmp_path / taken]
     assert (tmp_path / taken).read_text() == 'mine'
 
@@ -112,8 +114,8 @@ def test_what_exists_stays(taken: str, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ('arguments', 'said'),
     [
-        (['new'], 'new which dataset? NAME is missing'),
-        (['check'], 'check which dataset? NAME is missing'),
+        (['new'], 'new needs the NAME of a dataset'),
+        (['check'], 'check needs the NAME of a dataset'),
         (['new', 'petals'], 'new needs --kind, one of images, masks, text, arrays'),
         (['build', 'digits', '--kind=text'], '--kind belongs to new, not to build.'),
         (['check', 'digits', '--register_checksums'], '--register_checksums belongs to build, not to check.'),

@@ -328,7 +328,7 @@ def test_the_program_builds(workspace: Path):
 
 
 def test_the_program_lists(workspace: Path, capsys: pytest.CaptureFixture[str]):
-    dataset.show()
+    dataset.list_datasets()
     listed = capsys.readouterr().out
     assert re.search(r'^digits +no +- +1,797 handwritten digits', listed, re.MULTILINE)
     assert re.search(r'^digits/toy +yes +train 30, val 10, test 20 +1,797 hand', listed, re.MULTILINE)
@@ -342,4 +342,4 @@ def test_the_program_asks_for_a_name():
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith('error: build which dataset?')
+    assert done.stderr.startswith('error: build needs the NAME of a dataset')

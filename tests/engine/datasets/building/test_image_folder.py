@@ -146,7 +146,7 @@ def test_it_is_checked_shown_and_trained_on(folder: Path, program: Program, tmp_
     (folder / 'test/rose/04.JPG').write_bytes((folder / 'train/rose/04.JPG').read_bytes())
     code, out, _ = program('dataset', 'check', name)
     assert code == 1
-    assert "test 'test/rose/04.JPG' is the same as train 'train/rose/04.JPG'" in out
+    assert "test 'test/rose/04.JPG' equals train 'train/rose/04.JPG'" in out
     code, out, _ = program('dataset', 'explore', name)
     assert code == 0
     page = Path(out.rpartition('page: ')[2].strip()).read_text()

@@ -34,8 +34,8 @@ def copy(sound: DatasetSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def wrong(name: str) -> list[tuple[str, str]]:
     """Returns check and sentence of all that is wrong."""
-    findings = check.run(check.Subject(name))
-    return [(each.check, each.what) for each in findings if each.verdict == check.WRONG]
+    findings = check.run(check.DatasetUnderTest(name))
+    return [(finding.check, finding.message) for finding in findings if finding.verdict == check.WRONG]
 
 
 @pytest.mark.parametrize('name', [name + config for name in KINDS for config in ('', '/toy')])
@@ -125,20 +125,20 @@ def a_changed_pixel(folder: Path, bytes_: Path) -> None:
 @fault(
     'check_images',
     'originals',
-    r"val 'val_001': the field image of .*val_001.png is not what the arrays hold",
+    r"val 'val_001': the field image of .*val_001.png differs from the arrays",
 )
 def another_pixel(folder: Path, bytes_: Path) -> None:
     a_changed_pixel(folder, bytes_)
 
 
 @fault(
-    'check_images', 'layout', r'raw/ has labels.csv with the columns file, label, split, and .*toy has not'
+    'check_images', 'layout', r'raw/ has labels.csv with the columns file, label, split, but .*toy does not'
 )
 def another_column(folder: Path, bytes_: Path) -> None:
     replace(folder / 'toy/labels.csv', 'file,label,split', 'file,class,split')
 
 
-@fault('check_images', 'layout', r'toy has images/\*.jpg, and raw/ has not')
+@fault('check_images', 'layout', r'toy has images/\*.jpg, but raw/ does not')
 def another_format(folder: Path, bytes_: Path) -> None:
     (folder / 'toy/images/train_000.png').rename(folder / 'toy/images/train_000.jpg')
 
@@ -175,13 +175,15 @@ def a_torn_image(folder: Path, bytes_: Path) -> None:
 
 
 @fault(
-    'check_images', 'labels', r"train 'train_005': label is 0, the class 'lying', .*original states 'slanted'"
+    'check_images',
+    'labels',
+    r"train 'train_005': label is 0, the class 'lying', but the original states 'slanted'",
 )
 def another_label(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'train/label.npy', 5, 0)
 
 
-@fault('check_images', 'labels', r"train 'train_005': label holds 3, and classes go from 0 to 2")
+@fault('check_images', 'labels', r"train 'train_005': label holds 3, but classes go from 0 to 2")
 def a_label_out_of_range(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'train/label.npy', 5, 3)
 
@@ -193,7 +195,7 @@ def an_unknown_class(folder: Path, bytes_: Path) -> None:
     replace(bytes_ / 'toy/labels.csv', 'train_001.png,standing', 'train_001.png,upright')
 
 
-@fault('check_masks', 'labels', r"val 'val_002': mask holds 7, and classes go from 0 to 2")
+@fault('check_masks', 'labels', r"val 'val_002': mask holds 7, but classes go from 0 to 2")
 def a_pixel_of_no_class(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'val/mask.npy', (2, 30, 30), 7)
 
@@ -203,28 +205,28 @@ def a_missing_mask(folder: Path, bytes_: Path) -> None:
     (bytes_ / 'toy/masks/train_001.png').unlink()
 
 
-@fault('check_masks', 'originals', r"'train_001': the field mask of .* is not what the arrays hold")
+@fault('check_masks', 'originals', r"'train_001': the field mask of .* differs from the arrays")
 def another_mask(folder: Path, bytes_: Path) -> None:
     Image.new('L', (32, 32), 1).save(bytes_ / 'toy/masks/train_001.png')
 
 
-@fault('check_images', 'duplicates', r"test 'test_003' is the same as train 'train_007'")
+@fault('check_images', 'duplicates', r"test 'test_003' equals train 'train_007'")
 def an_example_in_two_splits(folder: Path, bytes_: Path) -> None:
     image = np.load(arrays(bytes_) / 'train/image.npy')[7]
     change(arrays(bytes_) / 'test/image.npy', 3, image)
 
 
-@fault('check_arrays', 'duplicates', r"train 'train_004' is the same as train 'train_002'")
+@fault('check_arrays', 'duplicates', r"train 'train_004' equals train 'train_002'")
 def an_example_twice(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'train/features.npy', 4, np.load(arrays(bytes_) / 'train/features.npy')[2])
 
 
-@fault('check_text', 'ids', r"the id 'train_001' of train is also one of train")
+@fault('check_text', 'ids', r"the id 'train_001' of train occurs in train too")
 def an_id_twice(folder: Path, bytes_: Path) -> None:
     replace(arrays(bytes_) / 'train/ids.txt', 'train_002', 'train_001')
 
 
-@fault('check_text', 'ids', r"example 1 of val has the id 'val_002', the original 'val_001'")
+@fault('check_text', 'ids', r"example 1 of val has the id 'val_002', but the original has 'val_001'")
 def ids_in_another_order(folder: Path, bytes_: Path) -> None:
     replace(arrays(bytes_) / 'val/ids.txt', 'val_001\nval_002', 'val_002\nval_001')
 
@@ -236,7 +238,7 @@ def an_id_of_nothing(folder: Path, bytes_: Path) -> None:
 
 @fault('check_text', 'lists', r'train.csv lists 11 of 12 examples. Delete it and build again')
 def a_list_cut_short(folder: Path, bytes_: Path) -> None:
-    check.Subject('check_text/toy')  # which makes it true for this workspace first
+    check.DatasetUnderTest('check_text/toy')  # which makes it true for this workspace first
     lines = (bytes_ / 'lists/toy/train.csv').read_text().splitlines(keepends=True)
     (bytes_ / 'lists/toy/train.csv').write_text(''.join(lines[:-1]))
 
@@ -244,10 +246,10 @@ def a_list_cut_short(folder: Path, bytes_: Path) -> None:
 @fault(
     'check_text',
     'lists',
-    r"lists 'train_003,.*train_009.txt,.*' where 'train_003,.*train_003.txt,.*' belongs",
+    r"lists 'train_003,.*train_009.txt,.*' instead of 'train_003,.*train_003.txt,.*'",
 )
 def a_list_that_is_wrong(folder: Path, bytes_: Path) -> None:
-    check.Subject('check_text/toy')
+    check.DatasetUnderTest('check_text/toy')
     replace(bytes_ / 'lists/toy/train.csv', 'train_003.txt', 'train_009.txt')
 
 
@@ -259,7 +261,7 @@ def record_file(bytes_: Path, split: str) -> Path:
 @fault(
     'check_images',
     'records',
-    r"val 'val_003' \(.*toy/images/val_003.png\): record 3 in .* (is damaged|has another id|is not)",
+    r"val 'val_003' \(.*toy/images/val_003.png\): record 3 in .* (is damaged|has another id|differs)",
 )
 def a_damaged_record(folder: Path, bytes_: Path) -> None:
     file = record_file(bytes_, 'val')
@@ -277,13 +279,13 @@ def a_torn_record_file(folder: Path, bytes_: Path) -> None:
     file.write_bytes(file.read_bytes()[:100])
 
 
-@fault('check_arrays', 'originals', r"val 'val_002': the field targets of .*measurements.csv is not what")
+@fault('check_arrays', 'originals', r"val 'val_002': the field targets of .*measurements.csv differs")
 def another_number(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'val/targets.npy', (2, 0), 3.25)
 
 
 @fault(
-    'check_arrays', 'arrays', r'have been changed: their fingerprint is \w{64}, and fingerprint.txt states'
+    'check_arrays', 'arrays', r'have been changed: their fingerprint is \w{64}, but fingerprint.txt states'
 )
 def an_array_that_was_changed(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'val/targets.npy', (2, 0), 3.25)
@@ -295,18 +297,18 @@ def an_array_of_another_type(folder: Path, bytes_: Path) -> None:
     np.save(file, np.load(file).astype(np.float64))
 
 
-@fault('check_images', 'readme', r'README.md states 13 examples of train, and there are 12')
+@fault('check_images', 'readme', r'README.md states 13 examples of train, but there are 12')
 def another_count(folder: Path, bytes_: Path) -> None:
     replace(folder / 'README.md', '| train | 240 | 12 |', '| train | 240 | 13 |')
 
 
-@fault('check_images', 'readme', r'README.md does not state how many examples val has: 6')
+@fault('check_images', 'readme', r'README.md does not state the number of examples of val: 6')
 def a_split_not_stated(folder: Path, bytes_: Path) -> None:
     replace(folder / 'README.md', '| val | 60 | 6 |\n', '')
 
 
 @fault(
-    'check_images', 'readme', r'README.md states image: uint8 \(28, 28, 1\), and it is uint8 \(16, 16, 1\)'
+    'check_images', 'readme', r'README.md states image: uint8 \(28, 28, 1\), but it is uint8 \(16, 16, 1\)'
 )
 def another_shape(folder: Path, bytes_: Path) -> None:
     replace(folder / 'README.md', '(16, 16, 1)', '(28, 28, 1)')
@@ -317,7 +319,11 @@ def a_field_not_stated(folder: Path, bytes_: Path) -> None:
     replace(folder / 'README.md', '| `label` | int32 | () | the class |\n', '')
 
 
-@fault('check_images', 'readme', r"README.md states class 1 as 'upright'; they are lying, standing, slanted")
+@fault(
+    'check_images',
+    'readme',
+    r"README.md states class 1 as 'upright', but the classes are lying, standing, slanted",
+)
 def another_class(folder: Path, bytes_: Path) -> None:
     replace(folder / 'README.md', '| 1 | standing |', '| 1 | upright |')
 
@@ -344,7 +350,7 @@ def test_all_faults_are_found_at_once_and_many_of_a_kind_are_counted(copy: Datas
     found = wrong('check_images/toy')
     assert {'folder', 'checksums', 'labels', 'files', 'originals'} <= {by for by, _ in found}
     files = [what for by, what in found if by == 'files']
-    assert len(files) == check.SHOWN + 1
+    assert len(files) == check.MAX_MESSAGES + 1
     assert re.fullmatch(r'and \d+ more like these', files[-1])
 
 
@@ -361,7 +367,7 @@ def test_the_program_prints_a_table_and_the_fingerprint(sound: DatasetSandbox, p
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
     lines = out.splitlines()
     assert code == 0
-    assert lines[0].split() == ['check', 'verdict', 'what']
+    assert lines[0].split() == ['check', 'verdict', 'message']
     assert re.fullmatch(r'fingerprint: [0-9a-f]{64}', lines[-1])
     assert ['labels', 'skipped', 'it has no classes'] in [line.split(maxsplit=2) for line in lines]
 
@@ -369,4 +375,4 @@ def test_the_program_prints_a_table_and_the_fingerprint(sound: DatasetSandbox, p
 def test_the_program_fails_if_something_is_wrong(copy: DatasetSandbox, program) -> None:
     no_readme(copy.folder('check_text'), copy.bytes('check_text'))
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
-    assert (code, out.splitlines()[-1]) == (1, 'check_text/toy: something is wrong')
+    assert (code, out.splitlines()[-1]) == (1, 'check_text/toy: some checks failed')

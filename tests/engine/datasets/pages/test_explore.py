@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from engine.datasets.load import load
-from engine.datasets.pages import explore, sections
-from engine.datasets.pages.subject import Subject, spread
+from engine.datasets.pages import explore, statistics, texts
+from engine.datasets.pages.contact_sheets import contact_sheets
+from engine.datasets.pages.shown_dataset import ShownDataset, spread
 from engine.datasets.reading.dataset import Dataset
 from engine.interfaces import Spec
 from engine.render import charts, markup, pictures
@@ -90,7 +91,7 @@ def test_a_page_shows_texts_as_they_are(made: DatasetSandbox) -> None:
     page = Parser(explore.page('seen_text').html)
     first = load('seen_text').split('train').example(0)
     assert first['text'][: first['length']].tobytes().decode() in page.text
-    assert page.tags['pre'] == 3 * sections.TEXTS
+    assert page.tags['pre'] == 3 * texts.MAX_TEXTS
 
 
 def test_a_page_shows_a_histogram_of_each_column(made: DatasetSandbox) -> None:
@@ -111,7 +112,7 @@ def test_a_notebook_shows_the_page_in_a_frame(made: DatasetSandbox) -> None:
 NASTY = '<script>alert("&")</script>'
 
 
-def nasty(folder: Path) -> Subject:
+def nasty(folder: Path) -> ShownDataset:
     """A dataset whose ids, classes and fields are markup; with boxes, two of them padding."""
     rng = np.random.default_rng(0)
     fields = {
@@ -128,13 +129,13 @@ def nasty(folder: Path) -> Subject:
     spec = {name: jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for name, array in fields.items()}
     dataset = Dataset(NASTY, '1.0.0', 'f' * 64, Spec(spec, ('ground', NASTY)), {'train': 4}, folder)
     kinds = {'image': 'Image', 'label': 'ClassLabel', 'boxes': 'Tensor', 'classes': 'Tensor', '<b>': 'Tensor'}
-    return Subject(dataset, kinds)
+    return ShownDataset(dataset, kinds)
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     subject = nasty(tmp_path)
     parts = [explore._head(subject, NASTY, [NASTY]), explore._fields(subject), explore._foot(subject)]
-    shown = [sections.contact_sheets, sections.classes, sections.images, sections.numbers]
+    shown = [contact_sheets, statistics.classes, statistics.images, statistics.numbers]
     page = Parser('\n'.join([*parts, *(each(subject) for each in shown)]))
     assert page.tags['script'] == 0
     assert page.text.count(NASTY) > 5
@@ -178,12 +179,12 @@ def test_places_are_spread_evenly() -> None:
 
 def test_images_of_varying_size_have_a_histogram_of_sides_and_no_mean(tmp_path: Path) -> None:
     dataset = Dataset('photos', '1.0.0', 'f' * 64, Spec({}), {'train': 3}, tmp_path)
-    subject = Subject(dataset, {'image': 'Image'})
+    subject = ShownDataset(dataset, {'image': 'Image'})
     vars(subject)['splits'] = {'train': photos.examples(3)}
-    shown = sections.images(subject)
+    shown = statistics.images(subject)
     assert 'heights in pixels' in shown
     assert 'widths in pixels' in shown
     assert '40 to 54' in shown
     assert '60 to 82' in shown
     assert 'mean of' not in shown
-    assert sections.contact_sheets(subject).count('<figure') == 3
+    assert contact_sheets(subject).count('<figure') == 3

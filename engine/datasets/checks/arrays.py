@@ -1,0 +1,130 @@
+"""Checks that records and arrays hold the same as the original files."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.datasets import progress_bar
+from engine.datasets.building import arrays as stored
+from engine.datasets.checks.dataset_under_test import DatasetUnderTest, label, one_line
+from engine.datasets.reading.dataset import Examples
+
+LOSSY = ('.jpg', '.jpeg')
+MAX_JPEG_DIFFERENCE = 3.0  # gray levels, on average, by which two decoders of JPEG may differ
+
+DecodeExample = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def originals(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Each original, decoded again by the builder, equals its arrays."""
+    decode = _decoder(dataset)
+    indices = Counter[str]()
+    total = sum(map(len, dataset.raw.values()))
+    for split, row, example in progress_bar.bar(dataset.raw_results(), total, 'originals'):
+        index = indices[split]
+        indices[split] += 1
+        if problem := _original_problem(dataset.splits[split], index, row[1], example, decode):
+            yield f'{label(split, row[0])}: {problem}'
+
+
+def _original_problem(examples: Examples, index: int, path: Any, example: Any, decode: DecodeExample) -> str:
+    """Returns how an original differs from the arrays, '' if it does not."""
+    try:
+        if isinstance(example, Exception):
+            raise example
+        decoded = decode(example)
+    except Exception as error:  # decoders may raise anything
+        return f'{path} cannot be read: {one_line(error)}'
+    field = _different_field(examples, index, decoded, Path(path).suffix.lower() in LOSSY)
+    return f'{field} of {path} differs from the arrays' if field else ''
+
+
+def _decoder(dataset: DatasetUnderTest) -> DecodeExample:
+    """Returns a function that decodes the builder's examples, and leaves images of varying size encoded."""
+    features, decoders = dataset.builder.info.features, stored.decoders(dataset.builder)
+    return lambda example: features.decode_example_np(features.encode_example(example), decoders=decoders)
+
+
+def _different_field(examples: Examples, index: int, decoded: dict[str, Any], lossy: bool) -> str:
+    """Returns the first field of `decoded` that differs from the arrays, '' if none does."""
+    if index >= len(examples):
+        return 'everything'
+    for field, encoded in examples.encoded.items():
+        if decoded[field] != encoded[index]:
+            return f'the field {field}'
+    for field, array in examples.example(index).items():
+        other = np.asarray(decoded[field])
+        if other.size != array.size:
+            return f'the field {field}, of the shape {other.shape},'
+        if not _is_equal(other.reshape(array.shape), array, lossy):
+            return f'the field {field}'
+    return ''
+
+
+def _is_equal(one: np.ndarray, other: np.ndarray, lossy: bool) -> bool:
+    """Whether two arrays are equal. Lossy images may differ by a little."""
+    if np.array_equal(one, other, equal_nan=other.dtype.kind == 'f'):
+        return True
+    return lossy and bool(np.abs(one.astype(float) - other).mean() < MAX_JPEG_DIFFERENCE)
+
+
+def records(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Each record can be read and equals its arrays."""
+    for split, examples in dataset.splits.items():
+        file = _record_file(dataset, split)
+        try:
+            source = stored.records(dataset.builder, split)
+            count = len(source)
+        except Exception as error:  # the reader of a truncated file may raise anything
+            yield f'{file} cannot be read: {one_line(error)}. {_advice(dataset)}'
+            continue
+        if count != len(examples):
+            yield f'{file} holds {count:,} records, but the arrays {len(examples):,}. {_advice(dataset)}'
+        indices = range(min(count, len(examples)))
+        for index in progress_bar.bar(indices, count, f'records of {split}'):
+            if problem := _record_problem(dataset, examples, source, index, f'record {index} in {file}'):
+                yield f'{_with_file(dataset, split, index)}: {problem}'
+
+
+def _record_file(dataset: DatasetUnderTest, split: str) -> Path:
+    names = dataset.builder.info.splits[split].filenames
+    return Path(dataset.builder.data_dir) / ', '.join(sorted(names))
+
+
+def _with_file(dataset: DatasetUnderTest, split: str, index: int) -> str:
+    """Returns the name of an example, with its original file if the builder lists it."""
+    rows = dataset.rows(split)
+    file = f' ({rows[index][1]})' if index < len(rows) else ''
+    return f'{label(split, dataset.splits[split].ids[index])}{file}'
+
+
+def _record_problem(
+    dataset: DatasetUnderTest, examples: Examples, source: Any, index: int, record_name: str
+) -> str:
+    """Returns how a record differs from the arrays, '' if it does not."""
+    try:
+        record = source[index]
+    except Exception as error:  # as above
+        return f'{record_name} is damaged: {one_line(error)}. {_advice(dataset)}'
+    if record['id'].decode() != examples.ids[index]:
+        return f'{record_name} has another id: {record["id"].decode()!r}'
+    field = _different_field(examples, index, record, lossy=True)
+    return f'{field} of {record_name} differs from the arrays' if field else ''
+
+
+def arrays(dataset: DatasetUnderTest) -> Iterator[str]:
+    """The arrays have the stated shapes and match their fingerprint."""
+    dataset.splits  # noqa: B018 (it raises if a shape differs)
+    stated, measured = dataset.dataset.fingerprint, stored.fingerprint(dataset.dataset.folder)
+    if measured != stated:
+        yield (
+            f'the arrays in {dataset.dataset.folder} have been changed: their fingerprint is {measured}, but '
+            f'fingerprint.txt states {stated}. {_advice(dataset)}'
+        )
+
+
+def _advice(dataset: DatasetUnderTest) -> str:
+    return f'Delete {dataset.builder.data_dir} and build again'

@@ -1,0 +1,122 @@
+"""The dataset that the checks examine, and helpers for their messages."""
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.datasets.building import build
+from engine.datasets.catalogue import builders
+from engine.datasets.catalogue.names import DEFAULT_CONFIG, DatasetName
+from engine.datasets.load import load, prepare
+from engine.datasets.reading.dataset import Dataset, Examples
+
+
+class NotApplicable(Exception):  # noqa: N818 (not an error)
+    """The dataset has nothing that this check could examine."""
+
+
+class DatasetUnderTest:
+    """A dataset that is checked. Each part is read when a check first needs it.
+
+    Args:
+      name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+    """
+
+    def __init__(self, name: str):
+        self.builder = _prepared(name)
+        self.config = self.builder.builder_config.name
+        self._name = DatasetName.parse(name)
+        self.dataset_name = self._name.without_config
+        is_default = self._name.repository_folder is None or self.config == DEFAULT_CONFIG
+        self.name = self.dataset_name if is_default else f'{self.dataset_name}/{self.config}'
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The dataset, built if necessary."""
+        return load(self.name)
+
+    @property
+    def lists_originals(self) -> bool:
+        """Whether the builder states the original file of each example."""
+        return hasattr(self.builder, 'raw_examples')
+
+    @functools.cached_property
+    def raw(self) -> dict[str, list[Any]]:
+        """Id, file and label of each original, by split."""
+        if not self.lists_originals:
+            raise NotApplicable('its builder lists no originals')
+        return self.builder.raw_examples()
+
+    def rows(self, split: str) -> list[Any]:
+        """Returns id, file and label of each original of a split, [] if the builder lists none."""
+        return self.raw.get(split, []) if self.lists_originals else []
+
+    @functools.cached_property
+    def splits(self) -> dict[str, Examples]:
+        """The examples of each split."""
+        return {split: self.dataset.split(split) for split in self.dataset.splits}
+
+    @functools.cached_property
+    def repository_folder(self) -> Path:
+        """The dataset's folder in the repository."""
+        if not self._name.repository_folder:
+            raise NotApplicable('it has no folder in data/')
+        return self._name.repository_folder
+
+    @property
+    def workspace_folder(self) -> Path:
+        """The dataset's folder in the workspace."""
+        return build.home(self.builder)
+
+    @property
+    def originals(self) -> Path:
+        """The folder of the originals."""
+        return self.workspace_folder / ('raw' if self.config == DEFAULT_CONFIG else self.config)
+
+    def fields(self, *kinds: str) -> list[str]:
+        """Returns the fields whose features are of these classes of TFDS, such as `ClassLabel`."""
+        features = self.builder.info.features
+        return [name for name, feature in features.items() if type(feature).__name__ in kinds]
+
+    def raw_results(self) -> Iterator[tuple[str, Any, Any]]:
+        """Yields split and row of each original, and the builder's example or the exception it raised."""
+        for split, rows in self.raw.items():
+            index = 0
+            while index < len(rows):
+                try:
+                    for _, example in self.builder._generate_examples(rows[index:]):
+                        yield split, rows[index], example
+                        index += 1
+                    break
+                except Exception as error:  # the builder's own code may raise anything
+                    yield split, rows[index], error
+                    index += 1
+
+
+def _prepared(name: str) -> Any:
+    """Returns the builder of a dataset. If the build fails, `DatasetUnderTest.dataset` raises the reason."""
+    builder = builders.builder(name)
+    try:
+        return prepare(name)
+    except Exception:  # the builder's own code may raise anything
+        return builder
+
+
+def label(split: str, identity: Any) -> str:
+    """Returns the name of an example in messages.
+
+    >>> label('train', '0007')
+    "train '0007'"
+    """
+    return f'{split} {str(identity)!r}'
+
+
+def one_line(error: Exception) -> str:
+    """Returns class and first line of an exception.
+
+    >>> one_line(ValueError('too large'))
+    'ValueError: too large'
+    """
+    first = str(error).strip().partition('\n')[0]
+    return f'{type(error).__name__}: {first}' if first else type(error).__name__
