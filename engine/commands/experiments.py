@@ -1,7 +1,7 @@
 """What the programs that run an experiment share: the log, the compilation cache, the trainer of a config."""
 
 from engine.config import config
-from engine.datasets.catalogue.names import Name
+from engine.datasets.catalogue.names import DatasetName
 from engine.prediction import predictions
 from engine.runs import faults, text_log
 from engine.runs.guard import RunGuard
@@ -36,12 +36,12 @@ def trainer_of(run: Run) -> Trainer:
 
 def run_data(trainer: Trainer) -> RunData:
     """Returns the dataset of a trainer as a run folder refers to it."""
-    name = Name.parse(trainer.dataset)
+    name = DatasetName.parse(trainer.dataset)
     return RunData(
         name=trainer.data.name,
         check_name=name.without_config,
         slug=name.slug,
-        card=name.card / 'README.md' if name.card else None,
+        card=name.repository_folder / 'README.md' if name.repository_folder else None,
         fingerprint=trainer.data.fingerprint,
     )
 
