@@ -30,8 +30,9 @@ class Config:
     """Gin configs and command-line bindings, read and checked.
 
     >>> from engine.training.trainer import Trainer
-    >>> trainer = Config(['configs/digits_mlp.gin'], ['STEPS = 100']).build(Trainer)
-    >>> trainer.steps
+    >>> from engine.workspace import REPOSITORY
+    >>> config = Config([REPOSITORY / 'configs/digits_mlp.gin'], ['STEPS = 100'])
+    >>> config.build(Trainer).steps
     100
 
     Args:
