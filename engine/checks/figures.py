@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.training.observers import first_batch
+from engine.render.contact_sheet import batch_sheet
+from engine.render.palette import GREEN, GREY, ORANGE, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Of Okabe and Ito's palette: told apart with any colour vision.
-COLOURS = SKY, ORANGE, GREEN, GREY = '#56B4E9', '#D55E00', '#009E73', '#666666'
+COLOURS = SKY, ORANGE, GREEN, GREY
 MOST = 40  # parameters drawn
 DPI = 160
 
@@ -25,7 +25,7 @@ def is_picture(array: np.ndarray) -> bool:
 
 def sheet(images: np.ndarray, captions: Sequence[str], path: Path) -> None:
     """Draws images [B, H, W, C] with their captions."""
-    first_batch.contact_sheet(images[: first_batch.MOST], captions[: first_batch.MOST]).save(path)
+    batch_sheet(images, captions).save(path)
 
 
 def histogram(arrays: Mapping[str, np.ndarray], path: Path) -> None:

@@ -8,9 +8,11 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from engine.evaluation.drawing.example_sheet import figure_of
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
+from engine.render.contact_sheet import contact_sheet
 from engine.render.figure_style import PERCENT, entitle, hide_frame, histogram_edges, plain
 from engine.render.palette import GREY, ORANGE, SKY
 from engine.render.pictures import visible
@@ -20,7 +22,8 @@ SHARES = LinearSegmentedColormap.from_list('shares', [(0, 0.45, 0.7, 0), (0, 0.4
 # More classes than these are drawn without their numbers, or without their names, or not all of them.
 NUMBERED, NAMED, BARS = 20, 40, 30
 HARDEST = 12  # texts
-SAMPLES = 64  # so many pictures are drawn, the first ones: whoever chose would show the good ones
+MAX_SAMPLES = 64  # the first ones: a choice would be biased
+SAMPLE_WIDTH = 80  # pixels
 
 
 def confusion_matrix(counts: pd.DataFrame, title: str, accuracy: Metric, in_percent: bool = False) -> Figure:
@@ -131,21 +134,17 @@ def class_scores(
 
 
 def samples(images: np.ndarray, title: str, distance: Metric) -> Figure:
-    """Draws generated images in the order in which they are saved.
+    """Draws the first generated images in their saved order.
 
     Args:
-      images: u8 [n, h, w, c]; of 2 channels the first is drawn, of more than 3 those.
+      images: uint8 [n, H, W, C]. Of 2 channels the first is drawn, of more than 3 the first three.
       title: what was evaluated.
-      distance: the headline.
+      distance: the headline metric.
     """
-    shown = images[:SAMPLES]
-    columns = min(16, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(1 + 0.5 * columns, 1 + 0.5 * rows), layout='constrained')
-    for place, axes in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
-        axes.set_axis_off()
-        if place < len(shown):
-            axes.imshow(visible(shown[place]), cmap='gray', vmin=0, vmax=255)
+    shown = [visible(image) for image in images[:MAX_SAMPLES]]
+    height, width = images.shape[1:3]
+    tile = (SAMPLE_WIDTH, max(1, round(SAMPLE_WIDTH * height / width)))
+    figure = figure_of({'': contact_sheet(shown, (), min(16, len(shown)), tile)})
     entitle(figure, plain(title, 60), distance.with_title())
     return figure
 
