@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -27,21 +28,28 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def program(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Runs a program in this process: program('train', '--resume=latest') -> (exit code, stdout, stderr)."""
+def run_program(name: str, *arguments: str) -> int:
+    """Runs a program in this process: run_program('train', '--resume=latest') -> exit code."""
     import importlib
 
     from engine.commands import command_line
 
+    module = importlib.import_module(f'engine.commands.{name}')
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, 'argv', [name, *arguments])
+        command_line.run(module.main, module.parser())
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def program(capfd: pytest.CaptureFixture[str]) -> Program:
+    """Runs a program in this process: program('train', '--resume=latest') -> (exit code, stdout, stderr)."""
+
     def run(name: str, *arguments: str) -> tuple[int, str, str]:
-        module = importlib.import_module(f'engine.commands.{name}')
-        monkeypatch.setattr(sys, 'argv', [name, *arguments])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            command_line.run(module.main, module.parser())
+        code = run_program(name, *arguments)
         out, err = capfd.readouterr()
-        return int(ended.value.code or 0), out, err
+        return code, out, err
 
     return run
 
@@ -73,19 +81,20 @@ mlp.MLP.dropout = 0.1
 """
 
 
+def write_config(folder: Path, *lines: str, **replaced: str) -> Path:
+    """Writes a small config that trains, lines added or replaced: write_config(folder, STEPS='STEPS = 3')."""
+    text = CONFIG.format(repository=REPOSITORY)
+    for start, new in replaced.items():
+        old = next(line for line in text.splitlines() if line.strip().startswith(f'{start} ='))
+        text = text.replace(old, new)
+    path = folder / 'small.gin'
+    path.write_text('\n'.join([text, *lines, '']))
+    return path
+
+
 @pytest.fixture
 def config_file(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a small config that trains, lines added or replaced: config_file('A = 1', STEPS='STEPS = 3')."""
+    """`write_config` into a folder of the test's own: config_file('A = 1', STEPS='STEPS = 3')."""
     if not (REPOSITORY / 'scripts/examples.txt').exists():
         pytest.skip('needs the examples, which this project dropped')
-
-    def write(*lines: str, **replaced: str) -> Path:
-        text = CONFIG.format(repository=REPOSITORY)
-        for start, new in replaced.items():
-            old = next(line for line in text.splitlines() if line.strip().startswith(f'{start} ='))
-            text = text.replace(old, new)
-        path = tmp_path / 'small.gin'
-        path.write_text('\n'.join([text, *lines, '']))
-        return path
-
-    return write
+    return partial(write_config, tmp_path)

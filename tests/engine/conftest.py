@@ -1,6 +1,9 @@
 """What tests of the engine share."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ import pytest
 
 from engine.outputs import outputs
 from engine.runs.text_log import logger
+from engine.workspace import REPOSITORY
+from tests.conftest import write_config
 
 
 class Clock:
@@ -87,3 +92,22 @@ def save(tmp_path: Path):
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture(scope='session')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run, trained in a process of its own."""
+    folder = tmp_path_factory.mktemp('trained')
+    flags = [f'--gin_file={write_config(folder)}', f'--run={folder / "run"}']
+    done = subprocess.run(
+        [sys.executable, '-m', 'engine.commands.train', *flags],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env=os.environ | {'JAX_NUM_CPU_DEVICES': '2'},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f'run: {folder / "run"}'
+    assert done.stderr == ''
+    return folder / 'run'

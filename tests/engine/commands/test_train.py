@@ -4,67 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
 from engine import files
-from engine.config import config
 from engine.outputs import outputs
 from engine.runs import json_lines
 from engine.training import trainer
-from engine.training.checkpoints import Checkpoints
-from engine.training.trainer import Trainer
 from engine.workspace import project
-
-
-def state_of(run: Path) -> Any:
-    """Returns the arrays of the run's latest checkpoint."""
-    root = config.Config([run / 'config.gin']).build(Trainer)
-    with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
-        kind, step = checkpoints.find('latest')
-        return jax.device_get(checkpoints.restore(kind, step, root.step_functions.state_shapes))
-
-
-def assert_same(one: Path, other: Path) -> None:
-    """Asserts that two runs have the same logs, checkpoints and predictions, to the bit."""
-    for log in ('train.jsonl', 'val.jsonl'):
-        assert (one / 'logs' / log).read_bytes() == (other / 'logs' / log).read_bytes()
-    jax.tree.map(np.testing.assert_array_equal, state_of(one), state_of(other))
-    for split in ('val', 'test'):
-        files = ('logits.npy', 'labels.npy', 'ids.txt')
-        assert all(
-            (one / 'outputs' / split / file).read_bytes() == (other / 'outputs' / split / file).read_bytes()
-            for file in files
-        )
-
-
-@pytest.fixture(scope='session')
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run, in a process of its own."""
-    import subprocess
-    import sys
-
-    from engine.workspace import REPOSITORY
-    from tests.conftest import CONFIG
-
-    folder = tmp_path_factory.mktemp('trained')
-    (folder / 'small.gin').write_text(CONFIG.format(repository=REPOSITORY))
-    command = [
-        sys.executable,
-        '-m',
-        'engine.commands.train',
-        f'--gin_file={folder / "small.gin"}',
-        f'--run={folder / "run"}',
-    ]
-    environment = {**__import__('os').environ, 'JAX_NUM_CPU_DEVICES': '2'}
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=REPOSITORY, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f'run: {folder / "run"}'
-    assert done.stderr == ''
-    return folder / 'run'
+from tests.engine.training.equal_runs import assert_equal
 
 
 def test_a_run_folder_tells_everything(trained: Path) -> None:
@@ -123,13 +71,13 @@ def test_two_fresh_runs_are_equal_to_the_bit(
     code, out, err = program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "again"}')
     assert code == 0, err
     assert out.splitlines()[-1] == f'run: {tmp_path / "again"}'
-    assert_same(trained, tmp_path / 'again')
+    assert_equal(trained, tmp_path / 'again')
 
 
 def test_the_saved_config_repeats_the_run(trained: Path, tmp_path: Path, program: Any) -> None:
     code, _, err = program('train', f'--gin_file={trained / "config.gin"}', f'--run={tmp_path / "again"}')
     assert code == 0, err
-    assert_same(trained, tmp_path / 'again')
+    assert_equal(trained, tmp_path / 'again')
 
 
 @pytest.mark.parametrize('step', [3, 5, 8, 14])
@@ -154,7 +102,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(
         log.write('{"step": 9')  # a line that a kill has torn
     code, _, err = program('train', f'--run={run}')
     assert code == 0, err
-    assert_same(trained, run)
+    assert_equal(trained, run)
 
 
 def test_a_failure_is_recorded(

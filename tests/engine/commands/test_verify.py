@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from flax import nnx
 
-from tests.engine.commands.test_train import trained  # noqa: F401 (a fixture)
-
 
 @pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:  # noqa: F811
+def run(trained: Path, tmp_path: Path) -> Path:
     """A copy of a finished run: its latest checkpoints are 10 and 14."""
     return Path(shutil.copytree(trained, tmp_path / 'run'))
 

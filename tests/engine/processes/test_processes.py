@@ -18,6 +18,7 @@ from engine import files
 from engine.outputs import outputs
 from engine.runs import json_lines
 from engine.workspace import REPOSITORY
+from tests.conftest import write_config
 
 Ends = list[tuple[int, str]]
 
@@ -58,11 +59,7 @@ def losses(run: Path) -> list[float]:
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.conftest import CONFIG
-
-    path = tmp_path_factory.mktemp('config') / 'small.gin'
-    path.write_text(CONFIG.format(repository=REPOSITORY))
-    return path
+    return write_config(tmp_path_factory.mktemp('config'))
 
 
 @pytest.fixture(scope='module')

@@ -1,14 +1,18 @@
-"""Runs that are spoilt on purpose go on from what is whole, and come out the same to the bit."""
+"""Damaged runs continue from their undamaged files and end equal to the bit."""
 
 import json
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.training import trainer
-from tests.engine.commands.test_train import assert_same, trained  # noqa: F401 (a fixture)
+from tests.conftest import run_program, write_config
+from tests.engine.training.equal_runs import assert_equal
 
 
 def spoil(path: Path) -> None:
@@ -18,28 +22,36 @@ def spoil(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-@pytest.fixture
-def stopped(config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope='module')
+def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run stopped after step 11: checkpoints latest 5 and 10, best 8."""
 
     def interrupt(self: Any, before: int, metrics: Any) -> None:
-        noted(self, before, metrics)
+        log_steps(self, before, metrics)
         if before == 11:
             raise KeyboardInterrupt
 
-    noted = trainer.MetricLogger.log_steps
-    with monkeypatch.context() as patch:
+    folder = tmp_path_factory.mktemp('stopped')
+    log_steps = trainer.MetricLogger.log_steps
+    arguments = [f'--gin_file={write_config(folder)}', f'--run={folder / "run"}']
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer.MetricLogger, 'log_steps', interrupt)
-        assert program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "run"}')[0] == 75
-    return tmp_path / 'run'
+        assert run_program('train', *arguments) == 75
+    return folder / 'run'
 
 
-def go_on(run: Path, program: Any, reference: Path) -> str:
-    """Goes on to the end, compares, and returns what was printed."""
+@pytest.fixture
+def stopped(stopped_once: Path, tmp_path: Path) -> Path:
+    """A copy of the stopped run, to be damaged."""
+    return Path(shutil.copytree(stopped_once, tmp_path / 'run'))
+
+
+def finish(run: Path, program: Any, reference: Path) -> str:
+    """Continues a run to its end, compares it with the reference, and returns what was printed."""
     code, out, err = program('train', f'--run={run}')
     assert code == 0, out + err
     assert 'Traceback' not in out + err
-    assert_same(reference, run)
+    assert_equal(reference, run)
     return out
 
 
@@ -50,50 +62,48 @@ def largest(folder: Path) -> Path:
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     stopped: Path,
     program: Any,
-    trained: Path,  # noqa: F811
+    trained: Path,
 ) -> None:
     spoil(largest(stopped / 'checkpoints' / 'latest' / '10'))
-    out = go_on(stopped, program, trained)
+    out = finish(stopped, program, trained)
     assert 'latest/10 is damaged' in out
     assert 'Continuing after step 5' in out
     assert (stopped / 'checkpoints' / 'damaged' / 'latest-10').is_dir()
 
 
-def test_all_checkpoints_damaged(stopped: Path, program: Any, trained: Path) -> None:  # noqa: F811
+def test_all_checkpoints_damaged(stopped: Path, program: Any, trained: Path) -> None:
     for step in ('5', '10'):
         (largest(stopped / 'checkpoints' / 'latest' / step)).unlink()
-    go_on(stopped, program, trained)
+    finish(stopped, program, trained)
 
 
-def test_a_lost_best_checkpoint_is_made_again(stopped: Path, program: Any, trained: Path) -> None:  # noqa: F811
+def test_a_lost_best_checkpoint_is_made_again(stopped: Path, program: Any, trained: Path) -> None:
     shutil.rmtree(stopped / 'checkpoints' / 'best')
-    assert 'best checkpoint up to step 10 is lost' in go_on(stopped, program, trained)
+    assert 'best checkpoint up to step 10 is lost' in finish(stopped, program, trained)
 
 
 @pytest.mark.parametrize('log', ['train.jsonl', 'val.jsonl'])
-def test_a_damaged_log_is_written_again(log: str, stopped: Path, program: Any, trained: Path) -> None:  # noqa: F811
+def test_a_damaged_log_is_written_again(log: str, stopped: Path, program: Any, trained: Path) -> None:
     path = stopped / 'logs' / log
     path.write_text(path.read_text().replace('1', '2', 1))
-    assert 'have changed since it was saved: trying an earlier checkpoint' in go_on(stopped, program, trained)
+    assert 'have changed since it was saved: trying an earlier checkpoint' in finish(
+        stopped, program, trained
+    )
 
 
-@pytest.mark.parametrize('file', ['status.json', 'environment.json', 'logs/time.jsonl', 'logs/train.log'])
-@pytest.mark.parametrize('damage', ['flip', 'cut', 'delete'])
+def cut(path: Path) -> None:
+    """Drops the second half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize('damage', [spoil, cut, Path.unlink], ids=['flip', 'cut', 'delete'])
 def test_other_files_are_not_needed(
-    file: str,
-    damage: str,
-    stopped: Path,
-    program: Any,
-    trained: Path,  # noqa: F811
+    damage: Callable[[Path], None], stopped: Path, program: Any, trained: Path
 ) -> None:
-    path = stopped / file
-    if damage == 'flip':
-        spoil(path)
-    elif damage == 'cut':
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    else:
-        path.unlink()
-    go_on(stopped, program, trained)
+    """All of them are damaged in one run, since none is to matter."""
+    for file in ('status.json', 'environment.json', 'logs/time.jsonl', 'logs/train.log'):
+        damage(stopped / file)
+    finish(stopped, program, trained)
 
 
 def test_a_changed_config_is_refused(stopped: Path, program: Any) -> None:
@@ -133,10 +143,7 @@ def test_a_step_that_is_not_finite(config_file: Any, tmp_path: Path, program: An
     assert 'Traceback' not in out + err
     assert 'step 2: ' in err
     kept = tmp_path / 'run' / 'debug' / 'nonfinite'
-    assert {each.name for each in kept.iterdir()} == {'batch.npz', 'state.npz', 'replay.py'}
-    import subprocess
-    import sys
-
+    assert {path.name for path in kept.iterdir()} == {'batch.npz', 'state.npz', 'replay.py'}
     replayed = subprocess.run(
         [sys.executable, str(kept / 'replay.py')], capture_output=True, text=True, check=False
     )

@@ -1,0 +1,31 @@
+"""Compares two runs to the bit."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from engine.config import config
+from engine.training.checkpoints import Checkpoints
+from engine.training.trainer import Trainer
+
+LOGS = ('logs/train.jsonl', 'logs/val.jsonl')
+PREDICTIONS = tuple(
+    f'outputs/{split}/{name}' for split in ('val', 'test') for name in ('logits.npy', 'labels.npy', 'ids.txt')
+)
+
+
+def assert_equal(one: Path, other: Path) -> None:
+    """Asserts that two runs of one config have the same logs, predictions and checkpoints, to the bit."""
+    for name in LOGS + PREDICTIONS:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    shapes = config.Config([other / 'config.gin']).build(Trainer).step_functions.state_shapes
+    jax.tree.map(np.testing.assert_array_equal, latest_state(one, shapes), latest_state(other, shapes))
+
+
+def latest_state(run: Path, shapes: Any) -> Any:
+    """Returns the arrays of a run's latest checkpoint."""
+    with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
+        kind, step = checkpoints.find('latest')
+        return jax.device_get(checkpoints.restore(kind, step, shapes))
