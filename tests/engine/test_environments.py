@@ -1,4 +1,4 @@
-"""Outputs are written and judged where JAX is not: in environments made as docs/outputs.md says."""
+"""Outputs are written and evaluated without JAX, in environments made as docs/outputs.md says."""
 
 import csv
 import json
@@ -21,11 +21,11 @@ from tests.engine.sample_runs import write_run
 
 def make(folder: Path, *requirements: str) -> Path:
     """Makes an environment; returns its Python."""
-    subprocess.run([sys.executable, '-m', 'venv', folder], check=True)
     python = folder / 'bin/python'
-    # Compiled on import: that is much less than all there is.
-    install = [python, '-I', '-m', 'pip', 'install', '--quiet', '--no-compile', *requirements]
-    subprocess.run(install, check=True, cwd=REPOSITORY)
+    uv = [sys.executable, '-m', 'uv', '--quiet']
+    subprocess.run([*uv, 'venv', '--python', sys.executable, folder], check=True)
+    # Without --compile-bytecode: Python compiles the few modules that are imported.
+    subprocess.run([*uv, 'pip', 'install', '--python', python, *requirements], check=True, cwd=REPOSITORY)
     return python
 
 
@@ -36,7 +36,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def script(python: Path, name: str, *arguments: object) -> str:
-    """Runs a script in an environment, warnings being errors; returns all that it said."""
+    """Runs a script in an environment, warnings being errors; returns all that it printed."""
     environment = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
     ended = subprocess.run(
         [REPOSITORY / 'scripts' / name, *map(str, arguments)],
@@ -68,27 +68,44 @@ def test_outputs_of_every_kind_are_evaluated(python: Path, tmp_path: Path) -> No
     for kind in kinds.KINDS:
         sample_outputs.write(tmp_path / 'it' / kind, kind)
     binding = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
-    script(python, 'eval.sh', tmp_path / 'it', f'--output={tmp_path}/found', f'--gin_bindings={binding}')
+    script(python, 'eval.sh', tmp_path / 'it', f'--output={tmp_path}/results', f'--gin_bindings={binding}')
     for kind in kinds.KINDS:
-        found = json.loads((tmp_path / 'found' / kind / 'metrics.json').read_text())
-        assert (found['kind'], found['bootstrap']['resamples']) == (kind, 100)
-        assert (tmp_path / 'found' / kind / 'per_example.csv').is_file()
+        metrics = json.loads((tmp_path / 'results' / kind / 'metrics.json').read_text())
+        assert (metrics['kind'], metrics['bootstrap']['resamples']) == (kind, 100)
+        assert (tmp_path / 'results' / kind / 'per_example.csv').is_file()
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
-def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path, kind: str) -> None:
-    for seed in (0, 1):
-        sample_outputs.write(tmp_path / 'it' / str(seed), kind, seed)
-    rows = compared(python, tmp_path / 'it')
-    assert {row['outputs'] for row in rows} == {'0', '1'}
+COMPARE = """
+import sys
+from engine.commands import compare
+
+for folder in sys.argv[1:]:
+    flags = ['--resamples=100', '--format=csv', f'--output={folder}.csv']
+    assert compare.main(compare.parser().parse_args([folder, *flags])) == 0
+"""
 
 
-def compared(python: Path, *found: Path) -> list[dict[str, str]]:
-    """Returns the rows of a comparison."""
-    target = found[0].parent / 'comparison.csv'
-    script(python, 'compare.sh', *found, '--resamples=100', '--format=csv', f'--output={target}')
-    with target.open(newline='') as file:
+def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path) -> None:
+    """In one process, for starting takes longer than comparing."""
+    for kind in kinds.KINDS:
+        for seed in (0, 1):
+            sample_outputs.write(tmp_path / kind / str(seed), kind, seed)
+    folders = [tmp_path / kind for kind in kinds.KINDS]
+    subprocess.run([python, '-W', 'error', '-c', COMPARE, *folders], cwd=REPOSITORY, check=True)
+    for folder in folders:
+        assert {row['outputs'] for row in read_rows(folder.with_suffix('.csv'))} == {'0', '1'}
+
+
+def read_rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline='') as file:
         return list(csv.DictReader(file))
+
+
+def compared(python: Path, *folders: Path) -> list[dict[str, str]]:
+    """Returns the rows of a comparison."""
+    table = folders[0].parent / 'comparison.csv'
+    script(python, 'compare.sh', *folders, '--resamples=100', '--format=csv', f'--output={table}')
+    return read_rows(table)
 
 
 def test_logs_are_shown(python: Path, tmp_path: Path) -> None:
@@ -100,7 +117,7 @@ def test_logs_are_shown(python: Path, tmp_path: Path) -> None:
 def test_the_example_of_scikit_learn_is_compared_with_a_run(
     python: Path, program: Program, config_file, tmp_path: Path
 ) -> None:
-    """Written where there are NumPy and scikit-learn alone, judged where there is no JAX."""
+    """Written with NumPy and scikit-learn alone, evaluated without JAX."""
     config = config_file(dataset="  dataset = 'digits'", save_every='  save_every = 14')
     assert program('train', f'--gin_file={config}', f'--run={tmp_path / "run"}')[0] == 0
     writer = make(tmp_path / 'writer', 'numpy', 'scikit-learn', '-c', 'requirements.txt')
