@@ -24,7 +24,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(root: Path, program: str, *arguments: str) -> str:
     """Runs a program of the copy, which must succeed, and returns what it prints."""
     done = subprocess.run(
-        [sys.executable, '-m', *program.split(), *arguments],
+        [sys.executable, *program.split(), *arguments],
         cwd=root,
         env=os.environ | {'WORKSPACE': str(root / 'workspace'), 'PYTHONPATH': str(root)},
         capture_output=True,
@@ -35,30 +35,50 @@ def call(root: Path, program: str, *arguments: str) -> str:
     return done.stdout
 
 
-QUICK = {'images', 'arrays'}  # the others, half a minute each, by scripts/test.sh --all
+# Calls the program `dataset` for each line of arguments, in one process: TensorFlow is imported once.
+CALLS = """
+import importlib, sys
+from engine.commands import dataset
+
+for line in sys.argv[1:]:
+    importlib.invalidate_caches()
+    print(f'=== {line}')
+    if code := dataset.main(dataset.parser().parse_args(line.split())):
+        sys.exit(code)
+"""
+
+
+def call_dataset(root: Path, *lines: str) -> list[str]:
+    """Runs the program `dataset` of the copy for each line of arguments; returns what each call prints."""
+    printed = call(root, '-c', CALLS, *lines)
+    return [text.partition('\n')[2] for text in printed.split('=== ')[1:]]
+
+
+QUICK = {'images', 'arrays'}  # scripts/test.sh --all tests the others too
 KINDS = [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in dataset.KINDS]
 
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
     name = f'my_{kind}'
-    out = call(copy, 'engine.commands.dataset', 'new', name, f'--kind={kind}')
-    assert out.splitlines()[-1] == f'dataset: data/{name}'
-    for config in ('full', 'toy'):
-        assert f'{name}' in call(copy, 'engine.commands.dataset', 'build', name, f'--config={config}')
-        assert 'all checks passed' in call(
-            copy, 'engine.commands.dataset', 'check', name, f'--config={config}'
-        )
-        page = call(copy, 'engine.commands.dataset', 'explore', name, f'--config={config}')
+    configs = ('full', 'toy')
+    steps = [
+        f'{step} {name} --config={config}' for config in configs for step in ('build', 'check', 'explore')
+    ]
+    created, *printed = call_dataset(copy, f'new {name} --kind={kind}', *steps)
+    assert created.splitlines()[-1] == f'dataset: data/{name}'
+    for config, build, check, page in zip(configs, printed[::3], printed[1::3], printed[2::3], strict=True):
+        assert name in build
+        assert 'all checks passed' in check
         assert (copy / f'workspace/data/{name}/explore/{config}.html').is_file()
         assert page.splitlines()[-1].startswith('page: ')
-    steps = ['--gin_bindings=trainer.Trainer.steps = 10', '--gin_bindings=trainer.Trainer.save_every = 5']
+    short = ['--gin_bindings=trainer.Trainer.steps = 10', '--gin_bindings=trainer.Trainer.save_every = 5']
     run = copy / 'workspace' / f'run_{kind}'
-    call(copy, 'engine.commands.train', f'--gin_file=configs/{name}.gin', *steps, f'--run={run}')
+    call(copy, '-m engine.commands.train', f'--gin_file=configs/{name}.gin', *short, f'--run={run}')
     assert [line['step'] for line in json_lines.read(run / 'logs/train.jsonl')] == list(range(1, 11))
-    call(copy, 'pytest', '-n0', f'tests/data/test_{name}.py')
-    call(copy, 'ruff check', f'data/{name}', f'tests/data/test_{name}.py')
-    call(copy, 'ruff format --check', f'data/{name}', f'tests/data/test_{name}.py')
+    call(copy, '-m pytest', '-n0', f'tests/data/test_{name}.py')
+    call(copy, '-m ruff check', f'data/{name}', f'tests/data/test_{name}.py')
+    call(copy, '-m ruff format --check', f'data/{name}', f'tests/data/test_{name}.py')
 
 
 @pytest.mark.parametrize('kind', dataset.KINDS)
