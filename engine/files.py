@@ -59,9 +59,6 @@ def _failure(error: BaseException) -> str:
     return matched[0] if matched else ''
 
 
-# Atomic replacement.
-
-
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; the file written there replaces `path` when the block ends.
@@ -100,8 +97,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yields an empty folder beside `folder`, which it replaces when the block ends.
 
-    The old folder stays in place until the new one is complete. Nothing remains of the new one if the block
-    raises.
+    The old folder stays until the new one is complete. Nothing remains of the new one if the block raises.
     """
     temporary = _temporary(folder)
     temporary.mkdir(parents=True)
@@ -113,17 +109,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Deletes the temporary files that killed processes left beside `path`.
-
-    No other process may be writing `path` meanwhile.
-    """
+    """Deletes the temporary files of killed processes beside `path`. No other process may be writing it."""
     for leftover in path.parent.glob('.*.tmp') if path.parent.is_dir() else ():
         if original_name(leftover.name) == path.name:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def original_name(name: str) -> str:
-    """Returns the name of the file that a temporary file was to replace, or `name` if it is not temporary.
+    """Returns the name of the file that a temporary file replaces, or `name` if it is not temporary.
 
     >>> original_name('.status.json.0123abcd.tmp')
     'status.json'

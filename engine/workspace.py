@@ -1,4 +1,4 @@
-"""Where things are: the repository, its workspace, its name. Imports the standard library alone."""
+"""The repository, its workspace and its name. This module imports the standard library alone."""
 
 import os
 import tomllib
@@ -8,13 +8,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def workspace() -> Path:
-    """Returns the absolute folder of all bytes: `$WORKSPACE`, or `workspace/` in the repository.
+    """Returns the absolute folder of data and runs: `$WORKSPACE`, or `workspace/` in the repository.
 
-    Read at each call, so that a test or a notebook may set it at any time. It need not exist.
+    Each call reads the variable, so tests and notebooks may set it at any time. The folder may not exist.
     """
     return Path(os.environ.get('WORKSPACE') or REPOSITORY / 'workspace').expanduser().absolute()
 
 
 def project() -> str:
-    """Returns the project's name, as pyproject.toml states it."""
+    """Returns the project's name in pyproject.toml."""
     return tomllib.loads((REPOSITORY / 'pyproject.toml').read_text(encoding='utf-8'))['project']['name']

@@ -1,4 +1,7 @@
-"""What every program of `scripts/` shares: one parser, one way to end. Imports the standard library alone."""
+"""The parser and the exit codes that all programs of `scripts/` share.
+
+This module and its imports need the standard library alone.
+"""
 
 import argparse
 import re
@@ -20,7 +23,13 @@ from engine.render.escape import printable
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose help shows examples and whose errors name the nearest flag."""
+    """An argument parser whose help shows examples and whose errors suggest the nearest flag.
+
+    Args:
+      script: the file in `scripts/`.
+      description: what the program does.
+      examples: command lines for the help, indented.
+    """
 
     def __init__(self, script: str, description: str, examples: str):
         super().__init__(
@@ -45,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raises `UserError` instead of printing the whole usage; unknown flags get the nearest one."""
+        """Raises `UserError` instead of printing the usage; suggests the nearest flag for an unknown one."""
         unknown = re.search(r'unrecognized arguments: (--\w[\w-]*)', message)
         hint = ''
         if unknown:
@@ -55,22 +64,32 @@ class Parser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
-    """Parses the command line, calls `main` and leaves with its exit code.
+    """Parses the command line, calls `main` and exits with its code.
 
-    A user's mistake ends with one message and code 2, trouble with files likewise and 1, a signal with 75.
+    A user's mistake prints one message and exits with 2, a failure of the run or the file system with 1. A
+    signal exits with 75. Any other exception keeps its traceback.
     """
+    sys.exit(_exit_code(main, parser))
+
+
+def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int:
     try:
-        code = main(parser.parse_args())
-    except (UserError, RunError) as error:
-        sys.stdout.flush()
-        print(f'error: {printable(str(error))}', file=sys.stderr)
-        code = EXIT_MISTAKE if isinstance(error, UserError) else EXIT_FAILED
+        return main(parser.parse_args())
+    except UserError as error:
+        _report(str(error))
+        return EXIT_MISTAKE
+    except RunError as error:
+        _report(str(error))
     except OSError as error:
         failure = file_system_failure(error)
         if not failure:
             raise
-        print(f'error: {failure}.', file=sys.stderr)
-        code = EXIT_FAILED
+        _report(f'{failure}.')
     except (Interrupted, KeyboardInterrupt):
-        code = EXIT_INTERRUPTED
-    sys.exit(code)
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED
+
+
+def _report(message: str) -> None:
+    sys.stdout.flush()
+    print(f'error: {printable(message)}', file=sys.stderr)

@@ -60,7 +60,7 @@ def check_folder(folder: Path) -> None:
     """Raises `UserError` if a project cannot be created in `folder`."""
     if folder.resolve().is_relative_to(REPOSITORY):
         raise UserError(
-            f'{folder} lies inside the template, {REPOSITORY}. Choose a folder outside, such as ../my-project'
+            f'{folder} is inside the template, {REPOSITORY}. Choose a folder outside, such as ../my-project'
         )
     is_empty_folder = folder.is_dir() and not any(folder.iterdir())
     if folder.is_symlink() or (folder.exists() and not is_empty_folder):

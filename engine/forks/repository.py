@@ -112,7 +112,7 @@ class Repository:
         try:
             self.git('rev-parse', '--verify', 'HEAD')
             top = self.git('rev-parse', '--show-toplevel')
-            reason = '' if self.root.samefile(top) else f'it lies inside the repository {top}'
+            reason = '' if self.root.samefile(top) else f'it is part of the repository {top}'
         except RunError as error:
             reason = str(error)
         if reason:

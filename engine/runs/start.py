@@ -1,6 +1,6 @@
 """Decides whether a run begins, continues or is refused.
 
-What the command line names and what lies in that folder decide:
+The folder that the command line names decides:
 
 | the folder           | its record against the command's      | decision                                  |
 |----------------------|---------------------------------------|-------------------------------------------|

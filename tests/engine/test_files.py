@@ -13,14 +13,14 @@ MARK = 'mark.json'
 
 
 def fill(folder: Path, text: str, overwrite: bool = False) -> None:
-    with files.user_folder(folder, MARK, overwrite) as aside:
-        (aside / MARK).write_text(text)
+    with files.user_folder(folder, MARK, overwrite) as temporary:
+        (temporary / MARK).write_text(text)
 
 
-def test_appears_whole_with_its_parents(tmp_path: Path):
+def test_a_folder_appears_complete_with_its_parents(tmp_path: Path):
     folder = tmp_path / 'a' / 'b'
-    with files.user_folder(folder, MARK, overwrite=False) as aside:
-        (aside / MARK).write_text('x')
+    with files.user_folder(folder, MARK, overwrite=False) as temporary:
+        (temporary / MARK).write_text('x')
         assert not folder.exists()
     assert [path.name for path in folder.iterdir()] == [MARK]
 
@@ -36,7 +36,7 @@ def test_an_existing_folder_is_kept_unless_overwritten(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_what_is_something_else_is_never_replaced(tmp_path: Path):
+def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path):
     (tmp_path / 'thesis.tex').write_text('years of work')
     with pytest.raises(UserError, match=r'contains other files: it has no mark\.json'):
         fill(tmp_path, 'new', overwrite=True)
@@ -49,13 +49,13 @@ def test_an_empty_folder_may_be_filled(tmp_path: Path):
 
 
 @pytest.mark.parametrize('existing', [False, True])
-def test_a_write_cut_short_leaves_things_as_they_were(tmp_path: Path, existing: bool):
+def test_an_interrupted_write_changes_nothing(tmp_path: Path, existing: bool):
     folder = tmp_path / 'it'
     if existing:
         fill(folder, 'old')
     before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(KeyboardInterrupt), files.user_folder(folder, MARK, overwrite=True) as aside:
-        (aside / MARK).write_text('half')
+    with pytest.raises(KeyboardInterrupt), files.user_folder(folder, MARK, overwrite=True) as temporary:
+        (temporary / MARK).write_text('half')
         raise KeyboardInterrupt
     assert sorted(tmp_path.rglob('*')) == before
     assert not existing or (folder / MARK).read_text() == 'old'
@@ -80,7 +80,7 @@ def test_the_old_one_comes_back_if_the_new_one_cannot_take_its_place(
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='it cannot be written: Not a directory'):
         fill(tmp_path / 'file' / 'it', 'new')
@@ -100,7 +100,7 @@ def test_a_failure_is_recognised_behind_the_exceptions_of_libraries() -> None:
     assert files.file_system_failure(ValueError('shapes do not match')) == ''
 
 
-def test_json_is_replaced_whole(tmp_path: Path) -> None:
+def test_json_is_replaced_atomically(tmp_path: Path) -> None:
     """A reader that has the old file open reads the old text to its end."""
     path = tmp_path / 'a.json'
     assert files.read_json(path) == {}

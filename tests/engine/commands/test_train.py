@@ -1,4 +1,4 @@
-"""Training as a user does it: what a run leaves behind, that it repeats to the bit, that it goes on."""
+"""Training as a user does it: the files of a run, and that it repeats and continues to the bit."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from engine.workspace import project
 from tests.engine.training.equal_runs import assert_equal
 
 
-def test_a_run_folder_tells_everything(trained: Path) -> None:
+def test_a_run_folder_has_all_files(trained: Path) -> None:
     files = {path.relative_to(trained).as_posix() for path in trained.rglob('*') if path.is_file()}
     assert files >= {
         'config.gin',
@@ -81,7 +81,7 @@ def test_the_saved_config_repeats_the_run(trained: Path, tmp_path: Path, program
 
 
 @pytest.mark.parametrize('step', [3, 5, 8, 14])
-def test_an_interrupted_run_goes_on_to_the_bit(
+def test_an_interrupted_run_continues_to_the_bit(
     step: int, trained: Path, config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C between steps: before the first checkpoint, at one, between two, at the end."""
@@ -215,23 +215,23 @@ def test_predict_any_split_from_any_checkpoint(trained: Path, program: Any) -> N
 
 
 def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
-    """It does not go on, even if changes are accepted, nor predict; and it does once its data are back."""
+    """It neither continues nor predicts, even if changes are accepted, until its own data are restored."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
     assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0
-    begun = files.read_json(run / 'status.json')['dataset_fingerprint']
+    fingerprint = files.read_json(run / 'status.json')['dataset_fingerprint']
     arrays = tmp_path / 'workspace/data/digits/records/digits/toy/1.0.0/arrays'
-    assert begun == (arrays / 'fingerprint.txt').read_text().strip()
+    assert fingerprint == (arrays / 'fingerprint.txt').read_text().strip()
     (arrays / 'fingerprint.txt').write_text('0' * 64 + '\n')  # as of data built by another version
     for more in ([f'--run={run}'], [f'--run={run}', '--accept_changes'], ['--resume', str(run)]):
         changed = [] if '--resume' in more else [f'--gin_file={config_file(STEPS="STEPS = 9")}']
         code, _, err = program('train', *changed, *more)
         assert (code, err.count('error: ')) == (2, 1)
-        assert f'Their fingerprint was {begun}, and the fingerprint of digits/toy is {"0" * 64}.' in err
+        assert f'Their fingerprint was {fingerprint}, and the fingerprint of digits/toy is {"0" * 64}.' in err
         assert 'scripts/dataset.sh check digits reports what is wrong' in err
     code, _, err = program('predict', str(run), '--split=train')
-    assert (code, begun in err) == (2, True)
+    assert (code, fingerprint in err) == (2, True)
     (run / 'status.json').unlink()  # then environment.json has it
-    assert begun in program('train', '--resume', str(run))[2]
-    (arrays / 'fingerprint.txt').write_text(f'{begun}\n')
+    assert fingerprint in program('train', '--resume', str(run))[2]
+    (arrays / 'fingerprint.txt').write_text(f'{fingerprint}\n')
     assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0

@@ -1,4 +1,4 @@
-"""`verify.sh`: a sound run is equal; a changed one is told by its first step that differs."""
+"""`verify.sh`: an unchanged run is equal; for a changed run the first step that differs is reported."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_a_sound_run_is_equal(run: Path, program: Any) -> None:
     assert (code, out.splitlines()[-1]) == (0, 'equal: steps 1 to 6, every metric to the bit')
 
 
-def test_a_changed_model_is_told_by_its_first_step(
+def test_the_first_step_of_a_changed_model_is_reported(
     run: Path, program: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relu = nnx.relu
@@ -32,7 +32,7 @@ def test_a_changed_model_is_told_by_its_first_step(
     assert 'difference ' in out.splitlines()[-1]
 
 
-def test_a_line_of_the_log_that_was_changed_is_found(run: Path, program: Any) -> None:
+def test_a_changed_line_of_the_log_is_reported(run: Path, program: Any) -> None:
     log = run / 'logs' / 'train.jsonl'
     lines = log.read_text().splitlines(keepends=True)
     lines[2] = lines[2].replace('"loss": 2', '"loss": 3')
@@ -47,7 +47,7 @@ def test_the_present_environment_is_compared(run: Path, program: Any) -> None:
     assert 'seed: was 7, is 0' in program('verify', str(run))[1]
 
 
-def test_what_cannot_be_compared_is_refused(run: Path, program: Any) -> None:
+def test_a_run_that_cannot_be_compared_is_refused(run: Path, program: Any) -> None:
     code, _, err = program('verify', str(run), '--from=7')
     assert (code, "there is no checkpoint '7'. Saved steps: latest: [10, 14]" in err) == (2, True)
     config = run / 'config.gin'

@@ -50,14 +50,14 @@ def test_an_update_is_refused(obstacle: str, template: Repository) -> None:
     assert project.git('rev-parse', 'HEAD') == before
 
 
-def test_nothing_new_is_said(template: Repository) -> None:
+def test_nothing_new_is_reported(template: Repository) -> None:
     project = forked(template)
     before = project.git('rev-parse', 'HEAD')
     assert updated(project).startswith('Nothing is new: ')
     assert project.git('rev-parse', 'HEAD') == before
 
 
-def test_conflicts_are_told_and_a_merge_is_under_way(template: Repository) -> None:
+def test_conflicts_are_listed_and_a_merge_is_under_way(template: Repository) -> None:
     project = forked(template)
     for repository, name in ((template, 'theirs'), (project, 'mine')):
         edit(repository, 'engine/commands/train.py', lambda text, name=name: f'# {name}\n{text}')
@@ -96,7 +96,7 @@ def test_a_file_in_the_way_is_not_overwritten(template: Repository) -> None:
     updated(project)
 
 
-def test_what_a_project_deleted_stays_deleted(template: Repository) -> None:
+def test_deleted_files_stay_deleted(template: Repository) -> None:
     project = forked(template)
     project.git('rm', '-q', '-r', 'data/digits', 'tests/data')
     commit_all(project)
@@ -109,7 +109,7 @@ def test_what_a_project_deleted_stays_deleted(template: Repository) -> None:
         assert 'configs/new.gin' in files(project)  # of a fork that keeps the examples
 
 
-def test_what_is_no_example_can_be_deleted_too(template: Repository) -> None:
+def test_other_files_than_examples_stay_deleted_too(template: Repository) -> None:
     project = forked(template, '--examples=drop')
     project.git('rm', '-q', 'configs/debug.gin')
     commit_all(project)

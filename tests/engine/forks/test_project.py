@@ -32,8 +32,8 @@ def nothing(template: Repository) -> None:
 
 MISTAKES = {
     'a folder in use': (not_empty, ['petals', '--name=petals'], 'petals exists and is not empty'),
-    'a folder within the template': (nothing, ['template/petals', '--name=petals'], 'lies inside'),
-    'the template itself': (nothing, ['template', '--name=petals'], 'lies inside'),
+    'a folder within the template': (nothing, ['template/petals', '--name=petals'], 'is inside the template'),
+    'the template itself': (nothing, ['template', '--name=petals'], 'is inside the template'),
     'a name of two words': (nothing, ['petals', '--name=My petals'], "How about 'My-petals'?"),
     'a name that is a path': (nothing, ['petals', '--name=../petals'], "How about 'petals'?"),
     'no name': (nothing, ['petals'], 'required: --name'),
@@ -78,7 +78,7 @@ def test_nothing_is_installed_for_a_fork(template: Repository) -> None:
     assert not list(template.root.parent.glob('*/.venv*'))
 
 
-def test_a_fork_that_keeps_the_examples_differs_in_what_is_its_own(template: Repository) -> None:
+def test_a_fork_with_examples_differs_in_its_own_files(template: Repository) -> None:
     project = forked(template, '--title=Petals  "at" dawn', '--holder=Jane Doe')
     changed = project.lines('diff', '--name-only', '-z', 'HEAD~1')
     assert {'CHANGELOG.md', *changed} == {*OWN, 'pyproject.toml'}  # an empty one, in a fork of a fork too
@@ -99,7 +99,7 @@ def test_git_names_the_holder_and_the_name_is_the_title(template: Repository) ->
     assert (project.root / 'README.md').read_text().startswith('# petals\n')
 
 
-def test_dropped_examples_leave_the_engine_and_what_tests_a_projects_files(template: Repository) -> None:
+def test_without_examples_the_engine_and_the_tests_of_configs_remain(template: Repository) -> None:
     kept = files(forked(template, '--examples=drop'))
     folders = ('configs', 'data', 'research', 'playground', 'benchmarks', 'tests')
     assert {file for file in kept if file.startswith(folders)} == {
@@ -119,7 +119,7 @@ def test_dropped_examples_leave_the_engine_and_what_tests_a_projects_files(templ
     }
 
 
-def test_what_is_listed_as_an_example_is_there(template: Repository) -> None:
+def test_all_listed_examples_exist(template: Repository) -> None:
     listed = [spec.removeprefix(':!') for spec in example_pathspecs(template, 'HEAD')]
     assert [spec for spec in listed if not template.lines('ls-files', '-z', '--', spec)] == []
 
@@ -163,6 +163,6 @@ LICENSES = {
 
 
 @pytest.mark.parametrize('case', LICENSES)
-def test_the_templates_own_notice_is_kept(case: str) -> None:
+def test_the_notice_of_the_template_is_kept(case: str) -> None:
     text, expected = LICENSES[case]
     assert own_files.with_notice(text, 'Copyright 2026 Jane') == expected

@@ -1,4 +1,4 @@
-"""Several real processes at work on one run: what they compute, how they stop, how they miss each other."""
+"""Several real processes train one run: what they compute, how they stop, how they notice a loss."""
 
 import os
 import re
@@ -24,7 +24,7 @@ Ends = list[tuple[int, str]]
 
 
 def train(config: Path, run: Path, count: int, faults: dict[int, str] | None = None) -> Ends:
-    """Trains in so many processes, some of which meet a fault; returns exit code and words of each."""
+    """Trains in `count` processes, some with a fault; returns exit code and output by process."""
     with socket.socket() as server:
         server.bind(('localhost', 0))
         port = server.getsockname()[1]
@@ -43,8 +43,8 @@ def train(config: Path, run: Path, count: int, faults: dict[int, str] | None = N
         )
         for index, place in enumerate(places)
     ]
-    words = [process.communicate(timeout=240)[0] for process in processes]
-    return [(process.returncode, said) for process, said in zip(processes, words, strict=True)]
+    texts = [process.communicate(timeout=240)[0] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, texts, strict=True)]
 
 
 def codes(ends: Ends) -> list[int]:
@@ -64,7 +64,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def alone(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run by one process, that nothing happened to."""
+    """An undisturbed run in one process."""
     run = tmp_path_factory.mktemp('alone') / 'run'
     assert codes(train(config, run, 1)) == [0]
     return run
@@ -74,9 +74,9 @@ def assert_like(run: Path, alone: Path) -> None:
     """Asserts the same batches: every loss agrees, and so do the predictions."""
     np.testing.assert_allclose(losses(run), losses(alone), rtol=1e-4)
     for split in ('val', 'test'):
-        found, expected = (outputs.read(each / 'outputs' / split) for each in (run, alone))
-        assert found.ids == expected.ids
-        np.testing.assert_allclose(found.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
+        actual, expected = (outputs.read(folder / 'outputs' / split) for folder in (run, alone))
+        assert actual.ids == expected.ids
+        np.testing.assert_allclose(actual.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
 
 
 def test_two_processes_train_what_one_does(config: Path, alone: Path, tmp_path: Path) -> None:
@@ -123,12 +123,12 @@ def test_when_the_first_is_killed_the_others_are_ended(config: Path, tmp_path: P
     assert re.search('first process cannot be reached|another task died', ends[1][1])
 
 
-def test_a_mistake_is_told_once(config: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_once(config: Path, tmp_path: Path) -> None:
     wrong = tmp_path / 'wrong.gin'
     wrong.write_text(config.read_text() + 'mlp.MLP.widht = 3\n')
     ends = train(wrong, tmp_path / 'run', 2)
     assert codes(ends) == [2, 2]
-    assert ['widht' in said for _, said in ends] == [True, False]
+    assert ['widht' in text for _, text in ends] == [True, False]
     assert not (tmp_path / 'run').exists()
 
 

@@ -41,7 +41,7 @@ def test_a_torn_letter_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('step', [0, 1, 2, 3, 9])
-def test_going_on_from_a_step_drops_what_comes_after_it(step: int, tmp_path: Path) -> None:
+def test_continuing_from_a_step_drops_later_lines(step: int, tmp_path: Path) -> None:
     path = tmp_path / 'a.jsonl'
     written(path, *LINES)
     with path.open('a') as file:
@@ -51,7 +51,7 @@ def test_going_on_from_a_step_drops_what_comes_after_it(step: int, tmp_path: Pat
     assert path.read_text() == ''.join(json.dumps(line) + '\n' for line in expected)
 
 
-def test_the_same_lines_are_the_same_bytes_after_going_on(tmp_path: Path) -> None:
+def test_a_continued_file_has_the_same_bytes(tmp_path: Path) -> None:
     whole, cut = tmp_path / 'whole.jsonl', tmp_path / 'cut.jsonl'
     lines = [{'step': 1, 'loss': 0.1 + 0.2}, {'step': 2, 'loss': float('nan')}, {'step': 3, 'loss': 1e-45}]
     written(whole, *lines)

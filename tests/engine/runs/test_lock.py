@@ -1,4 +1,4 @@
-"""One training at a time, on this machine by the lock and on others by the heart-beat."""
+"""One training at a time: the lock decides on this machine, the heartbeat for other machines."""
 
 import platform
 import subprocess

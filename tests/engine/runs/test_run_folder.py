@@ -35,7 +35,7 @@ def same_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_folder, 'datetime', Then)
 
 
-def begun(*, state: str = '', folder: Path | None = None) -> Run:
+def new_run(*, state: str = '', folder: Path | None = None) -> Run:
     """Returns a run with a config and, if given, a state."""
     run = Run.begin(DIGITS, folder)
     run.config.write_text('')
@@ -56,7 +56,7 @@ def test_runs_of_one_second_get_folders_of_their_own(same_second: None) -> None:
     assert names == ['2026-11-22T17-30-05', '2026-11-22T17-30-05-2', '2026-11-22T17-30-05-3']
 
 
-def test_a_folder_of_ones_own_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_may_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'empty').mkdir()
     for name in ('empty', 'new/deep'):
@@ -64,7 +64,7 @@ def test_a_folder_of_ones_own_choice(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (tmp_path / name / 'logs').is_dir()
 
 
-def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
+def test_existing_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / 'thesis').mkdir()
     (tmp_path / 'thesis' / 'chapter').touch()
     for path in (tmp_path / 'thesis', tmp_path / 'thesis' / 'chapter'):
@@ -73,19 +73,19 @@ def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / 'thesis').iterdir()] == ['chapter']
 
 
-def test_notes_are_the_researchers(tmp_path: Path) -> None:
-    run = begun(folder=tmp_path / 'run')
+def test_notes_are_empty(tmp_path: Path) -> None:
+    run = new_run(folder=tmp_path / 'run')
     assert (run.folder / 'notes.md').read_text() == ''
 
 
 def test_a_run_is_found_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = begun(folder=tmp_path / 'mine')
+    run = new_run(folder=tmp_path / 'mine')
     monkeypatch.chdir(tmp_path)
     assert Run.find('mine') == Run.find(str(run.folder)) == run
 
 
-def test_a_run_that_is_not_there_is_said_with_the_nearest(tmp_path: Path) -> None:
-    run = begun()
+def test_the_nearest_run_is_suggested_for_a_missing_one(tmp_path: Path) -> None:
+    run = new_run()
     wrong = str(run.folder)[:-1]
     with pytest.raises(UserError) as error:
         Run.find(wrong)
@@ -96,9 +96,9 @@ def test_a_run_that_is_not_there_is_said_with_the_nearest(tmp_path: Path) -> Non
 def test_the_latest_is_the_newest_that_is_not_finished(same_second: None) -> None:
     with pytest.raises(UserError, match=f'there is no unfinished run of {project()}'):
         Run.find('latest')
-    first = begun(state=RunState.INTERRUPTED)
-    second = begun()  # killed before it had a state
-    begun(state=RunState.FINISHED)
+    first = new_run(state=RunState.INTERRUPTED)
+    second = new_run()  # killed before it had a state
+    new_run(state=RunState.FINISHED)
     assert Run.find('latest') == second
     second.write_status(state=RunState.FINISHED)
     assert Run.find('latest') == first
@@ -108,12 +108,12 @@ def test_the_latest_is_the_newest_that_is_not_finished(same_second: None) -> Non
 
 
 def test_the_eleventh_run_of_a_second_is_later_than_the_second(same_second: None) -> None:
-    newest = [begun() for _ in range(11)][-1]
+    newest = [new_run() for _ in range(11)][-1]
     assert Run.find('latest') == newest
 
 
 def test_status_changes_by_parts() -> None:
-    run = begun()
+    run = new_run()
     assert run.status() == {}
     run.write_status(state=RunState.RUNNING, step=3)
     before = run.status()
@@ -123,14 +123,14 @@ def test_status_changes_by_parts() -> None:
     assert after['started'] == before['started'] <= before['heartbeat'] <= after['heartbeat']
 
 
-def test_a_run_is_told_by_its_config(tmp_path: Path) -> None:
+def test_a_run_is_recognised_by_its_config(tmp_path: Path) -> None:
     assert not run_folder.is_run(tmp_path)
     (tmp_path / 'config.gin').touch()
     assert run_folder.is_run(tmp_path)
     assert Run.find(str(tmp_path)).folder == tmp_path.resolve()
 
 
-def test_what_a_kill_left_half_written_is_no_hindrance(tmp_path: Path) -> None:
+def test_a_run_may_begin_among_half_written_files(tmp_path: Path) -> None:
     half_written = ('config.tmp', '.status.json.0123abcd.tmp', '.config.gin.0123abcd.tmp')
     for name in (*half_written, 'requirements.lock', 'lock'):
         (tmp_path / name).touch()

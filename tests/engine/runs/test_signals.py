@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-# `work` runs while the signal comes. A long call of C stands for a compile: no Python handler runs in it.
+# The signal comes while `work` runs. A long call of C imitates compiling: no Python handler runs in it.
 PROGRAM = """
 import sys, time
 from engine.runs.signals import Signals

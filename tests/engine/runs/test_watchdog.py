@@ -1,4 +1,4 @@
-"""The watchdog reports a hang once, with the stacks of all threads, and ends the run if it is told to."""
+"""The watchdog reports a hang once, with the stacks of all threads, and ends the run if so configured."""
 
 import subprocess
 import sys
