@@ -1,6 +1,9 @@
 """A project from the fork on: what a researcher adds, trains and evaluates, and then newer templates."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -197,9 +200,19 @@ def contents(project: Repository, paths: set[str]) -> dict[str, bytes]:
     return {path: (project.root / path).read_bytes() for path in paths}
 
 
+def run_tests(project: Repository) -> None:
+    """Runs the project's tests, without the checks of style and types, and asserts that they pass."""
+    command = [sys.executable, '-m', 'pytest', '--numprocesses=0']
+    environment = os.environ | {'PYTHONPATH': str(project.root)}
+    done = subprocess.run(
+        command, cwd=project.root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_project_of_ones_own(template: Repository, workspace: Path) -> None:
     project = forked(template, '--examples=drop')
-    assert call(project.root, 'test.sh', '--numprocesses=0')[0] == 0
+    run_tests(project)
 
     added = add_research(project)
     status = project.lines('status', '--porcelain', '--untracked-files=all', '-z')
