@@ -38,11 +38,11 @@ def frozen(params: Any, model_state: Any) -> dict[str, np.ndarray]:
 
 def main(run: Path) -> None:
     """Writes the network of a run's best checkpoint."""
-    from engine.config import config
+    from engine.config.config import Config
     from engine.training.checkpoints import Checkpoints
     from engine.training.trainer import Trainer
 
-    trainer = config.Config([run / 'config.gin']).build(Trainer)
+    trainer = Config([run / 'config.gin']).build(Trainer)
     trainer.check()
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find('best')

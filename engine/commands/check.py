@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from engine import files
 from engine.commands import command_line
 from engine.commands.command_line import Parser
-from engine.config import config
+from engine.config.config import Config
+from engine.config.messages import explained
 from engine.errors import EXIT_FAILED, EXIT_FINISHED, UserError
 
 if TYPE_CHECKING:
@@ -64,11 +65,11 @@ def _trainer(arguments: argparse.Namespace) -> 'Trainer':
     """Returns what the config describes, every statement of it checked."""
     from engine.training.trainer import Trainer
 
-    settings = config.Config(arguments.gin_file, arguments.gin_bindings)
-    trainer = settings.build(Trainer)
-    with config.explained():
+    config = Config(arguments.gin_file, arguments.gin_bindings)
+    trainer = config.build(Trainer)
+    with explained():
         trainer.check()
-    settings.check()
+    config.check()
     return trainer
 
 

@@ -1,6 +1,7 @@
 """What the programs that run an experiment share: the log, the compilation cache, the trainer of a config."""
 
-from engine.config import config
+from engine.config.config import Config
+from engine.config.messages import explained
 from engine.datasets.catalogue.names import DatasetName
 from engine.prediction import predictions
 from engine.runs import faults, text_log
@@ -17,21 +18,21 @@ def set_up() -> None:
     steps.use_compilation_cache()
 
 
-def build(settings: config.Config) -> Trainer:
+def build(config: Config) -> Trainer:
     """Builds the trainer that a config describes and checks it on shapes, before anything is compiled.
 
     Raises:
       UserError: the config or the experiment has a mistake.
     """
-    trainer = settings.build(Trainer)
-    with config.explained():
+    trainer = config.build(Trainer)
+    with explained():
         trainer.check()
     return trainer
 
 
 def trainer_of(run: Run) -> Trainer:
     """Returns the checked trainer that a run's own config describes."""
-    return build(config.Config([run.config]))
+    return build(Config([run.config]))
 
 
 def run_data(trainer: Trainer) -> RunData:

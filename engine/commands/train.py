@@ -110,12 +110,12 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     run = start.existing_run(arguments.resume, arguments.run)
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
-    settings = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
-    trainer = experiments.build(settings)
-    notes = settings.check()
+    config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+    trainer = experiments.build(config)
+    notes = config.check()
     if arguments.dry_run:
-        return _show(settings, notes)
-    data, changes = experiments.run_data(trainer), _changes(run, settings)
+        return _show(config, notes)
+    data, changes = experiments.run_data(trainer), _changes(run, config)
     damage = partial(resume.damage, predicted=trainer.predict)
     decision = start.decide(run, data, changes, arguments.accept_changes, damage)
     if run and decision is start.Decision.NOTHING_LEFT:
@@ -130,25 +130,25 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         guard = RunGuard(run, signals)
         group.on_loss = guard.fail
         with guard.active(**devices.record(), **trainer.origin):
-            guard.save_config(settings.save, changes)
+            guard.save_config(config.save, changes)
             run.record_data(data)
             experiments.train_and_predict(trainer, guard)
         print(f'run: {run.folder}')
     return errors.EXIT_FINISHED
 
 
-def _show(settings: 'Config', notes: Sequence[str]) -> int:
+def _show(config: 'Config', notes: Sequence[str]) -> int:
     """Prints the config of a dry run, and what is worth noting about it."""
-    print('\n'.join([settings.explain(), *(f'note: {note}' for note in notes)]))
+    print('\n'.join([config.explain(), *(f'note: {note}' for note in notes)]))
     print('Everything is in order. Nothing was trained.')
     return errors.EXIT_FINISHED
 
 
-def _changes(run: 'Run | None', settings: 'Config') -> dict[str, tuple[str, str]]:
+def _changes(run: 'Run | None', config: 'Config') -> dict[str, tuple[str, str]]:
     """Returns (old, new) of each parameter that differs from the run's config."""
     from engine.run_reader.settings import changes
 
-    return changes(run.config.read_text(encoding='utf-8'), settings.text()) if run else {}
+    return changes(run.config.read_text(encoding='utf-8'), config.text()) if run else {}
 
 
 if __name__ == '__main__':

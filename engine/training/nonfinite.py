@@ -25,12 +25,12 @@ sys.path.insert(0, {repository!r})
 
 import jax
 
-from engine.config import config
+from engine.config.config import Config
 from engine.training import metrics, nonfinite
 from engine.training.trainer import Trainer
 
 jax.config.update('jax_debug_nans', True)
-experiment = config.Config([{config!r}]).build(Trainer)
+experiment = Config([{config!r}]).build(Trainer)
 state, batch = nonfinite.load(experiment, {folder!r})
 _, measured = experiment.bound.update(state, batch, nonfinite.step_key(experiment, {step}))
 print(metrics.merged([measured]))

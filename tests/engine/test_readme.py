@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import config
+from engine.config.config import Config
 from engine.workspace import REPOSITORY
 
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -83,7 +83,7 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
 def test_the_configs_of_the_readme_parse(text: str, tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / 'configs', tmp_path, dirs_exist_ok=True)  # for what it includes
     (tmp_path / 'readme.gin').write_text(text)
-    config.Config([tmp_path / 'readme.gin'])
+    Config([tmp_path / 'readme.gin'])
 
 
 SMALL = """

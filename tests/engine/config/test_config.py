@@ -8,7 +8,8 @@ import optax
 import pytest
 from flax import nnx
 
-from engine.config import config
+from engine.config.config import Config
+from engine.config.messages import explained
 from engine.errors import UserError
 from engine.training.trainer import Trainer
 from engine.workspace import REPOSITORY
@@ -52,8 +53,8 @@ IN_FILE = {
         [':26: optax.sgd.momentum is not used: nothing in this config builds optax.sgd'],
     ),
     'the caller overrides it': (
-        'mlp.MLP.classes = 3',
-        [":26: mlp.MLP.classes is not used: the code that calls mlp.MLP gives 'classes' itself"],
+        'mlp.MLP.outputs = 3',
+        [":26: mlp.MLP.outputs is not used: the code that calls mlp.MLP gives 'outputs' itself"],
     ),
     'float for an integer': (
         'mlp.MLP.depth = 1e3',
@@ -89,12 +90,12 @@ IN_FILE = {
 }
 
 
-def build(*files: Path, bindings: tuple[str, ...] = ()) -> tuple[Trainer, config.Config]:
-    settings = config.Config(files, bindings)
-    trainer = settings.build(Trainer)
-    with config.explained():
+def build(*files: Path, bindings: tuple[str, ...] = ()) -> tuple[Trainer, Config]:
+    config = Config(files, bindings)
+    trainer = config.build(Trainer)
+    with explained():
         trainer.check()
-    return trainer, settings
+    return trainer, config
 
 
 @pytest.mark.parametrize('trap', IN_FILE)
@@ -131,8 +132,8 @@ def test_instance_where_a_factory_is_wanted(config_file: Any) -> None:
 
 def test_what_its_own_code_refuses(config_file: Any, program: Any) -> None:
     rate = '  learning_rate = @optax.cosine_decay_schedule()'
-    settings = ('optax.cosine_decay_schedule.init_value = 1.0', 'optax.cosine_decay_schedule.decay_steps = 0')
-    path = config_file(*settings, learning_rate=rate, RATE='')
+    bindings = ('optax.cosine_decay_schedule.init_value = 1.0', 'optax.cosine_decay_schedule.decay_steps = 0')
+    path = config_file(*bindings, learning_rate=rate, RATE='')
     code, out, err = program('train', f'--gin_file={path}', '--dry_run')
     assert code == 2, out
     assert 'cosine_decay_schedule cannot be built: ' in err
@@ -148,7 +149,7 @@ def test_a_config_of_nothing(tmp_path: Path) -> None:
 def test_a_config_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     with pytest.raises(UserError, match=r"no such file. Did you mean 'configs/digits_cnn.gin'"):
-        config.Config(['digits_cnn.gin'])
+        Config(['digits_cnn.gin'])
 
 
 def test_a_module_of_a_package_misspelt(config_file: Any) -> None:
@@ -189,14 +190,14 @@ def test_missing_include_is_found_relative_to_its_file(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"child.gin:1: include 'parnt.gin': no such file. Did you mean 'parent.gin'"
     ):
-        config.Config([child])
+        Config([child])
 
 
 def test_circular_include(tmp_path: Path) -> None:
     (tmp_path / 'a.gin').write_text("include 'b.gin'\n")
     (tmp_path / 'b.gin').write_text("include 'a.gin'\n")
     with pytest.raises(UserError, match=r'b.gin:1: a.gin includes itself'):
-        config.Config([tmp_path / 'a.gin'])
+        Config([tmp_path / 'a.gin'])
 
 
 BINDINGS = {
@@ -239,9 +240,9 @@ def test_bindings_win_and_name_anything_importable(config_file: Any) -> None:
         'research.models.convnet.ConvNet.width = 4',
         'classification.Classification.optimizer = @optax.sgd',
     )
-    trainer, settings = build(config_file(), bindings=bindings)
-    notes = settings.check()
-    assert 'ConvNet.width = 4' in settings.text()
+    trainer, config = build(config_file(), bindings=bindings)
+    notes = config.check()
+    assert 'ConvNet.width = 4' in config.text()
     assert trainer.task.optimizer(0.1).init({}) == optax.sgd(0.1).init({})  # type: ignore[attr-defined]
     # What only the replaced model used is a note, for the command line cannot take lines out of a file.
     assert [note.split(' is not used')[0].split(': ')[1] for note in notes] == [
@@ -258,32 +259,32 @@ def test_a_child_may_replace_what_its_parent_builds(config_file: Any, tmp_path: 
         'from research.models import convnet\nfrom engine.parts import classification\n'
         'classification.Classification.model = @convnet.ConvNet\nconvnet.ConvNet.width = 4\n'
     )
-    _, settings = build(child)
-    assert len(settings.check()) == 2
+    _, config = build(child)
+    assert len(config.check()) == 2
     with_later_file = build(config_file(), child)[1]
     assert with_later_file.check()
 
 
 def test_saved_config_parses_back_to_itself(config_file: Any, tmp_path: Path) -> None:
-    trainer, settings = build(config_file())
-    settings.save(tmp_path / 'config.gin')
-    again, settings = build(tmp_path / 'config.gin')
-    assert settings.text() == (tmp_path / 'config.gin').read_text()
-    assert settings.check() == []
+    trainer, config = build(config_file())
+    config.save(tmp_path / 'config.gin')
+    again, config = build(tmp_path / 'config.gin')
+    assert config.text() == (tmp_path / 'config.gin').read_text()
+    assert config.check() == []
     same = {name: getattr(trainer, name) for name in ('task', 'parallelism', 'observers')}
     assert dataclasses.replace(again, **same) == trainer
 
 
-def linear(input_shape: tuple[int, ...], classes: int, *, rngs: nnx.Rngs) -> nnx.Module:
+def linear(input_shape: tuple[int, ...], outputs: int, *, rngs: nnx.Rngs) -> nnx.Module:
     """Makes a model that leaves no parameter to Gin."""
-    return MLP(input_shape, classes, depth=0, rngs=rngs)
+    return MLP(input_shape, outputs, depth=0, rngs=rngs)
 
 
 def test_a_model_without_parameters_of_its_own_can_be_saved(config_file: Any, tmp_path: Path) -> None:
     model = 'classification.Classification.model = @tests.engine.config.test_config.linear'
-    settings = build(config_file(), bindings=(model,))[1]
-    settings.save(tmp_path / 'config.gin')
-    assert build(tmp_path / 'config.gin')[1].text() == settings.text()
+    config = build(config_file(), bindings=(model,))[1]
+    config.save(tmp_path / 'config.gin')
+    assert build(tmp_path / 'config.gin')[1].text() == config.text()
 
 
 def test_every_value_is_explained(config_file: Any) -> None:
@@ -303,11 +304,11 @@ def test_scopes(tmp_path: Path) -> None:
         'test_config.Pair.first = @a/test_config.Leaf()\ntest_config.Pair.second = @test_config.Leaf()\n'
         'test_config.Leaf.size = 1\na/test_config.Leaf.size = 2\n'
     )
-    settings = config.Config([path])
-    pair = settings.build(Pair)
+    config = Config([path])
+    pair = config.build(Pair)
     assert (pair.first.size, pair.second.size) == (2, 1)
-    assert settings.check() == []
-    assert '# ' + str(path) + ':6' in settings.explain()
+    assert config.check() == []
+    assert '# ' + str(path) + ':6' in config.explain()
 
 
 @dataclasses.dataclass(frozen=True)

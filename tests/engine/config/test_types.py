@@ -53,7 +53,7 @@ def function(a: int, b: 'float' = 1.0, c=None) -> 'int':
 
 def test_parameters_of_a_class_are_those_of_its_init() -> None:
     assert list(types.signature(Odd).parameters) == ['size']
-    assert list(types.signature(MLP).parameters)[:2] == ['input_shape', 'classes']
+    assert list(types.signature(MLP).parameters)[:2] == ['input_shape', 'outputs']
     assert types.signature(function) == inspect.signature(function)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
-from engine.config import config
+from engine.config.config import Config
 from engine.training.observers.observer import ObserverGroup
 from engine.workspace import REPOSITORY
 
@@ -44,4 +44,4 @@ def test_the_config_parses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     (tmp_path / 'norms.py').write_text(CODE)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / 'norms.gin').write_text(CONFIG.replace('from research.observers import', 'import'))
-    config.Config([tmp_path / 'norms.gin'])
+    Config([tmp_path / 'norms.gin'])
