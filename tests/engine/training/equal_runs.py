@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from engine.config import config
+from engine.config.config import Config
 from engine.training.checkpoints import Checkpoints
 from engine.training.trainer import Trainer
 
@@ -20,7 +20,7 @@ def assert_equal(one: Path, other: Path) -> None:
     """Asserts that two runs of one config have the same logs, predictions and checkpoints, to the bit."""
     for name in LOGS + PREDICTIONS:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    shapes = config.Config([other / 'config.gin']).build(Trainer).step_functions.state_shapes
+    shapes = Config([other / 'config.gin']).build(Trainer).step_functions.state_shapes
     jax.tree.map(np.testing.assert_array_equal, latest_state(one, shapes), latest_state(other, shapes))
 
 
