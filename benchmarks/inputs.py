@@ -36,7 +36,7 @@ from engine.sharding import Jit
 from engine.training.batches.decoding import TRIES
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.order import Order
-from engine.training.batches.training import batch_source
+from engine.training.batches.training import batch_source, from_host
 from engine.workspace import REPOSITORY
 
 ROUNDS, SECONDS, BATCH = 5, 2.0, 128
@@ -105,7 +105,7 @@ def from_memory(folder: Path) -> FromHost:
     arrays = {
         name: np.load(folder / f'{name}.npy', mmap_mode='r').view(np.ndarray) for name in ('image', 'label')
     }
-    return FromHost(Examples([''] * SMALL, arrays), Order(SMALL, BATCH, seed=0), Jit())
+    return from_host(Examples([''] * SMALL, arrays), Order(SMALL, BATCH, seed=0), Jit())
 
 
 def from_jpegs(files: list[bytes], batch: int = 64) -> FromHost:
@@ -113,7 +113,7 @@ def from_jpegs(files: list[bytes], batch: int = 64) -> FromHost:
     offsets = np.cumsum([0, *map(len, files)])
     encoded = Encoded(np.frombuffer(b''.join(files), np.uint8), offsets, 3)
     examples = Examples([''] * len(files), {}, {'image': encoded}, Crops())
-    return FromHost(examples, Order(len(files), batch, seed=0), Jit())
+    return from_host(examples, Order(len(files), batch, seed=0), Jit())
 
 
 def compare(reference: Reference, names: list[str], ours: Callable[[], float]) -> dict[str, list[float]]:

@@ -14,7 +14,7 @@ import pandas as pd
 from engine import files
 from engine.errors import UserError
 from engine.run_reader import settings
-from engine.runs.status import HEARTBEAT_TIMEOUT, RunState
+from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
 REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for

@@ -14,8 +14,8 @@ from engine.errors import Interrupted, RunError
 from engine.files import file_system_failure
 from engine.runs import environment, faults, lock
 from engine.runs.run_folder import Run
+from engine.runs.run_state import HEARTBEAT_SECONDS, RunState
 from engine.runs.signals import Signals
-from engine.runs.status import HEARTBEAT_SECONDS, RunState
 from engine.runs.text_log import logger
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.runs.status import HEARTBEAT_TIMEOUT, RunState
+from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState
 
 
 @contextmanager

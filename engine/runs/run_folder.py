@@ -12,7 +12,7 @@ from engine import files
 from engine.errors import UserError, did_you_mean
 from engine.files import original_name
 from engine.runs import status
-from engine.runs.status import RunState
+from engine.runs.run_state import RunState
 from engine.workspace import project, workspace
 
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')

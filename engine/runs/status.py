@@ -2,7 +2,6 @@
 
 import threading
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,8 @@ from engine import files
 
 FORMAT = 1
 STATUS_FILE = 'status.json'
-HEARTBEAT_SECONDS = 5.0  # between two heartbeats
-HEARTBEAT_TIMEOUT = 60.0  # seconds without a heartbeat after which a running process counts as dead
 
 _WRITE_LOCK = threading.Lock()  # a heartbeat that began before the end must not restore 'running'
-
-
-class RunState(StrEnum):
-    """What a run is doing, or how it ended."""
-
-    RUNNING = 'running'
-    FINISHED = 'finished'
-    INTERRUPTED = 'interrupted'
-    FAILED = 'failed'
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import pytest
 from engine import sharding as parallelism
 from engine.errors import UserError
 from engine.sharding import Jit, Parallelism, PMap, batch_sharding, replicated
-from engine.training.batches.from_host import FromHost
 from engine.training.batches.on_device import OnDevice
 from engine.training.batches.order import Order
+from engine.training.batches.training import from_host
 from engine.training.steps import StepFunctions, compiled
 from tests.engine import tiny
 
@@ -58,7 +58,7 @@ def test_shapes_of_a_tree() -> None:
     assert shapes == {'a': (jax.ShapeDtypeStruct((2, 3), np.uint8, sharding=sharding),)}
 
 
-@pytest.mark.parametrize('kind', [OnDevice, FromHost])
+@pytest.mark.parametrize('kind', [OnDevice, from_host])
 def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -> None:
     devices, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
     programs = StepFunctions(bound, devices, seed=0)
@@ -75,7 +75,7 @@ def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -
 
 def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     """Returns state and values of metrics after one training step on some devices, on the host."""
-    source = FromHost(tiny.examples(16), Order(16, 8, seed=0), devices)
+    source = from_host(tiny.examples(16), Order(16, 8, seed=0), devices)
     update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))

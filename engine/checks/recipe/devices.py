@@ -10,7 +10,7 @@ from engine.checks.finding import Finding, judged, skipped
 from engine.checks.subject import Subject, Values, values
 from engine.interfaces import State
 from engine.sharding import Jit, Parallelism, PMap
-from engine.training.batches.from_host import FromHost
+from engine.training.batches.training import from_host
 from engine.training.steps import StepFunctions, compiled
 
 TOLERANCE = 1e-5  # of the largest value of an array: some hundred roundings of float32
@@ -26,7 +26,7 @@ class Spread:
     def __init__(self, subject: Subject, devices: Parallelism):
         experiment = subject.experiment
         self._experiment, self._batch = experiment, subject.held_out[0]
-        self._source = FromHost(experiment.data.split('train'), experiment.order, devices)
+        self._source = from_host(experiment.data.split('train'), experiment.order, devices)
         self._programs = StepFunctions(experiment.bound, devices, experiment.seed)
         traced = self._programs.trace(self._source, self._batch, [1])
         self._update, self._evaluate = compiled(traced.train_steps[1]), compiled(traced.evaluate)

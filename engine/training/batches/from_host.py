@@ -1,6 +1,6 @@
 """Training examples that are held by the host: it gathers or decodes each batch and sends it."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -9,11 +9,23 @@ from jax.sharding import Mesh
 from engine import sharding
 from engine.datasets.reading.dataset import Examples
 from engine.sharding import Parallelism
-from engine.training.batches.decoding import Decoder
 from engine.training.batches.order import Order
 from engine.training.batches.workers import DecodingBatch
 
 PREFETCHED_STEPS = 2  # steps whose images are decoded before they are asked for
+
+
+class RowDecoder(Protocol):
+    """Decodes the images of training batches; `decoding.Decoder` does."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int, int]]:
+        """The shape of each encoded field of one example, decoded; {} where there is none."""
+        ...
+
+    def training(self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray) -> DecodingBatch:
+        """Starts to decode some rows of a training batch."""
+        ...
 
 
 class FromHost:
@@ -23,11 +35,12 @@ class FromHost:
       examples: of the training split.
       order: of the examples.
       parallelism: where arrays live.
+      decoder: of their images.
     """
 
-    def __init__(self, examples: Examples, order: Order, parallelism: Parallelism):
+    def __init__(self, examples: Examples, order: Order, parallelism: Parallelism, decoder: RowDecoder):
         self._arrays, self._order, self._mesh = examples.arrays, order, parallelism.mesh
-        self._images = Prefetcher(examples, order, parallelism.mesh)
+        self._images = Prefetcher(decoder, order, parallelism.mesh)
 
     def inputs(self, step: int, count: int) -> Any:
         """Returns the batches of the steps."""
@@ -57,13 +70,13 @@ class Prefetcher:
     """Decodes the images of training batches, those of the next steps before they are asked for.
 
     Args:
-      examples: of the training split.
+      decoder: of the images.
       order: of the examples.
       mesh: the devices; only the rows held by this process's devices are decoded.
     """
 
-    def __init__(self, examples: Examples, order: Order, mesh: Mesh):
-        self._decoder, self._order = Decoder(examples), order
+    def __init__(self, decoder: RowDecoder, order: Order, mesh: Mesh):
+        self._decoder, self._order = decoder, order
         self._rows = sharding.local_rows(mesh, order.batch_size)
         self._in_progress: dict[int, DecodingBatch] = {}
 

@@ -18,7 +18,12 @@ def batch_source(examples: Examples, order: Order, parallelism: Parallelism) -> 
     """Returns a source that holds the examples on the devices if they fit there, else on the host."""
     size = sum(array.nbytes for array in examples.arrays.values())
     fits = size <= MAX_DEVICE_BYTES and not examples.encoded
-    return (OnDevice if fits else FromHost)(examples, order, parallelism)
+    return OnDevice(examples, order, parallelism) if fits else from_host(examples, order, parallelism)
+
+
+def from_host(examples: Examples, order: Order, parallelism: Parallelism) -> FromHost:
+    """Returns a source that holds the examples on the host and decodes their images."""
+    return FromHost(examples, order, parallelism, Decoder(examples))
 
 
 def training_batch(examples: Examples, order: Order, step: int) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 from engine.errors import UserError
 from engine.runs import run_folder, status
 from engine.runs.run_folder import Run, RunData
-from engine.runs.status import RunState
+from engine.runs.run_state import RunState
 from engine.workspace import REPOSITORY, project
 
 CARD = REPOSITORY / 'data' / 'digits' / 'README.md'

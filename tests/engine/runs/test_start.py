@@ -9,8 +9,8 @@ import pytest
 from engine.errors import UserError
 from engine.runs import start
 from engine.runs.run_folder import Run
+from engine.runs.run_state import RunState
 from engine.runs.start import Decision
-from engine.runs.status import RunState
 from tests.engine.runs.test_run_folder import DIGITS
 
 RATE = {'mlp.MLP.rate': ('0.1', '0.2')}

@@ -15,7 +15,7 @@ from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.from_host import PREFETCHED_STEPS, FromHost
 from engine.training.batches.on_device import OnDevice
 from engine.training.batches.order import Order
-from engine.training.batches.training import batch_source, training_batch
+from engine.training.batches.training import batch_source, from_host, training_batch
 from tests.engine import photos, tiny
 
 SIZES = [(7, 3), (8, 4), (3, 8), (1, 2), (5, 5)]  # (examples, batch size)
@@ -102,7 +102,7 @@ def parallelism(request: pytest.FixtureRequest) -> Jit:
     return Jit(data=request.param)
 
 
-@pytest.mark.parametrize('kind', [OnDevice, FromHost])
+@pytest.mark.parametrize('kind', [OnDevice, from_host])
 @pytest.mark.parametrize('count', [1, 3])
 def test_a_program_is_given_the_batches_of_its_steps(kind: Any, count: int, parallelism: Jit) -> None:
     examples, order = tiny.examples(7), Order(7, 4, seed=2)
@@ -116,7 +116,7 @@ def test_a_program_is_given_the_batches_of_its_steps(kind: Any, count: int, para
                 np.testing.assert_array_equal(batch[name], array[order.indices(step + index)], strict=True)
 
 
-@pytest.mark.parametrize('kind', [OnDevice, FromHost])
+@pytest.mark.parametrize('kind', [OnDevice, from_host])
 def test_a_batch_may_be_indexed_by_a_loop_of_the_program(kind: Any) -> None:
     examples, order = tiny.examples(7), Order(7, 4, seed=2)
     source = kind(examples, order, Jit())
