@@ -88,7 +88,7 @@ def test_two_processes_train_what_one_does(config: Path, alone: Path, tmp_path: 
     assert files.read_json(tmp_path / 'run' / 'environment.json')['processes'] == 2
 
 
-@pytest.mark.parametrize(('asked', 'continued'), [(1, 1), (0, 4)])
+@pytest.mark.parametrize(('asked', 'continued'), [(1, 1), pytest.param(0, 4, marks=pytest.mark.slow)])
 def test_a_signal_to_one_stops_and_saves_all(
     asked: int, continued: int, config: Path, alone: Path, tmp_path: Path
 ) -> None:
