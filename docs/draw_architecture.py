@@ -17,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from engine.workspace import REPOSITORY
+
 PICTURE = REPOSITORY / 'docs' / 'architecture.svg'
 JAX = {'jax', 'flax', 'optax', 'orbax', 'clu'}
 INK, GREY, LINE = '#1f2933', '#52606d', '#7b8794'

@@ -1,4 +1,4 @@
-"""Strict by default: no silent promotion of ranks, two simulated devices, a workspace of the tests' own."""
+"""What all tests share: strict promotion, two simulated devices, a workspace, programs and a small config."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from engine.workspace import REPOSITORY
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start too.
+# A background job ignores Ctrl-C, and so would every process that a test starts from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
@@ -22,7 +22,7 @@ Program = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope='session', autouse=True)
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace that all tests share, so that a dataset is built once."""
+    """A workspace that all tests of a process share, so that a dataset is built once."""
     folder = tmp_path_factory.mktemp('workspace')
     os.environ['WORKSPACE'] = str(folder)
     return folder

@@ -1,4 +1,4 @@
-"""What tests of the engine share."""
+"""Fixtures that the tests of the engine share."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from tests.conftest import write_config
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -29,13 +29,13 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that the engine goes by; move it with `clock.now += seconds`."""
+    """The clock that the engine reads; move it with `clock.now += seconds`."""
     clock = Clock()
     monkeypatch.setattr('time.monotonic', clock)
     return clock
 
 
-class _Kept(logging.Handler):
+class _LineHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
@@ -46,18 +46,18 @@ class _Kept(logging.Handler):
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:
-    """The lines that the project has logged."""
-    kept, level = _Kept(), logger.level
-    logger.addHandler(kept)
+    """The lines that the engine has logged."""
+    handler, level = _LineHandler(), logger.level
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    yield kept.lines
-    logger.removeHandler(kept)
+    yield handler.lines
+    logger.removeHandler(handler)
     logger.setLevel(level)
 
 
 @pytest.fixture
 def loggers() -> Iterator[None]:
-    """Leaves the loggers as they were."""
+    """Restores the loggers after the test."""
     names = ('engine', 'absl', 'asyncio', 'jax', 'orbax', 'tensorboardX')
     before = {name: vars(logging.getLogger(name)).copy() for name in names}
     handlers = logger.handlers[:]

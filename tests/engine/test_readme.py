@@ -1,7 +1,7 @@
-"""README.md keeps its word: its code blocks run, in order, in a copy of the repository.
+"""The code blocks of README.md run, in order, in a copy of the repository.
 
-Blocks marked `sh`, `bash` and `python` make one script, so that a variable set in one is there in the next.
-Blocks marked `gin` are files of `configs/` that must parse. Those marked `text` show what to expect.
+Blocks marked `sh`, `bash` and `python` form one script: later blocks see the variables of earlier ones.
+Blocks marked `gin` are configs that must parse. Blocks marked `text` show the expected output.
 """
 
 import os
@@ -22,11 +22,13 @@ SHELL, PYTHON, GIN, SHOWN = {'sh', 'bash'}, {'python'}, {'gin'}, {'text'}
 
 def blocks(readme: str) -> list[tuple[str, str, int]]:
     """Returns (language, text, line) of each fenced block."""
-    return [(each[1], each[2], readme.count('\n', 0, each.start()) + 1) for each in FENCE.finditer(readme)]
+    return [
+        (block[1], block[2], readme.count('\n', 0, block.start()) + 1) for block in FENCE.finditer(readme)
+    ]
 
 
 def script(readme: str) -> str:
-    """Returns all blocks that are run as one shell script, which names each before it begins."""
+    """Returns the blocks to run as one shell script, which prints the line of each block before it starts."""
     parts = ['set -euo pipefail\nexec 2>&1\n']
     for language, text, line in blocks(readme):
         if language in PYTHON:
@@ -53,7 +55,7 @@ def execute(readme: str, folder: Path) -> tuple[int, str]:
 
 
 def clone(folder: Path) -> Path:
-    """Copies what a clone would hold, with all that is not yet committed."""
+    """Copies the files that a clone would hold, uncommitted ones too."""
     listed = ['git', 'ls-files', '--cached', '--others', '--exclude-standard', '-z']
     files = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     for file in filter(None, files.split('\0')):
@@ -67,7 +69,7 @@ README = (REPOSITORY / 'README.md').read_text(encoding='utf-8')
 
 
 def test_every_block_says_what_it_is() -> None:
-    """A block of another language would be run by nobody."""
+    """Blocks in other languages would never run."""
     marks = {language for language, *_ in blocks(README)}
     assert marks & SHELL
     assert marks <= SHELL | PYTHON | GIN | SHOWN
