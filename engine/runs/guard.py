@@ -93,7 +93,9 @@ class RunGuard:
             raise
 
     def save_config(self, save: Callable[[Path], None], changes: Mapping[str, tuple[str, str]]) -> None:
-        """Saves the config of a new run, or a changed config together with a record of the changes.
+        """Saves the config, together with a record of its changes.
+
+        A config without changes is saved too, because its observers may differ.
 
         Args:
           save: writes the operative config to a path.
@@ -103,8 +105,7 @@ class RunGuard:
             line = {'step': self.run.status().get('step', 0), 'changes': changes}
             with (self.run.folder / 'config_changes.jsonl').open('a', encoding='utf-8') as file:
                 file.write(json.dumps(line) + '\n')
-        if changes or not self.run.config.exists():
-            save(self.run.config)
+        save(self.run.config)
         self.run.record_config()  # each time, because status.json may have been lost
 
     def note_progress(self, step: int | None = None) -> None:

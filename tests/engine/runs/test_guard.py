@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Interrupted, RunError
+from engine.files import write_text
 from engine.runs import guard
 from engine.runs.guard import RunGuard
 from engine.runs.run_folder import Run
@@ -50,6 +51,27 @@ def test_a_mistake_in_code_keeps_its_traceback(run: Run) -> None:
 def test_interrupted(run: Run, error: BaseException) -> None:
     assert isinstance(raised_in(run, error), Interrupted)
     assert status(run)['state'] == 'interrupted'
+
+
+def save_config(run: Run, text: str, changes: dict[str, tuple[str, str]]) -> None:
+    RunGuard(run, Signals()).save_config(lambda path: write_text(path, text), changes)
+
+
+def test_a_config_is_saved_with_its_changes(run: Run) -> None:
+    save_config(run, 'a.B.c = 1', {})
+    save_config(run, 'a.B.c = 2', {'a.B.c': ('1', '2')})
+    assert run.config.read_text() == 'a.B.c = 2'
+    run.check_config()
+    changes = (run.folder / 'config_changes.jsonl').read_text()
+    assert json.loads(changes)['changes'] == {'a.B.c': ['1', '2']}
+
+
+def test_other_observers_are_saved_and_no_change(run: Run) -> None:
+    save_config(run, 'Trainer.observers = ()', {})
+    save_config(run, 'Trainer.observers = (@a.B(),)', {})
+    assert run.config.read_text() == 'Trainer.observers = (@a.B(),)'
+    run.check_config()
+    assert not (run.folder / 'config_changes.jsonl').exists()
 
 
 def test_the_heart_beats_with_the_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
