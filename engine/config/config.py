@@ -68,7 +68,7 @@ class Config:
             return root()
         except TypeError:
             name = f'{root.__module__.rpartition(".")[2]}.{root.__name__}'
-            raise UserError(f'these configs bind nothing of {name}: give one that does.') from None
+            raise UserError(f'these configs bind no parameter of {name}: add a config that does.') from None
 
     def check(self) -> list[str]:
         """Looks for bindings that nothing used. Call it when everything is built.

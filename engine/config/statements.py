@@ -1,4 +1,4 @@
-"""Gin's statements as data: what is bound to what, and where that is written.
+"""Gin's statements as data: each binding with its value and its place.
 
 Gin's own parser reads the text. Its delegate here only records references and macros, so that nothing is
 imported or built, and every statement can be checked before Gin reads it again.
@@ -81,7 +81,7 @@ class Binding:
       selector: the class or function as written, or the name of the macro.
       parameter: the parameter of the class or function; '' for a macro.
       target: the class or function; None for a macro.
-      value: what is bound, with `Reference` and `Macro` in it.
+      value: the value, with `Reference` and `Macro` in it.
       location: where the statement is written.
     """
 

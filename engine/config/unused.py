@@ -16,7 +16,7 @@ def unused(bindings: Bindings, operative: Sequence[Binding]) -> tuple[list[str],
       operative: bindings of Gin's operative config, once everything is built.
 
     Returns:
-      Notes and mistakes, a message each. A note is about a binding that may well be unused: an included file
+      Notes and mistakes, as messages. A note is about a binding that may well be unused: an included file
       holds it, or only what a later file or the command line replaced would have used it.
     """
     used = {source.key for source in map(bindings.source, operative) if source}
@@ -40,7 +40,7 @@ def _reason(binding: Binding, bindings: Bindings, called: set[Any]) -> str:
     if binding.scope and binding.scope not in scopes:
         return f'no reference has the scope {binding.scope!r}. {did_you_mean(binding.scope, scopes - {""})}'
     if binding.target in called:
-        return f'the code that calls {binding.selector} gives {binding.parameter!r} itself. Remove it.'
+        return f'the code that calls {binding.selector} passes {binding.parameter!r} itself. Remove it.'
     return f'nothing in this config builds {binding.selector}. Remove it, or refer to @{binding.selector}.'
 
 

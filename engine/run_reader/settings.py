@@ -85,7 +85,7 @@ def differences(configs: Sequence[Settings | None]) -> dict[str, list[str]]:
     column.
 
     Args:
-      configs: to compare. None, where there is no config, does not differ from any.
+      configs: the configs to compare. None stands for a missing config and differs from none.
 
     Returns:
       Macro or parameter to its value in each of `configs`, '' where there is none.

@@ -1,4 +1,4 @@
-"""Every trap of a config ends in one message: what, where, the nearest right thing, what to do."""
+"""Every mistake in a config ends in one message: what is wrong, where, the nearest valid name, what to do."""
 
 import dataclasses
 from pathlib import Path
@@ -54,7 +54,7 @@ IN_FILE = {
     ),
     'the caller overrides it': (
         'mlp.MLP.outputs = 3',
-        [":26: mlp.MLP.outputs is not used: the code that calls mlp.MLP gives 'outputs' itself"],
+        [":26: mlp.MLP.outputs is not used: the code that calls mlp.MLP passes 'outputs' itself"],
     ),
     'float for an integer': (
         'mlp.MLP.depth = 1e3',
@@ -98,9 +98,9 @@ def build(*files: Path, bindings: tuple[str, ...] = ()) -> tuple[Trainer, Config
     return trainer, config
 
 
-@pytest.mark.parametrize('trap', IN_FILE)
-def test_traps_in_a_file(trap: str, program: Any, config_file: Any) -> None:
-    line, expected = IN_FILE[trap]
+@pytest.mark.parametrize('mistake', IN_FILE)
+def test_mistakes_in_a_file(mistake: str, program: Any, config_file: Any) -> None:
+    line, expected = IN_FILE[mistake]
     code, out, err = program('train', f'--gin_file={config_file(line)}', '--dry_run')
     assert code == 2, out + err
     assert err.startswith('error: ')
@@ -130,7 +130,7 @@ def test_instance_where_a_factory_is_wanted(config_file: Any) -> None:
         build(config_file(model='  model = @mlp.MLP()'))
 
 
-def test_what_its_own_code_refuses(config_file: Any, program: Any) -> None:
+def test_a_value_that_a_function_refuses(config_file: Any, program: Any) -> None:
     rate = '  learning_rate = @optax.cosine_decay_schedule()'
     bindings = ('optax.cosine_decay_schedule.init_value = 1.0', 'optax.cosine_decay_schedule.decay_steps = 0')
     path = config_file(*bindings, learning_rate=rate, RATE='')
@@ -140,13 +140,13 @@ def test_what_its_own_code_refuses(config_file: Any, program: Any) -> None:
     assert 'Traceback' not in out + err
 
 
-def test_a_config_of_nothing(tmp_path: Path) -> None:
+def test_an_empty_config(tmp_path: Path) -> None:
     (tmp_path / 'empty.gin').write_text('')
-    with pytest.raises(UserError, match=r'these configs bind nothing of trainer.Trainer'):
+    with pytest.raises(UserError, match=r'these configs bind no parameter of trainer.Trainer'):
         build(tmp_path / 'empty.gin')
 
 
-def test_a_config_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_without_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     with pytest.raises(UserError, match=r"no such file. Did you mean 'configs/digits_cnn.gin'"):
         Config(['digits_cnn.gin'])
@@ -183,7 +183,7 @@ def test_missing_file(config_file: Any, program: Any) -> None:
     assert "no such file. Did you mean 'small.gin'?" in err
 
 
-def test_missing_include_is_found_relative_to_its_file(tmp_path: Path) -> None:
+def test_an_include_is_relative_to_its_file(tmp_path: Path) -> None:
     child = tmp_path / 'child.gin'
     (tmp_path / 'parent.gin').write_text('')
     child.write_text("include 'parnt.gin'\n")
@@ -212,7 +212,7 @@ BINDINGS = {
 
 
 @pytest.mark.parametrize('binding', BINDINGS)
-def test_traps_on_the_command_line(binding: str, program: Any, config_file: Any) -> None:
+def test_mistakes_on_the_command_line(binding: str, program: Any, config_file: Any) -> None:
     code, out, err = program('train', f'--gin_file={config_file()}', f'--gin_bindings={binding}', '--dry_run')
     assert code == 2, out + err
     assert 'Traceback' not in out + err

@@ -1,4 +1,4 @@
-"""Whether a value fits a parameter, and what is said if not."""
+"""Whether a value fits a parameter, and the message if it does not."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -100,7 +100,7 @@ FITTING = [
 
 
 @pytest.mark.parametrize(('value', 'annotation'), FITTING)
-def test_what_fits(value: Any, annotation: Any) -> None:
+def test_fitting_values(value: Any, annotation: Any) -> None:
     assert types.misfit(value, annotation) == ''
 
 
@@ -125,13 +125,13 @@ UNFIT = [
 
 
 @pytest.mark.parametrize(('value', 'annotation', 'part'), UNFIT)
-def test_what_does_not_fit_is_said(value: Any, annotation: Any, part: str) -> None:
+def test_misfits_are_explained(value: Any, annotation: Any, part: str) -> None:
     reason = types.misfit(value, annotation)
     assert part in reason
     assert '\n' not in reason
 
 
-def test_no_advice_where_what_was_meant_is_not_plain() -> None:
+def test_no_advice_where_the_meaning_is_unclear() -> None:
     assert [';' in types.misfit(value, int) for value in (1.5, '1.5', 'x', None, [1])] == [False] * 5
 
 
@@ -140,7 +140,7 @@ def test_no_advice_where_what_was_meant_is_not_plain() -> None:
     [int, float, int | None, float | None, int | float, LearningRate],
     ids=str,
 )
-def test_a_bool_is_no_number(annotation: Any) -> None:
+def test_a_bool_is_not_a_number(annotation: Any) -> None:
     assert types.misfit(True, annotation) != ''
 
 
@@ -157,28 +157,28 @@ def test_a_union_is_explained_in_a_whole_sentence(value: Any, annotation: Any) -
     assert not reason.endswith(':')
 
 
-def test_a_factory_where_what_it_makes_is_wanted() -> None:
+def test_a_factory_where_its_product_is_wanted() -> None:
     """`@Runner` for `@Runner()`: a class has the methods that the protocol asks for."""
     assert types.misfit_of_factory(Runner, Runs) == 'it is not called'
     assert types.misfit_of_factory(Runner, Runner) == 'it is not called'
     assert types.misfit_of_factory(function, int) == 'it is not called'
 
 
-def test_a_factory_where_one_is_wanted() -> None:
+def test_a_factory_where_a_factory_is_wanted() -> None:
     assert types.misfit_of_factory(Runner, Callable[..., Runner]) == ''
     assert types.misfit_of_factory(function, Maps) == ''
     assert types.misfit_of_factory(function, LearningRate) == ''
     assert types.misfit_of_factory(Runner, Any) == ''
 
 
-def test_what_a_factory_makes() -> None:
+def test_the_product_of_a_factory() -> None:
     assert types.misfit_of_product(Runner, Runner) == ''
     assert types.misfit_of_product(Runner, Odd) == 'it makes Runner'
     assert types.misfit_of_product(function, int) == ''
     assert types.misfit_of_product(function, str) == 'it makes int'
 
 
-def test_what_cannot_be_told_is_let_through() -> None:
+def test_unknown_products_pass() -> None:
     def unannotated(a):
         return a
 
@@ -201,5 +201,5 @@ SHOWN = {
 
 
 @pytest.mark.parametrize('text', SHOWN)
-def test_annotations_are_shown_as_a_person_writes_them(text: str) -> None:
+def test_annotations_are_displayed_as_a_person_writes_them(text: str) -> None:
     assert types.display(SHOWN[text]) == text
