@@ -9,6 +9,8 @@ from collections.abc import Iterable
 # The last one is EX_TEMPFAIL of sysexits.h: the same command may succeed later.
 EXIT_FINISHED, EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 75
 
+MAX_LISTED_NAMES = 40
+
 
 class UserError(Exception):
     """A mistake of the user. The message says what is wrong, where, the nearest valid name and what to do.
@@ -38,7 +40,9 @@ def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Returns a sentence that suggests the names nearest to `name`, or lists all of them if none is near.
+    """Returns a sentence that suggests the names nearest to `name`, or lists the names if none is near.
+
+    A long list is cut: nobody reads the 300 names of a library.
 
     >>> did_you_mean('tset', ['train', 'val', 'test'])
     "Did you mean 'test'?"
@@ -47,4 +51,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     suggestions = nearest(name, names)
     if suggestions:
         return 'Did you mean ' + ' or '.join(map(repr, suggestions)) + '?'
-    return 'There are: ' + ', '.join(names) + '.' if names else 'There are none.'
+    if not names:
+        return 'There are none.'
+    more = len(names) - MAX_LISTED_NAMES
+    return 'There are: ' + ', '.join(names[:MAX_LISTED_NAMES]) + (f' and {more} more.' if more > 0 else '.')

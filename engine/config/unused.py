@@ -38,7 +38,8 @@ def _reason(binding: Binding, bindings: Bindings, called: set[Any]) -> str:
         return f'no binding that took effect mentions %{binding}. {did_you_mean(str(binding), others)}'
     scopes = {reference.scope for reference in _references(bindings)}
     if binding.scope and binding.scope not in scopes:
-        return f'no reference has the scope {binding.scope!r}. {did_you_mean(binding.scope, scopes - {""})}'
+        hint = did_you_mean(binding.scope, scopes - {''}) if scopes - {''} else 'Remove it.'
+        return f'no reference has the scope {binding.scope!r}. {hint}'
     if binding.target in called:
         return f'the code that calls {binding.selector} passes {binding.parameter!r} itself. Remove it.'
     return f'nothing in this config builds {binding.selector}. Remove it, or refer to @{binding.selector}.'
