@@ -24,7 +24,7 @@ def draw(
 
     Args:
       scores: score of each example, higher is better, f64 [n].
-      stack: what each picture shows from top to bottom, for the title of the sheets.
+      stack: what each picture shows from top to bottom, for the titles of the sheets.
       picture: returns the picture of an example, uint8 [H, W, 3].
       caption: returns the caption of an example.
     """
@@ -39,6 +39,12 @@ def draw(
     )
 
 
+def stacked(*pictures: np.ndarray) -> np.ndarray:
+    """Returns pictures of the same shape, uint8 [H, W, 3], below each other with white lines between."""
+    line = np.full((max(1, len(pictures[0]) // 32), *pictures[0].shape[1:]), 255, np.uint8)
+    return np.concatenate([part for picture in pictures for part in (line, picture)][1:])
+
+
 def chosen(scores: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the indices of the worst and of typical examples, the lowest score first."""
     order = np.argsort(scores, kind='stable')
@@ -50,7 +56,7 @@ def figure_of(sheets: Mapping[str, Image.Image]) -> Figure:
     """Returns a figure of contact sheets below each other, with their titles."""
     width = max(sheet.width for sheet in sheets.values()) / DPI
     heights = [sheet.height / DPI + TITLE_INCHES for sheet in sheets.values()]
-    figure = Figure(figsize=(max(width, 4.0), sum(heights) + 1.2), layout='constrained')
+    figure = Figure(figsize=(max(width, 4.0), sum(heights) + 0.9), layout='constrained')
     panels = figure.subplots(len(sheets), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, sheet) in zip(panels, sheets.items(), strict=True):
         axes.imshow(np.asarray(sheet))

@@ -31,13 +31,13 @@ def draw(outputs: Outputs, scores: np.ndarray, title: str, headline: Metric) -> 
     def caption(place: int) -> str:
         return f'{plain(outputs.ids[place], ID_LENGTH)}: {scores[place]:.1f}'
 
-    figure = example_sheet.draw(scores, 'target, prediction, error', picture, caption)
+    figure = example_sheet.draw(scores, 'target above prediction above error', picture, caption)
     entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 
 def _stacked(target: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Returns target, prediction and error, uint8 [3 H, W, 3], of two images, uint8 [H, W, C]."""
+    """Returns target, prediction and error below each other. The images are uint8 [H, W, C]."""
     errors = np.abs(image.astype(int) - target).max(-1).astype(np.uint8)
     coloured = matplotlib.colormaps['magma'](errors, bytes=True)[..., :3]
-    return np.concatenate([rgb(visible(target)), rgb(visible(image)), coloured])
+    return example_sheet.stacked(rgb(visible(target)), rgb(visible(image)), coloured)

@@ -32,12 +32,12 @@ def draw(
     targets, masks = outputs.arrays['targets'], outputs.arrays['masks']
 
     def picture(place: int) -> np.ndarray:
-        return colours[np.concatenate([targets[place], masks[place]])]
+        return example_sheet.stacked(colours[targets[place]], colours[masks[place]])
 
     def caption(place: int) -> str:
         return f'{plain(outputs.ids[place], ID_LENGTH)}: {100 * image_scores[place]:.1f} %'
 
-    figure = example_sheet.draw(image_scores, 'target, prediction', picture, caption)
+    figure = example_sheet.draw(image_scores, 'target above prediction', picture, caption)
     places = np.concatenate([*example_sheet.chosen(image_scores).values()])
     _add_legend(figure, class_names, np.unique([targets[places], masks[places]]))
     entitle(figure, plain(title, 60), headline.with_title())
