@@ -1,1 +1,1 @@
-"""Parts of pages that need nothing but themselves: markup, charts, pictures, the document around them."""
+"""Rendering: HTML pages, tables, charts, contact sheets, the style of figures, escaping."""

@@ -1,4 +1,4 @@
-"""A page as one file: its style and its script are in it, and it may fetch nothing."""
+"""A page as one file: it contains its style and scripts, and may fetch nothing."""
 
 import base64
 import hashlib
@@ -13,9 +13,9 @@ def document(title: str, body: str, *scripts: str) -> str:
     """Returns the page.
 
     Args:
-      title: as text.
-      body: as markup.
-      scripts: names of files beside this one. No other runs, whatever a name or a text of the body holds.
+      title: the title, as text.
+      body: the body, as markup.
+      scripts: names of the script files beside this one to include. The browser runs no other script.
     """
     style = (HERE / 'style.css').read_text(encoding='utf-8')
     codes = [(HERE / name).read_text(encoding='utf-8') for name in scripts]

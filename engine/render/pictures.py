@@ -1,4 +1,4 @@
-"""Pictures of examples: images small enough for a page, their masks in colour, their boxes drawn."""
+"""Pictures of examples as SVG: images small enough for a page, label maps in colour, boxes."""
 
 import base64
 import io
@@ -9,12 +9,12 @@ from PIL import Image
 
 from engine.render import markup, palette
 
-LARGEST = 192  # pixels of the longer side; larger images are shown smaller
-SMALL = 64  # pixels; up to here every pixel is shown as a square
+MAX_SIDE = 192  # pixels; larger images are reduced
+MAX_PIXELATED_SIDE = 64  # pixels; smaller images show every pixel as a square
 
 
 def css(label: int, count: int) -> str:
-    """Returns the colour of a class, `#rrggbb`."""
+    """Returns the CSS colour of a class, `#rrggbb`."""
     return '#' + bytes(palette.colours(max(count, label + 1))[label]).hex()
 
 
@@ -22,30 +22,30 @@ def picture(image: np.ndarray, overlay: str = '', scale: int = 1) -> str:
     """Returns an image as SVG.
 
     Args:
-      image: uint8 [H, W, C] of 1, 3 or 4 channels, or [H, W].
-      overlay: markup drawn over it.
-      scale: how many units of the overlay a pixel of the image is wide.
+      image: uint8 [H, W, C] with 1, 3 or 4 channels, or [H, W].
+      overlay: markup drawn over the image.
+      scale: width of a pixel of the image in units of the overlay.
     """
     height, width = (scale * side for side in image.shape[:2])
-    kind = ' class="pixels"' if max(image.shape[:2]) <= SMALL else ''
+    kind = ' class="pixels"' if max(image.shape[:2]) <= MAX_PIXELATED_SIDE else ''
     return f'<svg viewBox="0 0 {width} {height}"{kind}>{_placed(image, width, height)}{overlay}</svg>'
 
 
 def overlay(labels: np.ndarray, width: int, height: int) -> str:
-    """Returns classes as an overlay: uint8 [H, W], in the classes' colours, the first class see-through."""
+    """Returns a label map, uint8 [H, W], as an overlay in colours. The first class is transparent."""
     opaque = np.where(labels > 0, 255, 0).astype(np.uint8)
     image = np.concatenate([palette.colours(256)[labels], opaque[..., np.newaxis]], -1)
     return _placed(image, width, height, ' class="overlay" preserveAspectRatio="none"')
 
 
 def mask(labels: np.ndarray, classes: int) -> str:
-    """Returns the class of each pixel, uint8 [H, W], in the colours of the classes."""
+    """Returns a label map, uint8 [H, W], in the colours of the classes."""
     known = np.minimum(labels, max(classes, 1) - 1)
     return picture(palette.colours(max(classes, 1))[known])
 
 
 def boxes(example: Mapping[str, np.ndarray], classes: int) -> str:
-    """Returns the boxes of an example as an overlay: `boxes` f32 [n, 4] and `classes` [n], -1 for padding."""
+    """Returns boxes as an overlay: `boxes` f32 [n, 4] and `classes` int [n], -1 for padding."""
     if 'boxes' not in example:
         return ''
     labels = example.get('classes', np.zeros(len(example['boxes']), int))
@@ -58,7 +58,7 @@ def boxes(example: Mapping[str, np.ndarray], classes: int) -> str:
 
 
 def _box_colour(label: int, classes: int) -> str:
-    """Returns the colour of a box: that of its class, but not black, which images hide."""
+    """Returns the colour of a box: its class's, with white for black, which is hard to see on images."""
     return css(label, classes) if label else '#ffffff'
 
 
@@ -76,7 +76,7 @@ def _placed(image: np.ndarray, width: int, height: int, more: str = '') -> str:
 
 
 def figure(pictures: list[str], caption: str, hint: str) -> str:
-    """Returns pictures of one example side by side, a caption of some lines under them, a hint on touch."""
+    """Returns pictures of one example side by side, with a caption below and a hint on hovering."""
     inner = ''.join(pictures)
     lines = '<br>'.join(map(markup.escaped, caption.splitlines()))
     below = f'<figcaption>{lines}</figcaption>' if caption else ''
@@ -84,11 +84,11 @@ def figure(pictures: list[str], caption: str, hint: str) -> str:
 
 
 def _data(image: np.ndarray) -> str:
-    """Returns an image as a data URL: PNG where pixels count, JPEG where it is a photograph."""
+    """Returns an image as a data URL: PNG for small images, JPEG for photographs."""
     squeezed = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
     shown = Image.fromarray(np.ascontiguousarray(squeezed))
-    is_small = max(shown.size) <= LARGEST
-    shown.thumbnail((LARGEST, LARGEST))
+    is_small = max(shown.size) <= MAX_SIDE
+    shown.thumbnail((MAX_SIDE, MAX_SIDE))
     file, kind = io.BytesIO(), 'png' if is_small or shown.mode not in ('L', 'RGB') else 'jpeg'
     shown.save(file, kind, **({'optimize': True} if kind == 'png' else {'quality': 85}))
     return f'data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}'

@@ -1,4 +1,4 @@
-"""Markdown as people write it, as markup that does no harm: no HTML of theirs, no picture from elsewhere."""
+"""Markdown from people as HTML. HTML in it is escaped, and pictures are left out."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 
 def prose(text: str) -> str:
-    """Returns Markdown as markup, '' of a blank text."""
+    """Returns Markdown as HTML; '' for a blank text."""
     return f'<div class="prose">{_READER.render(text)}</div>' if text.strip() else ''
 
 

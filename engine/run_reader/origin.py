@@ -1,4 +1,4 @@
-"""What the run that made some outputs tells: read from its folder as far as it goes, for people."""
+"""The run that made some outputs: config, environment, notes and logs, as far as they can be read."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from engine.run_reader.logs import TrainingLogs
 from engine.run_reader.settings import Settings
 
 CONFIG = 'config.gin'
-LARGEST = 2**20  # bytes of a file that are read
+MAX_TEXT_BYTES = 2**20  # of a file; the rest is left out
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class Origin:
     """The run that made outputs.
 
     Attributes:
-      folder: of the run.
-      config: its whole config.
-      settings: what that says.
+      folder: the run's folder.
+      config: the text of its config.gin.
+      settings: the settings in it.
       environment: its code, packages and machine, value by name; empty if unknown.
-      notes: the researcher's own, Markdown.
-      card: what the dataset's README.md said, Markdown.
-      logs: of its training.
+      notes: the researcher's notes, Markdown.
+      card: the README.md of its dataset, Markdown.
+      logs: its training logs.
     """
 
     folder: Path
@@ -39,9 +39,9 @@ class Origin:
     logs: TrainingLogs
 
 
-def of(found: Outputs) -> Origin | None:
-    """Returns the run in whose folder outputs lie; None of others."""
-    run = found.folder.resolve().parent.parent
+def of(outputs: Outputs) -> Origin | None:
+    """Returns the run that outputs belong to; None if they belong to none."""
+    run = outputs.folder.resolve().parent.parent
     if not (run / CONFIG).is_file():
         return None
     config = _text(run / CONFIG)
@@ -57,30 +57,30 @@ def of(found: Outputs) -> Origin | None:
 
 
 def _text(path: Path) -> str:
-    """Returns a text, its beginning if it is huge; '' if it cannot be read."""
-    if not path.is_file():  # a pipe, say, which one could wait for without end
+    """Returns the text of a file, cut if it is huge; '' if it cannot be read."""
+    if not path.is_file():  # reading a pipe could wait forever
         return ''
     try:
         with path.open('rb') as file:
-            return file.read(LARGEST).decode('utf-8', 'replace')
+            return file.read(MAX_TEXT_BYTES).decode('utf-8', 'replace')
     except OSError:
         return ''
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_text(path))
+        values = json.loads(_text(path))
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return values if isinstance(values, dict) else {}
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    """Returns values within values by names such as `packages.jax`, all as people read them."""
+    """Returns nested values as text, by names such as `packages.jax`."""
     flat = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            flat |= {f'{name}.{inner}': each for inner, each in _flat(value).items()}
+            flat |= {f'{name}.{inner}': text for inner, text in _flat(value).items()}
         elif name == 'command' and isinstance(value, list):
             flat[name] = ' '.join(map(str, value))
         else:

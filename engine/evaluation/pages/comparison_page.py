@@ -1,5 +1,6 @@
 """The page of a comparison: several methods in one file that needs no other."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -139,9 +140,16 @@ def _per_class(methods: Sequence[Method], names: Sequence[str]) -> str:
         name: pd.concat([table[score] for table in seeds if table is not None], axis=1).mean(axis=1)
         for name, seeds in zip(names, scores, strict=True)
     }
-    return f'<p class="soft">{score.replace("f1", "F1").upper()} of each class.</p>' + parts.frame(
-        pd.DataFrame(means), ['class', *means]
+    rows = [
+        [name, *(_percent(mean) for mean in row)] for name, *row in pd.DataFrame(means).itertuples(name=None)
+    ]
+    return f'<p class="soft">{score.replace("f1", "F1").upper()} of each class.</p>' + tables.html(
+        Table.of(['class', *means], rows)
     )
+
+
+def _percent(share: float) -> Cell:
+    return Cell(share, '' if math.isnan(share) else f'{100 * share:.2f} %')
 
 
 def _has_same_classes(table: pd.DataFrame | None, first: pd.DataFrame | None) -> bool:
