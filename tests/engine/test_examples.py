@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and the functions that users call have one."""
+"""The examples in docstrings run, and what users call most has one."""
 
 import doctest
 import importlib
@@ -49,3 +49,31 @@ def test_every_example_is_run(module: str) -> None:
     lines = MODULES[module].read_text(encoding='utf-8').splitlines()
     prompts = sum(line.lstrip().startswith(PROMPT) for line in lines)
     assert sum(len(test.examples) for test in documented(module)) == prompts
+
+
+# What a project's own code, its configs and its notebooks call.
+CALLED_BY_USERS = {
+    'engine.config.config.Config',
+    'engine.datasets.load.load',
+    'engine.datasets.pages.explore.page',
+    'engine.interfaces.across_devices',
+    'engine.interfaces.average',
+    'engine.interfaces.keys_by_row',
+    'engine.network.Network',
+    'engine.network.gradients',
+    'engine.parts.crops.Crops',
+    'engine.parts.losses.cross_entropy',
+    'engine.parts.losses.cross_entropy_and_dice',
+    'engine.parts.losses.dice',
+    'research.tasks.adversarial.Hinge',
+    'research.tasks.adversarial.LeastSquares',
+    'research.tasks.adversarial.NonSaturating',
+    'research.tasks.adversarial.Wasserstein',
+    'research.tasks.adversarial.gradient_penalty',
+}
+
+
+def test_what_users_call_has_an_example() -> None:
+    names = {test.name for module in MODULES for test in documented(module)}
+    assert CALLED_BY_USERS - names == set()
+    assert len(names) >= 25
