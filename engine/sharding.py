@@ -1,12 +1,12 @@
-"""Where arrays live: a mesh of devices, the state whole or in parts on them, the batch split over all.
+"""Where arrays live: a mesh of devices, the state replicated or split, and the batch split over all devices.
 
-The task's code is the same in all ways to work. `Jit` compiles one program over arrays that span the mesh;
-`PMap` one program for each device and its own rows, as `jax.pmap` does.
+`Jit` compiles one program over arrays that span the mesh. `PMap` runs one program on each device and its rows
+of the batch, as `jax.pmap` does. A task's code is the same for both.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -17,89 +17,88 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.stages import Traced
 
 from engine.errors import UserError
 from engine.interfaces import DATA_AXIS, INDEX, is_per_device
 
 FSDP = 'fsdp'
-Rules = tuple[tuple[str, tuple[str | None, ...]], ...]
+Axes = tuple[str | None, ...]  # the mesh axis that splits each axis of an array
+Rules = tuple[tuple[str, Axes], ...]
 Batch = dict[str, jax.Array]
-Arguments = tuple[Any, ...]
 
 
 class Parallelism(ABC):
-    """A way to spread work over devices."""
+    """How work is spread over devices."""
 
     @cached_property
     def mesh(self) -> Mesh:
-        """The devices; raises `UserError` if there are not as many as asked for."""
+        """The mesh; raises `UserError` if there are too few devices."""
         sizes = self.sizes(jax.device_count())
         devices = np.asarray(jax.devices()[: prod(sizes.values())]).reshape(tuple(sizes.values()))
         return Mesh(devices, tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes))
 
     @abstractmethod
-    def sizes(self, there: int) -> dict[str, int]:
-        """Returns the axes of the mesh and their sizes, of so many devices that are there."""
+    def sizes(self, available: int) -> dict[str, int]:
+        """Returns the size of each axis of the mesh, given the number of available devices."""
 
     @abstractmethod
     def state(self, shapes: Any) -> Any:
-        """Returns the shapes of a state with the sharding of each array."""
+        """Returns the shapes of a state, each with its sharding."""
 
     @abstractmethod
     def batch(self, fields: Batch) -> Batch:
-        """Returns, inside a program, a batch that knows its rows and where they lie."""
+        """Returns, inside a program, a batch of arrays [rows, ...] with its `index` and its sharding."""
 
     @abstractmethod
-    def trace(
-        self, function: Callable[..., Any], arguments: Arguments, out: Any, donate: tuple[int, ...] = ()
-    ) -> jax.stages.Traced:
-        """Traces a function on shapes with shardings; `out` are the shardings of its results."""
+    def trace(self, function: Callable, inputs: tuple, out: Any, donate: Sequence[int] = ()) -> Traced:
+        """Traces a function on shapes with shardings. `out` holds the shardings of its results."""
 
 
 def batch_sharding(mesh: Mesh, axis: int = 0) -> NamedSharding:
-    """Returns the sharding of arrays split over all devices along `axis`."""
+    """Returns the sharding that splits arrays over all devices along `axis`."""
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, mesh.axis_names))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of what every device holds whole."""
+    """Returns the sharding that gives every device a whole copy."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def abstract_sharded(tree: Any, sharding: NamedSharding) -> Any:
-    """Returns the shapes of a tree with a sharding, to compile or restore for."""
+    """Returns shapes and dtypes of a tree with a sharding, to compile a program or restore a checkpoint."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
 
 def shard(arrays: Any, sharding: NamedSharding) -> Any:
-    """Returns host arrays as a program takes them: of several processes, each puts its part of them."""
+    """Returns host arrays as the input of a program. Each process copies its own part to its devices."""
     if jax.process_count() == 1:
-        return arrays  # the program's call takes them as they are, which is quickest
+        return arrays  # calling the program with host arrays is fastest
     return jax.tree.map(lambda x: _array(x.shape, sharding, lambda part: x[part]), arrays)
 
 
 def local_rows(mesh: Mesh, count: int) -> np.ndarray:
-    """Returns the rows, of so many of a batch, that lie on devices of this process, in order."""
+    """Returns the indices of the batch rows held by this process's devices, int [rows], in order."""
     parts = batch_sharding(mesh).addressable_devices_indices_map((count,)).values()
     return np.unique(np.concatenate([np.arange(count)[part] for part in parts if part is not None]))
 
 
 def shard_local(arrays: Any, sharding: NamedSharding, axis: int, count: int) -> Any:
-    """Returns arrays that hold this process's rows, along `axis`, as a program takes all `count` of them."""
+    """Returns this process's rows, along `axis`, as part of the input of a program over all `count` rows."""
     if jax.process_count() == 1:
         return arrays
 
-    def assemble(own: np.ndarray) -> jax.Array:
-        shape = (*own.shape[:axis], count, *own.shape[axis + 1 :])
-        return jax.make_array_from_process_local_data(sharding, own, shape)
+    def assemble(local: np.ndarray) -> jax.Array:
+        shape = (*local.shape[:axis], count, *local.shape[axis + 1 :])
+        return jax.make_array_from_process_local_data(sharding, local, shape)
 
     return jax.tree.map(assemble, arrays)
 
 
 def gather(array: np.ndarray, indices: np.ndarray, sharding: NamedSharding) -> Any:
-    """Returns rows of a host array, indices.shape + [...]; of several processes, each reads its own."""
+    """Returns rows of a host array [n, ...], of shape indices.shape + [...]. Each process reads its own."""
     if jax.process_count() == 1:
-        return array.take(indices, axis=0)  # quicker than array[indices]
+        return array.take(indices, axis=0)  # faster than array[indices]
     shape = indices.shape + array.shape[1:]
     return _array(shape, sharding, lambda part: array[indices[part[: indices.ndim]]])
 
@@ -109,14 +108,14 @@ def _array(shape: tuple[int, ...], sharding: NamedSharding, read: Callable[[Any]
 
 
 def fetch(tree: Any) -> Any:
-    """Returns arrays as whole ones on the host; all processes must ask for them."""
+    """Returns whole arrays on the host. All processes must call this."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
-def check(mesh: Mesh, batch_size: int) -> None:
-    """Raises `UserError` unless a batch splits evenly."""
+def check_batch_size(mesh: Mesh, batch_size: int) -> None:
+    """Raises `UserError` unless the batch splits evenly over the devices."""
     if batch_size % mesh.size:
         fitting = batch_size // mesh.size * mesh.size or mesh.size
         raise UserError(
@@ -129,138 +128,123 @@ def check(mesh: Mesh, batch_size: int) -> None:
 class Jit(Parallelism):
     """One program over a mesh: `jax.jit` splits the work by the shardings of its arguments.
 
-    With `fsdp` above 1, parameters and optimizer state are split over that many devices, each array along its
-    longest axis that can be; after ZeRO, Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054.
+    With `fsdp` above 1, parameters and optimizer state are split over that many devices. Each array is split
+    along its longest divisible axis. After ZeRO, Rajbhandari et al. 2020, https://arxiv.org/abs/1910.02054.
 
     Args:
-      data: devices along the axis `data`, each with the whole state or the same part of it; 0 takes all.
-      fsdp: devices along the axis `fsdp`, each with a part of the state.
-      rules: (pattern, axes) for arrays to be split otherwise: the first regular expression found in the path
-        of an array, such as 'params/output/kernel', says what its axes are split over: 'fsdp', 'data', None.
+      data: devices along the mesh axis 'data', which splits the batch and replicates the state; 0 takes all.
+      fsdp: devices along the mesh axis 'fsdp', which splits batch and state.
+      rules: (pattern, axes) pairs that override this choice. The first regular expression that matches the
+        path of an array, such as 'params/output/kernel', gives the mesh axis of each array axis: 'fsdp',
+        'data' or None.
     """
 
     data: int = 0
     fsdp: int = 1
     rules: Rules = ()
 
-    def sizes(self, there: int) -> dict[str, int]:
-        """Returns the axes `data` and `fsdp`."""
-        if self.fsdp < 1 or there < self.fsdp:
-            raise UserError(f'Jit.fsdp = {self.fsdp}, but there are {there} devices: bind 1 to {there}.')
-        most = there // self.fsdp
-        if not 0 <= self.data <= most:
+    def sizes(self, available: int) -> dict[str, int]:
+        """Returns the sizes of the axes `data` and `fsdp`."""
+        if self.fsdp < 1 or available < self.fsdp:
             raise UserError(
-                f'Jit.data = {self.data}, but there are {there} devices and Jit.fsdp = {self.fsdp}: '
-                f'bind 1 to {most}, or 0 for all.'
+                f'Jit.fsdp = {self.fsdp}, but there are {available} devices: bind 1 to {available}.'
             )
-        return {DATA_AXIS: self.data or most, FSDP: self.fsdp}
+        largest = available // self.fsdp
+        if not 0 <= self.data <= largest:
+            raise UserError(
+                f'Jit.data = {self.data}, but there are {available} devices and Jit.fsdp = {self.fsdp}: '
+                f'bind 1 to {largest}, or 0 for all.'
+            )
+        return {DATA_AXIS: self.data or largest, FSDP: self.fsdp}
 
     def state(self, shapes: Any) -> Any:
-        """Returns the shapes of a state with shardings; raises `UserError` where a rule does not fit."""
+        """Returns the shapes of a state, each with its sharding; `UserError` if a rule does not fit."""
 
         def with_sharding(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
-            sharding = NamedSharding(self.mesh, self._axes(_name(path), leaf.shape))
+            name = jax.tree_util.keystr(path, simple=True, separator='/')
+            sharding = NamedSharding(self.mesh, self._axes(name, leaf.shape))
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
         return jax.tree_util.tree_map_with_path(with_sharding, shapes)
 
     def _axes(self, name: str, shape: tuple[int, ...]) -> PartitionSpec:
-        """Returns what each axis of an array is split over."""
+        """Returns the mesh axis that splits each axis of an array."""
         for pattern, axes in self.rules:
             if re.search(pattern, name):
                 self._check_rule(pattern, axes, name, shape)
                 return PartitionSpec(*axes)
-        fitting = [axis for axis, size in enumerate(shape) if size and size % self.fsdp == 0]
-        if self.fsdp == 1 or not fitting:
+        divisible = [axis for axis, size in enumerate(shape) if size and size % self.fsdp == 0]
+        if self.fsdp == 1 or not divisible:
             return PartitionSpec()
-        longest = max(fitting, key=lambda axis: (shape[axis], axis))
+        longest = max(divisible, key=lambda axis: (shape[axis], axis))
         return PartitionSpec(*[None] * longest, FSDP)
 
-    def _check_rule(
-        self, pattern: str, axes: tuple[str | None, ...], name: str, shape: tuple[int, ...]
-    ) -> None:
-        sizes = dict(self.mesh.shape)
-        known = all(axis is None or axis in sizes for axis in axes)
-        if not known or len(axes) > len(shape):
-            raise UserError(
-                f'Jit.rules: {pattern!r} is found in {name} {list(shape)}, which {axes} does not fit: '
-                f"give for each axis 'data', 'fsdp' or None."
-            )
+    def _check_rule(self, pattern: str, axes: Axes, name: str, shape: tuple[int, ...]) -> None:
+        sizes, match = dict(self.mesh.shape), f'Jit.rules: {pattern!r} matches {name} {list(shape)}'
+        if any(axis is not None and axis not in sizes for axis in axes) or len(axes) > len(shape):
+            raise UserError(f"{match}, which {axes} does not fit: give 'data', 'fsdp' or None for each axis.")
         for axis, size in zip(axes, shape, strict=False):
             if axis and size % sizes[axis]:
-                raise UserError(
-                    f'Jit.rules: {pattern!r} is found in {name} {list(shape)}, '
-                    f'of which {size} does not split over the {sizes[axis]} devices of {axis!r}.'
-                )
+                raise UserError(f'{match}, but {sizes[axis]} devices of {axis!r} cannot split {size}.')
 
     def batch(self, fields: Batch) -> Batch:
-        """Returns a batch with its rows, split over all devices."""
+        """Returns the batch with `index`, split over all devices."""
         return jax.lax.with_sharding_constraint(_with_rows(fields), batch_sharding(self.mesh))
 
-    def trace(
-        self, function: Callable[..., Any], arguments: Arguments, out: Any, donate: tuple[int, ...] = ()
-    ) -> jax.stages.Traced:
+    def trace(self, function: Callable, inputs: tuple, out: Any, donate: Sequence[int] = ()) -> Traced:
         """Traces a function over whole arrays."""
-        return jax.jit(function, out_shardings=out, donate_argnums=donate).trace(*arguments)
+        return jax.jit(function, out_shardings=out, donate_argnums=donate).trace(*inputs)
 
 
 @dataclass(frozen=True)
 class PMap(Parallelism):
-    """One program for each device and its rows of the batch, as with `jax.pmap`; each holds the whole state.
+    """One program on each device and its rows of the batch, as with `jax.pmap`; the state is replicated.
 
-    It is the same function as with `Jit`, with the same checkpoints. Only what draws randomness for a whole
-    batch at once differs, within its distribution: the masks of stock Dropout.
+    It computes the same function as `Jit`, with the same checkpoints. One thing differs, within its
+    distribution: random numbers that code draws for the whole batch at once, such as the masks of Dropout.
 
     Args:
-      devices: how many; 0 takes all.
+      devices: number of devices; 0 takes all.
     """
 
     devices: int = 0
 
-    def sizes(self, there: int) -> dict[str, int]:
-        """Returns the axis `data`."""
-        if not 0 <= self.devices <= there:
+    def sizes(self, available: int) -> dict[str, int]:
+        """Returns the size of the axis `data`."""
+        if not 0 <= self.devices <= available:
             raise UserError(
-                f'PMap.devices = {self.devices}, but there are {there} devices: '
-                f'bind 1 to {there}, or 0 for all.'
+                f'PMap.devices = {self.devices}, but there are {available} devices: '
+                f'bind 1 to {available}, or 0 for all.'
             )
-        return {DATA_AXIS: self.devices or there}
+        return {DATA_AXIS: self.devices or available}
 
     def state(self, shapes: Any) -> Any:
-        """Returns the shapes of a state, whole on each device."""
+        """Returns the shapes of a state, replicated on all devices."""
         return abstract_sharded(shapes, replicated(self.mesh))
 
     def batch(self, fields: Batch) -> Batch:
-        """Returns the rows of a batch that are this device's."""
+        """Returns this device's rows of the batch, with `index`."""
         return _with_rows(fields)
 
-    def trace(
-        self, function: Callable[..., Any], arguments: Arguments, out: Any, donate: tuple[int, ...] = ()
-    ) -> jax.stages.Traced:
-        """Traces a function that each device runs on its part of the arrays; `jax.pmap` does the same."""
-        specs, out_specs = (jax.tree.map(_spec, tree) for tree in (arguments, out))
+    def trace(self, function: Callable, inputs: tuple, out: Any, donate: Sequence[int] = ()) -> Traced:
+        """Traces a function that each device runs on its part of the arrays."""
+        specs, out_specs = (jax.tree.map(_spec, tree) for tree in (inputs, out))
         mapped = jax.shard_map(function, mesh=self.mesh, in_specs=specs, out_specs=out_specs, check_vma=False)
-        return jax.jit(mapped, out_shardings=out, donate_argnums=donate).trace(*arguments)
+        return jax.jit(mapped, out_shardings=out, donate_argnums=donate).trace(*inputs)
 
 
 def sum_across_devices(tree: Any) -> Any:
-    """Returns, inside a program, sums over the whole batch from those over the rows at hand."""
+    """Returns, inside a program, sums over the whole batch from the sums over this device's rows."""
     return jax.lax.psum(tree, DATA_AXIS) if is_per_device() else tree
 
 
-def _spec(placed: Any) -> PartitionSpec:
-    """Returns how a sharding, or a shape that has one, splits an array."""
-    sharding = placed if isinstance(placed, NamedSharding) else placed.sharding
-    return sharding.spec
+def _spec(leaf: Any) -> PartitionSpec:
+    """Returns the partition of a sharding, or of a shape that has one."""
+    return (leaf if isinstance(leaf, NamedSharding) else leaf.sharding).spec
 
 
 def _with_rows(fields: Batch) -> Batch:
-    """Returns fields [rows, ...] with `index`, the place of each in the whole batch."""
+    """Returns fields [rows, ...] with `index`, int32 [rows]: the row in the whole batch."""
     count = len(next(iter(fields.values())))
     first = jax.lax.axis_index(DATA_AXIS) * count if is_per_device() else 0
     return fields | {INDEX: jnp.arange(count, dtype=jnp.int32) + first}
-
-
-def _name(path: Any) -> str:
-    """Returns the path of an array as rules name it: 'params/output/kernel'."""
-    return jax.tree_util.keystr(path, simple=True, separator='/')

@@ -1,4 +1,4 @@
-"""Augmentations: run on the device, inside the training step, each image with a key of its own."""
+"""Augmentations. They run on the device, inside the training step, and give each image its own random key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,59 +11,76 @@ Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (keys [B], images 
 
 
 def none(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Returns the images as they are."""
+    """Returns the images as they are, [B, H, W, C]."""
     del keys
     return images
 
 
 @dataclass(frozen=True)
 class Shift:
-    """Shifts each image by up to `pixels` in either direction; what comes in at the border is 0."""
+    """Shifts each image by up to `pixels` in each direction, and fills the border with 0.
+
+    >>> images = jnp.ones((2, 8, 8, 3), jnp.uint8)
+    >>> Shift(pixels=1)(jax.random.split(jax.random.key(0), 2), images).shape
+    (2, 8, 8, 3)
+
+    Args:
+      pixels: largest shift, pixels.
+    """
 
     pixels: int = 1
 
     def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Returns the shifted images, [B, H, W, C], of the same dtype."""
+        """Returns the shifted images, [B, H, W, C], of the same dtype, for keys [B]."""
         return Crop(self.pixels)(keys, images)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Takes a part of each image, as large as the image, after a border was added. He et al. 2015.
+    """Pads each image, then crops it at random to its size. He et al. 2015.
 
-    Source: https://arxiv.org/abs/1512.03385, 4.2, with 4 pixels of zeros for CIFAR-10.
+    >>> images = jnp.ones((2, 32, 32, 3), jnp.uint8)
+    >>> Crop(padding=4, border='reflect')(jax.random.split(jax.random.key(0), 2), images).shape
+    (2, 32, 32, 3)
+
+    Source: https://arxiv.org/abs/1512.03385, section 4.2, which pads CIFAR-10 with 4 pixels of zeros.
 
     Args:
       padding: width of the border, pixels.
-      border: what it holds: 'constant' is 0, 'edge' repeats the last pixel, 'reflect' mirrors the image.
+      border: content of the border: 'constant' is 0, 'edge' repeats the last pixel, 'reflect' mirrors the
+        image.
     """
 
     padding: int = 4
     border: Literal['constant', 'edge', 'reflect'] = 'constant'
 
     def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Returns parts of the images, [B, H, W, C], of the same dtype."""
+        """Returns the crops, [B, H, W, C], of the same dtype, for keys [B]."""
         margin = ((0, 0), (self.padding, self.padding), (self.padding, self.padding), (0, 0))
 
-        def cut(key: jax.Array, padded: jax.Array) -> jax.Array:
+        def crop(key: jax.Array, padded: jax.Array) -> jax.Array:
             y, x = jax.random.randint(key, (2,), 0, 2 * self.padding + 1)
             return jax.lax.dynamic_slice(padded, (y, x, 0), images.shape[1:])
 
-        return jax.vmap(cut)(keys, jnp.pad(images, margin, self.border))
+        return jax.vmap(crop)(keys, jnp.pad(images, margin, self.border))
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Several augmentations, one after another, each with keys of its own.
+    """Applies several augmentations in order. Each draws from its own keys.
+
+    >>> augment = Chain((Crop(4), Flip()))
+    >>> augment(jax.random.split(jax.random.key(0), 2), jnp.ones((2, 32, 32, 3), jnp.uint8)).shape
+    (2, 32, 32, 3)
 
     Args:
-      augmentations: in their order.
+      augmentations: the augmentations, in their order.
     """
 
     augmentations: tuple[Augmentation, ...]
 
     def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Returns the images [B, H, W, C] after all of them."""
+        """Returns the images [B, H, W, C] after all augmentations, for keys [B]."""
         for index, augment in enumerate(self.augmentations):
             images = augment(jax.vmap(lambda key, index=index: jax.random.fold_in(key, index))(keys), images)
         return images
@@ -71,18 +88,22 @@ class Chain:
 
 @dataclass(frozen=True)
 class Flip:
-    """Mirrors each image in half of the cases.
+    """Mirrors each image with probability 1/2.
+
+    >>> images = jnp.arange(4).reshape(1, 1, 4, 1)
+    >>> Flip()(jax.random.split(jax.random.key(1), 1), images).ravel().tolist()
+    [0, 1, 2, 3]
 
     Args:
-      horizontal: left and right may be exchanged.
-      vertical: top and bottom may be exchanged, for scenes that have no up and down.
+      horizontal: swap left and right.
+      vertical: swap top and bottom, for scenes without an up and down.
     """
 
     horizontal: bool = True
     vertical: bool = False
 
     def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Returns the images [B, H, W, C], some of them mirrored."""
+        """Returns the images [B, H, W, C], some of them mirrored, for keys [B]."""
         allowed = jnp.array([self.vertical, self.horizontal])
 
         def flip(key: jax.Array, image: jax.Array) -> jax.Array:

@@ -115,7 +115,7 @@ class Experiment:
                 raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
         if not 0 <= self.seed < 2**32:  # JAX's keys would wrap larger seeds around
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
-        sharding.check(self.parallelism.mesh, self.batch_size)
+        sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
         for split in ('train', 'val'):
             self.data.split(split)
         metrics = self.traced.evaluate.out_info

@@ -1,0 +1,41 @@
+"""Exempts Optax from strict dtype promotion: its schedules and Adam multiply integers by floats."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import jax
+import optax
+
+
+def _lenient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the function, run under JAX's standard promotion."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with jax.numpy_dtype_promotion('standard'):
+            return function(*args, **kwargs)
+
+    return run
+
+
+def _makes_lenient(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a maker of schedules as a maker of lenient ones. Gin sees the same name and signature."""
+
+    @wraps(factory)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        return _lenient(factory(*args, **kwargs))
+
+    make.__signature__ = inspect.signature(factory)  # type: ignore[attr-defined]
+    return make
+
+
+def exempt_optax() -> None:
+    """Runs the updates of all optimizers and all schedules of Optax under standard promotion."""
+    for kind in (optax.GradientTransformation, optax.GradientTransformationExtraArgs):
+        new = kind.__new__
+        kind.__new__ = lambda cls, init, update, new=new: new(cls, init, _lenient(update))  # type: ignore
+    for name, function in list(vars(optax).items()):
+        if name.endswith('_schedule'):
+            setattr(optax, name, _makes_lenient(function))
