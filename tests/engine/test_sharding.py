@@ -113,7 +113,9 @@ def test_fsdp_splits_the_longest_axis_unless_a_rule_matches() -> None:
     assert kernel_axes(Jit(fsdp=2)) == PartitionSpec('fsdp')
     assert kernel_axes(Jit(fsdp=2, rules=(('bias', ('fsdp',)),))) == PartitionSpec('fsdp')
     assert kernel_axes(Jit(fsdp=2, rules=(('output/kernel', (None, 'fsdp')),))) == PartitionSpec(None, 'fsdp')
-    assert kernel_axes(Jit(fsdp=2, rules=(('kernel$', (None,)), ('kernel', ('fsdp',))))) == PartitionSpec(None)
+    assert kernel_axes(Jit(fsdp=2, rules=(('kernel$', (None,)), ('kernel', ('fsdp',))))) == PartitionSpec(
+        None
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,9 @@ def test_fsdp_splits_the_longest_axis_unless_a_rule_matches() -> None:
     ],
 )
 def test_a_rule_that_does_not_fit_is_refused(axes: Any, reason: str) -> None:
-    with pytest.raises(UserError, match=rf"Jit.rules: 'kernel' matches params/output/kernel \[6, 4\], {reason}"):
+    with pytest.raises(
+        UserError, match=rf"Jit.rules: 'kernel' matches params/output/kernel \[6, 4\], {reason}"
+    ):
         Jit(fsdp=2, rules=(('kernel', axes),)).state(STATE)
 
 

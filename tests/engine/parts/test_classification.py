@@ -38,12 +38,12 @@ def test_loss_and_accuracy_of_each_example(smoothing: float) -> None:
     batch: Any = {'label': LABELS}
     measures = tiny.classification(label_smoothing=smoothing).per_example(jnp.asarray(LOGITS), batch)
     assert measures.keys() == {'loss', 'accuracy'}
-    for index, (row, label) in enumerate(zip(LOGITS.astype(np.float64), LABELS, strict=True)):
+    for row_index, (row, label) in enumerate(zip(LOGITS.astype(np.float64), LABELS, strict=True)):
         log_probabilities = row - np.log(np.exp(row).sum())
-        target = [(1 - smoothing) * (label == each) + smoothing / 5 for each in range(5)]
+        target = [(1 - smoothing) * (label == index) + smoothing / 5 for index in range(5)]
         loss = -sum(share * value for share, value in zip(target, log_probabilities, strict=True))
-        assert measures['loss'][index] == pytest.approx(loss, rel=1e-5)
-        assert measures['accuracy'][index] == (row.argmax() == label)
+        assert measures['loss'][row_index] == pytest.approx(loss, rel=1e-5)
+        assert float(measures['accuracy'][row_index]) == (row.argmax() == label)
     assert 0 < np.mean(measures['accuracy']) < 1
 
 
@@ -80,7 +80,7 @@ def test_evaluation_counts_the_valid_examples_alone(valid: list[int], state: Any
     logits = BOUND.predict(state, BATCH)['logits']
     measures = BOUND.task.per_example(logits, BATCH)
     for name, values in measures.items():
-        assert metrics[name].count == mask.sum()
+        assert float(metrics[name].count) == mask.sum()
         np.testing.assert_allclose(metrics[name].total, np.asarray(values)[mask].sum(), rtol=1e-5)
 
 

@@ -224,7 +224,7 @@ def test_evaluation_is_fixed_and_counts_the_valid_examples_alone(valid: list[int
     }
     assert metrics.keys() == expected.keys()
     for name, values in expected.items():
-        assert metrics[name].count == mask.sum()
+        assert float(metrics[name].count) == mask.sum()
         assert metrics[name].total == pytest.approx(values.sum(), rel=1e-4, abs=1e-5)
 
 
