@@ -13,7 +13,6 @@ from engine import files
 from engine.commands import command_line
 from engine.commands.command_line import Parser
 from engine.config.config import Config
-from engine.config.messages import explained
 from engine.errors import EXIT_FAILED, EXIT_FINISHED, UserError
 
 if TYPE_CHECKING:
@@ -43,15 +42,12 @@ def main(arguments: argparse.Namespace) -> int:
 
     from engine.checks import report
     from engine.checks.finding import FAIL
-    from engine.runs import text_log
-    from engine.training import steps
+    from engine.commands import experiments
 
     if not arguments.gin_file:
         raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
     jax.config.update('jax_num_cpu_devices', 2)  # for `devices`, where there is no accelerator
-    text_log.silence_libraries()
-    text_log.to_terminal()
-    steps.use_compilation_cache()
+    experiments.set_up()
     folder = _folder(arguments)
     files.check_replaceable(folder, report.REPORT, arguments.overwrite)
     trainer = _trainer(arguments)
@@ -63,12 +59,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _trainer(arguments: argparse.Namespace) -> 'Trainer':
     """Returns what the config describes, every statement of it checked."""
+    from engine.commands import experiments
     from engine.training.trainer import Trainer
 
     config = Config(arguments.gin_file, arguments.gin_bindings)
-    trainer = config.build(Trainer)
-    with explained():
-        trainer.check()
+    trainer = experiments.build(config, Trainer)
     config.check()
     return trainer
 

@@ -1,14 +1,16 @@
 """What the programs that run an experiment share: the log, the compilation cache, the trainer of a config."""
 
+from typing import TypeVar
+
 from engine.config.config import Config
 from engine.config.messages import explained
 from engine.datasets.catalogue.names import DatasetName
-from engine.prediction import predictions
-from engine.runs import faults, text_log
-from engine.runs.guard import RunGuard
+from engine.runs import text_log
 from engine.runs.run_folder import Run, RunData
 from engine.training import steps
-from engine.training.trainer import Trainer
+from engine.training.experiment import Experiment
+
+Root = TypeVar('Root', bound=Experiment)
 
 
 def set_up() -> None:
@@ -18,39 +20,35 @@ def set_up() -> None:
     steps.use_compilation_cache()
 
 
-def build(config: Config) -> Trainer:
-    """Builds the trainer that a config describes and checks it on shapes, before anything is compiled.
+def build(config: Config, root: type[Root]) -> Root:
+    """Builds what a config describes and checks it on shapes, before anything is compiled.
+
+    Args:
+      config: the config.
+      root: the class at its root, `Trainer` in all programs.
 
     Raises:
       UserError: the config or the experiment has a mistake.
     """
-    trainer = config.build(Trainer)
+    experiment = config.build(root)
     with explained():
-        trainer.check()
-    return trainer
+        experiment.check()
+    return experiment
 
 
-def trainer_of(run: Run) -> Trainer:
-    """Returns the checked trainer that a run's own config describes."""
-    return build(Config([run.config]))
+def of_run(run: Run, root: type[Root]) -> Root:
+    """Builds and checks what the config of a run describes."""
+    return build(Config([run.config]), root)
 
 
-def run_data(trainer: Trainer) -> RunData:
-    """Returns the dataset of a trainer as a run folder refers to it."""
-    name = DatasetName.parse(trainer.dataset)
+def run_data(experiment: Experiment) -> RunData:
+    """Returns the dataset of an experiment as a run folder refers to it."""
+    name = DatasetName.parse(experiment.dataset)
+    folder = name.repository_folder
     return RunData(
-        name=trainer.data.name,
+        name=experiment.data.name,
         check_name=name.without_config,
         slug=name.slug,
-        card=name.repository_folder / 'README.md' if name.repository_folder else None,
-        fingerprint=trainer.data.fingerprint,
+        card=folder / 'README.md' if folder else None,
+        fingerprint=experiment.data.fingerprint,
     )
-
-
-def train_and_predict(trainer: Trainer, guard: RunGuard) -> None:
-    """Trains to the end, saves predictions, and records that the run has finished."""
-    trainer.run(guard)
-    which = 'best' if trainer.best else 'latest'
-    predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True)
-    faults.point('finish')
-    guard.finish(trainer.steps)

@@ -28,10 +28,11 @@ def main(arguments: argparse.Namespace) -> int:
     from engine.commands import experiments
     from engine.prediction import predictions
     from engine.runs.run_folder import Run
+    from engine.training.trainer import Trainer
 
     experiments.set_up()
     run = Run.find(arguments.run)
-    trainer = experiments.trainer_of(run)
+    trainer = experiments.of_run(run, Trainer)
     run.check_data(experiments.run_data(trainer))
     splits = arguments.split.split(',')
     for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):

@@ -18,7 +18,9 @@ from engine.runs.signals import Signals
 if TYPE_CHECKING:
     from engine.config.config import Config
     from engine.processes.process_group import ProcessGroup
+    from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
+    from engine.training.trainer import Trainer
 
 EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin
@@ -105,13 +107,14 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
     from engine.training import resume
+    from engine.training.trainer import Trainer
 
     experiments.set_up()
     run = start.existing_run(arguments.resume, arguments.run)
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
     config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
-    trainer = experiments.build(config)
+    trainer = experiments.build(config, Trainer)
     notes = config.check()
     if arguments.dry_run:
         return _show(config, notes)
@@ -132,9 +135,21 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         with guard.active(**devices.record(), **trainer.origin):
             guard.save_config(config.save, changes)
             run.record_data(data)
-            experiments.train_and_predict(trainer, guard)
+            _train_and_predict(trainer, guard)
         print(f'run: {run.folder}')
     return errors.EXIT_FINISHED
+
+
+def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
+    """Trains to the end, saves predictions, and records that the run has finished."""
+    from engine.prediction import predictions
+    from engine.runs import faults
+
+    trainer.run(guard)
+    which = 'best' if trainer.best else 'latest'
+    predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True)
+    faults.point('finish')
+    guard.finish(trainer.steps)
 
 
 def _show(config: 'Config', notes: Sequence[str]) -> int:

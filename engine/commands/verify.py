@@ -34,11 +34,12 @@ def main(arguments: argparse.Namespace) -> int:
     """Repeats the steps, and prints 'equal' or the first difference."""
     from engine.commands import experiments
     from engine.runs.run_folder import Run
+    from engine.training.trainer import Trainer
 
     experiments.set_up()
     run = Run.find(arguments.run)
     run.check_config()
-    trainer = experiments.trainer_of(run)
+    trainer = experiments.of_run(run, Trainer)
     result = compare(trainer, run, arguments.start, arguments.steps)
     for line in environment_differences(run.folder, trainer):
         print(line)
