@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any, Self
 from engine import files
 from engine.errors import UserError, did_you_mean
 from engine.files import original_name
-from engine.runs import status
 from engine.runs.run_state import RunState
 from engine.workspace import project, workspace
 
+FORMAT = 1
+STATUS_FILE = 'status.json'
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
 # What a run that was killed before it had a config may have left, complete or half written.
 INITIAL_FILES = {
@@ -27,8 +29,9 @@ INITIAL_FILES = {
     'requirements.lock',
     'uncommitted.diff',
     'config.gin',
-    'config.tmp',
 }
+
+_STATUS_LOCK = threading.Lock()  # a heartbeat that began before the end must not restore 'running'
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,14 @@ class Run:
 
     def status(self) -> dict[str, Any]:
         """Returns the values in status.json; none if there is no such file."""
-        return status.read(self.folder)
+        return files.read_json(self.folder / STATUS_FILE)
 
     def write_status(self, **values: Any) -> None:
         """Changes some values in status.json, and always the heartbeat."""
-        status.write(self.folder, **values)
+        now = datetime.now(UTC).isoformat(timespec='seconds')
+        with _STATUS_LOCK:
+            status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
+            files.write_json(self.folder / STATUS_FILE, status)
 
 
 def is_run(folder: Path) -> bool:
@@ -171,7 +177,7 @@ def _check_unused(folder: Path) -> None:
         return
     if not (folder.is_dir() and all(original_name(path.name) in INITIAL_FILES for path in folder.iterdir())):
         raise UserError(f'{folder} exists and is not a run. Choose another name for --run.')
-    if status.read(folder).get('config_sha256'):
+    if Run(folder).status().get('config_sha256'):
         raise UserError(
             f'{folder} has lost its config.gin. Restore the file, or choose another name for --run.'
         )

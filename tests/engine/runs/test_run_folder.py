@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
-from engine.runs import run_folder, status
+from engine.runs import run_folder
 from engine.runs.run_folder import Run, RunData
 from engine.runs.run_state import RunState
 from engine.workspace import REPOSITORY, project
@@ -119,7 +119,7 @@ def test_status_changes_by_parts() -> None:
     before = run.status()
     run.write_status(step=4)
     after = run.status()
-    assert (after['format'], after['state'], after['step']) == (status.FORMAT, 'running', 4)
+    assert (after['format'], after['state'], after['step']) == (run_folder.FORMAT, 'running', 4)
     assert after['started'] == before['started'] <= before['heartbeat'] <= after['heartbeat']
 
 
@@ -131,7 +131,7 @@ def test_a_run_is_recognised_by_its_config(tmp_path: Path) -> None:
 
 
 def test_a_run_may_begin_among_half_written_files(tmp_path: Path) -> None:
-    half_written = ('config.tmp', '.status.json.0123abcd.tmp', '.config.gin.0123abcd.tmp')
+    half_written = ('.status.json.0123abcd.tmp', '.config.gin.0123abcd.tmp')
     for name in (*half_written, 'requirements.lock', 'lock'):
         (tmp_path / name).touch()
     assert Run.begin(DIGITS, tmp_path).folder == tmp_path
