@@ -17,10 +17,10 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from benchmarks.report import show, table
+from engine import outputs
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.classification import evaluate
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
-from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 
 ROWS = 1000  # written at once

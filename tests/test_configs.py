@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from engine import outputs
 from engine.checks import catalogue, exceptions
 from engine.checks.finding import FAIL
 from engine.checks.subject import Subject
@@ -30,7 +31,6 @@ from engine.config.bindings import REQUIRED
 from engine.config.config import Config
 from engine.config.statements import Binding, Macro
 from engine.evaluation.evaluator import Evaluator
-from engine.outputs import outputs
 from engine.runs import json_lines
 from engine.training.trainer import Trainer
 from engine.workspace import REPOSITORY

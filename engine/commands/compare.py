@@ -69,7 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
     ordered = ranking.ordered(methods.from_inputs(inputs, reports), metric)
     text, note = rendered(ordered, metric, arguments.format)
     show(text, target)
-    notes = dict.fromkeys([note, *(external_labels.said(source.outputs) for source in inputs)])
+    notes = dict.fromkeys([note, *(external_labels.note(source.outputs) for source in inputs)])
     sys.stderr.writelines(f'{printable(sentence)}\n' for sentence in notes if sentence)
     return errors.EXIT_FINISHED
 

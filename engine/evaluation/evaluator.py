@@ -1,31 +1,18 @@
-"""The evaluator: from an outputs folder to numbers with intervals, tables and figures."""
+"""The evaluator: from an outputs folder to metrics with intervals, tables and figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from engine.errors import UserError, did_you_mean
-from engine.evaluation import user_metrics
+from engine.evaluation import kind_evaluation, user_metrics
+from engine.evaluation.kind_evaluation import KindEvaluation
 from engine.evaluation.results import report_files
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
-from engine.kinds.classification.evaluate import Classification
-from engine.kinds.detection.evaluate import Detection
-from engine.kinds.generation.evaluate import Generation
-from engine.kinds.image.evaluate import Image
-from engine.kinds.language.evaluate import Language
-from engine.kinds.regression.evaluate import Regression
-from engine.kinds.segmentation.evaluate import Segmentation
-from engine.outputs import outputs
-
-
-class KindEvaluator(Protocol):
-    """What evaluates outputs of one kind."""
-
-    def report(self, found: outputs.Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`."""
-        ...
+from engine.outputs.outputs import Outputs
+from engine.outputs.reading import read
 
 
 @dataclass(frozen=True)
@@ -36,17 +23,17 @@ class Evaluator:
       resamples: number of bootstrap resamples, at least 100.
       confidence: share of the resamples that an interval covers, between 0 and 1.
       seed: of the resamples.
-      calibration_bins: number of bins of the calibration error.
-      top_k: for which k top-k accuracy is told, where there are more classes.
-      metrics: functions that are told as metrics too; docs/metrics.md says what they take and return.
-      only: names of the metrics that are told, in this order; all of them if empty.
+      kinds: evaluations of kinds with settings of their own, such as
+        `[@evaluate.ClassificationEvaluation()]`; other kinds are evaluated with default settings.
+      metrics: functions whose results are reported as metrics too; docs/metrics.md says what they take and
+        return.
+      only: names of the metrics to report, in this order; all of them if empty.
     """
 
     resamples: int = 1000
     confidence: float = 0.95
     seed: int = 0
-    calibration_bins: int = 15
-    top_k: tuple[int, ...] = (5,)
+    kinds: Sequence[KindEvaluation] = ()
     metrics: Sequence[Callable[..., Any]] = ()
     only: tuple[str, ...] = ()
 
@@ -54,54 +41,46 @@ class Evaluator:
         _require(self.resamples >= 100, 'resamples', self.resamples, 'at least 100')
         _require(0 < self.confidence < 1, 'confidence', self.confidence, 'between 0 and 1')
         _require(self.seed >= 0, 'seed', self.seed, 'at least 0')
-        _require(self.calibration_bins >= 1, 'calibration_bins', self.calibration_bins, 'at least 1')
-        _require(all(k >= 1 for k in self.top_k), 'top_k', self.top_k, 'at least 1 each')
         user_metrics.check(self.metrics)
-
-    def kinds(self) -> Mapping[str, KindEvaluator]:
-        """Returns what evaluates each kind of outputs. A new kind is a new module and a line here."""
-        return {
-            'classification': Classification(self.top_k, self.calibration_bins),
-            'detection': Detection(),
-            'generation': Generation(),
-            'image': Image(),
-            'language': Language(),
-            'regression': Regression(),
-            'segmentation': Segmentation(),
-        }
 
     def report(self, folder: str | Path) -> Report:
         """Reads and verifies an outputs folder and evaluates it; writes nothing.
 
         Raises:
-          UserError: the outputs are unfinished, damaged or not to be evaluated; says which and why.
+          UserError: the outputs are unfinished, damaged or cannot be evaluated; says which and why.
         """
-        return self.report_on(outputs.read(folder))
+        return self.report_on(read(folder))
 
-    def report_on(self, found: outputs.Outputs) -> Report:
+    def report_on(self, outputs: Outputs) -> Report:
         """Evaluates outputs that were read; writes nothing.
 
         Raises:
-          UserError: the outputs are not to be evaluated; says why.
+          UserError: the outputs cannot be evaluated; says why.
         """
-        kinds = self.kinds()
-        if found.kind not in kinds:
-            raise UserError(
-                f'{found.folder}: no evaluation for outputs of kind {found.kind!r} yet. '
-                f'{did_you_mean(found.kind, kinds)} Add one in engine/evaluation/evaluator.py.'
-            )
-        report = kinds[found.kind].report(found, Bootstrap(self.resamples, self.confidence, self.seed))
-        return self._chosen(user_metrics.add(report, self.metrics))
+        bound = {evaluation.kind: evaluation for evaluation in self.kinds}
+        evaluation = bound.get(outputs.kind) or kind_evaluation.load(outputs.kind)
+        report = evaluation.report(outputs, Bootstrap(self.resamples, self.confidence, self.seed))
+        return self._select(user_metrics.add(report, self.metrics))
 
     def evaluate(
         self, folder: str | Path, output: str | Path | None = None, overwrite: bool = False
     ) -> dict[str, Any]:
-        """Evaluates an outputs folder and writes what was found.
+        """Evaluates an outputs folder and writes the report.
+
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from engine import outputs
+        >>> arrays = {name: np.array([[1], [2], [4]], np.float32) for name in ('values', 'targets')}
+        >>> folder = Path(tempfile.mkdtemp()) / 'test'
+        >>> manifest = outputs.Manifest('regression')
+        >>> outputs.write(folder, manifest, arrays, ['a', 'b', 'c'], dict.fromkeys(arrays, 'metres'))
+        >>> Evaluator(resamples=100).evaluate(folder)['metrics']['rmse']['value']
+        0.0
 
         Args:
-          folder: the outputs.
-          output: where to write; `evaluation/` in the outputs folder by default.
-          overwrite: whether an earlier evaluation there is replaced.
+          folder: the outputs folder.
+          output: the folder to write; `evaluation/` in the outputs folder by default.
+          overwrite: whether to replace an earlier evaluation there.
 
         Returns:
           The content of metrics.json.
@@ -113,8 +92,8 @@ class Evaluator:
         report_files.write(report, Path(output) if output else Path(folder) / 'evaluation', overwrite)
         return report.as_json()
 
-    def _chosen(self, report: Report) -> Report:
-        """Returns a report that tells the metrics of `only` alone."""
+    def _select(self, report: Report) -> Report:
+        """Returns a report with the metrics of `only` alone."""
         if not self.only:
             return report
         for name in self.only:
@@ -123,8 +102,8 @@ class Evaluator:
                     f'Evaluator.only: {report.outputs.kind} has no metric {name!r}. '
                     f'{did_you_mean(name, report.metrics)}'
                 )
-        chosen = {name: report.metrics[name] for name in self.only}
-        return replace(report, metrics=chosen, headline=self.only)
+        metrics = {name: report.metrics[name] for name in self.only}
+        return replace(report, metrics=metrics, headline=self.only)
 
 
 def _require(holds: bool, name: str, value: object, what: str) -> None:

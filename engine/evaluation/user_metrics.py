@@ -1,8 +1,8 @@
-"""Metrics that users add: plain functions in files of their own, which know nothing of this evaluator.
+"""Metrics that users add: plain functions in files of their own, which need not know this evaluator.
 
-A function is given the arrays that its parameters are named after, `ids` and `class_names` too; its other
+A function's parameters name the arrays that it takes; `ids` and `class_names` may be among them. Its other
 parameters are its settings. It returns a score for each example, [n], whose mean is the metric, or one number
-for all of them. docs/metrics.md has examples.
+for all examples. docs/metrics.md has examples.
 """
 
 import inspect
@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,25 @@ from engine.errors import UserError
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
-from engine.outputs import kind as kinds
-from engine.outputs import outputs, subset
+from engine.outputs import kind_folders, subset
+from engine.outputs.contents import fingerprint
 from engine.outputs.outputs import Outputs
 
 Function = Callable[..., Any]
-ARRAYS = {name for kind in kinds.KINDS.values() for name in kind.arrays}
 
 
 def add(report: Report, functions: Sequence[Function]) -> Report:
-    """Returns a report that tells these metrics too, and of each example its score.
+    """Returns a report with these metrics too, and with each example's score.
 
     Raises:
-      UserError: a function cannot be told from another metric, fails, or returns what is no score.
+      UserError: a function has the name of another metric, fails, or returns something that is not a score.
     """
     for function in functions:
-        report = _added(report, function)
+        report = _add(report, function)
     return report
 
 
-def _added(report: Report, function: Function) -> Report:
+def _add(report: Report, function: Function) -> Report:
     name = _name(function)
     if name in report.metrics or name in report.tables['per_example'].columns:
         raise UserError(
@@ -49,7 +49,7 @@ def _added(report: Report, function: Function) -> Report:
     scores = _scores(function, report.outputs)
     if scores.ndim:
         resamples = _means(scores, report.bootstrap)
-        report = replace(report, tables={**report.tables, 'per_example': _with(report, name, scores)})
+        report = replace(report, tables={**report.tables, 'per_example': _join(report, name, scores)})
     else:
         resamples = _resampled(function, report.outputs, report.bootstrap)
     interval = report.bootstrap.interval(resamples).tolist()
@@ -66,7 +66,7 @@ def _added(report: Report, function: Function) -> Report:
 def definition(function: Function) -> Definition:
     """Returns what the docstring says: its first paragraph, `Unit: ...`, and whether lower is better.
 
-    Its source is the function's name and the sha256 of its file.
+    The source is the function's name and the sha256 of its file.
     """
     text = inspect.getdoc(_plain(function)) or ''
     unit = re.search(r'\bUnit: ([^.\n]+)', text)
@@ -88,16 +88,16 @@ def place(function: Function) -> str:
 
 def check(functions: Sequence[Any]) -> None:
     """Raises `UserError` unless all are plain functions."""
-    for each in functions:
-        if not inspect.isfunction(_plain(each)):
+    for function in functions:
+        if not inspect.isfunction(_plain(function)):
             raise UserError(
-                f'Evaluator.metrics holds {each!r}, which is no plain function. Write one, and name it '
-                'without calling it: Evaluator.metrics = [@module.function].'
+                f'Evaluator.metrics holds {function!r}, which is not a plain function. Write one, and name '
+                'it without calling it: Evaluator.metrics = [@module.function].'
             )
 
 
 def _plain(function: Any) -> Any:
-    """Returns the function itself, without what Gin wraps around it."""
+    """Returns the function itself, without Gin's wrapper."""
     return inspect.unwrap(function) if callable(function) else function
 
 
@@ -108,58 +108,67 @@ def _name(function: Function) -> str:
 def _source(function: Function) -> str:
     plain = _plain(function)
     path = Path(plain.__code__.co_filename)
-    named = f'{plain.__module__}.{plain.__qualname__}'
-    return f'{named}, sha256 {outputs.fingerprint(path)["sha256"]}' if path.is_file() else named
+    name = f'{plain.__module__}.{plain.__qualname__}'
+    return f'{name}, sha256 {fingerprint(path).sha256}' if path.is_file() else name
 
 
 # Scores.
 
 
-def _scores(function: Function, found: Outputs) -> np.ndarray:
-    """Returns what a function says: a score for each example, [n], or one number, []."""
-    where, n = f'{place(function)}: {_name(function)}', len(found.ids)
-    scores = _called(function, found)
+def _scores(function: Function, outputs: Outputs) -> np.ndarray:
+    """Returns the scores by a function: one for each example, [n], or one number, []."""
+    where, n = f'{place(function)}: {_name(function)}', len(outputs.ids)
+    scores = _call(function, outputs)
     if scores.dtype.kind not in 'biuf' or scores.shape not in ((n,), ()):
         raise UserError(
-            f'{where} returned {scores.dtype} {list(scores.shape)}, where a number for each of the {n} '
-            f'examples, [{n}], is needed, or one for all of them.'
+            f'{where} returned {scores.dtype} {list(scores.shape)}, but a number for each of the {n} '
+            f'examples, [{n}], or one for all of them is needed.'
         )
     bad = np.flatnonzero(~np.isfinite(scores))
     if bad.size:
-        of = f' for {bad.size} of {n} examples, the first of them {found.ids[bad[0]]!r}' * scores.ndim
+        of = f' for {bad.size} of {n} examples, the first of them {outputs.ids[bad[0]]!r}' * scores.ndim
         raise UserError(f'{where} returned {scores.ravel()[bad[0]]}{of}.')
     return scores
 
 
-def _called(function: Function, found: Outputs) -> np.ndarray:
-    arguments = _arguments(function, found)
+def _call(function: Function, outputs: Outputs) -> np.ndarray:
+    arguments = _arguments(function, outputs)
     try:
         return np.asarray(function(**arguments))
     except (Exception, SystemExit) as error:
-        # Gin adds where it was called from, in further lines.
+        # Gin adds, in further lines, where the function was called.
         what = f'{_name(function)} failed: {type(error).__name__}: {error}'.partition('\n')[0]
         file = _plain(function).__code__.co_filename
-        lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == file]
-        if not lines:  # it was not even begun
-            what += f'. It is given {", ".join(arguments)}; bind the others, or give them defaults.'
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
+        ]
+        if not lines:  # the function did not even begin
+            what += f'. It gets {", ".join(arguments)}; bind the others, or give them defaults.'
         raise UserError(f'{file}:{lines[-1]}: {what}' if lines else f'{place(function)}: {what}') from error
 
 
-def _arguments(function: Function, found: Outputs) -> Mapping[str, Any]:
-    """Returns what the outputs have of a function's parameters."""
-    there: Mapping[str, Any] = {**found.arrays, 'ids': found.ids, 'class_names': found.class_names}
+def _arguments(function: Function, outputs: Outputs) -> Mapping[str, Any]:
+    """Returns the function's parameters that the outputs hold."""
+    known: Mapping[str, Any] = {
+        **{name: np.asarray(array) for name, array in outputs.arrays.items()},
+        'ids': outputs.ids,
+        'class_names': outputs.class_names,
+    }
     parameters = inspect.signature(_plain(function)).parameters
     for name, parameter in parameters.items():
-        if name in ARRAYS - there.keys() and parameter.default is parameter.empty:
+        if name in _declared() - known.keys() and parameter.default is parameter.empty:
             raise UserError(
-                f'{place(function)}: {_name(function)} takes {name}, and {found.folder} holds only '
-                f'{", ".join(found.arrays)}. If it is a truth, give it by --labels.'
+                f'{place(function)}: {_name(function)} takes {name}, and {outputs.folder} holds only '
+                f'{", ".join(outputs.arrays)}. If these are labels, give them by --labels.'
             )
-    return {
-        name: np.asarray(there[name]) if name in ARRAYS else there[name]
-        for name in parameters
-        if name in there
-    }
+    return {name: known[name] for name in parameters if name in known}
+
+
+@cache
+def _declared() -> frozenset[str]:
+    """Returns the names of all arrays that some kind declares."""
+    kinds = map(kind_folders.declaration, kind_folders.names())
+    return frozenset(name for kind in kinds for name in kind.arrays)
 
 
 # Intervals.
@@ -171,34 +180,34 @@ def _means(scores: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
     return bootstrap.sums(features, len(scores))['scores'][:, 0] / len(scores)
 
 
-def _resampled(function: Function, found: Outputs, bootstrap: Bootstrap) -> np.ndarray:
-    """Returns what a function says of each resample, f64 [resamples]; it may be NaN for some."""
-    needed = _needed(function, found)
-    resamples = np.array([float(_called(function, each)) for each in _resamples(needed, bootstrap)])
-    if not np.isfinite(resamples).any():
+def _resampled(function: Function, outputs: Outputs, bootstrap: Bootstrap) -> np.ndarray:
+    """Returns a function's number for each resample, f64 [resamples]; it may be NaN for some."""
+    needed = _needed(function, outputs)
+    numbers = np.array([float(_call(function, resample)) for resample in _resamples(needed, bootstrap)])
+    if not np.isfinite(numbers).any():
         raise UserError(f'{place(function)}: {_name(function)} is finite for none of the resamples.')
-    return np.where(np.isfinite(resamples), resamples, np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _needed(function: Function, found: Outputs) -> Outputs:
-    """Returns the outputs without arrays that a function does not take, so that these are not resampled."""
-    parameters, fields = inspect.signature(_plain(function)).parameters, kinds.KINDS[found.kind].arrays
-    taken = {name for name in found.arrays if name in parameters or fields[name].below == 'n'}
-    return replace(found, arrays={name: np.asarray(found.arrays[name]) for name in taken})
+def _needed(function: Function, outputs: Outputs) -> Outputs:
+    """Returns the outputs without the arrays that a function does not take, to resample fewer."""
+    names = {*inspect.signature(_plain(function)).parameters, *kind_folders.declaration(outputs.kind).owners}
+    taken = {name: np.asarray(array) for name, array in outputs.arrays.items() if name in names}
+    return replace(outputs, arrays=taken)
 
 
-def _resamples(found: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:
-    """Yields examples drawn with replacement: the same of all outputs with as many, so that they compare."""
-    random, n = np.random.default_rng(bootstrap.seed), len(found.ids)
+def _resamples(outputs: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:
+    """Yields examples drawn with replacement: the same for all outputs of as many, so that they compare."""
+    random, n = np.random.default_rng(bootstrap.seed), len(outputs.ids)
     for _ in range(bootstrap.resamples):
-        yield subset.take(found, random.integers(n, size=n))
+        yield subset.take(outputs, random.integers(n, size=n))
 
 
 # The table.
 
 
-def _with(report: Report, name: str, scores: np.ndarray) -> pd.DataFrame:
-    """Returns the scores of each example with one more."""
+def _join(report: Report, name: str, scores: np.ndarray) -> pd.DataFrame:
+    """Returns the table of examples with one more score."""
     return report.tables['per_example'].join(
         pd.Series(scores, pd.Index(report.outputs.ids, name='id'), name=name)
     )

@@ -1,12 +1,16 @@
-"""The kinds of outputs: which arrays each holds, and the check that they are so. Imports NumPy alone."""
+"""The declaration of a kind of outputs: its arrays, and how a task's predictions become them.
 
-from collections.abc import Iterable, Mapping
+A kind is a folder: `engine/kinds/<kind>/`, or `research/kinds/<kind>/` in a project. Its `__init__.py`
+declares `KIND` and imports NumPy alone, because training and prediction load it. `evaluate.py` beside it
+evaluates the kind, as `engine.evaluation.kind_evaluation` describes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from engine.errors import UserError, did_you_mean
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -15,9 +19,9 @@ class Field:
 
     Attributes:
       dtype: name of its NumPy dtype.
-      axes: one word per axis: a number is its length; a name is one length throughout the folder.
-        `n` counts the examples and `classes` the classes.
-      below: the axis that the array's values are indices of, if they are indices.
+      axes: one word per axis. A number is the axis's length. Axes of one name have one length in the whole
+        folder: `n` is the number of examples, `classes` that of the classes.
+      below: the axis that the array's values are indices of, or '' if they are not indices.
       also: name of another dtype that the array may have, or ''.
     """
 
@@ -32,131 +36,64 @@ class Field:
         return (self.also, self.dtype) if self.also else (self.dtype,)
 
 
+# An array that no kind declares: any numbers, one row per example.
+FURTHER = Field('', 'n')
+# Thumbnails for people. Every kind whose predictions are made from images declares them.
+INPUTS = {'inputs': Field('uint8', 'n ih iw ic')}
+
+
+def _as_they_are(arrays: Arrays) -> dict[str, np.ndarray]:
+    return dict(arrays)
+
+
 @dataclass(frozen=True)
 class Kind:
     """What outputs of one kind hold.
 
     Attributes:
-      needs: of each group of names, exactly one array must be there. The others, the truth, may be missing.
-      arrays: every array that may stand in the folder.
+      arrays: the kind's arrays by name. A folder may hold further arrays of n rows, for metrics of its own.
+      needs: groups of names. Exactly one array of each group must be there; all other arrays may be missing.
+      from_data: names of the arrays that the data state, such as labels. No model may change them.
+      pack: makes these arrays from a task's predictions and labels, each [n, ...] on arrival.
+      table: makes the columns of predictions.csv from arrays, ids and class names; None if there is none.
+      agreement: returns how well predictions agree with labels, for the checks of an experiment: 1 if they
+        are the same, 0 or less if they have nothing in common. None if the kind has no labels.
     """
 
-    needs: tuple[tuple[str, ...], ...]
     arrays: Mapping[str, Field]
+    needs: tuple[tuple[str, ...], ...]
+    from_data: tuple[str, ...] = ()
+    pack: Callable[[Arrays], dict[str, np.ndarray]] = _as_they_are
+    table: Callable[[Arrays, Sequence[str], Sequence[str]], dict[str, Sequence[str]]] | None = None
+    agreement: Callable[[Arrays, Arrays], float] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The optional arrays that state what is true of each example; () if the kind has none."""
+        needed = {name for group in self.needs for name in group}
+        labels = tuple(name for name in self.from_data if name not in needed)
+        return labels if any('n' in (self.rows(name), self.arrays[name].below) for name in labels) else ()
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The arrays that state of which example each row of their first axis is, such as that of a box."""
+        return tuple(name for name, field in self.arrays.items() if field.below == 'n')
+
+    def field(self, name: str) -> Field:
+        """Returns the declaration of an array, `FURTHER` if there is none."""
+        return self.arrays.get(name, FURTHER)
+
+    def rows(self, name: str) -> str:
+        """Returns the first axis of an array."""
+        return self.field(name).axes.split()[0]
 
 
-# Of any kind that is predicted from pictures, these, small: for people, who look for what went wrong.
-INPUTS = {'inputs': Field('uint8', 'n ih iw ic')}
-
-KINDS: Mapping[str, Kind] = {
-    'classification': Kind(
-        needs=(('logits', 'probabilities'),),
-        arrays={
-            'logits': Field('float32', 'n classes', also='float16'),
-            'probabilities': Field('float32', 'n classes', also='float16'),
-            'labels': Field('int32', 'n', below='classes'),
-            **INPUTS,
-        },
-    ),
-    'segmentation': Kind(
-        needs=(('masks',),),
-        arrays={
-            'masks': Field('uint8', 'n h w', below='classes'),
-            'targets': Field('uint8', 'n h w', below='classes'),
-            **INPUTS,
-        },
-    ),
-    'detection': Kind(
-        needs=(('boxes',), ('scores',), ('classes',), ('example',)),
-        arrays={
-            'boxes': Field('float32', 'm 4'),
-            'scores': Field('float32', 'm'),
-            'classes': Field('int32', 'm', below='classes'),
-            'example': Field('int32', 'm', below='n'),
-            'target_boxes': Field('float32', 't 4'),
-            'target_classes': Field('int32', 't', below='classes'),
-            'target_example': Field('int32', 't', below='n'),
-            **INPUTS,
-        },
-    ),
-    'image': Kind(
-        needs=(('images',),),
-        arrays={'images': Field('uint8', 'n h w c'), 'targets': Field('uint8', 'n h w c'), **INPUTS},
-    ),
-    'generation': Kind(
-        needs=(('samples',), ('features',)),
-        arrays={
-            'samples': Field('uint8', 'n h w c'),
-            'features': Field('float32', 'n d'),
-            'reference_features': Field('float32', 'r d'),
-        },
-    ),
-    'language': Kind(
-        needs=(('log_probs',), ('lengths',)),
-        arrays={'log_probs': Field('float32', 'n'), 'lengths': Field('int32', 'n')},
-    ),
-    'regression': Kind(
-        needs=(('values',),),
-        arrays={'values': Field('float32', 'n d'), 'targets': Field('float32', 'n d'), **INPUTS},
-    ),
-}
-
-_AXES = {'n': 'the number of ids', 'classes': 'the number of classes'}
-
-
-def check(folder: Path, kind: str, arrays: Mapping[str, np.ndarray], examples: int, classes: int) -> None:
-    """Checks that outputs are what their kind states: names, dtypes, shapes and indices.
+def explained_variance(predictions: np.ndarray, targets: np.ndarray) -> float:
+    """Returns the share of the targets' variance that predictions explain: 1 if they are equal.
 
     Args:
-      folder: where the outputs lie, for the message.
-      kind: a key of `KINDS`, or else a mistake.
-      arrays: name to array.
-      examples: number of ids.
-      classes: number of class names, or 0 where there are none.
-
-    Raises:
-      UserError: names the folder and the array.
+      predictions: numbers [n, ...].
+      targets: numbers of the same shape.
     """
-    if kind not in KINDS:
-        raise UserError(f'{folder}: unknown kind of outputs {kind!r:.100}. {did_you_mean(kind, KINDS)}')
-    _check_names(folder, kind, arrays)
-    fields = KINDS[kind].arrays
-    lengths = {'n': examples} | ({'classes': classes} if classes else {})
-    for name, array in arrays.items():
-        _check_array(f'{folder}: {name}.npy', array, fields[name], lengths)
-    for name, array in arrays.items():
-        _check_indices(f'{folder}: {name}.npy', array, lengths.get(fields[name].below))
-
-
-def _check_names(folder: Path, kind: str, names: Iterable[str]) -> None:
-    names = set(names)
-    for name in sorted(names - set(KINDS[kind].arrays)):
-        raise UserError(f'{folder}: {kind} has no array {name!r}. {did_you_mean(name, KINDS[kind].arrays)}')
-    for group in KINDS[kind].needs:
-        if len(names.intersection(group)) != 1:
-            needed = ' or '.join(repr(each) for each in group)
-            got = ', '.join(sorted(names)) or 'none'
-            raise UserError(f'{folder}: {kind} needs one array {needed}; the arrays are: {got}.')
-
-
-def _check_array(where: str, array: np.ndarray, field: Field, lengths: dict[str, int]) -> None:
-    """Checks dtype and shape; `lengths`, of the axes known so far, gains those that this array tells."""
-    # Not by name: an array in the other byte order has the same one.
-    if array.dtype not in map(np.dtype, field.dtypes):
-        raise UserError(f'{where} holds {array.dtype}, where {" or ".join(field.dtypes)} is needed.')
-    axes = field.axes.split()
-    mismatch = f'{where} has shape {list(array.shape)}, where [{", ".join(axes)}] is needed'
-    if array.ndim != len(axes):
-        raise UserError(f'{mismatch}.')
-    for axis, size in zip(axes, array.shape, strict=True):
-        expected = int(axis) if axis.isdigit() else lengths.setdefault(axis, size)
-        if size != expected:
-            raise UserError(f'{mismatch} and {_AXES.get(axis, axis)} is {expected}.')
-
-
-def _check_indices(where: str, array: np.ndarray, limit: int | None) -> None:
-    if limit is None or not array.size:
-        return
-    for value in (int(array.min()), int(array.max())):
-        if not 0 <= value < limit:
-            raise UserError(f'{where} holds {value}, where only 0 to {limit - 1} have a meaning.')
+    errors = predictions.astype(np.float64) - targets
+    return float(1 - np.mean(errors**2) / max(np.var(targets.astype(np.float64)), 1e-12))

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from jax.sharding import Mesh
 
-from engine import sharding
+from engine import outputs, sharding
 from engine.datasets.reading.dataset import Examples
 from engine.interfaces import State
-from engine.outputs import kind as kinds
-from engine.outputs import outputs
+from engine.outputs import kind_folders
 from engine.prediction.pictures import pictures
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
@@ -72,7 +71,7 @@ def predict(
 
 def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
     description = experiment.bound.describe()
-    if NAME not in kinds.KINDS[description.kind].arrays:
+    if NAME not in kind_folders.declaration(description.kind).arrays:
         return Thumbnails()
     return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
 
@@ -94,21 +93,24 @@ def _write(
     examples, description = experiment.data.split(split), experiment.bound.describe()
     truth = {name: examples.arrays[field] for name, field in description.truth.items()}
     pictured = {name: array for name, array in predicted.items() if name != NAME}
-    meanings = dict(description.predictions) | ({NAME: MEANING} if NAME in predicted else {})
-    truth_meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
+    meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
+    meanings |= {**description.predictions, NAME: MEANING}
+    arrays = kind_folders.declaration(description.kind).pack(predicted | truth)
     outputs.write(
         folder,
-        kind=description.kind,
-        arrays=predicted | truth,
-        ids=examples.ids,
-        meanings=meanings | truth_meanings,
-        class_names=experiment.data.spec.class_names,
-        details={**description.details, **details},
-        project=project(),
-        run=run,
-        step=step,
-        dataset=experiment.data.name,
-        split=split,
+        outputs.Manifest(
+            description.kind,
+            project=project(),
+            run=run,
+            step=step,
+            dataset=experiment.data.name,
+            split=split,
+            class_names=experiment.data.spec.class_names,
+            details={**description.details, **details},
+        ),
+        arrays,
+        examples.ids,
+        {name: meanings.get(name, f'made by the kind {description.kind!r}') for name in arrays},
         files=pictures(pictured, examples.ids),
         overwrite=overwrite,
     )

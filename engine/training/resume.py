@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine import outputs
 from engine.errors import UserError
-from engine.outputs import outputs
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
 from engine.training.checkpoints import CHECKPOINT_KINDS, Checkpoints

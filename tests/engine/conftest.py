@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.outputs import outputs
+from engine import outputs
 from engine.runs.text_log import logger
 from engine.workspace import REPOSITORY
 from tests.conftest import write_config
@@ -83,11 +83,10 @@ def save(tmp_path: Path):
         ids = [f'example {index}' for index in range(len(logits))]
         outputs.write(
             tmp_path / name,
-            kind='classification',
-            arrays=arrays,
-            ids=ids,
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            **{'dataset': 'animals', 'split': 'test', **more},
+            outputs.Manifest('classification', **{'dataset': 'animals', 'split': 'test', **more}),
+            arrays,
+            ids,
+            dict.fromkeys(arrays, 'of the test'),
         )
         return tmp_path / name
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.outputs import outputs
+from engine import outputs
 
 EXAMPLES, CLASSES = 8, 3
+STATED = {'kind', 'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
 
 
 def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.ndarray]:
@@ -28,16 +29,22 @@ def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.n
 
 def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     """Writes outputs of a kind; `more` goes to `outputs.write`."""
-    found = more.pop('arrays', None) or arrays(kind, seed)
+    written = more.pop('arrays', None) or arrays(kind, seed)
     given: dict[str, Any] = {
         'ids': [f'example {index}' for index in range(EXAMPLES)],
         'class_names': [] if kind in ('image', 'generation', 'language', 'regression') else list('abc'),
-        'meanings': dict.fromkeys(found, 'of the test'),
+        'meanings': dict.fromkeys(written, 'of the test'),
         'dataset': 'noise',
         'split': 'test',
     }
-    outputs.write(folder, kind=kind, arrays=found, **given | more)
+    write_stated(folder, kind=kind, arrays=written, **given | more)
     return folder
+
+
+def write_stated(folder: Path, **given: Any) -> None:
+    """Calls `outputs.write` with a manifest of those keywords that are its attributes."""
+    manifest = {name: given.pop(name) for name in STATED & given.keys()}
+    outputs.write(folder, outputs.Manifest(**manifest), **given)
 
 
 def seal(folder: Path) -> None:

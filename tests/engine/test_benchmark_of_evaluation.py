@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import evaluate
-from engine.outputs import outputs
+from engine import outputs
 from engine.workspace import REPOSITORY
 
 SMALL = evaluate.Sizes((2500, 20), (200, 10), (100, 8), compared_resamples=100, rounds=1)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.outputs import kind as kinds
-from engine.outputs import outputs
+from engine import outputs
+from engine.outputs import kind_folders
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
 from tests.engine import sample_outputs
@@ -65,11 +65,11 @@ def test_the_pins_are_those_of_training() -> None:
 
 
 def test_outputs_of_every_kind_are_evaluated(python: Path, tmp_path: Path) -> None:
-    for kind in kinds.KINDS:
+    for kind in kind_folders.names():
         sample_outputs.write(tmp_path / 'it' / kind, kind)
     binding = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
     script(python, 'eval.sh', tmp_path / 'it', f'--output={tmp_path}/results', f'--gin_bindings={binding}')
-    for kind in kinds.KINDS:
+    for kind in kind_folders.names():
         metrics = json.loads((tmp_path / 'results' / kind / 'metrics.json').read_text())
         assert (metrics['kind'], metrics['bootstrap']['resamples']) == (kind, 100)
         assert (tmp_path / 'results' / kind / 'per_example.csv').is_file()
@@ -87,10 +87,10 @@ for folder in sys.argv[1:]:
 
 def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path) -> None:
     """In one process, for starting takes longer than comparing."""
-    for kind in kinds.KINDS:
+    for kind in kind_folders.names():
         for seed in (0, 1):
             sample_outputs.write(tmp_path / kind / str(seed), kind, seed)
-    folders = [tmp_path / kind for kind in kinds.KINDS]
+    folders = [tmp_path / kind for kind in kind_folders.names()]
     subprocess.run([python, '-W', 'error', '-c', COMPARE, *folders], cwd=REPOSITORY, check=True)
     for folder in folders:
         assert {row['outputs'] for row in read_rows(folder.with_suffix('.csv'))} == {'0', '1'}

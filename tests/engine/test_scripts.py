@@ -21,6 +21,8 @@ PROGRAMS = {
     'train': 'train',
     'predict': 'predict',
     'eval': 'evaluate',
+    'export': 'export',
+    'check_outputs': 'check_outputs',
     'compare': 'compare',
     'check': 'check',
     'dataset': 'dataset',

@@ -10,7 +10,8 @@ from engine.checks.memorisation import memory
 from engine.checks.subject import Arrays, Subject, rows, shuffled
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID
-from engine.outputs import kind
+from engine.outputs import kind_folders
+from engine.outputs.check_arrays import check
 
 # Of the largest value, for numbers; of all elements, for classes and pixels, of which rounding may tip a few.
 NUMBERS, ELEMENTS = 1e-4, 1e-3
@@ -96,7 +97,7 @@ def outputs(subject: Subject) -> Finding:
         not wrong,
         '; '.join(wrong) or f'{subject.description.kind}: {shapes}',
         'If they are all the same, the input is lost on its way: a dead ReLU, weights that are zero, a mean '
-        'over the wrong axis. What each kind of outputs holds stands in engine/outputs/kind.py.',
+        'over the wrong axis. What each kind of outputs holds stands in engine/kinds/<kind>/__init__.py.',
     )
 
 
@@ -109,8 +110,9 @@ def _is_field(subject: Subject, array: np.ndarray) -> bool:
 def _misfits(subject: Subject, predicted: Arrays, truth: Arrays) -> list[str]:
     classes = len(subject.experiment.data.spec.class_names)
     count = subject.experiment.batch_size
+    kind = subject.description.kind
     try:
-        kind.check(Path('outputs'), subject.description.kind, predicted | truth, count, classes)
+        check(Path('outputs'), kind, kind_folders.declaration(kind).pack(predicted | truth), count, classes)
     except UserError as misfit:
         return [str(misfit)]
     return []

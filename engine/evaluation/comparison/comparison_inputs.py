@@ -8,25 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import files
+from engine import files, outputs
 from engine.errors import UserError, did_you_mean
-from engine.outputs import outputs, subset
+from engine.outputs import kind_folders, subset
 from engine.outputs.outputs import Outputs
 from engine.run_reader import settings
 from engine.run_reader.settings import Settings
 
 CONFIG, ENVIRONMENT, UNCOMMITTED = 'config.gin', 'environment.json', 'uncommitted.diff'
 EXTRACTOR = 'extractor_sha256'  # the detail that identifies what computed the features of generated outputs
-# Arrays of all kinds that belong to the data. They are the same for every method.
-_TRUTHS = (
-    'labels',
-    'targets',
-    'lengths',
-    'reference_features',
-    'target_boxes',
-    'target_classes',
-    'target_example',
-)
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,7 @@ class ComparisonInput:
     @property
     def seed(self) -> str:
         """The seed, from the run or from the details of the outputs; '' if unknown."""
-        return self.settings.seed if self.settings else self.outputs.manifest['details'].get('seed', '')
+        return self.settings.seed if self.settings else self.outputs.manifest.details.get('seed', '')
 
 
 def find(paths: Iterable[str | Path], split: str) -> list[ComparisonInput]:
@@ -122,7 +112,7 @@ def _in(folder: Path, split: str) -> list[ComparisonInput]:
     if (folder / CONFIG).is_file():
         return [read(_of_run(folder, split))]
     source = read(folder)
-    return [source] if source.outputs.split in ('', split) else []
+    return [source] if source.outputs.manifest.split in ('', split) else []
 
 
 def _of_run(run: Path, split: str) -> Path:
@@ -199,13 +189,13 @@ def _check_same_task(first: Outputs, other: Outputs) -> None:
             f'{first.folder} has {first.classes} classes and {other.folder} {other.classes}. '
             'Compare outputs of the same classes.'
         )
-    one, two = (saved.manifest['details'].get(EXTRACTOR) for saved in (first, other))
+    one, two = (saved.manifest.details.get(EXTRACTOR) for saved in (first, other))
     if one != two:
         raise UserError(
             f'the features of {first.folder} and {other.folder} come from different extractors: {EXTRACTOR} '
             f'is {one} and {two}. Their distances cannot be compared. Save features of the same extractor.'
         )
-    for name in _TRUTHS:
+    for name in kind_folders.declaration(first.kind).from_data:
         if name in first.arrays and name in other.arrays:
             _check_same(name, first, other)
 

@@ -21,7 +21,7 @@ def footnotes(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> 
 def _on_values(methods: Sequence[Method]) -> str:
     outputs = [source.outputs for method in methods for source in method.inputs]
     examples = len(outputs[0].ids)
-    totals = {saved.manifest['examples'] for saved in outputs} - {examples}
+    totals = {saved.manifest.examples for saved in outputs} - {examples}
     sentences = [f'{examples} examples, the same for all']
     sentences[0] += f', cut from as many as {max(totals)}.' if totals else '.'
     if any(len(method.reports) == 1 for method in methods):

@@ -110,7 +110,7 @@ def share_log_loss(methods: Sequence[Method]) -> bool:
 def _identity(source: ComparisonInput) -> object:
     """Returns what outputs of the same method have in common."""
     if source.settings is None:
-        details = source.outputs.manifest['details']
+        details = source.outputs.manifest.details
         return details.get('method', source.folder)
     settings = frozenset(source.settings.values.items())
     return settings, source.commit, source.outputs.folder.name

@@ -178,7 +178,8 @@ def texts(table: pd.DataFrame, title: str, headline: Metric) -> Figure:
 
 def subject(found: Outputs, bootstrap: Bootstrap) -> str:
     """Returns what a figure shows: dataset, split, number of examples, and how sure the intervals are."""
-    return f'{found.dataset} {found.split}, n = {len(found.ids)}, {bootstrap.percent} intervals'.strip()
+    manifest, count = found.manifest, len(found.ids)
+    return f'{manifest.dataset} {manifest.split}, n = {count}, {bootstrap.percent} intervals'.strip()
 
 
 def _write_numbers(axes: Axes, numbers: np.ndarray, shares: np.ndarray) -> None:

@@ -1,95 +1,86 @@
-"""Truth that comes later: a file beside the outputs, matched by id and used in place of their own."""
+"""Labels that come later: a file beside the outputs, matched by id, that replaces their own labels."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from engine.errors import UserError, nearest
+from engine.evaluation import kind_evaluation
 from engine.evaluation.labels import label_arrays, label_lists
-from engine.kinds.detection import coco
-from engine.outputs import kind, outputs, subset
+from engine.outputs import kind_folders, subset
+from engine.outputs.check_arrays import check
+from engine.outputs.contents import MANIFEST, fingerprint
+from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
-Read = Callable[[Path, Outputs], tuple[Sequence[str], Mapping[str, np.ndarray]]]
+
+def _read_json(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
+    return kind_evaluation.load(outputs.kind).read_json(path, outputs)
+
+
+Read = Callable[[Path, Outputs], tuple[Sequence[str], Arrays]]
 READERS: Mapping[str, Read] = {
     '.csv': label_lists.read,
     '.npz': label_arrays.read,
-    '.json': coco.read,
+    '.json': _read_json,
     '': label_arrays.read_folder,
 }
 
 
-@dataclass(frozen=True)
-class Labelled(Outputs):
-    """Outputs with the truth that a file states.
-
-    Attributes:
-      labels: what was used: the file, its sha256 and that of each array, how many examples, and for how many
-        of them the outputs themselves say otherwise (None: nothing).
-    """
-
-    labels: Mapping[str, Any]
-
-
-def require(found: Outputs, *names: str) -> None:
-    """Raises `UserError` unless outputs hold these arrays, without which nothing can be compared."""
-    for name in names:
-        if name not in found.arrays:
-            raise UserError(
-                f'{found.folder}: no {name}.npy, so there is nothing to compare with. Give the truth with '
-                '--labels, or evaluate a split of which it is known.'
-            )
-
-
-def add(found: Outputs, path: Path, part: bool = False) -> Labelled:
-    """Returns outputs with the truth that a file states; it wins over their own.
+def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
+    """Returns outputs with the labels that a file states, in place of their own.
 
     Args:
-      found: outputs that were read.
+      outputs: the outputs.
       path: a list (`.csv`), arrays (`.npz`), COCO's annotations (`.json`), or another outputs folder.
-      part: whether the file may be about more examples than the outputs.
+      allow_more: whether the file may hold further examples, which are then ignored.
+
+    Returns:
+      The outputs. `external_labels` states the file, its sha256, the sha256 of each array, the number of
+      examples, and for how many of them the outputs' own labels differ (None: they have none).
 
     Raises:
-      UserError: the file is not about the same examples, cannot be read or is no truth of this kind.
+      UserError: the file is about other examples, cannot be read or has no labels of this kind.
     """
-    truths = label_arrays.names(found.kind)
-    if not truths:
-        raise UserError(f'--labels={path}: outputs of kind {found.kind!r} have no truth for each example.')
-    ids, arrays = _reader(path)(path, found)
-    _check_ids(path, ids, found, part)
-    given = subset.of_ids(replace(found, ids=tuple(ids), arrays=arrays), found.ids)
-    predictions = {name: each for name, each in found.arrays.items() if name not in truths}
-    together = {**predictions, **given.arrays}
-    kind.check(path, found.kind, together, len(found.ids), len(found.class_names))
+    names = kind_folders.declaration(outputs.kind).labels
+    if not names:
+        raise UserError(f'--labels={path}: outputs of kind {outputs.kind!r} have no label for each example.')
+    ids, arrays = _reader(path)(path, outputs)
+    _check_ids(path, ids, outputs, allow_more)
+    labels = subset.of_ids(replace(outputs, ids=tuple(ids), arrays=arrays), outputs.ids).arrays
+    predictions = {name: array for name, array in outputs.arrays.items() if name not in names}
+    arrays = {**predictions, **labels}
+    check(path, outputs.kind, arrays, len(outputs.ids), len(outputs.class_names))
     record = {
         'file': str(path),
-        'sha256': outputs.fingerprint(path / outputs.MANIFEST if path.is_dir() else path)['sha256'],
-        'arrays': {name: _sha256(array) for name, array in given.arrays.items()},
-        'examples': len(found.ids),
-        'differing': _differing(found, given),
+        'sha256': fingerprint(path / MANIFEST if path.is_dir() else path).sha256,
+        'arrays': {name: _sha256(array) for name, array in labels.items()},
+        'examples': len(outputs.ids),
+        'differing': _count_differing(outputs, labels),
     }
-    return Labelled(**{**vars(found), 'arrays': together, 'labels': record})
+    return replace(outputs, arrays=arrays, external_labels=record)
 
 
-def said(found: Outputs) -> str:
-    """Returns a sentence on the truth that was given; '' if the outputs have their own."""
-    if not isinstance(found, Labelled):
+def note(outputs: Outputs) -> str:
+    """Returns a sentence on the file that stated the labels; '' if they are the outputs' own."""
+    record = outputs.external_labels
+    if not record:
         return ''
-    differing = found.labels['differing']
-    more = f'; those of {found.folder} itself differ for {differing} of them and were not used'
-    return f'labels: {found.labels["file"]}, {len(found.ids)} examples{more * bool(differing)}'
+    more = (
+        f'; the labels in {outputs.folder} itself differ for {record["differing"]} of them and were not used'
+    )
+    return f'labels: {record["file"]}, {len(outputs.ids)} examples{more * bool(record["differing"])}'
 
 
 def _reader(path: Path) -> Read:
     ending = '' if path.is_dir() else path.suffix.lower()
     if not path.exists():
-        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        close = nearest(path.name, beside)
+        names = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+        close = nearest(path.name, names)
         hint = f' Did you mean {path.with_name(close[0])}?' if close else ''
         raise UserError(f'--labels={path}: no such file.{hint}')
     if ending not in READERS or (not ending and path.is_file()):
@@ -100,28 +91,28 @@ def _reader(path: Path) -> Read:
 # Ids.
 
 
-def _check_ids(path: Path, ids: Sequence[str], found: Outputs, part: bool) -> None:
-    """Raises `UserError` unless each example of the outputs is there once, and unless `part` nothing else."""
-    doubled = [each for each, count in Counter(ids).items() if count > 1]
-    if doubled:
-        raise UserError(f'{path}: {_shown(doubled)} twice or more. Give each example once.')
-    given, wanted = set(ids), set(found.ids)
+def _check_ids(path: Path, ids: Sequence[str], outputs: Outputs, allow_more: bool) -> None:
+    """Raises `UserError` unless the file has each example once, and no others unless `allow_more`."""
+    duplicates = [identity for identity, count in Counter(ids).items() if count > 1]
+    if duplicates:
+        raise UserError(f'{path}: {_shown(duplicates)} occurs more than once. Give each example once.')
+    given, wanted = set(ids), set(outputs.ids)
     if not given & wanted:
         raise UserError(
-            f'{path} has none of the {len(wanted)} examples of {found.folder}: it has {ids[0]!r} and others '
-            f'where {found.ids[0]!r} and others are wanted. Give the list of the same split.'
+            f'{path} has none of the {len(wanted)} examples of {outputs.folder}: it has {ids[0]!r} and '
+            f'others instead of {outputs.ids[0]!r} and others. Give the list of the same split.'
         )
-    missing = [each for each in found.ids if each not in given]
+    missing = [identity for identity in outputs.ids if identity not in given]
     if missing:
         raise UserError(
-            f'{path} lacks {_shown(missing)} of {found.folder}.{_hint(missing[0], given - wanted)} '
+            f'{path} lacks {_shown(missing)} of {outputs.folder}.{_hint(missing[0], given - wanted)} '
             'Give the labels of all examples.'
         )
-    unknown = [each for each in ids if each not in wanted]
-    if unknown and not part:
+    unknown = [identity for identity in ids if identity not in wanted]
+    if unknown and not allow_more:
         raise UserError(
-            f'{path} has {_shown(unknown)} that {found.folder} lacks: scores would be of a part of that list '
-            'alone. Predict the rest too, or take these out of the list.'
+            f'{path} has {_shown(unknown)} that {outputs.folder} lacks, so only a part of that list would be '
+            'scored. Predict the others too, or take these out of the list.'
         )
 
 
@@ -132,7 +123,7 @@ def _shown(ids: Sequence[str]) -> str:
 
 def _hint(name: str, candidates: Iterable[str]) -> str:
     close = nearest(name, candidates, count=1)
-    return f' The nearest in it that {name!r} could be is {close[0]!r}.' if close else ''
+    return f' The nearest id in it is {close[0]!r}.' if close else ''
 
 
 # The record.
@@ -142,22 +133,26 @@ def _sha256(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def _differing(found: Outputs, given: Outputs) -> int | None:
-    """Returns for how many examples the truths differ; None where there is only one of them."""
-    own = {name: array for name, array in found.arrays.items() if name in given.arrays}
-    if own.keys() != given.arrays.keys():
+def _count_differing(outputs: Outputs, labels: Arrays) -> int | None:
+    """Returns for how many examples the outputs' own labels differ; None if they have none."""
+    own = {name: array for name, array in outputs.arrays.items() if name in labels}
+    if own.keys() != labels.keys():
         return None
-    facts = [_facts(subset.of_ids(replace(found, arrays=each), found.ids)) for each in (own, given.arrays)]
-    return len({example for example, _ in facts[0] ^ facts[1]})
+    first, second = (
+        _facts(subset.of_ids(replace(outputs, arrays=arrays), outputs.ids)) for arrays in (own, labels)
+    )
+    return len({example for example, _ in first ^ second})
 
 
-def _facts(found: Outputs) -> set[tuple[int, tuple[str, ...]]]:
-    """Returns each row of the truth with its example, by digests: masks are large."""
-    fields = kind.KINDS[found.kind].arrays
-    owner = next((array for name, array in found.arrays.items() if fields[name].below == 'n'), None)
-    facts = zip(*found.arrays.values(), strict=True)
-    examples = range(len(found.ids)) if owner is None else owner.tolist()
+def _facts(outputs: Outputs) -> set[tuple[int, tuple[str, ...]]]:
+    """Returns the labels of each example, or of each of its boxes, as digests because masks are large."""
+    owners = [
+        outputs.arrays[name]
+        for name in kind_folders.declaration(outputs.kind).owners
+        if name in outputs.arrays
+    ]
+    examples = owners[0].tolist() if owners else range(len(outputs.ids))
     return {
-        (example, tuple(_sha256(each) for each in fact))
-        for example, fact in zip(examples, facts, strict=True)
+        (example, tuple(map(_sha256, labels)))
+        for example, *labels in zip(examples, *outputs.arrays.values(), strict=True)
     }

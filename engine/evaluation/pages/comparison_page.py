@@ -8,10 +8,11 @@ from functools import partial
 import pandas as pd
 
 from engine import files
+from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison import comparison_table
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.comparison.ranking import Rank
-from engine.evaluation.pages import gallery, parts
+from engine.evaluation.pages import parts
 from engine.evaluation.pages.disagreements import disagreements
 from engine.evaluation.results.metric import Metric
 from engine.render import markup
@@ -22,7 +23,6 @@ from engine.render.table import BEST, TIED, Cell, Table
 from engine.run_reader import logs
 from engine.run_reader.summary import Runs
 
-CLASS_SCORES = {'classification': 'f1', 'segmentation': 'iou', 'detection': 'ap'}
 SAMPLES = 36  # generated pictures of a method, the first ones
 
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
@@ -59,7 +59,9 @@ _FOOT = '<footer>Made by <code>scripts/compare.sh --format=html</code> from save
 
 def _title(methods: Sequence[Method]) -> str:
     outputs = methods[0].inputs[0].outputs
-    return f'{len(methods)} methods, {outputs.dataset or outputs.kind} {outputs.split}'.strip()
+    return (
+        f'{len(methods)} methods, {outputs.manifest.dataset or outputs.kind} {outputs.manifest.split}'.strip()
+    )
 
 
 def _head(methods: Sequence[Method], title: str) -> str:
@@ -131,7 +133,7 @@ def _rows(methods: Sequence[Method], names: Sequence[str], metric: str) -> list[
 
 def _per_class(methods: Sequence[Method], names: Sequence[str]) -> str:
     """Returns the score of each class by each method, the mean over its seeds."""
-    score = CLASS_SCORES.get(methods[0].reports[0].outputs.kind, '')
+    score = kind_evaluation.load(methods[0].reports[0].outputs.kind).class_score
     scores = [[report.tables.get('per_class') for report in method.reports] for method in methods]
     first = scores[0][0]
     if not score or not all(_has_same_classes(table, first) for seeds in scores for table in seeds):
@@ -159,11 +161,12 @@ def _has_same_classes(table: pd.DataFrame | None, first: pd.DataFrame | None) ->
 def _samples(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
     """Returns the samples that each method's first seed generated; nothing for other kinds."""
     outputs = [method.reports[0].outputs for method in methods]
-    if outputs[0].kind != 'generation':
-        return []
+    evaluation = kind_evaluation.load(outputs[0].kind)
+    samples = [''.join(evaluation.samples(saved, SAMPLES)) for saved in outputs]
     return [
-        f'<h3>{markup.escaped(name)}</h3><div class="sheet">{"".join(gallery.samples(saved, SAMPLES))}</div>'
-        for name, saved in zip(names, outputs, strict=True)
+        f'<h3>{markup.escaped(name)}</h3><div class="sheet">{cards}</div>'
+        for name, cards in zip(names, samples, strict=True)
+        if cards
     ]
 
 
@@ -177,7 +180,7 @@ def _runs(methods: Sequence[Method]) -> Runs:
 def _outputs(methods: Sequence[Method]) -> str:
     """Returns a table of the outputs that were compared."""
     rows = [
-        [saved.folder, source.commit, source.seed, saved.step, len(saved.ids)]
+        [saved.folder, source.commit, source.seed, saved.manifest.step, len(saved.ids)]
         for method in methods
         for source in method.inputs
         for saved in [source.outputs]

@@ -4,36 +4,28 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison.methods import Method
-from engine.evaluation.pages import gallery
 from engine.evaluation.results.report import Report
 from engine.render import markup, pictures
 from engine.render import table as tables
 from engine.render.table import Table
 
-# By which column of `per_example` examples are compared, and whether more of it is better.
-SCORES = {
-    'classification': ('log_loss', False),
-    'segmentation': ('mean_iou', True),
-    'detection': ('found_share', True),
-    'image': ('psnr', True),
-    'language': ('bits_per_byte', False),
-    'regression': ('squared_error', False),
-}
 SHOWN = 12  # examples that one method is better on
 
 
 def disagreements(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
     """Returns markup: the examples on which either of the first two methods, by its first seed, is better."""
-    kind = methods[0].reports[0].outputs.kind
-    if len(methods) < 2 or kind not in SCORES:
-        return []
-    column, more_is_better = SCORES[kind]
     reports = [method.reports[0] for method in methods[:2]]
+    evaluation = kind_evaluation.load(reports[0].outputs.kind)
+    score = evaluation.example_score
+    if len(methods) < 2 or not score:
+        return []
+    column = score.column
     first, second = (pd.Series(report.tables['per_example'][column]) for report in reports)
-    gain = first - second if more_is_better else second - first
+    gain = first - second if score.higher_is_better else second - first
     better = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
-    show = _pictures if gallery.example(reports[0].outputs, 0) else _table
+    show = _pictures if evaluation.pictures(reports[0].outputs, 0) else _table
     return [
         f'<h3>Better by {markup.escaped(name)}</h3>{show(reports, names, gains, column)}'
         for name, gains in zip(names, better, strict=False)
@@ -59,7 +51,7 @@ def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column
     lines, shown = [identity], []
     for report, name in zip(reports, names, strict=False):
         outputs, row = report.outputs, report.tables['per_example'].loc[identity]
-        drawn = gallery.example(outputs, outputs.ids.index(identity))
+        drawn = kind_evaluation.load(outputs.kind).pictures(outputs, outputs.ids.index(identity))
         shown += [picture for picture in drawn if picture not in shown]  # targets once
         prediction = f'{row["prediction"]}, ' if 'prediction' in row else ''
         lines.append(f'{name}: {prediction}{column.replace("_", " ")} {row[column]:.4g}')

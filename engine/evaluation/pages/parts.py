@@ -136,21 +136,21 @@ def words(title: str, markdown: str) -> str:
 
 def files(outputs: Outputs) -> str:
     """Returns a table of the arrays of the outputs, and their details."""
-    stated = outputs.manifest['files']
+    files = outputs.manifest.files
     rows = [
         [
             name,
-            array['dtype'],
-            ' x '.join(map(str, array['shape'])),
-            array['meaning'],
-            Cell(None, markup=f'<code>{markup.escaped(stated[array["file"]]["sha256"][:16])}</code>'),
+            array.dtype,
+            ' x '.join(map(str, array.shape)),
+            array.meaning,
+            Cell(None, markup=f'<code>{markup.escaped(files[array.file].sha256[:16])}</code>'),
         ]
-        for name, array in outputs.manifest['arrays'].items()
+        for name, array in outputs.manifest.arrays.items()
     ]
     table = tables.html(Table.of(['array', 'dtype', 'shape', 'meaning', 'sha256'], rows))
     return markup.section('Outputs', table, _details(outputs))
 
 
 def _details(outputs: Outputs) -> str:
-    table = Table.of(['detail', 'value'], outputs.manifest['details'].items())
+    table = Table.of(['detail', 'value'], outputs.manifest.details.items())
     return tables.html(table, 'long') if table.rows else ''

@@ -30,15 +30,15 @@ def page(report: Report, figures: Mapping[str, Figure]) -> str:
 
 
 def _head(report: Report, run: Origin | None) -> str:
-    outputs = report.outputs
-    name = ' / '.join(filter(None, [outputs.project, outputs.run])) or 'outputs'
-    about = [f'{outputs.dataset} {outputs.split}'.strip(), f'{len(outputs.ids):,} examples', outputs.kind]
-    about += [f'step {outputs.step:,}'] if outputs.step is not None else []
+    manifest, count = report.outputs.manifest, len(report.outputs.ids)
+    name = ' / '.join(filter(None, [manifest.project, manifest.run])) or 'outputs'
+    about = [f'{manifest.dataset} {manifest.split}'.strip(), f'{count:,} examples', manifest.kind]
+    about += [f'step {manifest.step:,}'] if manifest.step is not None else []
     about += [f'{report.bootstrap.percent} intervals'] + ([f'training {run.logs.state}'] if run else [])
     headline = [report.metrics[name] for name in report.headline]
     return (
         f'<header><p class="name">{markup.escaped(name)}</p>'
-        f'<h1>{markup.escaped(outputs.dataset or outputs.kind)} {markup.escaped(outputs.split)}</h1>'
+        f'<h1>{markup.escaped(manifest.dataset or manifest.kind)} {markup.escaped(manifest.split)}</h1>'
         f'<p class="soft">{markup.escaped(" · ".join(filter(None, about)))}</p>'
         f'{parts.tiles(headline)}</header>'
     )

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from engine.evaluation.labels.external_labels import Labelled
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
@@ -48,19 +47,20 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of metrics.json."""
+        manifest = self.outputs.manifest
         return {
             'format': FORMAT,
             'version': VERSION,
-            'kind': self.outputs.kind,
-            'project': self.outputs.project,
-            'run': self.outputs.run,
-            'step': self.outputs.step,
-            'dataset': self.outputs.dataset,
-            'split': self.outputs.split,
+            'kind': manifest.kind,
+            'project': manifest.project,
+            'run': manifest.run,
+            'step': manifest.step,
+            'dataset': manifest.dataset,
+            'split': manifest.split,
             'examples': len(self.outputs.ids),
-            'details': self.outputs.manifest['details'],
-            'files': self.outputs.manifest['files'],
-            'labels': self.outputs.labels if isinstance(self.outputs, Labelled) else None,
+            'details': dict(manifest.details),
+            'files': {name: asdict(entry) for name, entry in manifest.files.items()},
+            'external_labels': self.outputs.external_labels,
             'config': self.config,
             'bootstrap': asdict(self.bootstrap),
             'metrics': {name: metric.as_json() for name, metric in self.metrics.items()},
@@ -68,9 +68,9 @@ class Report:
 
     def title(self) -> str:
         """Returns dataset, split, number of examples and run in one line."""
-        outputs = self.outputs
-        parts = [outputs.dataset, outputs.split, f'{len(outputs.ids)} examples', outputs.project, outputs.run]
-        parts.append('' if outputs.step is None else f'step {outputs.step}')
+        manifest, examples = self.outputs.manifest, len(self.outputs.ids)
+        parts = [manifest.dataset, manifest.split, f'{examples} examples', manifest.project, manifest.run]
+        parts.append('' if manifest.step is None else f'step {manifest.step}')
         return ', '.join(part for part in parts if part)
 
     def table(self) -> Table:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import UserError
-from engine.evaluation.labels import external_labels
+from engine.evaluation.kind_evaluation import require
 from engine.kinds.classification.float16 import widened
 from engine.outputs.outputs import Outputs
 
@@ -55,26 +55,26 @@ class ClassPredictions:
         return np.unique(self.labels)
 
 
-def read_predictions(found: Outputs) -> ClassPredictions:
+def read_predictions(outputs: Outputs) -> ClassPredictions:
     """Takes predictions and labels from outputs of kind `classification`.
 
     Raises:
       UserError: the labels are missing, or the predictions are not finite or no probabilities.
     """
-    external_labels.require(found, 'labels')
-    name = 'logits' if 'logits' in found.arrays else 'probabilities'
-    labels, scores = np.asarray(found.arrays['labels']), found.arrays[name]
+    require(outputs, 'labels')
+    name = 'logits' if 'logits' in outputs.arrays else 'probabilities'
+    labels, scores = np.asarray(outputs.arrays['labels']), outputs.arrays[name]
     read = _in_blocks(_of_logits if name == 'logits' else _of_probabilities, scores, labels)
-    _check_finite(found, name, read['finite'])
+    _check_finite(outputs, name, read['finite'])
     if name == 'probabilities':
-        _check_probabilities(found, read['sums'], read['negative'])
+        _check_probabilities(outputs, read['sums'], read['negative'])
     return ClassPredictions(
         labels=labels,
         predictions=read['predictions'],
         confidences=np.exp(read['best_logs']),
         ranks=read['ranks'],
         log_losses=-read['label_logs'],
-        class_names=found.class_names or tuple(str(index) for index in range(scores.shape[1])),
+        class_names=outputs.class_names or tuple(str(index) for index in range(scores.shape[1])),
     )
 
 
@@ -165,21 +165,21 @@ def _logs(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST))
 
 
-def _check_finite(found: Outputs, name: str, finite: np.ndarray) -> None:
+def _check_finite(outputs: Outputs, name: str, finite: np.ndarray) -> None:
     bad = np.flatnonzero(~finite)
     if bad.size:
         raise UserError(
-            f'{found.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(finite)} examples, '
-            f'the first of them {found.ids[bad[0]]!r}. Look for where the model diverged.'
+            f'{outputs.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(finite)} examples, '
+            f'the first of them {outputs.ids[bad[0]]!r}. Look for where the model diverged.'
         )
 
 
-def _check_probabilities(found: Outputs, sums: np.ndarray, negative: np.ndarray) -> None:
-    tolerance = _TOLERANCES[str(found.arrays['probabilities'].dtype)]
+def _check_probabilities(outputs: Outputs, sums: np.ndarray, negative: np.ndarray) -> None:
+    tolerance = _TOLERANCES[str(outputs.arrays['probabilities'].dtype)]
     bad = np.flatnonzero((np.abs(sums - 1) > tolerance) | negative)
     if bad.size:
         raise UserError(
-            f'{found.folder}: probabilities.npy: those of example {found.ids[bad[0]]!r} sum to '
+            f'{outputs.folder}: probabilities.npy: those of example {outputs.ids[bad[0]]!r} sum to '
             f'{sums[bad[0]]:.4g} or are below 0 ({bad.size} such examples). Write logits.npy instead, or '
             'probabilities that sum to 1.'
         )

@@ -8,7 +8,7 @@ from sklearn import metrics
 from engine.kinds.classification.class_probabilities import ClassPredictions
 
 # Of more classes there is no table of all pairs: nobody would read it, and it grows with their square.
-MOST_CONFUSED = 1000
+MAX_CONFUSION_CLASSES = 1000
 
 
 def indicator(groups: np.ndarray, count: int, values: np.ndarray | None = None) -> sparse.csr_array:

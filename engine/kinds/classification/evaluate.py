@@ -1,20 +1,26 @@
 """How well classes were told apart: accuracy, precision and recall, log loss, calibration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from scipy import sparse, special
 from sklearn import metrics
 
+from engine.errors import UserError
 from engine.evaluation.drawing import figures
+from engine.evaluation.export_forms import Column, Export, class_names, csv
+from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
+from engine.evaluation.labels.label_table import LabelTable, read_classes
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.classification import calibration, class_scores
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
+from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
 DEFINITIONS = {
@@ -64,31 +70,42 @@ DEFINITIONS = {
         'Naeini et al., AAAI 2015; Guo et al., On Calibration of Modern Neural Networks, ICML 2017',
     ),
 }
+_NAME = 'ClassificationEvaluation'
 HEADLINE = ('accuracy', 'balanced_accuracy', 'log_loss', 'calibration_error')
 
 
 @dataclass(frozen=True)
-class Classification:
+class ClassificationEvaluation(KindEvaluation):
     """Evaluates outputs of kind `classification`.
 
     Attributes:
-      top_k: for which k top-k accuracy is told; those below the number of classes are.
-      bins: number of bins of the calibration error.
+      top_k: the k for which top-k accuracy is reported, as far as there are more classes than k.
+      calibration_bins: number of bins of the calibration error.
     """
 
-    top_k: Sequence[int]
-    bins: int
+    kind = 'classification'
+    example_score = ExampleScore('log_loss', higher_is_better=False)
+    class_score = 'f1'
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    top_k: tuple[int, ...] = (5,)
+    calibration_bins: int = 15
+
+    def __post_init__(self):
+        if self.calibration_bins < 1:
+            raise UserError(f'{_NAME}.calibration_bins = {self.calibration_bins!r}: it must be at least 1.')
+        if any(k < 1 for k in self.top_k):
+            raise UserError(f'{_NAME}.top_k = {self.top_k!r}: it must be at least 1 each.')
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: the labels are missing, or the predictions are not finite or no probabilities.
         """
-        predicted = read_predictions(found)
+        predicted = read_predictions(outputs)
         tops = [k for k in self.top_k if k < len(predicted.class_names)]
-        values = measure(predicted, tops, self.bins)
-        resamples = resample(predicted, tops, self.bins, bootstrap)
+        values = measure(predicted, tops, self.calibration_bins)
+        resamples = resample(predicted, tops, self.calibration_bins, bootstrap)
         definitions = DEFINITIONS | {f'top_{k}_accuracy': _top_k(k) for k in tops}
         measured = {
             name: Metric(value, bootstrap.interval(resamples[name]).tolist(), definitions[name])
@@ -96,10 +113,12 @@ class Classification:
         }
         tables = {
             'per_class': _per_class(predicted, bootstrap, resamples['f1']),
-            'calibration': calibration.reliability(predicted.confidences, predicted.correct, self.bins),
-            'per_example': per_example(found.ids, predicted),
+            'calibration': calibration.reliability(
+                predicted.confidences, predicted.correct, self.calibration_bins
+            ),
+            'per_example': per_example(outputs.ids, predicted),
         }
-        title = figures.subject(found, bootstrap)
+        title = figures.subject(outputs, bootstrap)
         drawn = {
             'calibration': partial(
                 figures.reliability, tables['calibration'], title, measured['calibration_error']
@@ -114,14 +133,50 @@ class Classification:
                 measured['macro_f1'],
             ),
         }
-        if len(predicted.class_names) <= class_scores.MOST_CONFUSED:
+        if len(predicted.class_names) <= class_scores.MAX_CONFUSION_CLASSES:
             counts = class_scores.confusion(predicted)
             tables = {'confusion_matrix': counts} | tables
             matrix = partial(figures.confusion_matrix, counts, title, measured['accuracy'])
             drawn = {'confusion_matrix': matrix} | drawn
         right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
         resamples = {name: resamples[name] for name in measured}
-        return Report(found, bootstrap, measured, HEADLINE, tables, drawn, resamples, right)
+        return Report(outputs, bootstrap, measured, HEADLINE, tables, drawn, resamples, right)
+
+    def caption(self, example: Mapping[str, Any]) -> str:
+        """Returns label and prediction of an example, and the confidence."""
+        label, prediction = example['label'], example['prediction']
+        words = f'✓ {label}' if label == prediction else f'{label} → {prediction}'
+        return f'{words}\n{100 * example["confidence"]:.1f} %'
+
+    def gallery(self, report: Report) -> dict[str, list[str]]:
+        """Returns the most confident mistakes, and the examples whose label got the least probability."""
+        table = report.tables['per_example']
+        wrong = table.loc[table['rank'] > 0].sort_values(by='confidence', ascending=False, kind='stable')
+        return {
+            'Mistakes, the most confident first': self.cards(report, wrong),
+            'Hardest: the least probability for the label': self.cards(report, table),
+        }
+
+    def exports(self) -> Mapping[str, Export]:
+        """Returns arrays, and a table of predictions and probabilities."""
+        return {**super().exports(), 'csv': Export('.csv', _as_csv)}
+
+    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+        """Reads the column `label`: the name of the class, or its index."""
+        return {'labels': read_classes(table, outputs)}
+
+
+def _as_csv(outputs: Outputs) -> bytes:
+    """Returns id, class and the probability of each class."""
+    probabilities = outputs.arrays.get('probabilities')
+    if probabilities is None:
+        probabilities = special.softmax(outputs.arrays['logits'].astype(np.float64), axis=1)
+    names = class_names(outputs, probabilities.shape[1])
+    columns: dict[str, Column] = {
+        'id': outputs.ids,
+        'prediction': [names[index] for index in probabilities.argmax(1)],
+    }
+    return csv(columns | {f'probability_{name}': probabilities[:, i] for i, name in enumerate(names)})
 
 
 def measure(predicted: ClassPredictions, tops: Sequence[int], bins: int) -> dict[str, float]:
@@ -200,3 +255,6 @@ def _top_k(k: int) -> Definition:
         f'Share of examples whose label is among the {k} most probable classes; of equals the first count.',
         'Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015',
     )
+
+
+EVALUATION = ClassificationEvaluation()

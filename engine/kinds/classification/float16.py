@@ -11,10 +11,10 @@ def widened(numbers: np.ndarray) -> np.ndarray:
     bits = numbers.view(np.int16).astype(np.int32)  # the sign fills the upper half
     bits <<= 13  # fraction and exponent to where float32 has them
     bits &= ~0x70000000  # of the copies of the sign leave the first
-    found = bits.view(np.float32)
-    found *= _SHIFT
+    wide = bits.view(np.float32)
+    wide *= _SHIFT
     # There and back: what float16 has no number for, 2^16 and more, becomes infinite on the way.
     with np.errstate(over='ignore'):
-        found *= _SHIFT
-    found *= 1 / _SHIFT
-    return found
+        wide *= _SHIFT
+    wide *= 1 / _SHIFT
+    return wide

@@ -13,17 +13,17 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from engine.errors import UserError
-from engine.evaluation.labels import external_labels
+from engine.evaluation.kind_evaluation import require
 from engine.outputs.outputs import Outputs
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-MOST = 100  # boxes of a class and image that count, the surest ones
+MAX_BOXES = 100  # boxes of a class and image that count, the surest ones
 NEEDED = ('target_boxes', 'target_classes', 'target_example')
 
 
 @dataclass(frozen=True)
-class Class:
+class ClassMatches:
     """The boxes of one class in all images.
 
     Attributes:
@@ -37,31 +37,33 @@ class Class:
     targets: np.ndarray
 
 
-def match(found: Outputs) -> tuple[list[Class], tuple[str, ...]]:
+def match(outputs: Outputs) -> tuple[list[ClassMatches], tuple[str, ...]]:
     """Returns the matched boxes of each class, and the names of the classes.
 
     Raises:
       UserError: there are no targets, or numbers that are no boxes or scores.
     """
-    _check(found)
-    arrays = found.arrays
-    names = found.class_names or tuple(map(str, range(_largest_class(found) + 1)))
+    _check(outputs)
+    arrays = outputs.arrays
+    names = outputs.class_names or tuple(map(str, range(_largest_class(outputs) + 1)))
     evaluation: Any = COCOeval(
-        _index(found, len(names), arrays['target_boxes'], arrays['target_classes'], arrays['target_example']),
-        _index(found, len(names), arrays['boxes'], arrays['classes'], arrays['example'], arrays['scores']),
+        _index(
+            outputs, len(names), arrays['target_boxes'], arrays['target_classes'], arrays['target_example']
+        ),
+        _index(outputs, len(names), arrays['boxes'], arrays['classes'], arrays['example'], arrays['scores']),
         'bbox',
     )
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, np.inf]], ['all']
-    evaluation.params.maxDets = [MOST]
+    evaluation.params.maxDets = [MAX_BOXES]
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
-    n = len(found.ids)
+    n = len(outputs.ids)
     images = np.array(evaluation.evalImgs, object).reshape(len(names), n)
     return [_class(each, n) for each in images], names
 
 
 def _index(
-    found: Outputs,
+    outputs: Outputs,
     classes: int,
     boxes: np.ndarray,
     labels: np.ndarray,
@@ -72,7 +74,7 @@ def _index(
     sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
     coco: Any = COCO()
     coco.dataset = {
-        'images': [{'id': image} for image in range(len(found.ids))],
+        'images': [{'id': image} for image in range(len(outputs.ids))],
         'categories': [{'id': label} for label in range(classes)],
         'annotations': [
             {
@@ -92,7 +94,7 @@ def _index(
     return coco
 
 
-def _class(evaluated: np.ndarray, n: int) -> Class:
+def _class(evaluated: np.ndarray, n: int) -> ClassMatches:
     """Returns the boxes of a class from what pycocotools says of each image; None where it has none."""
     there = [(image, each) for image, each in enumerate(evaluated) if each is not None]
     targets = np.zeros(n, int)
@@ -105,10 +107,10 @@ def _class(evaluated: np.ndarray, n: int) -> Class:
         int
     )
     surest_first = np.argsort(-scores, kind='stable')
-    return Class(hits[:, surest_first], images[surest_first], targets)
+    return ClassMatches(hits[:, surest_first], images[surest_first], targets)
 
 
-def precision(matched: Class, counts: np.ndarray) -> np.ndarray:
+def precision(matched: ClassMatches, counts: np.ndarray) -> np.ndarray:
     """Returns precision at each of the `RECALLS`, f64 [T, 101]: the best at that recall or a larger one.
 
     NaN where there are no targets. The same as pycocotools' `accumulate` (Lin et al. 2014,
@@ -130,7 +132,7 @@ def precision(matched: Class, counts: np.ndarray) -> np.ndarray:
     return np.take_along_axis(padded, places, 1)
 
 
-def recall(matched: Class, counts: np.ndarray) -> np.ndarray:
+def recall(matched: ClassMatches, counts: np.ndarray) -> np.ndarray:
     """Returns the share of the targets that were found, f64 [T]; NaN where there are none."""
     positives = matched.targets @ counts
     return (
@@ -138,23 +140,23 @@ def recall(matched: Class, counts: np.ndarray) -> np.ndarray:
     )
 
 
-def _largest_class(found: Outputs) -> int:
-    labels = np.concatenate([found.arrays['classes'], found.arrays['target_classes']])
+def _largest_class(outputs: Outputs) -> int:
+    labels = np.concatenate([outputs.arrays['classes'], outputs.arrays['target_classes']])
     return int(labels.max(initial=0))
 
 
-def _check(found: Outputs) -> None:
-    external_labels.require(found, *NEEDED)
-    if not len(found.arrays['target_boxes']):
-        raise UserError(f'{found.folder}: target_boxes.npy holds no boxes, so there is nothing to evaluate.')
-    if not np.all(np.isfinite(found.arrays['scores'])):
-        raise UserError(f'{found.folder}: scores.npy holds something that is not finite.')
+def _check(outputs: Outputs) -> None:
+    require(outputs, *NEEDED)
+    if not len(outputs.arrays['target_boxes']):
+        raise UserError(f'{outputs.folder}: target_boxes.npy is empty, so there is nothing to evaluate.')
+    if not np.all(np.isfinite(outputs.arrays['scores'])):
+        raise UserError(f'{outputs.folder}: scores.npy holds something that is not finite.')
     for name, image in (('boxes', 'example'), ('target_boxes', 'target_example')):
-        boxes = found.arrays[name]
+        boxes = outputs.arrays[name]
         wrong = np.flatnonzero(~np.isfinite(boxes).all(1) | (boxes[:, 2:] < boxes[:, :2]).any(1))
         if wrong.size:
-            which = found.ids[found.arrays[image][wrong[0]]]
+            which = outputs.ids[outputs.arrays[image][wrong[0]]]
             raise UserError(
-                f'{found.folder}: {name}.npy holds {boxes[wrong[0]].tolist()} for {which!r}, which is no '
+                f'{outputs.folder}: {name}.npy holds {boxes[wrong[0]].tolist()} for {which!r}, which is no '
                 'box: (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1 is one.'
             )

@@ -15,7 +15,7 @@ from engine.errors import UserError, did_you_mean
 from engine.outputs.outputs import Outputs
 
 
-def read(path: Path, found: Outputs) -> tuple[Sequence[str], Mapping[str, np.ndarray]]:
+def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Mapping[str, np.ndarray]]:
     """Reads the annotations of a detection.
 
     An image is the example whose id is its `file_name`, that without its ending, or its `id`; a category the
@@ -25,14 +25,12 @@ def read(path: Path, found: Outputs) -> tuple[Sequence[str], Mapping[str, np.nda
       UserError: it is no such file, or knows other classes; or it has boxes around crowds, to which COCO's
         evaluators give a meaning that there is none for here.
     """
-    if found.kind != 'detection':
-        raise UserError(f'--labels={path}: JSON states boxes, and {found.kind} has none. Give .csv or .npz.')
     try:
         known = json.loads(path.read_text(encoding='utf-8'))
-        ids = _ids(known['images'], found)
+        ids = _ids(known['images'], outputs)
         places = {image['id']: place for place, image in enumerate(known['images'])}
         annotations = known['annotations']
-        labels = _classes(path, known['categories'], found)
+        labels = _classes(path, known['categories'], outputs)
         crowds = sum(bool(each.get('iscrowd')) for each in annotations)
         corners = np.array([each['bbox'] for each in annotations], np.float64).reshape(-1, 4)
         example = [places[each['image_id']] for each in annotations]
@@ -59,45 +57,50 @@ def read(path: Path, found: Outputs) -> tuple[Sequence[str], Mapping[str, np.nda
     }
 
 
-def _ids(images: Sequence[Mapping[str, Any]], found: Outputs) -> list[str]:
+def _ids(images: Sequence[Mapping[str, Any]], outputs: Outputs) -> list[str]:
     """Returns the images' ids, named as most of the outputs' examples are."""
     files = [str(image.get('file_name', '')) for image in images]
     ways = [files, [Path(file).stem for file in files], [str(image['id']) for image in images]]
-    wanted = set(found.ids)
+    wanted = set(outputs.ids)
     return max(ways, key=lambda way: len(wanted.intersection(way)))
 
 
-def _classes(path: Path, categories: Sequence[Mapping[str, Any]], found: Outputs) -> dict[int, int]:
+def _classes(path: Path, categories: Sequence[Mapping[str, Any]], outputs: Outputs) -> dict[int, int]:
     """Returns the class of each category."""
-    if not found.class_names:
-        raise UserError(f'{found.folder} names no classes, so the categories of {path} cannot be told apart.')
-    places = {name: index for index, name in enumerate(found.class_names)}
+    if not outputs.class_names:
+        raise UserError(
+            f'{outputs.folder} names no classes, so the categories of {path} cannot be told apart.'
+        )
+    places = {name: index for index, name in enumerate(outputs.class_names)}
     unknown = [each['name'] for each in categories if each['name'] not in places]
     if unknown:
         hint = did_you_mean(unknown[0], places)
-        raise UserError(f'{path}: the category {unknown[0]!r} is no class of {found.folder}. {hint}')
+        raise UserError(f'{path}: the category {unknown[0]!r} is not a class of {outputs.folder}. {hint}')
     return {each['id']: places[each['name']] for each in categories}
 
 
-def results(found: Outputs) -> list[dict[str, Any]]:
-    """Returns predictions as pycocotools' `loadRes` takes them.
+def mask_results(outputs: Outputs) -> list[dict[str, Any]]:
+    """Returns the masks of a segmentation as `box_results` does boxes: a result per class and mask."""
+    masks = zip(_numbers(outputs.ids), outputs.arrays['masks'], strict=True)
+    return [result for image, mask in masks for result in _of_mask(image, mask)]
 
-    An image's id is that of the example, as a number if all are plain numbers; a category's is the place of
-    the class, counted from 1.
 
-    Args:
-      found: boxes of a detection, or masks of a segmentation: a result for each class that is in a mask.
+def box_results(outputs: Outputs) -> list[dict[str, Any]]:
+    """Returns the boxes of a detection as pycocotools' `loadRes` takes them.
+
+    `image_id` is the id of the example, as a number if all ids are plain numbers. `category_id` is the index
+    of the class, counted from 1.
     """
-    images = _numbers(found.ids)
-    if found.kind == 'segmentation':
-        return [
-            each
-            for image, mask in zip(images, found.arrays['masks'], strict=True)
-            for each in _of_mask(image, mask)
-        ]
-    boxes = found.arrays['boxes'].astype(np.float64)
+    images = _numbers(outputs.ids)
+    boxes = outputs.arrays['boxes'].astype(np.float64)
     sides = boxes[:, 2:] - boxes[:, :2]
-    columns = (found.arrays['example'], found.arrays['classes'], boxes[:, :2], sides, found.arrays['scores'])
+    columns = (
+        outputs.arrays['example'],
+        outputs.arrays['classes'],
+        boxes[:, :2],
+        sides,
+        outputs.arrays['scores'],
+    )
     return [
         {
             'image_id': images[example],

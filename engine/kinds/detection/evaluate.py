@@ -1,17 +1,24 @@
-"""How well objects were found: average precision and recall of their boxes, as COCO defines them."""
+"""How well objects are detected: average precision and recall of their boxes, as COCO defines them."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.evaluation.drawing import figures
+from engine.evaluation.export_forms import Column, Export, class_names, csv
+from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
-from engine.kinds.detection.boxes import MOST, THRESHOLDS, Class, match, precision, recall
+from engine.kinds.detection import box_pictures, coco
+from engine.kinds.detection.boxes import MAX_BOXES, THRESHOLDS, ClassMatches, match, precision, recall
+from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
 COCO = 'Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; pycocotools, COCOeval'
@@ -39,25 +46,31 @@ DEFINITIONS = {
         'AR',
         'fraction',
         'higher',
-        f'Average recall: share of the targets found by at most {MOST} boxes of a class in an image; mean '
-        'over classes and the ten thresholds.',
+        f'Average recall: share of the targets found by at most {MAX_BOXES} boxes of a class in an image; '
+        'mean over classes and the ten thresholds.',
         COCO,
     ),
 }
 
 
 @dataclass(frozen=True)
-class Detection:
+class DetectionEvaluation(KindEvaluation):
     """Evaluates outputs of kind `detection`."""
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    kind = 'detection'
+    example_score = ExampleScore('found_share', higher_is_better=True)
+    class_score = 'ap'
+    legend = 'Dashed the targets; solid the surest boxes, as many as there are targets.'
+    first_colour = 1
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: there are no targets, or numbers that are no boxes or scores.
         """
-        classes, names = match(found)
-        n = len(found.ids)
+        classes, names = match(outputs)
+        n = len(outputs.ids)
         resamples = [class_scores(classes, counts) for counts in bootstrap.counts(n)]
         of_classes = {name: np.stack([draw[name] for draw in resamples]) for name in DEFINITIONS}
         means = {name: _means(values) for name, values in of_classes.items()}
@@ -69,15 +82,46 @@ class Detection:
             for name, definition in DEFINITIONS.items()
         }
         table = _per_class(classes, names, once, of_classes, bootstrap)
-        tables = {'per_class': table, 'per_example': per_example(found.ids, classes)}
-        title = figures.subject(found, bootstrap)
+        tables = {'per_class': table, 'per_example': per_example(outputs.ids, classes)}
+        title = figures.subject(outputs, bootstrap)
         drawn = {
             'per_class_ap': partial(figures.class_scores, table, 'ap', 'AP', 'boxes', title, measured['ap'])
         }
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, means)
+        return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, means)
+
+    def pictures(self, outputs: Outputs, row: int) -> list[str]:
+        """Returns the image of one example with its boxes, as markup."""
+        return [box_pictures.picture(outputs, row)]
+
+    def caption(self, example: Mapping[str, Any]) -> str:
+        """Returns how many targets of an example were found, and the number of its boxes."""
+        return f'{example["found"]} of {example["targets"]} found, {example["boxes"]} boxes'
+
+    def exports(self) -> Mapping[str, Export]:
+        """Returns arrays, a table with a row per box, and COCO's results."""
+        return {**super().exports(), 'csv': Export('.csv', _as_csv), 'coco': Export('.json', _as_coco)}
+
+    def read_json(self, path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
+        """Reads COCO's annotations of boxes."""
+        return coco.read(path, outputs)
 
 
-def class_scores(classes: list[Class], counts: np.ndarray) -> dict[str, np.ndarray]:
+def _as_csv(outputs: Outputs) -> bytes:
+    arrays, classes = outputs.arrays, outputs.arrays['classes']
+    names = class_names(outputs, int(classes.max(initial=0)) + 1)
+    columns: dict[str, Column] = {
+        'id': [outputs.ids[index] for index in arrays['example']],
+        'class': [names[index] for index in classes],
+        'score': arrays['scores'],
+    }
+    return csv(columns | dict(zip(('x0', 'y0', 'x1', 'y1'), arrays['boxes'].T, strict=True)))
+
+
+def _as_coco(outputs: Outputs) -> bytes:
+    return json.dumps(coco.box_results(outputs)).encode()
+
+
+def class_scores(classes: list[ClassMatches], counts: np.ndarray) -> dict[str, np.ndarray]:
     """Returns every metric of each class, f64 [K], for images that count so often, f64 [n]."""
     precisions = np.stack([precision(each, counts).mean(1) for each in classes])  # [K, T]
     at = {share: int(np.argmin(np.abs(THRESHOLDS - share))) for share in (0.5, 0.75)}
@@ -89,17 +133,17 @@ def class_scores(classes: list[Class], counts: np.ndarray) -> dict[str, np.ndarr
     }
 
 
-def per_example(ids: Sequence[str], classes: list[Class]) -> pd.DataFrame:
+def per_example(ids: Sequence[str], classes: list[ClassMatches]) -> pd.DataFrame:
     """Returns a row per image, the worst first: its targets, how many were found, its boxes.
 
     A target is found by a box of its class that covers half of both together.
     """
     n = len(ids)
     targets = np.sum([each.targets for each in classes], 0)
-    found = np.sum([np.bincount(each.images[each.hits[0]], minlength=n) for each in classes], 0)
+    hits = np.sum([np.bincount(each.images[each.hits[0]], minlength=n) for each in classes], 0)
     boxes = np.sum([np.bincount(each.images, minlength=n) for each in classes], 0)
-    share = np.where(targets > 0, found / np.maximum(targets, 1), np.nan)
-    columns = {'found_share': share, 'targets': targets, 'found': found, 'boxes': boxes}
+    share = np.where(targets > 0, hits / np.maximum(targets, 1), np.nan)
+    columns = {'found_share': share, 'targets': targets, 'found': hits, 'boxes': boxes}
     table = pd.DataFrame(columns, pd.Index(ids, name='id'))
     return table.sort_values(['found_share', 'boxes'], ascending=[True, False], kind='stable')
 
@@ -123,7 +167,7 @@ def _unbiased(resamples: np.ndarray, values: np.ndarray | float) -> np.ndarray:
 
 
 def _per_class(
-    classes: list[Class],
+    classes: list[ClassMatches],
     names: tuple[str, ...],
     once: dict[str, np.ndarray],
     resamples: dict[str, np.ndarray],
@@ -141,3 +185,6 @@ def _per_class(
         'predicted': [len(each.images) for each in classes],
     }
     return pd.DataFrame(columns, pd.Index(names, name='class'))
+
+
+EVALUATION = DetectionEvaluation()

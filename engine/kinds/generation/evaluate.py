@@ -1,20 +1,22 @@
 """How near generated examples come to real ones, and how much of these they cover, by their features."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from engine.errors import UserError
-from engine.evaluation.drawing import figures
+from engine.evaluation.drawing import example_cards, figures
+from engine.evaluation.kind_evaluation import KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.generation.distances import discrepancy, frechet, moments
 from engine.kinds.generation.manifold import NEIGHBOURS, Manifold
 from engine.outputs.outputs import Outputs
+from engine.render import pictures
 
 # A Frechet distance of long features takes seconds. Where more multiplications than so many would be needed,
 # there are fewer resamples and halvings, but never fewer than so; nor more, which would change nothing.
@@ -84,35 +86,55 @@ DEFINITIONS = {
         _KYNKAANNIEMI,
     ),
 }
+PAGE_SAMPLES = 96  # samples that a report shows
 HEADLINE = ('frechet_distance', 'kernel_distance', 'frechet_ratio', 'precision', 'recall')
 # Distances between halves need two real examples in each, and a manifold a feature and its neighbours.
 LEAST = NEIGHBOURS + 1
 # Name of a metric to its value and to that on each resample, f64 [resamples].
-Found = dict[str, tuple[float, np.ndarray]]
+Pairs = dict[str, tuple[float, np.ndarray]]
 
 
-class Generation:
+@dataclass(frozen=True)
+class GenerationEvaluation(KindEvaluation):
     """Evaluates outputs of kind `generation`."""
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    kind = 'generation'
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: features of real examples are missing or too few, features are not finite, or samples
             have no pixels.
         """
-        if not found.arrays['samples'].size:
-            raise UserError(f'{found.folder}: samples.npy holds images without pixels.')
-        samples, reference = _features(found, 'features'), _features(found, 'reference_features')
+        if not outputs.arrays['samples'].size:
+            raise UserError(f'{outputs.folder}: samples.npy holds images without pixels.')
+        samples, reference = _features(outputs, 'features'), _features(outputs, 'reference_features')
         inside, distances = Manifold.of(reference).place(samples)
         measured = measure(samples, reference, inside, bootstrap)
-        title = figures.subject(found, bootstrap)
+        title = figures.subject(outputs, bootstrap)
         drawn = {
-            'samples': partial(figures.samples, found.arrays['samples'], title, measured['frechet_distance'])
+            'samples': partial(
+                figures.samples, outputs.arrays['samples'], title, measured['frechet_distance']
+            )
         }
-        tables = {'per_example': per_example(found.ids, inside, distances)}
+        tables = {'per_example': per_example(outputs.ids, inside, distances)}
         headline = tuple(name for name in HEADLINE if name in measured)
-        return Report(found, bootstrap, measured, headline, tables, drawn)
+        return Report(outputs, bootstrap, measured, headline, tables, drawn)
+
+    def pictures(self, outputs: Outputs, row: int) -> list[str]:
+        """Returns one generated image, as markup."""
+        return example_cards.images(outputs, ('samples',), row)
+
+    def gallery(self, report: Report) -> dict[str, list[str]]:
+        """Returns the first samples, because a selection would show the good ones."""
+        samples = self.samples(report.outputs, PAGE_SAMPLES)
+        return {f'The first {len(samples)} samples': samples}
+
+    def samples(self, outputs: Outputs, count: int) -> list[str]:
+        """Returns cards of the first `count` samples."""
+        shown = enumerate(outputs.ids[:count])
+        return [pictures.figure(self.pictures(outputs, row), '', name) for row, name in shown]
 
 
 def measure(
@@ -137,11 +159,11 @@ def measure(
         _halves(samples, reference, replace(bootstrap, resamples=fewer)),
         {'precision': _share(inside, counts), 'recall': _share(covered, reference_counts)},
     ]
-    found = {name: both for part in parts for name, both in part.items()}
+    pairs = {name: pair for part in parts for name, pair in part.items()}
     return {
-        name: Metric(float(found[name][0]), bootstrap.interval(found[name][1]).tolist(), definition)
+        name: Metric(float(pairs[name][0]), bootstrap.interval(pairs[name][1]).tolist(), definition)
         for name, definition in DEFINITIONS.items()
-        if name in found
+        if name in pairs
     }
 
 
@@ -165,7 +187,7 @@ def _afforded(resamples: int, examples: int, width: int) -> int:
 
 def _frechet(
     samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
-) -> Found:
+) -> Pairs:
     value = frechet(moments(samples), moments(reference))
     pairs = zip(counts, reference_counts, strict=True)
     resamples = np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs])
@@ -174,7 +196,7 @@ def _frechet(
 
 def _kernel(
     samples: np.ndarray, reference: np.ndarray, counts: np.ndarray, reference_counts: np.ndarray
-) -> Found:
+) -> Pairs:
     counts, reference_counts = (np.vstack([np.ones(c.shape[1]), c]) for c in (counts, reference_counts))
     value, *resamples = discrepancy(samples, reference, counts, reference_counts)
     return {'kernel_distance': (value, _moved(np.array(resamples), value))}
@@ -185,18 +207,18 @@ def _moved(resamples: np.ndarray, value: float) -> np.ndarray:
     return resamples - resamples.mean() + value
 
 
-def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Found:
+def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Pairs:
     """Returns the distance of halves and the ratio; no ratio where all real examples are equal.
 
     Where some are equal, so may halves be by chance: the interval of the ratio is of the others.
     """
     of_halves, of_samples = halvings(samples, reference, bootstrap.resamples, bootstrap.seed).T
-    found: Found = {'frechet_distance_of_halves': (of_halves.mean(), of_halves)}
+    pairs: Pairs = {'frechet_distance_of_halves': (of_halves.mean(), of_halves)}
     apart = of_halves > 1e-9 * of_halves.max()  # what is left of equal halves by rounding is no distance
     if np.ptp(reference, axis=0).any() and apart.any():
         ratios = np.divide(of_samples, of_halves, where=apart, out=np.full(len(apart), np.nan))
-        found['frechet_ratio'] = (of_samples.mean() / of_halves.mean(), ratios)
-    return found
+        pairs['frechet_ratio'] = (of_samples.mean() / of_halves.mean(), ratios)
+    return pairs
 
 
 def _share(inside: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
@@ -217,33 +239,36 @@ def halvings(samples: np.ndarray, reference: np.ndarray, count: int, seed: int) 
     """
     random = np.random.default_rng(seed)
     half = min(len(reference) // 2, len(samples))
-    found = []
+    distances = []
     for _ in range(count):
         order = random.permutation(len(reference))
         real, others = moments(reference[order[:half]]), moments(reference[order[-half:]])
         drawn = moments(random.permutation(samples)[:half])
-        found.append((frechet(real, others), frechet(real, drawn)))
-    return np.array(found)
+        distances.append((frechet(real, others), frechet(real, drawn)))
+    return np.array(distances)
 
 
-def _features(found: Outputs, name: str) -> np.ndarray:
+def _features(outputs: Outputs, name: str) -> np.ndarray:
     """Returns features f64 [n, d]; raises `UserError` if they are missing, too few or not finite."""
-    if name not in found.arrays:
+    if name not in outputs.arrays:
         raise UserError(
-            f'{found.folder}: no {name}.npy, so there is nothing to compare the samples with. '
+            f'{outputs.folder}: no {name}.npy, so there is nothing to compare the samples with. '
             'Save the features of real examples, made by what made those of the samples.'
         )
-    features = np.asarray(found.arrays[name], np.float64)
+    features = np.asarray(outputs.arrays[name], np.float64)
     if len(features) < LEAST:
         raise UserError(
-            f'{found.folder}: {name}.npy holds {len(features)} examples, and at least {LEAST} are needed.'
+            f'{outputs.folder}: {name}.npy holds {len(features)} examples, and at least {LEAST} are needed.'
         )
     if not features.size:
-        raise UserError(f'{found.folder}: {name}.npy holds no numbers for any example.')
+        raise UserError(f'{outputs.folder}: {name}.npy holds no numbers for any example.')
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if bad.size:
         raise UserError(
-            f'{found.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(features)} examples, '
+            f'{outputs.folder}: {name}.npy holds NaN or infinity for {bad.size} of {len(features)} examples, '
             f'the first of them number {bad[0]}, counted from 0. Look for where the model diverged.'
         )
     return features
+
+
+EVALUATION = GenerationEvaluation()

@@ -1,5 +1,6 @@
 """How close predicted images are to the true ones: signal to noise, structure, gray levels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,12 +11,14 @@ from scipy import sparse
 from skimage.metrics import structural_similarity
 
 from engine.errors import UserError
-from engine.evaluation.drawing import figures
-from engine.evaluation.labels import external_labels
+from engine.evaluation.drawing import example_cards, figures
+from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
+from engine.evaluation.labels.label_table import LabelTable, read_images
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.image import image_sheet
+from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
 WHITE = 255.0  # the largest gray level
@@ -51,16 +54,20 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True)
-class Image:
+class ImageEvaluation(KindEvaluation):
     """Evaluates outputs of kind `image`."""
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    kind = 'image'
+    example_score = ExampleScore('psnr', higher_is_better=True)
+    legend = 'From left to right: the input, if it was saved, the prediction, the target.'
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: the targets are missing, or the images have no pixels.
         """
-        scores = score_images(found)
+        scores = score_images(outputs)
         values = scores.to_numpy(np.float64)
         resamples = bootstrap.sums({'scores': sparse.csr_array(values)}, len(values))['scores'] / len(values)
         measured = {
@@ -69,13 +76,13 @@ class Image:
                 map(str, scores.columns), values.mean(0), bootstrap.interval(resamples).T, strict=True
             )
         }
-        title = figures.subject(found, bootstrap)
+        title = figures.subject(outputs, bootstrap)
         drawn = {
-            'examples': partial(image_sheet.draw, found, scores['psnr'].to_numpy(), title, measured['psnr'])
+            'examples': partial(image_sheet.draw, outputs, scores['psnr'].to_numpy(), title, measured['psnr'])
         }
         tables = {'per_example': scores.sort_values('psnr', kind='stable')}
         return Report(
-            found,
+            outputs,
             bootstrap,
             measured,
             tuple(measured),
@@ -84,19 +91,31 @@ class Image:
             dict(zip(measured, resamples.T, strict=True)),
         )
 
+    def pictures(self, outputs: Outputs, row: int) -> list[str]:
+        """Returns the input, the prediction and the target of one example, as markup."""
+        return example_cards.images(outputs, ('inputs', 'images', 'targets'), row)
 
-def score_images(found: Outputs) -> pd.DataFrame:
+    def caption(self, example: Mapping[str, Any]) -> str:
+        """Returns the signal-to-noise ratio of an example."""
+        return f'{example["psnr"]:.1f} dB'
+
+    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+        """Reads the column `target` or `label`: a PNG file per example, absolute or relative to the list."""
+        return {'targets': read_images(table, ('target', 'label'), outputs.arrays['images'].shape[1:])}
+
+
+def score_images(outputs: Outputs) -> pd.DataFrame:
     """Returns a row for each image with its scores; none of SSIM where the images are too small for it.
 
     Raises:
       UserError: the targets are missing, or the images have no pixels.
     """
-    external_labels.require(found, 'targets')
-    images, targets = found.arrays['images'], found.arrays['targets']
+    require(outputs, 'targets')
+    images, targets = outputs.arrays['images'], outputs.arrays['targets']
     if not images.size:
-        raise UserError(f'{found.folder}: the images have no pixels, so there is nothing to evaluate.')
+        raise UserError(f'{outputs.folder}: the images have no pixels, so there is nothing to evaluate.')
     rows = [_scores(image, target) for image, target in zip(images, targets, strict=True)]
-    return pd.DataFrame(rows, pd.Index(found.ids, name='id'))
+    return pd.DataFrame(rows, pd.Index(outputs.ids, name='id'))
 
 
 def _scores(image: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -110,7 +129,7 @@ def _scores(image: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 
 def _ssim(image: np.ndarray, target: np.ndarray) -> float:
-    found: Any = structural_similarity(
+    similarity: Any = structural_similarity(
         image,
         target,
         channel_axis=-1,
@@ -118,4 +137,7 @@ def _ssim(image: np.ndarray, target: np.ndarray) -> float:
         gaussian_weights=True,
         use_sample_covariance=False,
     )
-    return float(found)
+    return float(similarity)
+
+
+EVALUATION = ImageEvaluation()

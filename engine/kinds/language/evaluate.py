@@ -1,6 +1,7 @@
 """How well texts were foretold: bits per byte, and the perplexity that they come to."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +11,8 @@ from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.drawing import figures
+from engine.evaluation.export_forms import Export, csv
+from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
@@ -38,47 +41,59 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True)
-class Language:
+class LanguageEvaluation(KindEvaluation):
     """Evaluates outputs of kind `language`."""
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    kind = 'language'
+    example_score = ExampleScore('bits_per_byte', higher_is_better=False)
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: there are no bytes, or the log-probabilities are none.
         """
-        texts = read_texts(found)
+        texts = read_texts(outputs)
         # In the order of the ids, so that the same resamples of other outputs are of the same texts.
-        resamples = resample(texts.reindex(list(found.ids)).dropna(), bootstrap)
+        resamples = resample(texts.reindex(list(outputs.ids)).dropna(), bootstrap)
         measured = {
             name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(texts).items()
         }
-        title = figures.subject(found, bootstrap)
+        title = figures.subject(outputs, bootstrap)
         drawn = {'per_text': partial(figures.texts, texts, title, measured['bits_per_byte'])}
         tables = {'per_example': texts}
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
+        return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
+
+    def exports(self) -> Mapping[str, Export]:
+        """Returns arrays, and a table of bits and bytes."""
+        return {**super().exports(), 'csv': Export('.csv', _as_csv)}
 
 
-def read_texts(found: Outputs) -> pd.DataFrame:
+def _as_csv(outputs: Outputs) -> bytes:
+    bits = -outputs.arrays['log_probs'].astype(np.float64) / np.log(2)
+    return csv({'id': outputs.ids, 'bits': bits, 'bytes': outputs.arrays['lengths']})
+
+
+def read_texts(outputs: Outputs) -> pd.DataFrame:
     """Returns a row for each text that has bytes, the hardest first: `bits_per_byte`, `bits` and `bytes`.
 
     Raises:
       UserError: there are no bytes, or the log-probabilities are none.
     """
-    log_probs = np.asarray(found.arrays['log_probs'], np.float64)
-    lengths = np.asarray(found.arrays['lengths'])
-    _check(found, 'log_probs', log_probs, ~np.isfinite(log_probs) | (log_probs > 0), 'no log-probabilities')
-    _check(found, 'lengths', lengths, lengths < 0, 'no lengths')
+    log_probs = np.asarray(outputs.arrays['log_probs'], np.float64)
+    lengths = np.asarray(outputs.arrays['lengths'])
+    _check(outputs, 'log_probs', log_probs, ~np.isfinite(log_probs) | (log_probs > 0), 'no log-probabilities')
+    _check(outputs, 'lengths', lengths, lengths < 0, 'no lengths')
     huge = (lengths > 0) & (-log_probs > MOST * math.log(2) * lengths)
-    _check(found, 'log_probs', log_probs, huge, f'less than {MOST} bits per byte can say')
+    _check(outputs, 'log_probs', log_probs, huge, f'less than {MOST} bits per byte can say')
     if not lengths.sum():
-        raise UserError(f'{found.folder}: lengths.npy counts no bytes, so there is nothing to evaluate.')
+        raise UserError(f'{outputs.folder}: lengths.npy counts no bytes, so there is nothing to evaluate.')
     bits = np.abs(log_probs) / math.log(2)
     there = np.flatnonzero(lengths)
     hardest_first = there[np.argsort(-bits[there] / lengths[there], kind='stable')]
     bits, lengths = bits[hardest_first], lengths[hardest_first]
-    index = pd.Index(np.asarray(found.ids)[hardest_first], name='id')
+    index = pd.Index(np.asarray(outputs.ids)[hardest_first], name='id')
     return pd.DataFrame({'bits_per_byte': bits / lengths, 'bits': bits, 'bytes': lengths}, index)
 
 
@@ -100,11 +115,14 @@ def _metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {'bits_per_byte': bits, 'perplexity': 2**bits}
 
 
-def _check(found: Outputs, name: str, values: np.ndarray, wrong: np.ndarray, what: str) -> None:
+def _check(outputs: Outputs, name: str, values: np.ndarray, wrong: np.ndarray, what: str) -> None:
     bad = np.flatnonzero(wrong)
     if bad.size:
         raise UserError(
-            f'{found.folder}: {name}.npy holds {what} for {bad.size} of {len(values)} examples: '
-            f'{values[bad[0]]:g} for {found.ids[bad[0]]!r}, the first of them. They are to be finite, and '
+            f'{outputs.folder}: {name}.npy holds {what} for {bad.size} of {len(values)} examples: '
+            f'{values[bad[0]]:g} for {outputs.ids[bad[0]]!r}, the first of them. They are to be finite, and '
             f'{"at most" if name == "log_probs" else "at least"} 0.'
         )
+
+
+EVALUATION = LanguageEvaluation()

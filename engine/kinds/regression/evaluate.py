@@ -1,5 +1,6 @@
 """How far predicted numbers are from the true ones: errors in the units of the targets, and R²."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,13 +9,18 @@ import pandas as pd
 from scipy import sparse
 
 from engine.errors import UserError
-from engine.evaluation.drawing import figures
-from engine.evaluation.labels import external_labels
+from engine.evaluation.drawing import example_cards, figures
+from engine.evaluation.export_forms import Export, csv
+from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
+from engine.evaluation.labels import label_table
+from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.regression import scatter
+from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.render import pictures
 
 DEFINITIONS = {
     'rmse': Definition(
@@ -43,46 +49,77 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True)
-class Regression:
+class RegressionEvaluation(KindEvaluation):
     """Evaluates outputs of kind `regression`."""
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    kind = 'regression'
+    example_score = ExampleScore('squared_error', higher_is_better=False)
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: there are no targets, or numbers that are not finite.
         """
-        values, targets = read_numbers(found)
+        values, targets = read_numbers(outputs)
         resamples = resample(values, targets, bootstrap)
         measured = {
             name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
             for name, value in measure(values, targets).items()
         }
-        title = figures.subject(found, bootstrap)
+        title = figures.subject(outputs, bootstrap)
         tables = {
             'per_target': per_target(values, targets),
-            'per_example': per_example(found, values, targets),
+            'per_example': per_example(outputs, values, targets),
         }
         drawn = {'predictions': partial(scatter.predictions, values, targets, title, measured['rmse'])}
-        return Report(found, bootstrap, measured, tuple(measured), tables, drawn, resamples)
+        return Report(outputs, bootstrap, measured, tuple(measured), tables, drawn, resamples)
+
+    def gallery(self, report: Report) -> dict[str, list[str]]:
+        """Returns the worst examples, with target and prediction."""
+        outputs, cards = report.outputs, []
+        for name in report.tables['per_example'].head(example_cards.SHOWN).index:
+            row = outputs.ids.index(str(name))
+            target, value = (_digits(outputs.arrays[array][row]) for array in ('targets', 'values'))
+            cards.append(pictures.figure(self.pictures(outputs, row), f'{target} → {value}', str(name)))
+        return {'Worst: target → prediction': cards}
+
+    def exports(self) -> Mapping[str, Export]:
+        """Returns arrays, and a table whose columns are named as `--labels` reads them."""
+        return {**super().exports(), 'csv': Export('.csv', _as_csv)}
+
+    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+        """Reads the column `target`, or `target_0`, `target_1`, ..."""
+        return {'targets': label_table.read_numbers(table, outputs, outputs.arrays['values'].shape[1])}
 
 
-def read_numbers(found: Outputs) -> tuple[np.ndarray, np.ndarray]:
+def _as_csv(outputs: Outputs) -> bytes:
+    values = outputs.arrays['values']
+    names = ['target'] if values.shape[1] == 1 else [f'target_{index}' for index in range(values.shape[1])]
+    return csv({'id': outputs.ids, **dict(zip(names, values.T, strict=True))})
+
+
+def _digits(values: np.ndarray) -> str:
+    more = ' …' if len(values) > 3 else ''
+    return ', '.join(f'{value:.3g}' for value in values[:3]) + more
+
+
+def read_numbers(outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
     """Returns predictions and targets, each f64 [n, d].
 
     Raises:
       UserError: there are no targets, no examples, or numbers that are not finite.
     """
-    external_labels.require(found, 'targets')
-    values, targets = (np.asarray(found.arrays[name], np.float64) for name in ('values', 'targets'))
+    require(outputs, 'targets')
+    values, targets = (np.asarray(outputs.arrays[name], np.float64) for name in ('values', 'targets'))
     if not values.size:
-        raise UserError(f'{found.folder} holds no numbers, so there is nothing to evaluate.')
+        raise UserError(f'{outputs.folder} holds no numbers, so there is nothing to evaluate.')
     for name, array in (('values', values), ('targets', targets)):
         bad = np.flatnonzero(~np.isfinite(array).all(1))
         if bad.size:
             raise UserError(
-                f'{found.folder}: {name}.npy is not finite for {bad.size} of {len(array)} examples, first of '
-                f'them {found.ids[bad[0]]!r}.'
+                f'{outputs.folder}: {name}.npy is not finite for {bad.size} of {len(array)} examples, the '
+                f'first of them {outputs.ids[bad[0]]!r}.'
             )
     return values, targets
 
@@ -109,11 +146,11 @@ def per_target(values: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
     return table.assign(mean=targets.mean(0), standard_deviation=targets.std(0))
 
 
-def per_example(found: Outputs, values: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
+def per_example(outputs: Outputs, values: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
     """Returns a row for each example, the worst first: its absolute and squared error, means over targets."""
     errors = values - targets
     scores = {'absolute_error': np.abs(errors).mean(1), 'squared_error': np.square(errors).mean(1)}
-    table = pd.DataFrame(scores, pd.Index(found.ids, name='id'))
+    table = pd.DataFrame(scores, pd.Index(outputs.ids, name='id'))
     return table.sort_values('squared_error', ascending=False, kind='stable')
 
 
@@ -132,3 +169,6 @@ def _metrics(means: np.ndarray) -> dict[str, np.ndarray]:
     count = varies.sum(-1)
     r2 = np.where(count, explained / np.maximum(count, 1), np.nan)
     return {'rmse': np.sqrt(squared.mean(-1)), 'mae': absolute.mean(-1), 'r2': r2}
+
+
+EVALUATION = RegressionEvaluation()

@@ -1,1 +1,22 @@
-"""Outputs of kind `segmentation`."""
+"""Outputs of kind `segmentation`: a class for each pixel."""
+
+import numpy as np
+
+from engine.outputs.kind import INPUTS, Arrays, Field, Kind
+
+
+def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
+    """Returns the share of pixels whose predicted class is that of the target."""
+    return float(np.mean(predictions['masks'] == labels['targets']))
+
+
+KIND = Kind(
+    arrays={
+        'masks': Field('uint8', 'n h w', below='classes'),
+        'targets': Field('uint8', 'n h w', below='classes'),
+        **INPUTS,
+    },
+    needs=(('masks',),),
+    from_data=('targets',),
+    agreement=pixel_accuracy,
+)

@@ -1,19 +1,28 @@
-"""How well the class of each pixel was found: intersection over union, Dice, accuracy."""
+"""How well the class of each pixel is predicted: intersection over union, Dice, accuracy."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from engine.evaluation.drawing import figures
+from engine.evaluation.export_forms import Export
+from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
+from engine.evaluation.labels.label_table import LabelTable, read_images
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
+from engine.kinds.detection import coco
 from engine.kinds.segmentation import mask_sheet
 from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores
+from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.render import pictures
 
 DEFINITIONS = {
     'mean_iou': Definition(
@@ -45,16 +54,22 @@ DEFINITIONS = {
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class SegmentationEvaluation(KindEvaluation):
     """Evaluates outputs of kind `segmentation`."""
 
-    def report(self, found: Outputs, bootstrap: Bootstrap) -> Report:
-        """Returns all that is said about `found`.
+    kind = 'segmentation'
+    example_score = ExampleScore('mean_iou', higher_is_better=True)
+    class_score = 'iou'
+    legend = 'Left the target, right the prediction. Point at a picture to see it without its mask.'
+    first_colour = 0
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: the targets are missing, or the masks have no pixels.
         """
-        pixels = count_pixels(found)
+        pixels = count_pixels(outputs)
         resamples = resample(pixels, bootstrap)
         measured = {
             name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
@@ -64,9 +79,9 @@ class Segmentation:
         tables = {
             'per_class': _per_class(pixels, bootstrap, resamples),
             'confusion_matrix': pd.DataFrame(pixels.confusion, classes, list(pixels.class_names)),
-            'per_example': per_example(found, pixels),
+            'per_example': per_example(outputs, pixels),
         }
-        title = figures.subject(found, bootstrap)
+        title = figures.subject(outputs, bootstrap)
         headline = measured['mean_iou']
         drawn = {
             'per_class_iou': partial(
@@ -80,11 +95,27 @@ class Segmentation:
                 in_percent=True,
             ),
             'examples': partial(
-                mask_sheet.draw, found, pixels.class_names, image_scores(pixels), title, headline
+                mask_sheet.draw, outputs, pixels.class_names, image_scores(pixels), title, headline
             ),
         }
         resamples = {name: resamples[name] for name in measured}
-        return Report(found, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
+        return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
+
+    def pictures(self, outputs: Outputs, row: int) -> list[str]:
+        """Returns target and prediction over the image of one example, as markup."""
+        return [_mask(outputs, name, row) for name in ('targets', 'masks') if name in outputs.arrays]
+
+    def caption(self, example: Mapping[str, Any]) -> str:
+        """Returns the mean IoU of an example."""
+        return f'{100 * example["mean_iou"]:.1f} %'
+
+    def exports(self) -> Mapping[str, Export]:
+        """Returns arrays, and COCO's results: run lengths of each class in each mask."""
+        return {**super().exports(), 'coco': Export('.json', _as_coco)}
+
+    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+        """Reads the column `mask` or `label`: a PNG file of class indices per example."""
+        return {'targets': read_images(table, ('mask', 'label'), outputs.arrays['masks'].shape[1:])}
 
 
 def measure(pixels: Pixels) -> dict[str, float]:
@@ -106,18 +137,31 @@ def image_scores(pixels: Pixels) -> np.ndarray:
     return np.nanmean(scores(pixels.hits, pixels.targets, pixels.predicted)['iou'], axis=1)
 
 
-def per_example(found: Outputs, pixels: Pixels) -> pd.DataFrame:
+def per_example(outputs: Outputs, pixels: Pixels) -> pd.DataFrame:
     """Returns a row per image, the worst first: its mean IoU and Dice and its pixel accuracy."""
     scores = _means(pixels.hits, pixels.targets, pixels.predicted)
-    return pd.DataFrame(scores, pd.Index(found.ids, name='id')).sort_values('mean_iou', kind='stable')
+    return pd.DataFrame(scores, pd.Index(outputs.ids, name='id')).sort_values('mean_iou', kind='stable')
+
+
+def _mask(outputs: Outputs, name: str, row: int) -> str:
+    """Returns a mask over its image, which shows alone while it is pointed at; or alone, without one."""
+    labels = outputs.arrays[name][row]
+    if 'inputs' not in outputs.arrays or not outputs.arrays['inputs'][row].size:
+        return pictures.mask(labels, 256)
+    image = pictures.visible(outputs.arrays['inputs'][row])
+    return pictures.picture(image, pictures.overlay(labels, image.shape[1], image.shape[0]))
+
+
+def _as_coco(outputs: Outputs) -> bytes:
+    return json.dumps(coco.mask_results(outputs)).encode()
 
 
 def _means(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the metrics from pixels of each class, each [..., classes]."""
-    found = scores(hits, targets, predicted)
+    of_classes = scores(hits, targets, predicted)
     return {
-        'mean_iou': np.nanmean(found['iou'], axis=-1),
-        'mean_dice': np.nanmean(found['dice'], axis=-1),
+        'mean_iou': np.nanmean(of_classes['iou'], axis=-1),
+        'mean_dice': np.nanmean(of_classes['dice'], axis=-1),
         'pixel_accuracy': hits.sum(-1) / targets.sum(-1),
     }
 
@@ -139,3 +183,6 @@ def _interval(bootstrap: Bootstrap, resamples: np.ndarray) -> np.ndarray:
     ends = np.full((2, resamples.shape[1]), np.nan)
     ends[:, there] = bootstrap.interval(resamples[:, there])
     return ends
+
+
+EVALUATION = SegmentationEvaluation()

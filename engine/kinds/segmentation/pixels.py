@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import UserError
-from engine.evaluation.labels import external_labels
+from engine.evaluation.kind_evaluation import require
 from engine.outputs.outputs import Outputs
 
 
@@ -29,19 +29,19 @@ class Pixels:
     class_names: tuple[str, ...]
 
 
-def count_pixels(found: Outputs) -> Pixels:
+def count_pixels(outputs: Outputs) -> Pixels:
     """Counts the pixels of outputs of kind `segmentation`.
 
     Raises:
       UserError: the targets are missing, or the masks have no pixels.
     """
-    external_labels.require(found, 'targets')
-    targets, masks = found.arrays['targets'], found.arrays['masks']
+    require(outputs, 'targets')
+    targets, masks = outputs.arrays['targets'], outputs.arrays['masks']
     if not masks.size:
         raise UserError(
-            f'{found.folder}: masks.npy holds images of {masks.shape[1]}x{masks.shape[2]} pixels.'
+            f'{outputs.folder}: masks.npy holds images of {masks.shape[1]}x{masks.shape[2]} pixels.'
         )
-    names = found.class_names or tuple(map(str, range(1 + max(int(masks.max()), int(targets.max())))))
+    names = outputs.class_names or tuple(map(str, range(1 + max(int(masks.max()), int(targets.max())))))
     total, counts = np.zeros((len(names), len(names)), np.int64), []
     for target, mask in zip(targets, masks, strict=True):
         one = confusion(target, mask, len(names))
@@ -66,7 +66,7 @@ def scores(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict
       predicted: pixels of each class in the prediction, [..., classes].
 
     Returns:
-      NaN for a class in neither mask: nothing was to be found, and nothing was. 0 for one in one mask alone.
+      NaN for a class in neither mask, and 0 for a class in one mask alone.
     """
     both = targets + predicted
     nothing = np.where(both > 0, 0, np.nan)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import special
 
+from engine import outputs
 from engine.evaluation.evaluator import Evaluator
-from engine.outputs import outputs
 from tests.engine import sample_outputs
 from tests.engine.commands.test_evaluate import REPOSITORY, WATCHED
 from tests.engine.random_logits import random_logits
@@ -51,7 +51,7 @@ def write(folder: Path, logits: np.ndarray, labels: np.ndarray | None = LABELS, 
     ids = more.pop('ids', [f'digit {index}' for index in range(len(logits))])
     meanings = dict.fromkeys(arrays, 'of the test')
     given = {'split': 'test', **more}
-    outputs.write(folder, kind='classification', arrays=arrays, ids=ids, meanings=meanings, **given)
+    outputs.write(folder, outputs.Manifest('classification', **given), arrays, ids, meanings)
     return folder
 
 
@@ -220,11 +220,10 @@ def test_masks_are_compared_by_what_the_evaluator_says(program, tmp_path: Path):
         arrays = {'masks': masks, 'targets': targets}
         outputs.write(
             tmp_path / 'it' / name,
-            kind='segmentation',
-            arrays=arrays,
-            ids=[str(index) for index in range(40)],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            class_names=['background', 'cat', 'dog'],
+            outputs.Manifest('segmentation', class_names=['background', 'cat', 'dog']),
+            arrays,
+            [str(index) for index in range(40)],
+            dict.fromkeys(arrays, 'of the test'),
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--format=csv')
     good, bad = csv.DictReader(io.StringIO(out))
@@ -249,10 +248,10 @@ def test_numbers_and_images_are_compared(program, tmp_path: Path, kind: str, pre
         arrays = {predicted: targets + random.normal(size=shape) * noise, 'targets': targets}
         outputs.write(
             tmp_path / 'it' / name,
-            kind=kind,
-            arrays={key: array.astype(dtype) for key, array in arrays.items()},
-            ids=[str(index) for index in range(30)],
-            meanings=dict.fromkeys(arrays, 'of the test'),
+            outputs.Manifest(kind),
+            {key: array.astype(dtype) for key, array in arrays.items()},
+            [str(index) for index in range(30)],
+            dict.fromkeys(arrays, 'of the test'),
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=1000', '--format=csv')
     near, far = csv.DictReader(io.StringIO(out))
@@ -277,11 +276,10 @@ def test_boxes_are_compared(program, tmp_path: Path):
         }
         outputs.write(
             tmp_path / 'it' / name,
-            kind='detection',
-            arrays=arrays,
-            ids=[str(index) for index in example],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            class_names=['cat'],
+            outputs.Manifest('detection', class_names=['cat']),
+            arrays,
+            [str(index) for index in example],
+            dict.fromkeys(arrays, 'of the test'),
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=200', '--format=csv')
     near, far = csv.DictReader(io.StringIO(out))
@@ -300,10 +298,10 @@ def test_samples_are_sorted_and_not_tested(program, tmp_path: Path):
         }
         outputs.write(
             tmp_path / 'it' / name,
-            kind='generation',
-            arrays=arrays,
-            ids=[str(index) for index in range(30)],
-            meanings=dict.fromkeys(arrays, 'of the test'),
+            outputs.Manifest('generation'),
+            arrays,
+            [str(index) for index in range(30)],
+            dict.fromkeys(arrays, 'of the test'),
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=100')
     assert [row['outputs'] for row in table(out)] == ['near', 'far']
@@ -313,9 +311,7 @@ def test_samples_are_sorted_and_not_tested(program, tmp_path: Path):
 
 def other_kind(folder: Path) -> None:
     arrays = {'log_probs': np.full(3, -1, np.float32), 'lengths': np.ones(3, np.int32)}
-    outputs.write(
-        folder, kind='language', arrays=arrays, ids=['a', 'b', 'c'], meanings=dict.fromkeys(arrays, 'x')
-    )
+    outputs.write(folder, outputs.Manifest('language'), arrays, ['a', 'b', 'c'], dict.fromkeys(arrays, 'x'))
 
 
 @pytest.mark.parametrize(

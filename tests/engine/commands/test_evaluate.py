@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.outputs import outputs
+from engine import outputs
 from engine.workspace import REPOSITORY
 
 # Any framework can write outputs so.
@@ -81,8 +81,10 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
     config.write_text(
         'from __gin__ import dynamic_registration\n'
         'from engine.evaluation import evaluator\n'
+        'from engine.kinds.classification import evaluate\n'
         'evaluator.Evaluator.resamples = 150\n'
-        'evaluator.Evaluator.top_k = (2, 3)\n'
+        'evaluator.Evaluator.kinds = [@evaluate.ClassificationEvaluation()]\n'
+        'evaluate.ClassificationEvaluation.top_k = (2, 3)\n'
     )
     binding = 'engine.evaluation.evaluator.Evaluator.confidence = 0.9'
     code, out, _ = program('evaluate', str(folder), f'--gin_file={config}', f'--gin_bindings={binding}')
@@ -104,13 +106,8 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
         (['{folder}x'], "does not exist. Did you mean 'test'?"),
         (['{folder}', '--gin_bindings=engine.evaluation.evaluator.Evaluator.resmaples = 200'], 'resamples'),
         (['{folder}', '--gin_bindings=engine.evaluation.evaluator.Evaluator.resamples = 1'], 'at least 100'),
-        (
-            ['{folder}', '--check', '--gin_bindings=engine.evaluation.evaluator.Evaluator.resamples = 200'],
-            '--check and --export evaluate nothing',
-        ),
         (['{folder}', '--labels='], 'unfinished: it has no manifest.json'),
         (['{folder}', '--labels={folder}.csv'], 'no such file'),
-        (['{folder}', '--check', '--export=csv'], 'not allowed with argument --check'),
         (['{folder}', '--output={folder}'], 'contains other files: it has no metrics.json'),
     ],
 )

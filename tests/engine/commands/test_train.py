@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import files
-from engine.outputs import outputs
+from engine import files, outputs
 from engine.runs import json_lines
 from engine.training import trainer
 from engine.workspace import project
@@ -58,7 +57,7 @@ def test_outputs_agree_with_the_last_evaluation(trained: Path) -> None:
     """The evaluation inside training and the saved predictions are the same numbers."""
     saved = outputs.read(trained / 'outputs' / 'val')
     best = min(json_lines.read(trained / 'logs' / 'val.jsonl'), key=lambda line: line['loss'])
-    assert saved.step == best['step']
+    assert saved.manifest.step == best['step']
     labels, logits = saved.arrays['labels'], np.asarray(saved.arrays['logits'], np.float64)
     log_sums = np.log(np.exp(logits).sum(-1))
     assert np.mean(logits.argmax(-1) == labels) == pytest.approx(best['accuracy'], abs=1e-6)
@@ -207,7 +206,7 @@ def test_predict_any_split_from_any_checkpoint(trained: Path, program: Any) -> N
     code, out, err = program('predict', str(trained), '--split=train', '--checkpoint=10')
     assert code == 0, err
     assert out.splitlines()[-1] == f'outputs: {trained}/outputs/train@10'
-    assert outputs.read(trained / 'outputs' / 'train@10').step == 10
+    assert outputs.read(trained / 'outputs' / 'train@10').manifest.step == 10
     code, _, err = program('predict', str(trained), '--split=train', '--checkpoint=10')
     assert (code, 'exists already' in err) == (2, True)
     code, _, err = program('predict', str(trained), '--split=train', '--checkpoint=11')

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
-from engine.outputs import outputs
+from engine.outputs import kind_folders
 from tests.engine.random_logits import random_logits
 
 EVALUATOR = Evaluator(resamples=200)
@@ -34,7 +35,7 @@ def test_all_is_written(folder: Path):
         'report.html',
     ]
     assert json.loads((written / 'metrics.json').read_text()) == returned
-    assert outputs.read(folder).step == 7
+    assert outputs.read(folder).manifest.step == 7
 
 
 def test_metrics_json(folder: Path):
@@ -104,12 +105,16 @@ def test_a_failure_while_writing_leaves_the_old_evaluation(folder: Path, monkeyp
 
 
 def test_a_kind_without_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Evaluator, 'kinds', lambda _: {})
-    arrays = {'values': np.zeros((2, 1), np.float32)}
-    outputs.write(
-        tmp_path / 'it', kind='regression', arrays=arrays, ids=['a', 'b'], meanings={'values': 'zeros'}
+    (tmp_path / 'bare').mkdir()
+    (tmp_path / 'bare/__init__.py').write_text(
+        'from engine.outputs.kind import Field, Kind\n'
+        "KIND = Kind({'marks': Field('float32', 'n')}, needs=(('marks',),))\n"
     )
-    with pytest.raises(UserError, match="no evaluation for outputs of kind 'regression' yet"):
+    monkeypatch.setattr(kind_folders, 'PACKAGES', {tmp_path.name: tmp_path})
+    monkeypatch.syspath_prepend(tmp_path.parent)
+    arrays = {'marks': np.zeros(2, np.float32)}
+    outputs.write(tmp_path / 'it', outputs.Manifest('bare'), arrays, ['a', 'b'], {'marks': 'zeros'})
+    with pytest.raises(UserError, match=r'bare/evaluate\.py does not exist'):
         EVALUATOR.evaluate(tmp_path / 'it')
 
 
@@ -126,8 +131,6 @@ def test_damaged_outputs_are_refused(folder: Path):
         ({'resamples': 99}, 'Evaluator.resamples = 99: it must be at least 100'),
         ({'confidence': 95}, 'Evaluator.confidence = 95: it must be between 0 and 1'),
         ({'seed': -1}, 'Evaluator.seed = -1: it must be at least 0'),
-        ({'calibration_bins': 0}, 'Evaluator.calibration_bins = 0: it must be at least 1'),
-        ({'top_k': (5, 0)}, r'Evaluator.top_k = \(5, 0\): it must be at least 1 each'),
     ],
 )
 def test_settings_that_make_no_sense(setting: dict, message: str):

@@ -13,8 +13,8 @@ from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from engine import outputs
 from engine.evaluation.evaluator import Evaluator
-from engine.outputs import outputs
 from tests.engine.kinds.detection.test_evaluate import NAMES, scenes
 
 RANDOM = np.random.default_rng(0)
@@ -34,12 +34,12 @@ def save(folder: Path, kind: str, ids: list[str] = IDS, **arrays: np.ndarray) ->
     arrays = arrays or ARRAYS[kind]
     names = () if kind in ('regression', 'image', 'language') else NAMES
     meanings = dict.fromkeys(arrays, 'of the test')
-    outputs.write(folder, kind=kind, arrays=arrays, ids=ids, meanings=meanings, class_names=names)
+    outputs.write(folder, outputs.Manifest(kind, class_names=names), arrays, ids, meanings)
     return folder
 
 
 def export(program, folder: Path, form: str) -> Path:
-    code, out, err = program('evaluate', str(folder), f'--export={form}')
+    code, out, err = program('export', str(folder), f'--format={form}')
     assert (code, err) == (0, '')
     assert sorted(each.name for each in folder.iterdir() if each.is_dir()) == ['export']
     file = Path(out.removeprefix('submission: ').strip())
@@ -157,14 +157,14 @@ def test_coco_takes_masks(program, tmp_path: Path):
 @pytest.mark.parametrize(
     ('kind', 'form', 'message'),
     [
-        ('classification', 'coco', 'has no --export=coco; it has --export=csv and --export=npz'),
-        ('segmentation', 'csv', 'it has --export=npz and --export=coco'),
-        ('image', 'csv', 'it has --export=npz.'),
+        ('classification', 'coco', 'has no --format=coco; it has --format=csv and --format=npz'),
+        ('segmentation', 'csv', 'it has --format=coco and --format=npz'),
+        ('image', 'csv', 'it has --format=npz.'),
     ],
 )
 def test_what_does_not_suit(kind: str, form: str, message: str, program, tmp_path: Path):
     folder = save(tmp_path / 'it', kind)
-    code, out, err = program('evaluate', str(folder), f'--export={form}')
+    code, out, err = program('export', str(folder), f'--format={form}')
     assert (code, out) == (2, '')
     assert message in err
     assert not (folder / 'export').exists()
@@ -172,7 +172,7 @@ def test_what_does_not_suit(kind: str, form: str, message: str, program, tmp_pat
 
 def test_a_model_that_diverged(program, tmp_path: Path):
     folder = save(tmp_path / 'it', 'classification', logits=np.where(LOGITS > 0, LOGITS, np.nan))
-    code, _, err = program('evaluate', str(folder), '--export=csv')
+    code, _, err = program('export', str(folder), '--format=csv')
     assert (code, 'logits.npy holds NaN or infinity' in err) == (2, True)
 
 
@@ -180,21 +180,21 @@ def test_nothing_is_overwritten_unasked_and_outputs_stay_sound(program, tmp_path
     for name in ('one', 'two'):
         save(tmp_path / 'all' / name, 'classification')
     target = f'--output={tmp_path / "sent"}'
-    code, out, _ = program('evaluate', str(tmp_path / 'all'), '--export=csv', target)
+    code, out, _ = program('export', str(tmp_path / 'all'), '--format=csv', target)
     assert code == 0
     assert out.splitlines() == [
         f'submission: {tmp_path / "sent" / each}/submission.csv' for each in ('one', 'two')
     ]
     before = (tmp_path / 'sent/one/submission.csv').stat().st_mtime_ns
     (tmp_path / 'sent/two/submission.csv').write_text('mine')
-    code, _, err = program('evaluate', str(tmp_path / 'all'), '--export=csv', target)
+    code, _, err = program('export', str(tmp_path / 'all'), '--format=csv', target)
     assert (code, 'exists already. Pass --overwrite' in err) == (2, True)
     assert (tmp_path / 'sent/two/submission.csv').read_text() == 'mine'
     assert (tmp_path / 'sent/one/submission.csv').stat().st_mtime_ns == before
-    assert program('evaluate', str(tmp_path / 'all'), '--export=csv', target, '--overwrite')[0] == 0
+    assert program('export', str(tmp_path / 'all'), '--format=csv', target, '--overwrite')[0] == 0
     assert (tmp_path / 'sent/two/submission.csv').read_text().startswith('id,')
     export(program, tmp_path / 'all/one', 'csv')
-    assert program('evaluate', str(tmp_path / 'all'), '--check')[0] == 0
+    assert program('check_outputs', str(tmp_path / 'all'))[0] == 0
     (tmp_path / 'file').write_text('')
-    code, _, err = program('evaluate', str(tmp_path / 'all/two'), '--export=npz', f'--output={tmp_path}/file')
+    code, _, err = program('export', str(tmp_path / 'all/two'), '--format=npz', f'--output={tmp_path}/file')
     assert (code, 'cannot be written' in err) == (2, True)

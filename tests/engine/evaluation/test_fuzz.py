@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from engine.commands import command_line, compare, evaluate
-from engine.outputs import kind as kinds
+from engine.outputs import kind_folders
 from engine.render import escape
 from tests.engine import sample_outputs
 
@@ -43,7 +43,7 @@ TEXTS = st.text(st.characters(codec=None)) | st.sampled_from(
 LEAVES = st.none() | st.booleans() | NUMBERS | TEXTS
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=5)
 BYTES = st.binary(max_size=20) | st.sampled_from([b'\n', b'\0', b'\xff', b'\r\n', b'(', b"'", b'9' * 30])
-KINDS = st.sampled_from(sorted(kinds.KINDS))
+KINDS = st.sampled_from(sorted(kind_folders.names()))
 FLOATS = st.floats(width=32) | st.sampled_from([0.0, 0.5, 1.0, -1.0, 3.4e38, -3.4e38, 1e-45])
 
 
@@ -159,13 +159,15 @@ def some_arrays(draw: st.DrawFn, kind: str) -> tuple[int, int, dict[str, np.ndar
     lengths |= {'n': draw(st.integers(1, 6)), 'c': draw(st.integers(0, 4))}
     lengths |= {'classes': draw(st.integers(2, 4))}
     drawn = {}
-    for name, field in kinds.KINDS[kind].arrays.items():
+    for name, field in kind_folders.declaration(kind).arrays.items():
         shape = tuple(int(axis) if axis.isdigit() else lengths[axis] for axis in field.axes.split())
         values: Any = FLOATS if field.dtype == 'float32' else st.integers(0, np.iinfo(field.dtype).max)
         if field.below:
             values = st.integers(0, max(0, lengths[field.below] - 1))
         drawn[name] = draw(arrays(field.dtype, shape, elements=values))
-    left_out = {draw(st.sampled_from(group)) for group in kinds.KINDS[kind].needs if len(group) > 1}
+    left_out = {
+        draw(st.sampled_from(group)) for group in kind_folders.declaration(kind).needs if len(group) > 1
+    }
     return lengths['n'], lengths['classes'], {name: drawn[name] for name in drawn.keys() - left_out}
 
 
@@ -190,7 +192,9 @@ def test_any_names(kind: str, draw: st.DataObject) -> None:
     texts = NAMES if draw.draw(st.booleans()) else TEXTS
     ids = draw.draw(st.lists(NAMES, min_size=8, max_size=8, unique=True))
     more: dict[str, Any] = {key: draw.draw(texts) for key in ('project', 'run', 'dataset', 'split')}
-    if 'classes' in ' '.join(field.axes + field.below for field in kinds.KINDS[kind].arrays.values()):
+    if 'classes' in ' '.join(
+        field.axes + field.below for field in kind_folders.declaration(kind).arrays.values()
+    ):
         more['class_names'] = draw.draw(st.lists(texts, min_size=3, max_size=3))
     with folder_of(kind, ids=ids) as folder:
         path = folder / 'manifest.json'

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation import user_metrics
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 from tests.engine.kinds.detection.test_evaluate import scenes
 from tests.engine.random_logits import random_logits
@@ -78,7 +78,7 @@ def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, 
     first = (folder / 'evaluation/metrics.json').read_bytes()
     known = json.loads(first)
     assert f'{code.stem}.expected_cost.missed = 5.0' in known['config']
-    assert 'evaluator.Evaluator.calibration_bins = 15' in known['config']
+    assert 'evaluator.Evaluator.confidence = 0.95' in known['config']
     assert known['metrics']['expected_cost'] | {'value': 0, 'interval': 0} == {
         'value': 0,
         'interval': 0,
@@ -86,7 +86,7 @@ def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, 
         'direction': 'lower',
         'definition': 'Mean cost of a decision: 1 for a mistake, `missed` for a mistake about the '
         'positive class.',
-        'source': f'{code.stem}.expected_cost, sha256 {outputs.fingerprint(code)["sha256"]}',
+        'source': f'{code.stem}.expected_cost, sha256 {outputs.fingerprint(code).sha256}',
     }
     config.write_text(known['config'])
     assert program('evaluate', str(folder), f'--gin_file={config}', '--overwrite')[0] == 0
@@ -137,10 +137,10 @@ def test_boxes_are_resampled_with_their_images(tmp_path: Path):
     arrays = scenes(0)
     outputs.write(
         tmp_path / 'it',
-        kind='detection',
-        arrays=arrays,
-        ids=[str(index) for index in range(12)],
-        meanings=dict.fromkeys(arrays, 'of the test'),
+        outputs.Manifest('detection'),
+        arrays,
+        [str(index) for index in range(12)],
+        dict.fromkeys(arrays, 'of the test'),
     )
     report = Evaluator(resamples=2000, metrics=[boxes_per_image]).report(tmp_path / 'it')
     counts = np.bincount(arrays['example'], minlength=12)
@@ -160,7 +160,7 @@ def test_samples_that_have_no_table_get_one(tmp_path: Path):
     }
     ids = list('abcdefghi')
     meanings = dict.fromkeys(arrays, 'of the test')
-    outputs.write(tmp_path / 'it', kind='generation', arrays=arrays, ids=ids, meanings=meanings)
+    outputs.write(tmp_path / 'it', outputs.Manifest('generation'), arrays, ids, meanings)
     table = Evaluator(resamples=100, metrics=[brightness]).report(tmp_path / 'it').tables['per_example']
     assert table['brightness'].to_dict() == dict(zip(ids, arrays['samples'].mean((1, 2, 3)), strict=True))
 
@@ -210,7 +210,7 @@ FAULTS = {
     'one NaN': (lambda labels: np.nan, 'returned nan[.]'),
     'ragged': (lambda labels: [[1], [1, 2]], 'mine failed|returned object'),
     'missing': (lambda boxes: boxes, 'mine takes boxes, and .* holds only logits, labels'),
-    'unbound': (lambda labels, cost: labels, "argument: 'cost'. It is given labels; bind the others"),
+    'unbound': (lambda labels, cost: labels, "argument: 'cost'. It gets labels; bind the others"),
 }
 
 
@@ -228,7 +228,7 @@ def test_a_name_that_is_taken(name: str, save):
 
 @pytest.mark.parametrize('metric', [3, 'accuracy', Bootstrap, np.mean(1.0)])
 def test_no_function(metric: Any):
-    with pytest.raises(UserError, match='which is no plain function'):
+    with pytest.raises(UserError, match='which is not a plain function'):
         Evaluator(metrics=[metric])
 
 

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
-from engine.outputs import kind as kinds
-from engine.outputs import outputs
+from engine.outputs import kind_folders
+from engine.outputs.contents import IDS
 from tests.engine import sample_outputs
 
 FLOATS = [
     (kind, name)
-    for kind in kinds.KINDS
+    for kind in kind_folders.names()
     for name, array in sample_outputs.arrays(kind).items()
     if array.dtype.kind == 'f'
 ]
@@ -36,7 +37,7 @@ def test_what_is_no_number_is_refused_by_name(tmp_path: Path, kind: str, name: s
     assert not (folder / 'evaluation').exists()
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
+@pytest.mark.parametrize('kind', kind_folders.names())
 def test_no_example_is_refused(tmp_path: Path, kind: str) -> None:
     """Nothing here writes such a folder; someone's program may."""
     folder = sample_outputs.write(tmp_path / 'it', kind)
@@ -45,14 +46,14 @@ def test_no_example_is_refused(tmp_path: Path, kind: str) -> None:
         none = np.load(folder / f'{name}.npy')[:0]
         np.save(folder / f'{name}.npy', none)
         stated['shape'] = none.shape
-    (folder / outputs.IDS).write_text('')
+    (folder / IDS).write_text('')
     (folder / outputs.MANIFEST).write_text(json.dumps(manifest | {'examples': 0}))
     sample_outputs.seal(folder)
     with pytest.raises(UserError, match='there are no examples'):
         evaluate(folder)
 
 
-@pytest.mark.parametrize('kind', [each for each in kinds.KINDS if each != 'generation'])
+@pytest.mark.parametrize('kind', [each for each in kind_folders.names() if each != 'generation'])
 def test_one_example_has_every_metric_a_number_and_no_doubt(tmp_path: Path, kind: str) -> None:
     """Generation refuses one sample: no distance between sets is told by it (tests of generation)."""
     folder = sample_outputs.write(

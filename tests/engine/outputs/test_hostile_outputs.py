@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
-from engine.outputs import outputs
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
 from tests.engine import sample_outputs
@@ -174,9 +174,9 @@ def test_manifests(program: Program, folder: Path, change: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ('old', 'new', 'message'),
     [
-        ('"examples": 8', '"examples": 8, "examples": 9', "the key 'examples' stands there twice"),
-        ('"step": null', '"step": NaN', 'NaN is no number'),
-        ('"step": null', '"step": -Infinity', 'Infinity is no number'),
+        ('"examples": 8', '"examples": 8, "examples": 9', "the key 'examples' occurs twice"),
+        ('"step": null', '"step": NaN', 'NaN is not a number'),
+        ('"step": null', '"step": -Infinity', 'Infinity is not a number'),
         ('"step": null', f'"step": {"9" * 5000}', 'not JSON'),
         ('"step": null', f'"step": {"[" * 100_000}', 'not JSON'),
     ],
@@ -265,8 +265,8 @@ def test_names_of_folders_are_shown_harmless(program: Program, folder: Path) -> 
     sample_outputs.write(folder, 'classification')
     code, out, _ = program('compare', str(folder.parent), '--resamples=100')
     assert (code, r'\x1b' in out, '\x1b' in out) == (0, True, False)
-    for more in (['--check'], ['--export=csv'], []):
-        code, out, _ = program('evaluate', str(other), *more)
+    for command in (['check_outputs'], ['export', '--format=csv'], ['evaluate']):
+        code, out, _ = program(*command, str(other))
         assert (code, r'\x1b' in out, '\x1b' in out) == (0, True, False)
     (other / 'ids.txt').unlink()
     assert program('evaluate', str(other))[2].removesuffix('\n').isprintable()

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
-from engine.outputs import kind as kinds
-from engine.outputs import outputs
+from engine.outputs import kind_folders, subset
+from tests.engine.sample_outputs import write_stated
 
 NAMES = ('cat', 'dog', 'owl')
 LOGITS = np.array([[2, 1, 0], [0, 1, 2], [0, 3, 1], [1, 0, 0]], np.float32)
@@ -35,7 +36,7 @@ def write(folder: Path, **changes: Any) -> Path:
         'split': 'test',
         'details': {'extractor': 'a network'},
     }
-    outputs.write(folder, **arguments | changes)
+    write_stated(folder, **arguments | changes)
     return folder
 
 
@@ -82,11 +83,15 @@ def test_what_was_written_is_read(folder: Path):
     np.testing.assert_array_equal(found.arrays['labels'], LABELS)
     assert isinstance(found.arrays['logits'], np.memmap)
     assert not found.arrays['logits'].flags.writeable
-    assert (found.kind, found.project, found.run) == ('classification', 'zoo', '2026-11-22T17-30-05')
-    assert (found.step, found.dataset, found.split) == (7, 'animals', 'test')
+    assert (found.kind, found.manifest.project, found.manifest.run) == (
+        'classification',
+        'zoo',
+        '2026-11-22T17-30-05',
+    )
+    assert (found.manifest.step, found.manifest.dataset, found.manifest.split) == (7, 'animals', 'test')
     assert (found.class_names, found.ids, found.folder) == (NAMES, IDS, folder)
-    assert found.manifest['arrays']['logits']['meaning'] == 'before softmax'
-    assert found.manifest['details'] == {'extractor': 'a network'}
+    assert found.manifest.arrays['logits'].meaning == 'before softmax'
+    assert found.manifest.details == {'extractor': 'a network'}
 
 
 def test_every_file_is_in_the_manifest(folder: Path):
@@ -100,7 +105,11 @@ def test_every_file_is_in_the_manifest(folder: Path):
 
 def example_of(kind: str) -> dict[str, np.ndarray]:
     lengths = {'n': 4, 'classes': 3, 'm': 0}
-    fields = {name: field for name, field in kinds.KINDS[kind].arrays.items() if name != 'probabilities'}
+    fields = {
+        name: field
+        for name, field in kind_folders.declaration(kind).arrays.items()
+        if name != 'probabilities'
+    }
     shapes = {
         name: [int(axis) if axis.isdigit() else lengths.get(axis, 2) for axis in field.axes.split()]
         for name, field in fields.items()
@@ -108,7 +117,7 @@ def example_of(kind: str) -> dict[str, np.ndarray]:
     return {name: np.zeros(shapes[name], field.dtype) for name, field in fields.items()}
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
+@pytest.mark.parametrize('kind', kind_folders.names())
 def test_every_kind_goes_there_and_back(tmp_path: Path, kind: str):
     arrays = example_of(kind)
     write(tmp_path / 'it', kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
@@ -120,17 +129,22 @@ def test_every_kind_goes_there_and_back(tmp_path: Path, kind: str):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'name'), [(kind, name) for kind, known in kinds.KINDS.items() for name in known.arrays]
+    ('kind', 'name'),
+    [
+        (kind, name)
+        for kind, known in ((kind, kind_folders.declaration(kind)) for kind in kind_folders.names())
+        for name in known.arrays
+    ],
 )
 def test_every_dtype_that_an_array_may_have(tmp_path: Path, kind: str, name: str):
     arrays = example_of(kind)
     if name == 'probabilities':
         arrays[name] = arrays.pop('logits')
-    for dtype in kinds.KINDS[kind].arrays[name].dtypes:
+    for dtype in kind_folders.declaration(kind).arrays[name].dtypes:
         arrays[name] = arrays[name].astype(dtype)
         write(tmp_path / dtype, kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
         found = outputs.read(tmp_path / dtype)
-        assert found.manifest['arrays'][name]['dtype'] == found.arrays[name].dtype == dtype
+        assert found.manifest.arrays[name].dtype == found.arrays[name].dtype == dtype
 
 
 def test_predictions_for_people_from_float16(tmp_path: Path):
@@ -199,14 +213,14 @@ def test_ids_may_be_in_any_language(tmp_path: Path):
         ({'arrays': {'logits': LOGITS, 'label': LABELS}}, "no array 'label'. Did you mean 'labels'"),
         (
             {'arrays': {'logits': LOGITS.astype(np.float64)}},
-            'logits.npy holds float64, where float16 or float32 is needed',
+            'logits.npy holds float64, but float16 or float32 is needed',
         ),
-        ({'arrays': {'logits': LOGITS[0]}}, r'logits.npy has shape \[3\], where \[n, classes\] is needed'),
+        ({'arrays': {'logits': LOGITS[0]}}, r'logits.npy has shape \[3\], but \[n, classes\] is needed'),
         ({'arrays': {'logits': LOGITS[:3]}}, 'and the number of ids is 4'),
         ({'arrays': {'logits': LOGITS[:, :2]}}, 'and the number of classes is 3'),
-        ({'arrays': {'logits': LOGITS, 'labels': LABELS + 1}}, 'labels.npy holds 3, where only 0 to 2 have'),
-        ({'arrays': {'logits': LOGITS, 'labels': LABELS - 1}}, 'labels.npy holds -1, where only 0 to 2 have'),
-        ({'ids': ('a', 'b', 'b', 'd')}, "ids.txt: 'b' stands there twice"),
+        ({'arrays': {'logits': LOGITS, 'labels': LABELS + 1}}, 'labels.npy holds 3, but only 0 to 2 have'),
+        ({'arrays': {'logits': LOGITS, 'labels': LABELS - 1}}, 'labels.npy holds -1, but only 0 to 2 have'),
+        ({'ids': ('a', 'b', 'b', 'd')}, "ids.txt: 'b' occurs twice"),
         ({'ids': ('a', 'b', 'c', 'd\ne')}, r"'d\\ne' is not an id"),
         ({'ids': ('a', 'b', 'c', 'd\u2028e')}, 'is not an id'),
         ({'ids': ('a', 'b', 'c', '\udcff')}, 'is not an id'),
@@ -214,7 +228,7 @@ def test_ids_may_be_in_any_language(tmp_path: Path):
         ({'ids': ('a', 'b', 'c', b'd')}, "b'd' is not an id"),
         ({'ids': ()}, 'there are no examples'),
         ({'meanings': {'logits': 'l'}}, "'labels' has no meaning"),
-        ({'meanings': {**MEANINGS, 'logit': 'l'}}, "'logit' has a meaning but is no array"),
+        ({'meanings': {**MEANINGS, 'logit': 'l'}}, "'logit' has a meaning but is not an array"),
     ],
 )
 def test_refused_on_writing(tmp_path: Path, changes: dict[str, Any], message: str):
@@ -226,9 +240,9 @@ def test_refused_on_writing(tmp_path: Path, changes: dict[str, Any], message: st
 def test_nothing_is_overwritten_unasked(folder: Path):
     with pytest.raises(UserError, match='exists already'):
         write(folder, step=8)
-    assert outputs.read(folder).step == 7
+    assert outputs.read(folder).manifest.step == 7
     write(folder, step=8, overwrite=True)
-    assert outputs.read(folder).step == 8
+    assert outputs.read(folder).manifest.step == 8
 
 
 def test_a_write_cut_short_leaves_nothing_new_and_all_that_was(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -242,7 +256,7 @@ def test_a_write_cut_short_leaves_nothing_new_and_all_that_was(folder: Path, mon
     monkeypatch.setattr(np, 'save', save_one_then_stop)
     with pytest.raises(KeyboardInterrupt):
         write(folder, step=8, overwrite=True)
-    assert outputs.read(folder).step == 7
+    assert outputs.read(folder).manifest.step == 7
     calls.clear()
     with pytest.raises(KeyboardInterrupt):
         write(folder.parent / 'val')
@@ -304,7 +318,7 @@ def test_other_files_are_the_readers_own(folder: Path):
         (b'a\nb\nc\n', 'ids.txt has 3 ids, but manifest.json says 4 examples'),
         (b'a\nb\nc\nd\ne\n', 'ids.txt has 5 ids, but manifest.json says 4 examples'),
         (b'', 'ids.txt has 0 ids'),
-        (b'a\nb\nc\nc\n', "'c' stands there twice"),
+        (b'a\nb\nc\nc\n', "'c' occurs twice"),
         (b'a\n\nc\nd\n', "'' is not an id"),
         (b'a\nb\nc\n\xff\n', 'ids.txt is not UTF-8 text'),
     ],
@@ -323,14 +337,14 @@ def test_ids_as_other_writers_end_their_lines(folder: Path, ids: str):
 @pytest.mark.parametrize(
     ('array', 'message'),
     [
-        (LOGITS.astype('>f4'), 'logits.npy holds >f4, where float16 or float32 is needed'),
-        (LOGITS.astype('>f2'), 'logits.npy holds >f2, where float16 or float32 is needed'),
-        (LOGITS[:3], 'logits.npy has shape [3, 3], where [n, classes] is needed and the number of ids is 4'),
+        (LOGITS.astype('>f4'), 'logits.npy holds >f4, but float16 or float32 is needed'),
+        (LOGITS.astype('>f2'), 'logits.npy holds >f2, but float16 or float32 is needed'),
+        (LOGITS[:3], 'logits.npy has shape [3, 3], but [n, classes] is needed and the number of ids is 4'),
         (
             LOGITS[:, :2],
-            'logits.npy has shape [4, 2], where [n, classes] is needed and the number of classes',
+            'logits.npy has shape [4, 2], but [n, classes] is needed and the number of classes',
         ),
-        (LOGITS[..., None], 'logits.npy has shape [4, 3, 1], where [n, classes] is needed'),
+        (LOGITS[..., None], 'logits.npy has shape [4, 3, 1], but [n, classes] is needed'),
     ],
 )
 def test_wrong_dtype_or_shape(folder: Path, array: np.ndarray, message: str):
@@ -339,8 +353,39 @@ def test_wrong_dtype_or_shape(folder: Path, array: np.ndarray, message: str):
 
 
 def test_an_array_of_another_kind(folder: Path):
-    reseal_array(folder, 'masks', np.zeros((4, 2, 2), np.uint8))
-    assert "classification has no array 'masks'" in refusal(folder)
+    reseal_array(folder, 'mask', np.zeros((3, 2, 2), np.uint8))
+    assert 'mask.npy has shape [3, 2, 2], but [n] is needed and the number of ids is 4' in refusal(folder)
+
+
+@pytest.mark.parametrize('name', ['label', 'Labels', 'probabilties', 'ids', 'class_names', 'a-b'])
+def test_a_further_array_needs_a_name_of_its_own(tmp_path: Path, name: str):
+    arrays = {'logits': LOGITS, 'labels': LABELS, name: LABELS}
+    with pytest.raises(UserError, match=f'classification has no array {name!r}'):
+        write(tmp_path / 'it', arrays=arrays, meanings=dict.fromkeys(arrays, 'of the test'))
+
+
+@pytest.mark.parametrize(
+    ('array', 'message'),
+    [
+        (np.array(['x'] * 4), 'holds <U1, but plain little-endian numbers are needed'),
+        (np.zeros(4, '>f4'), 'holds >f4, but plain little-endian numbers are needed'),
+        (np.zeros(()), 'has shape [], but [n] is needed.'),
+    ],
+)
+def test_a_further_array_holds_plain_numbers_by_example(tmp_path: Path, array: np.ndarray, message: str):
+    arrays = {'logits': LOGITS, 'doubt': array}
+    with pytest.raises(UserError) as refused:
+        write(tmp_path / 'it', arrays=arrays, meanings=dict.fromkeys(arrays, 'of the test'))
+    assert f'doubt.npy {message}' in str(refused.value)
+
+
+def test_further_arrays_go_there_and_back(tmp_path: Path):
+    doubt = np.arange(8.0).reshape(4, 2)
+    arrays = {'logits': LOGITS, 'doubt': doubt}
+    write(tmp_path / 'it', arrays=arrays, meanings=dict.fromkeys(arrays, 'of the test'))
+    read = outputs.read(tmp_path / 'it')
+    np.testing.assert_array_equal(read.arrays['doubt'], doubt)
+    np.testing.assert_array_equal(subset.of_ids(read, ('d', 'a')).arrays['doubt'], doubt[[3, 0]])
 
 
 def test_labels_out_of_range(folder: Path):
@@ -427,8 +472,8 @@ def test_what_says_whence_it_came_may_be_missing(folder: Path):
     for key in ('project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'):
         edit_manifest(folder, lambda manifest, key=key: manifest.pop(key))
     found = outputs.read(folder)
-    assert (found.project, found.step, found.class_names) == ('', None, ())
-    assert found.manifest['details'] == {}
+    assert (found.manifest.project, found.manifest.step, found.class_names) == ('', None, ())
+    assert found.manifest.details == {}
 
 
 # Finding.

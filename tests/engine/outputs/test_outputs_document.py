@@ -12,9 +12,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.datasets.load import load
-from engine.outputs import kind as kinds
-from engine.outputs import outputs
+from engine.outputs import kind_folders
+from engine.outputs.kind import INPUTS
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
 
@@ -36,7 +37,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
 @pytest.mark.parametrize('name', ['numpy', 'sklearn'])
 def test_what_the_examples_write_is_sound(written: Path, name: str, program: Program) -> None:
     jsonschema.validate(json.loads((written / name / 'manifest.json').read_text()), SCHEMA)
-    code, out, err = program('evaluate', '--check', str(written / name))
+    code, out, err = program('check_outputs', str(written / name))
     assert (code, err) == (0, '')
     assert out.splitlines()[-1] == f'sound: {written / name}'
 
@@ -56,12 +57,12 @@ def test_the_example_of_pytorch_is_python_and_calls_the_same_function() -> None:
     assert isinstance(kind, ast.Constant)
     assert isinstance(arrays, ast.Dict)
     names = {key.value for key in arrays.keys if isinstance(key, ast.Constant)}
-    assert names == {'logits', 'labels'} <= kinds.KINDS[str(kind.value)].arrays.keys()
+    assert names == {'logits', 'labels'} <= kind_folders.declaration(str(kind.value)).arrays.keys()
 
 
 def example(kind: str) -> dict[str, np.ndarray]:
     """Returns arrays of a kind: one of each group that it needs, and the truth."""
-    known = kinds.KINDS[kind]
+    known = kind_folders.declaration(kind)
     left_out = {name for group in known.needs for name in group[1:]}
     return {
         name: np.zeros([int(axis) if axis.isdigit() else 2 for axis in field.axes.split()], field.dtype)
@@ -70,11 +71,11 @@ def example(kind: str) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
+@pytest.mark.parametrize('kind', kind_folders.names())
 def test_the_schema_takes_what_is_written(kind: str, tmp_path: Path) -> None:
     arrays = example(kind)
     meanings = dict.fromkeys(arrays, 'of the test')
-    outputs.write(tmp_path / 'it', kind=kind, arrays=arrays, ids=['a', 'b'], meanings=meanings)
+    outputs.write(tmp_path / 'it', outputs.Manifest(kind), arrays, ['a', 'b'], meanings)
     jsonschema.validate(json.loads((tmp_path / 'it/manifest.json').read_text()), SCHEMA)
 
 
@@ -97,27 +98,31 @@ def test_the_schema_refuses_what_is_not(change: dict[str, Any], written: Path) -
         jsonschema.validate(manifest | change, SCHEMA)
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
+@pytest.mark.parametrize('kind', kind_folders.names())
 def test_the_table_of_kinds_is_true(kind: str) -> None:
     (row,) = re.findall(rf'^\| `{kind}` \|.*$', DOCUMENT, re.MULTILINE)
-    assert set(re.findall(r'`(\w+)`', row)) >= kinds.KINDS[kind].arrays.keys() - kinds.INPUTS.keys()
+    assert set(re.findall(r'`(\w+)`', row)) >= kind_folders.declaration(kind).arrays.keys() - INPUTS.keys()
     (shared,) = re.findall(r'^Any kind .*\n.*$', DOCUMENT, re.MULTILINE)
-    assert (f'`{kind}`' in shared) == ('inputs' in kinds.KINDS[kind].arrays)
-    for name, field in kinds.KINDS[kind].arrays.items():
-        told = shared if name in kinds.INPUTS else row
+    assert (f'`{kind}`' in shared) == ('inputs' in kind_folders.declaration(kind).arrays)
+    for name, field in kind_folders.declaration(kind).arrays.items():
+        told = shared if name in INPUTS else row
         assert f'{" or ".join(field.dtypes)} [{", ".join(field.axes.split())}]' in told, name
     assert kind in SCHEMA['properties']['kind']['enum']
 
 
 def test_the_schema_knows_every_dtype() -> None:
     known = SCHEMA['properties']['arrays']['additionalProperties']['properties']['dtype']['enum']
-    fields = [field for kind in kinds.KINDS.values() for field in kind.arrays.values()]
+    fields = [
+        field
+        for kind in map(kind_folders.declaration, kind_folders.names())
+        for field in kind.arrays.values()
+    ]
     assert set(known) == {dtype for field in fields for dtype in field.dtypes}
 
 
 def test_a_damaged_folder_is_named_by_the_check(written: Path, program: Program, tmp_path: Path) -> None:
     subprocess.run(['cp', '-r', written / 'numpy', tmp_path / 'damaged'], check=True)
     (tmp_path / 'damaged/ids.txt').write_text('another\n')
-    code, _, err = program('evaluate', '--check', str(tmp_path / 'damaged'))
+    code, _, err = program('check_outputs', str(tmp_path / 'damaged'))
     assert code == 2
     assert 'ids.txt is damaged' in err

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.outputs import outputs, subset
+from engine import outputs
+from engine.outputs import subset
 
 BOXES = np.arange(28, dtype=np.float32).reshape(7, 4)
 OWNERS = np.array([2, 0, 2, 1, 0, 2, 3], np.int32)
@@ -22,7 +23,7 @@ def write(folder: Path) -> outputs.Outputs:
         'target_example': np.array([3], np.int32),
     }
     meanings = dict.fromkeys(arrays, 'of the test')
-    outputs.write(folder, kind='detection', arrays=arrays, ids=list('abcde'), meanings=meanings)
+    outputs.write(folder, outputs.Manifest('detection'), arrays, list('abcde'), meanings)
     return outputs.read(folder)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.interfaces import VALID, Spec, keys_by_row
-from engine.outputs import kind
+from engine.outputs import kind_folders
 from engine.parts.augmentation import Shift
 from research.models.mlp import MLP
 from tests.engine import tiny
@@ -69,7 +69,7 @@ def test_predictions_are_logits_and_known_to_the_outputs_format(state: Any) -> N
     close(predicted, {'logits': expected})
     described = BOUND.describe()
     assert described.predictions.keys() == predicted.keys()
-    assert kind.KINDS[described.kind].arrays.keys() >= predicted.keys() | described.truth.keys()
+    assert kind_folders.declaration(described.kind).arrays.keys() >= predicted.keys() | described.truth.keys()
     assert set(described.truth.values()) <= tiny.SPEC.example.keys()
 
 

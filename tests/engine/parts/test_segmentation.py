@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec, keys_by_row
-from engine.outputs import kind
+from engine.outputs.check_arrays import check
 from engine.parts import losses
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
@@ -155,7 +155,7 @@ def test_predictions_are_masks_and_known_to_the_outputs_format(state: Any) -> No
     described = BOUND.describe()
     assert described.predictions.keys() == predicted.keys()
     arrays = predicted | {name: BATCH[field] for name, field in described.truth.items()}
-    kind.check('it', described.kind, jax.device_get(arrays), 6, len(CLASSES))  # type: ignore[arg-type]
+    check('it', described.kind, jax.device_get(arrays), 6, len(CLASSES))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

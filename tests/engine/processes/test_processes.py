@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import files
-from engine.outputs import outputs
+from engine import files, outputs
 from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 from tests.conftest import write_config

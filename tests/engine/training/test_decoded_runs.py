@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import files
-from engine.outputs import outputs
+from engine import files, outputs
 from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 from tests.engine import photos

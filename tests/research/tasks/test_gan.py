@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec, keys_by_row
-from engine.outputs import kind
+from engine.outputs import kind_folders
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.order import Order
 from engine.training.batches.training import from_host
@@ -194,7 +194,7 @@ def test_predictions_are_known_to_the_outputs_format() -> None:
     predicted = bound.predict(state, BATCH)
     described = bound.describe()
     assert described.predictions.keys() == predicted.keys()
-    fields = kind.KINDS[described.kind].arrays
+    fields = kind_folders.declaration(described.kind).arrays
     for name, array in predicted.items():
         assert array.dtype == fields[name].dtype
     extractor = bound.task.features

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engine import outputs
 from engine.datasets.building import image_folder
 from engine.datasets.catalogue.names import DatasetName
 from engine.datasets.load import load
 from engine.errors import UserError
-from engine.outputs import outputs
 from tests.conftest import Program
 from tests.engine import photos
 

@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.comparison.comparison_inputs import ComparisonInput, common, find
-from engine.outputs import outputs
 
 # The owner of each box is named by the id of its example.
 BOXES = [('a', 1.0), ('c', 2.0), ('b', 3.0), ('a', 4.0), ('c', 5.0)]
@@ -27,11 +27,10 @@ def write(folder: Path, ids: str, boxes: Any = BOXES) -> Path:
     }
     outputs.write(
         folder,
-        kind='detection',
-        arrays=arrays,
-        ids=list(ids),
-        meanings=dict.fromkeys(arrays, 'of the test'),
-        class_names=['cat'],
+        outputs.Manifest('detection', class_names=['cat']),
+        arrays,
+        list(ids),
+        dict.fromkeys(arrays, 'of the test'),
     )
     return folder
 
@@ -64,11 +63,10 @@ def test_other_splits_below_a_folder_are_left_out_unless_given(tmp_path: Path):
     for split in ('test', 'val', ''):
         outputs.write(
             tmp_path / 'it' / (split or 'none'),
-            kind='language',
-            arrays={'log_probs': np.zeros(1, np.float32), 'lengths': np.ones(1, np.int32)},
-            ids=['a'],
-            meanings={'log_probs': 'x', 'lengths': 'x'},
-            split=split,
+            outputs.Manifest('language', split=split),
+            {'log_probs': np.zeros(1, np.float32), 'lengths': np.ones(1, np.int32)},
+            ['a'],
+            {'log_probs': 'x', 'lengths': 'x'},
         )
     assert [each.folder.name for each in find([tmp_path], 'test')] == ['none', 'test']
     assert [each.folder.name for each in find([tmp_path], 'val')] == ['none', 'val']

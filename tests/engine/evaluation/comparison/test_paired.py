@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from engine import outputs
 from engine.evaluation.comparison import paired
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.outputs import outputs
 from tests.engine.random_logits import random_logits
 
 
@@ -121,13 +121,13 @@ def test_draws_of_texts_are_paired_whatever_is_hard(tmp_path):
     for name, more in (('a', 0), ('b', 1)):
         outputs.write(
             tmp_path / name,
-            kind='language',
-            arrays={
+            outputs.Manifest('language'),
+            {
                 'log_probs': (-(bits + more) * lengths * math.log(2)).astype(np.float32),
                 'lengths': lengths,
             },
-            ids=[f'text {index}' for index in range(20)],
-            meanings={'log_probs': 'of the test', 'lengths': 'of the test'},
+            [f'text {index}' for index in range(20)],
+            {'log_probs': 'of the test', 'lengths': 'of the test'},
         )
         resamples.append(Evaluator(resamples=100).report(tmp_path / name).resamples['bits_per_byte'])
     assert resamples[1] - resamples[0] == pytest.approx(np.ones(100), abs=1e-5)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.evaluation.drawing import figures
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.classification.evaluate import Classification
-from engine.outputs import outputs
+from engine.kinds.classification.evaluate import ClassificationEvaluation
 from tests.engine.random_logits import random_logits
 
 
@@ -12,7 +12,7 @@ from tests.engine.random_logits import random_logits
 def test_all_are_drawn_with_title_and_labelled_axes(save, tmp_path, classes: int):
     names = [f'${index} a name too long for an axis' for index in range(classes)]
     folder = save(*random_logits(0, examples=200, classes=classes), class_names=names)
-    report = Classification((5,), 15).report(outputs.read(folder), Bootstrap(100, 0.95, 0))
+    report = ClassificationEvaluation((5,), 15).report(outputs.read(folder), Bootstrap(100, 0.95, 0))
     for name, draw in report.figures.items():
         figure = draw()
         assert figure.get_suptitle().startswith('animals test, n = 200, 95 % intervals\n')
@@ -24,7 +24,7 @@ def test_all_are_drawn_with_title_and_labelled_axes(save, tmp_path, classes: int
 
 def test_the_confusion_matrix_shows_counts_and_shares(save):
     logits = np.eye(3)[[0, 0, 1, 1, 1, 1, 2]]
-    report = Classification((5,), 15).report(
+    report = ClassificationEvaluation((5,), 15).report(
         outputs.read(save(logits, [0, 0, 1, 1, 1, 0, 2])), Bootstrap(100, 0.95, 0)
     )
     axes = report.figures['confusion_matrix']().axes[0]
@@ -39,7 +39,7 @@ def test_the_confusion_matrix_shows_counts_and_shares(save):
 
 
 def test_of_many_classes_the_lowest_are_drawn(save):
-    report = Classification((5,), 15).report(
+    report = ClassificationEvaluation((5,), 15).report(
         outputs.read(save(*random_logits(0, examples=900, classes=50))), Bootstrap(100, 0.95, 0)
     )
     table = report.tables['per_class']
@@ -51,7 +51,9 @@ def test_of_many_classes_the_lowest_are_drawn(save):
 
 
 def test_the_reliability_diagram_shows_the_table(save):
-    report = Classification((5,), 10).report(outputs.read(save(*random_logits(3))), Bootstrap(100, 0.95, 0))
+    report = ClassificationEvaluation((5,), 10).report(
+        outputs.read(save(*random_logits(3))), Bootstrap(100, 0.95, 0)
+    )
     table = report.tables['calibration']
     above, below = report.figures['calibration']().axes
     heights = [[patch.get_height() for patch in axes.patches] for axes in (above, below)]  # pyright: ignore

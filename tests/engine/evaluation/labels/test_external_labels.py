@@ -1,7 +1,6 @@
 """Truth that comes later: the same numbers as though the outputs had held it, or one clear message."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.labels import external_labels
-from engine.outputs import outputs, subset
+from engine.outputs import subset
 from tests.engine.kinds.detection.test_evaluate import scenes
 
 IDS = ('007', 'b', 'c,d', 'é')
@@ -47,11 +47,10 @@ def save(folder: Path, kind: str, **more: Any) -> outputs.Outputs:
     names = () if kind in ('regression', 'image', 'language') else CLASSES
     outputs.write(
         folder,
-        kind=kind,
-        arrays=arrays,
-        ids=IDS,
-        meanings=dict.fromkeys(arrays, 'of the test'),
-        **{'class_names': names, **more},
+        outputs.Manifest(kind, **{'class_names': names, **more}),
+        arrays,
+        IDS,
+        dict.fromkeys(arrays, 'of the test'),
     )
     return outputs.read(folder)
 
@@ -125,15 +124,14 @@ def test_arrays_in_another_order(kind: str, how: str, tmp_path: Path):
         path = tmp_path / 'other'
         outputs.write(
             path,
-            kind=kind,
-            arrays=dict(turned.arrays),
-            ids=turned.ids,
-            meanings=dict.fromkeys(turned.arrays, 'of the test'),
-            class_names=turned.class_names,
+            outputs.Manifest(kind, class_names=turned.class_names),
+            dict(turned.arrays),
+            turned.ids,
+            dict.fromkeys(turned.arrays, 'of the test'),
         )
     made = external_labels.add(save(tmp_path / 'bare', kind), path)
     assert scores(made) == scores(whole)
-    assert external_labels.add(whole, path).labels['differing'] == 0
+    assert (external_labels.add(whole, path).external_labels or {})['differing'] == 0
 
 
 def scores(found: outputs.Outputs) -> dict[str, float]:
@@ -164,7 +162,7 @@ def test_labels_may_be_indices_where_no_class_is_called_so(tmp_path: Path):
     numerals = save(tmp_path / 'numerals', 'classification', class_names=('2', '0', '1'))
     assert external_labels.add(numerals, path).arrays['labels'].tolist() == [0, 1, 2, 2]
     shifted = save(tmp_path / 'shifted', 'classification', class_names=('1', '2', '3'))
-    with pytest.raises(UserError, match="'0', the label of 'b', is no class"):
+    with pytest.raises(UserError, match="'0', the label of 'b', is not a class"):
         external_labels.add(shifted, path)
 
 
@@ -175,11 +173,11 @@ def test_given_truth_wins_and_is_recorded(tmp_path: Path, program):
     code, out, err = program('evaluate', str(folder), f'--labels={path}')
     assert (code, err) == (0, '')
     assert out.splitlines()[-3] == (
-        f'labels: {path}, 4 examples; those of {folder} itself differ for 2 of them and were not used'
+        f'labels: {path}, 4 examples; the labels in {folder} itself differ for 2 of them and were not used'
     )
-    known = json.loads((folder / 'evaluation/metrics.json').read_text())['labels']
+    known = json.loads((folder / 'evaluation/metrics.json').read_text())['external_labels']
     assert known['file'] == str(path)
-    assert known['sha256'] == outputs.fingerprint(path)['sha256']
+    assert known['sha256'] == outputs.fingerprint(path).sha256
     assert (known['examples'], known['differing']) == (4, 2)
     right = PREDICTED['classification']['logits'].argmax(1) == [2, 0, 1, 1]
     assert scores(external_labels.add(outputs.read(folder), path))['accuracy'] == right.mean()
@@ -187,16 +185,18 @@ def test_given_truth_wins_and_is_recorded(tmp_path: Path, program):
 
 def test_without_a_file_nothing_is_recorded(tmp_path: Path):
     found = save(tmp_path / 'it', 'classification', truth=TRUE['classification'])
-    assert Evaluator(resamples=100).report_on(found).as_json()['labels'] is None
-    assert external_labels.said(found) == ''
-    spoken = replace(found, manifest={**found.manifest, 'labels': 'of somebody else'})
-    assert Evaluator(resamples=100).report_on(spoken).as_json()['labels'] is None
+    assert Evaluator(resamples=100).report_on(found).as_json()['external_labels'] is None
+    assert external_labels.note(found) == ''
+    manifest = json.loads((tmp_path / 'it/manifest.json').read_text())
+    manifest |= {'labels': 'of somebody else', 'external_labels': {'file': 'of somebody else'}}
+    (tmp_path / 'it/manifest.json').write_text(json.dumps(manifest))
+    assert Evaluator(resamples=100).report(tmp_path / 'it').as_json()['external_labels'] is None
 
 
 def test_differing_boxes_are_counted_by_image(tmp_path: Path):
     found = save(tmp_path / 'it', 'detection', truth=TRUE['detection'])
     path = written(tmp_path, json.dumps(annotations(annotations=annotations()['annotations'][1:])), 'x.json')
-    assert external_labels.add(found, path).labels['differing'] == 1
+    assert (external_labels.add(found, path).external_labels or {})['differing'] == 1
 
 
 def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program):
@@ -212,11 +212,14 @@ def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program)
 
 
 MISTAKES = {
-    'doubled': (LABELS + 'b,x,cat\n', "example 'b' twice or more"),
+    'doubled': (LABELS + 'b,x,cat\n', "example 'b' occurs more than once"),
     'missing': (LABELS.replace('b,x', 'bb,x'), "lacks example 'b' of .*is 'bb'"),
     'unknown': (LABELS + 'z,x,cat\ny,x,cat\n', "has example 'z' and 1 more that .* lacks"),
     'another split': ('id,label\n1,cat\n', 'has none of the 4 examples'),
-    'class': (LABELS.replace('owl', 'owls'), "'owls', the label of '007', is no class.*Did you mean 'owl'"),
+    'class': (
+        LABELS.replace('owl', 'owls'),
+        "'owls', the label of '007', is not a class.*Did you mean 'owl'",
+    ),
     'empty label': (LABELS.replace('owl', ''), "'', the label of '007'"),
     'no label': ('id,lable\nb,cat\n', "no column 'label'. Did you mean 'lable'"),
     'no id': ('name,label\nb,cat\n', "no column 'id'"),
@@ -238,7 +241,7 @@ def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
     found = save(tmp_path / 'it', 'classification')
     cells = [f'"{name}",{"x" if place == 2 else 1}' for place, name in enumerate(found.ids)]
     text = '\n'.join(['id,label', *cells])
-    with pytest.raises(UserError, match=f"'x', the label of '{found.ids[2]}', is no class of [^(]*$"):
+    with pytest.raises(UserError, match=f"'x', the label of '{found.ids[2]}', is not a class of [^(]*$"):
         external_labels.add(found, written(tmp_path, text))
 
 
@@ -246,13 +249,13 @@ def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
     ('kind', 'text', 'message'),
     [
         ('regression', 'id,target\nb,1\n', "no column 'target_0'. Did you mean 'target'"),
-        ('regression', 'id,target_0,target_1\nb,1,x\n', "'x', a target of 'b', is no finite number"),
-        ('regression', 'id,target_0,target_1\nb,1,nan\n', 'no finite number'),
+        ('regression', 'id,target_0,target_1\nb,1,x\n', "'x', a target of 'b', is not a finite number"),
+        ('regression', 'id,target_0,target_1\nb,1,nan\n', 'not a finite number'),
         ('regression', 'id,target_0,target_1,target_2\nb,1,2,3\n', 'has a column target_2'),
         ('segmentation', 'id,mask\nb,gone.png\n', "gone.png, of example 'b', cannot be read"),
         ('segmentation', 'id,mask\nb,list.csv\n', "list.csv, of example 'b', cannot be read"),
-        ('detection', 'id,label\nb,1\n', 'does not fit into a list'),
-        ('language', 'id,label\nb,1\n', 'have no truth'),
+        ('detection', 'id,label\nb,1\n', 'do not fit into a list'),
+        ('language', 'id,label\nb,1\n', 'have no label for each'),
     ],
 )
 def test_mistakes_in_lists_of_other_kinds(kind: str, text: str, message: str, tmp_path: Path):
@@ -265,25 +268,25 @@ def test_masks_of_another_size_or_class(tmp_path: Path):
     found = save(tmp_path / 'it', 'segmentation')
     path = written(tmp_path, pictures(tmp_path, 'label'))
     Image.fromarray(np.full((5, 6), 255, np.uint8)).save(tmp_path / '1.png')
-    with pytest.raises(UserError, match=r'targets.npy holds 255, where only 0 to 2'):
+    with pytest.raises(UserError, match=r'targets.npy holds 255, but only 0 to 2'):
         external_labels.add(found, path)
     Image.fromarray(np.zeros((6, 5), np.uint8)).save(tmp_path / '1.png')
-    with pytest.raises(UserError, match=r"1.png, of example 'b', holds uint8 \[6, 5\], where uint8 \[5, 6\]"):
+    with pytest.raises(UserError, match=r"1.png, of example 'b', holds uint8 \[6, 5\], but uint8 \[5, 6\]"):
         external_labels.add(found, path)
 
 
 @pytest.mark.parametrize(
     ('arrays', 'message'),
     [
-        ({'labels': np.zeros(4, int)}, "no 'ids'"),
-        ({'ids': np.array(IDS)}, "no 'labels'"),
-        ({'ids': np.arange(4), 'labels': np.zeros(4, int)}, r'where text \[n\] is needed'),
+        ({'labels': np.zeros(4, int)}, "no array 'ids'"),
+        ({'ids': np.array(IDS)}, "no array 'labels'"),
+        ({'ids': np.arange(4), 'labels': np.zeros(4, int)}, r'but text \[n\] is needed'),
         ({'ids': np.array(IDS), 'labels': np.zeros(3, int)}, 'shape .3. for 4 ids'),
         ({'ids': np.array(IDS), 'labels': np.full(4, 2.5)}, 'numbers that int32 cannot hold'),
         ({'ids': np.array(IDS), 'labels': np.full(4, 2**32)}, 'numbers that int32 cannot hold'),
-        ({'ids': np.array(IDS), 'labels': np.full(4, 3)}, 'labels.npy holds 3, where only 0 to 2'),
-        ({'ids': np.array(IDS), 'labels': np.array(['cat'] * 4)}, 'where int32 is needed'),
-        ({'ids': np.array(IDS, object), 'labels': np.zeros(4, int)}, 'no .npz file of plain arrays'),
+        ({'ids': np.array(IDS), 'labels': np.full(4, 3)}, 'labels.npy holds 3, but only 0 to 2'),
+        ({'ids': np.array(IDS), 'labels': np.array(['cat'] * 4)}, 'but int32 is needed'),
+        ({'ids': np.array(IDS, object), 'labels': np.zeros(4, int)}, 'not an .npz file of plain arrays'),
     ],
 )
 def test_mistakes_in_arrays(arrays: dict[str, np.ndarray], message: str, tmp_path: Path):
@@ -295,7 +298,7 @@ def test_mistakes_in_arrays(arrays: dict[str, np.ndarray], message: str, tmp_pat
 @pytest.mark.parametrize(
     ('more', 'message'),
     [
-        ({'categories': [{'id': 1, 'name': 'cats'}]}, "category 'cats' is no class .*Did you mean 'cat'"),
+        ({'categories': [{'id': 1, 'name': 'cats'}]}, "category 'cats' is not a class .*Did you mean 'cat'"),
         ({'images': [{'id': 50}]}, 'lacks|annotations of boxes|none of'),
         ({'annotations': [{'image_id': 50, 'category_id': 90}]}, "KeyError: 'bbox'"),
         ({'annotations': [annotations()['annotations'][0] | {'iscrowd': 1}]}, '1 annotations are crowds'),
@@ -316,9 +319,9 @@ def test_mistakes_about_the_file(tmp_path: Path):
         external_labels.add(found, tmp_path / 'lists.csv')
     with pytest.raises(UserError, match=r'give a .csv, .npz or .json file'):
         external_labels.add(found, written(tmp_path, LABELS, 'list.txt'))
-    with pytest.raises(UserError, match='JSON states boxes'):
+    with pytest.raises(UserError, match='cannot be read from JSON'):
         external_labels.add(found, written(tmp_path, '{}', 'list.json'))
-    with pytest.raises(UserError, match='holds no truth either'):
+    with pytest.raises(UserError, match='has no labels either'):
         external_labels.add(found, tmp_path / 'it')
     (tmp_path / 'bad.csv').write_bytes(b'id,label\n\xff,cat\n')
     with pytest.raises(UserError, match='cannot be read as CSV in UTF-8'):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.outputs import kind as kinds
+from engine.outputs import kind_folders
 from tests.engine import sample_outputs
 from tests.engine.sample_runs import write_run
 
@@ -18,7 +18,7 @@ CLASSIFIED = ('classification', 'segmentation', 'detection')
 def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     """Writes outputs whose names would do harm if they could."""
     found = sample_outputs.arrays(kind, seed, N)
-    if 'inputs' in kinds.KINDS[kind].arrays:
+    if 'inputs' in kind_folders.declaration(kind).arrays:
         found['inputs'] = np.random.default_rng(0).integers(0, 256, (N, 12, 16, 3), np.uint8)
     given: dict[str, Any] = {
         'class_names': ['cat', '$dog_1$', EVIL] if kind in CLASSIFIED else [],

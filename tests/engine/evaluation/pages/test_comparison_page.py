@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from engine.outputs import kind as kinds
+from engine.outputs import kind_folders
 from tests.engine import sample_outputs
 from tests.engine.evaluation.pages.hostile_outputs import EVIL, N, write, write_in_run
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
+@pytest.mark.parametrize('kind', kind_folders.names())
 def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, program: Any) -> None:
     for seed in range(2):
         write_in_run(tmp_path / f'runs/{seed}', kind, seed)

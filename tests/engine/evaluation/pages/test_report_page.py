@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.evaluation.evaluator import Evaluator
-from engine.outputs import kind as kinds
+from engine.outputs import kind_folders
 from tests.engine import sample_outputs
 from tests.engine.evaluation.pages.hostile_outputs import EVIL, N, write, write_in_run
 
@@ -20,7 +20,7 @@ def report(folder: Path) -> Path:
     return folder / 'evaluation/report.html'
 
 
-@pytest.mark.parametrize('kind', kinds.KINDS)
+@pytest.mark.parametrize('kind', kind_folders.names())
 def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any) -> None:
     opened = show(report(write_in_run(tmp_path / 'run', kind)))
     opened.check()

@@ -6,9 +6,9 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
+from engine import outputs
 from engine.errors import UserError
 from engine.kinds.classification.class_probabilities import ClassPredictions, label_ranks, read_predictions
-from engine.outputs import outputs
 from tests.engine.random_logits import random_logits
 
 

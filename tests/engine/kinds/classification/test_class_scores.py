@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from engine import outputs
 from engine.kinds.classification import class_scores
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
-from engine.outputs import outputs
 from tests.engine.random_logits import random_logits
 
 

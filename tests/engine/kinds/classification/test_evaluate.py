@@ -5,12 +5,13 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
+from engine import outputs
+from engine.errors import UserError
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.classification import evaluate
 from engine.kinds.classification.calibration import bin_of
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
-from engine.kinds.classification.evaluate import Classification
-from engine.outputs import outputs
+from engine.kinds.classification.evaluate import ClassificationEvaluation
 from tests.engine.random_logits import random_logits
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=0)
@@ -100,7 +101,7 @@ def test_metrics_against_a_loop(save, case: str, array: str):
         # As stored: rounded. Of them the loop has to take the same, and not the smallest for 0.
         chances = np.maximum(chances, 1e-6).astype(np.float32)
     found = outputs.read(save(logits if array == 'logits' else chances, labels, array=array))
-    measured = Classification((2,), 15).report(found, BOOTSTRAP).metrics
+    measured = ClassificationEvaluation((2,), 15).report(found, BOOTSTRAP).metrics
     expected = slow_metrics(chances.astype(np.float64), labels, 2, 15)
     assert {name: metric.value for name, metric in measured.items()} == pytest.approx(expected, abs=1e-6)
 
@@ -109,7 +110,7 @@ def test_metrics_against_a_loop(save, case: str, array: str):
 def test_metrics_against_scikit_learn(save, case: str):
     logits, labels = CASES[case]
     chances, guesses = special.softmax(logits.astype(np.float64), axis=1), logits.argmax(axis=1)
-    found = Classification((2,), 15).report(outputs.read(save(logits, labels)), BOOTSTRAP).metrics
+    found = ClassificationEvaluation((2,), 15).report(outputs.read(save(logits, labels)), BOOTSTRAP).metrics
     over = {'labels': np.unique(labels), 'average': 'macro', 'zero_division': 0.0}
     expected = {
         'accuracy': metrics.accuracy_score(labels, guesses),
@@ -129,7 +130,7 @@ def test_probabilities_of_0_and_1(save):
     """What is given no chance at all costs as much as in scikit-learn, not infinity."""
     chances, labels = certain(9)
     found = outputs.read(save(chances, labels, array='probabilities'))
-    value = Classification((2,), 15).report(found, BOOTSTRAP).metrics['log_loss'].value
+    value = ClassificationEvaluation((2,), 15).report(found, BOOTSTRAP).metrics['log_loss'].value
     assert value == pytest.approx(metrics.log_loss(labels, chances), abs=1e-6)
 
 
@@ -143,7 +144,7 @@ def error_by_loop(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> f
 
 
 def test_one_example(save):
-    report = Classification((5,), 15).report(outputs.read(save([[3, 0, 1]], [0])), BOOTSTRAP)
+    report = ClassificationEvaluation((5,), 15).report(outputs.read(save([[3, 0, 1]], [0])), BOOTSTRAP)
     accuracy = report.metrics['accuracy']
     assert (accuracy.value, tuple(accuracy.interval)) == (1, (1, 1))
 
@@ -152,7 +153,7 @@ def test_intervals_hold_the_value_and_narrow_with_examples(save):
     widths = []
     for examples in (50, 5000):
         found = outputs.read(save(*random_logits(9, examples=examples), name=str(examples)))
-        measured = Classification((2,), 15).report(found, BOOTSTRAP).metrics
+        measured = ClassificationEvaluation((2,), 15).report(found, BOOTSTRAP).metrics
         low, high = measured['accuracy'].interval
         assert low < measured['accuracy'].value < high
         widths.append(high - low)
@@ -161,13 +162,15 @@ def test_intervals_hold_the_value_and_narrow_with_examples(save):
 
 @pytest.mark.parametrize(('top_k', 'expected'), [((2, 3), [2, 3]), ((4, 5), []), ((), [])])
 def test_top_k_where_there_are_more_classes(save, top_k: tuple[int, ...], expected: list[int]):
-    measured = Classification(top_k, 15).report(outputs.read(save(*random_logits(1))), BOOTSTRAP).metrics
+    measured = (
+        ClassificationEvaluation(top_k, 15).report(outputs.read(save(*random_logits(1))), BOOTSTRAP).metrics
+    )
     assert [name for name in measured if name.startswith('top')] == [f'top_{k}_accuracy' for k in expected]
 
 
 def test_per_class_table(save):
     found = outputs.read(save(*random_logits(2, missing=(1,))))
-    table = Classification((5,), 15).report(found, BOOTSTRAP).tables['per_class']
+    table = ClassificationEvaluation((5,), 15).report(found, BOOTSTRAP).tables['per_class']
     assert table.columns.tolist() == ['precision', 'recall', 'f1', 'support', 'f1_low', 'f1_high']
     assert table['support'].tolist()[1] == 0
     assert table['f1'].isna().tolist() == table['f1_low'].isna().tolist() == [False, True, False, False]
@@ -177,7 +180,7 @@ def test_per_class_table(save):
 
 
 def test_every_metric_says_what_it_is(save):
-    report = Classification((2,), 15).report(outputs.read(save(*random_logits(2))), BOOTSTRAP)
+    report = ClassificationEvaluation((2,), 15).report(outputs.read(save(*random_logits(2))), BOOTSTRAP)
     for metric in report.metrics.values():
         assert metric.definition.direction in ('higher', 'lower')
         assert metric.definition.unit in ('fraction', 'nats')
@@ -189,7 +192,7 @@ def test_every_metric_says_what_it_is(save):
 def test_scores_of_each_example(save):
     logits, labels = random_logits(3)
     found = outputs.read(save(logits, labels))
-    table = Classification((), 5).report(found, BOOTSTRAP).tables['per_example']
+    table = ClassificationEvaluation((), 5).report(found, BOOTSTRAP).tables['per_example']
     assert table['log_loss'].is_monotonic_decreasing
     by_id = table.loc[[f'example {index}' for index in range(len(labels))]]
     assert by_id['label'].tolist() == [str(label) for label in labels]
@@ -199,8 +202,20 @@ def test_scores_of_each_example(save):
 
 def test_of_many_classes_there_is_no_table_of_all_pairs(save, monkeypatch: pytest.MonkeyPatch):
     found = outputs.read(save(*random_logits(1)))
-    few = Classification((), 15).report(found, BOOTSTRAP)
-    monkeypatch.setattr('engine.kinds.classification.class_scores.MOST_CONFUSED', 3)
-    many = Classification((), 15).report(found, BOOTSTRAP)
+    few = ClassificationEvaluation((), 15).report(found, BOOTSTRAP)
+    monkeypatch.setattr('engine.kinds.classification.class_scores.MAX_CONFUSION_CLASSES', 3)
+    many = ClassificationEvaluation((), 15).report(found, BOOTSTRAP)
     assert few.tables.keys() - many.tables.keys() == {'confusion_matrix'}
     assert few.figures.keys() - many.figures.keys() == {'confusion_matrix'}
+
+
+@pytest.mark.parametrize(
+    ('setting', 'message'),
+    [
+        ({'calibration_bins': 0}, 'ClassificationEvaluation.calibration_bins = 0: it must be at least 1'),
+        ({'top_k': (5, 0)}, r'ClassificationEvaluation.top_k = \(5, 0\): it must be at least 1 each'),
+    ],
+)
+def test_settings_that_make_no_sense(setting: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        ClassificationEvaluation(**setting)

@@ -10,12 +10,12 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.detection.boxes import THRESHOLDS, match
-from engine.kinds.detection.evaluate import Detection, class_scores
-from engine.outputs import outputs
+from engine.kinds.detection.evaluate import DetectionEvaluation, class_scores
 
 BOOTSTRAP = Bootstrap(100, 0.95, 0)
 NAMES = ('cat', 'dog', 'owl')
@@ -74,13 +74,10 @@ def save(tmp_path: Path):
         count = n or int(max(arrays['target_example'].max(initial=0), arrays['example'].max(initial=0))) + 1
         outputs.write(
             tmp_path / 'it',
-            kind='detection',
-            arrays=arrays,
-            ids=[f'scene {index}' for index in range(count)],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            class_names=NAMES,
-            dataset='zoo',
-            split='test',
+            outputs.Manifest('detection', dataset='zoo', split='test', class_names=NAMES),
+            arrays,
+            [f'scene {index}' for index in range(count)],
+            dict.fromkeys(arrays, 'of the test'),
         )
         return outputs.read(tmp_path / 'it')
 
@@ -136,7 +133,8 @@ def by_coco(arrays: Arrays) -> dict[str, float]:
 @pytest.mark.parametrize('case', CASES)
 def test_metrics_are_those_of_coco(save, case: str) -> None:
     found = {
-        name: each.value for name, each in Detection().report(save(CASES[case]), BOOTSTRAP).metrics.items()
+        name: each.value
+        for name, each in DetectionEvaluation().report(save(CASES[case]), BOOTSTRAP).metrics.items()
     }
     assert found == pytest.approx(by_coco(CASES[case]), abs=1e-6)
 
@@ -202,7 +200,7 @@ def test_an_image_that_counts_twice_is_there_twice(save) -> None:
 
 
 def test_images_without_boxes_count_for_nothing(save) -> None:
-    one = Detection().report(save(CASES['many'], n=40), BOOTSTRAP)
+    one = DetectionEvaluation().report(save(CASES['many'], n=40), BOOTSTRAP)
     assert one.metrics['ap'].value == pytest.approx(by_coco(CASES['many'])['ap'], abs=1e-6)
     low, high = one.metrics['ap'].interval
     assert low < one.metrics['ap'].value < high
@@ -223,7 +221,7 @@ def test_images_without_boxes_count_for_nothing(save) -> None:
                 f'target_{name}': np.zeros((0, 4)[: 2 if name == 'boxes' else 1], dtype)
                 for name, dtype in (('boxes', np.float32), ('classes', np.int32), ('example', np.int32))
             },
-            'holds no boxes',
+            'target_boxes.npy is empty',
         ),
     ],
 )
@@ -239,7 +237,7 @@ def test_what_cannot_be_evaluated_is_refused(save, change: dict[str, Any], messa
     }
     arrays = {name: array for name, array in (whole | change).items() if array is not None}
     with pytest.raises(UserError, match=message):
-        Detection().report(save(arrays), BOOTSTRAP)
+        DetectionEvaluation().report(save(arrays), BOOTSTRAP)
 
 
 def test_all_is_written(save) -> None:
@@ -252,7 +250,7 @@ def test_all_is_written(save) -> None:
 def test_scores_of_each_image(save):
     arrays = CASES['many']
     found = save(arrays)
-    table = Detection().report(found, BOOTSTRAP).tables['per_example']
+    table = DetectionEvaluation().report(found, BOOTSTRAP).tables['per_example']
     assert table['found_share'].is_monotonic_increasing
     assert table['found'].to_numpy().sum() == sum(each.hits[0].sum() for each in match(found)[0])
     for index in range(len(table)):
@@ -262,7 +260,7 @@ def test_scores_of_each_image(save):
 
 
 def test_intervals_are_moved_by_the_bias_that_resamples_show(save) -> None:
-    found = Detection().report(save(CASES['others']), BOOTSTRAP)
+    found = DetectionEvaluation().report(save(CASES['others']), BOOTSTRAP)
     for name, metric in found.metrics.items():
         resamples = np.asarray(found.resamples[name])
         bias = resamples.mean() - metric.value

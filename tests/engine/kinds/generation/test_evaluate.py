@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.drawing import figures
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.generation import evaluate
 from engine.kinds.generation.distances import frechet, moments
-from engine.kinds.generation.evaluate import DEFINITIONS, Generation, halvings
-from engine.outputs import outputs
+from engine.kinds.generation.evaluate import DEFINITIONS, GenerationEvaluation, halvings
 from engine.render.contact_sheet import GAP
 from tests.engine.kinds.generation.test_distances import slow_discrepancy
 from tests.engine.kinds.generation.test_manifold import slow_share
@@ -34,13 +34,10 @@ def save(tmp_path: Path):
             arrays['reference_features'] = np.asarray(reference, np.float32)
         outputs.write(
             tmp_path / name,
-            kind='generation',
-            arrays=arrays,
-            ids=[str(index) for index in range(len(features))],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            dataset='noise',
-            split='test',
-            **more,
+            outputs.Manifest('generation', dataset='noise', split='test', **more),
+            arrays,
+            [str(index) for index in range(len(features))],
+            dict.fromkeys(arrays, 'of the test'),
         )
         return tmp_path / name
 
@@ -48,7 +45,7 @@ def save(tmp_path: Path):
 
 
 def report(folder: Path) -> Any:
-    return Generation().report(outputs.read(folder), BOOTSTRAP)
+    return GenerationEvaluation().report(outputs.read(folder), BOOTSTRAP)
 
 
 def test_the_numbers(save) -> None:
@@ -94,7 +91,9 @@ def test_real_examples_that_are_all_equal(save) -> None:
     found = report(save(SAMPLES, np.ones((5, 3))))
     assert 'frechet_ratio' not in {*found.metrics, *found.headline}
     assert (found.metrics['precision'].value, found.metrics['recall'].value) == (0, 1)
-    equal = Generation().report(outputs.read(save(np.ones((4, 3)), np.ones((5, 3)), name='equal')), BOOTSTRAP)
+    equal = GenerationEvaluation().report(
+        outputs.read(save(np.ones((4, 3)), np.ones((5, 3)), name='equal')), BOOTSTRAP
+    )
     values = {name: metric.value for name, metric in equal.metrics.items()}
     assert values == pytest.approx(
         {

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.image.evaluate import Image, score_images
-from engine.outputs import outputs
+from engine.kinds.image.evaluate import ImageEvaluation, score_images
 
 BOOTSTRAP = Bootstrap(200, 0.95, 0)
 
@@ -40,12 +40,10 @@ def save(tmp_path: Path):
         arrays = {'images': images} | ({} if targets is None else {'targets': targets})
         outputs.write(
             tmp_path / 'it',
-            kind='image',
-            arrays=arrays,
-            ids=[f'picture {index}' for index in range(len(images))],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            dataset='rain',
-            split='test',
+            outputs.Manifest('image', dataset='rain', split='test'),
+            arrays,
+            [f'picture {index}' for index in range(len(images))],
+            dict.fromkeys(arrays, 'of the test'),
         )
         return outputs.read(tmp_path / 'it')
 
@@ -92,7 +90,7 @@ def test_scores_against_loops(save, case: str) -> None:
 
 def test_means_and_intervals(save) -> None:
     found = save(*pictures(4, n=30))
-    report, scores = Image().report(found, BOOTSTRAP), score_images(found)
+    report, scores = ImageEvaluation().report(found, BOOTSTRAP), score_images(found)
     for name, metric in report.metrics.items():
         drawn = BOOTSTRAP.counts(30) @ scores[name].to_numpy() / 30
         assert metric.value == pytest.approx(scores[name].mean())
@@ -102,12 +100,12 @@ def test_means_and_intervals(save) -> None:
 
 def test_equal_images(save) -> None:
     _, targets = CASES['colours']
-    metrics = Image().report(save(targets, targets), BOOTSTRAP).metrics
+    metrics = ImageEvaluation().report(save(targets, targets), BOOTSTRAP).metrics
     assert [metrics[name].value for name in ('psnr', 'ssim', 'mae')] == [100, pytest.approx(1), 0]
 
 
 def test_small_images_have_no_ssim(save) -> None:
-    assert Image().report(save(*pictures(5, size=7)), BOOTSTRAP).metrics.keys() == {'psnr', 'mae'}
+    assert ImageEvaluation().report(save(*pictures(5, size=7)), BOOTSTRAP).metrics.keys() == {'psnr', 'mae'}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import numpy as np
 import optax
 import pytest
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.interfaces import INDEX, VALID, Spec
-from engine.kinds.language.evaluate import Language
-from engine.outputs import outputs
+from engine.kinds.language.evaluate import LanguageEvaluation
 from engine.parts import language
 from engine.training.metrics import merged
 from research.models.transformer import Transformer
@@ -45,12 +45,10 @@ def save(tmp_path: Path):
     def write(log_probs: Sequence[float] | np.ndarray, lengths: Sequence[int] | np.ndarray) -> Path:
         outputs.write(
             tmp_path / 'it',
-            kind='language',
-            arrays={'log_probs': np.asarray(log_probs, np.float32), 'lengths': np.asarray(lengths, np.int32)},
-            ids=[f'text {index}' for index in range(len(lengths))],
-            meanings={'log_probs': 'of the test', 'lengths': 'of the test'},
-            dataset='books',
-            split='test',
+            outputs.Manifest('language', dataset='books', split='test'),
+            {'log_probs': np.asarray(log_probs, np.float32), 'lengths': np.asarray(lengths, np.int32)},
+            [f'text {index}' for index in range(len(lengths))],
+            {'log_probs': 'of the test', 'lengths': 'of the test'},
         )
         return tmp_path / 'it'
 
@@ -58,7 +56,7 @@ def save(tmp_path: Path):
 
 
 def report(folder: Path) -> Any:
-    return Language().report(outputs.read(folder), BOOTSTRAP)
+    return LanguageEvaluation().report(outputs.read(folder), BOOTSTRAP)
 
 
 def slow_metrics(log_probs: Any, lengths: Any) -> dict[str, float]:

@@ -9,11 +9,11 @@ import optax
 import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.regression.evaluate import Regression
-from engine.outputs import outputs
+from engine.kinds.regression.evaluate import RegressionEvaluation
 from engine.parts import regression as tasks
 from research.models import mlp
 
@@ -46,12 +46,10 @@ def save(tmp_path: Path):
             arrays['targets'] = np.asarray(targets, np.float32)
         outputs.write(
             tmp_path / 'it',
-            kind='regression',
-            arrays=arrays,
-            ids=[f'example {index}' for index in range(len(values))],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            dataset='houses',
-            split='test',
+            outputs.Manifest('regression', dataset='houses', split='test'),
+            arrays,
+            [f'example {index}' for index in range(len(values))],
+            dict.fromkeys(arrays, 'of the test'),
         )
         return tmp_path / 'it'
 
@@ -59,7 +57,7 @@ def save(tmp_path: Path):
 
 
 def report(folder: Path) -> Any:
-    return Regression().report(outputs.read(folder), BOOTSTRAP)
+    return RegressionEvaluation().report(outputs.read(folder), BOOTSTRAP)
 
 
 @pytest.mark.parametrize('case', CASES)

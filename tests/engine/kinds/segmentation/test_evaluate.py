@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 
+from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.drawing.example_sheet import chosen
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.segmentation.evaluate import Segmentation, image_scores
+from engine.kinds.segmentation.evaluate import SegmentationEvaluation, image_scores
 from engine.kinds.segmentation.pixels import count_pixels
-from engine.outputs import outputs
 
 NAMES = ('ground', 'cat', 'dog', 'owl')
 BOOTSTRAP = Bootstrap(200, 0.95, 0)
@@ -52,11 +52,12 @@ def save(tmp_path: Path):
         arrays = {'masks': masks} | ({} if targets is None else {'targets': targets})
         outputs.write(
             tmp_path / 'it',
-            kind='segmentation',
-            arrays=arrays,
-            ids=[str(index) for index in range(len(masks))],
-            meanings=dict.fromkeys(arrays, 'of the test'),
-            **{'class_names': NAMES, 'dataset': 'animals', 'split': 'test', **more},
+            outputs.Manifest(
+                'segmentation', **{'class_names': NAMES, 'dataset': 'animals', 'split': 'test', **more}
+            ),
+            arrays,
+            [str(index) for index in range(len(masks))],
+            dict.fromkeys(arrays, 'of the test'),
         )
         return tmp_path / 'it'
 
@@ -64,7 +65,7 @@ def save(tmp_path: Path):
 
 
 def report(folder: Path) -> Any:
-    return Segmentation().report(outputs.read(folder), BOOTSTRAP)
+    return SegmentationEvaluation().report(outputs.read(folder), BOOTSTRAP)
 
 
 def slow_scores(targets: np.ndarray, masks: np.ndarray) -> dict[str, float]:

@@ -1,0 +1,48 @@
+"""The forms of a submission: what kinds of outputs share when they export predictions."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.outputs.outputs import Outputs
+from engine.render.escape import formula
+
+Column = np.ndarray | Sequence[str]  # numbers or text
+
+
+@dataclass(frozen=True)
+class Export:
+    """A form of submission.
+
+    Attributes:
+      ending: of the file, such as '.csv'.
+      content: returns the content of the file.
+    """
+
+    ending: str
+    content: Callable[[Outputs], bytes]
+
+
+def csv(columns: Mapping[str, Column]) -> bytes:
+    """Returns a table as CSV in UTF-8, with all digits of float32, in which a spreadsheet sees no formula."""
+    cells = {
+        name: column if isinstance(column, np.ndarray) else [formula(cell) for cell in column]
+        for name, column in columns.items()
+    }
+    return pd.DataFrame(cells).to_csv(index=False, float_format='%.9g', lineterminator='\n').encode()
+
+
+def npz(outputs: Outputs) -> bytes:
+    """Returns all arrays, `ids` and `class_names` as an .npz file."""
+    file = io.BytesIO()
+    names = {'ids': np.array(outputs.ids), 'class_names': np.array(outputs.class_names, str)}
+    np.savez_compressed(file, allow_pickle=False, **outputs.arrays, **names)
+    return file.getvalue()
+
+
+def class_names(outputs: Outputs, classes: int) -> tuple[str, ...]:
+    """Returns the names of the classes, or their indices if they have no names."""
+    return outputs.class_names or tuple(map(str, range(classes)))

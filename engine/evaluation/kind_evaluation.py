@@ -1,0 +1,131 @@
+"""How outputs of one kind are evaluated, shown and exported.
+
+`evaluate.py` in a kind's folder derives a class from `KindEvaluation` and defines `EVALUATION`, an instance
+of that class. The evaluator imports it by the name of the kind; training and prediction never do.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from engine.errors import UserError
+from engine.evaluation.drawing import example_cards
+from engine.evaluation.export_forms import Export, npz
+from engine.evaluation.labels.label_table import LabelTable
+from engine.evaluation.results.bootstrap import Bootstrap
+from engine.evaluation.results.report import Report
+from engine.outputs import kind_folders
+from engine.outputs.kind import Arrays
+from engine.outputs.outputs import Outputs
+
+
+@dataclass(frozen=True)
+class ExampleScore:
+    """The score by which a report sorts examples and a comparison finds where two methods disagree.
+
+    Attributes:
+      column: of the table `per_example`.
+      higher_is_better: whether a higher score is better.
+    """
+
+    column: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class KindEvaluation:
+    """The evaluation of one kind. A kind's own class overrides `report`, and what else it needs.
+
+    Attributes of the class:
+      kind: name of the kind.
+      example_score: score of an example; None if examples have none.
+      class_score: column of the table `per_class` that a comparison shows; '' if there is none.
+      legend: explains the pictures of examples in one or two sentences.
+      first_colour: palette index of class 0, if the pictures show classes in colours; else None.
+    """
+
+    kind: ClassVar[str]
+    example_score: ClassVar[ExampleScore | None] = None
+    class_score: ClassVar[str] = ''
+    legend: ClassVar[str] = ''
+    first_colour: ClassVar[int | None] = None
+
+    def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
+        """Returns metrics with intervals, tables and figures.
+
+        Raises:
+          UserError: the outputs cannot be evaluated; says why.
+        """
+        raise NotImplementedError
+
+    def pictures(self, outputs: Outputs, row: int) -> list[str]:
+        """Returns the pictures of one example, as markup: labels first, then predictions."""
+        return example_cards.images(outputs, ('inputs',), row)
+
+    def caption(self, example: Mapping[str, Any]) -> str:
+        """Returns a few words on an example, a row of the table `per_example`."""
+        column = self.example_score.column if self.example_score else ''
+        return f'{column.replace("_", " ")} {example[column]:.4g}' if column else ''
+
+    def gallery(self, report: Report) -> dict[str, list[str]]:
+        """Returns the examples that the report's page shows: heading to cards, as markup.
+
+        By default these are the worst and typical ones by `example_score`, if examples have pictures.
+        """
+        if not self.example_score or not self.pictures(report.outputs, 0):
+            return {}
+        table = report.tables['per_example'].dropna(subset=self.example_score.column)
+        return {
+            heading: self.cards(report, chosen)
+            for heading, chosen in example_cards.worst_and_typical(table).items()
+        }
+
+    def cards(self, report: Report, table: Any) -> list[str]:
+        """Returns a card with pictures and caption for each of the first rows of `per_example`."""
+        return example_cards.cards(report.outputs, table, self.pictures, self.caption)
+
+    def samples(self, outputs: Outputs, count: int) -> list[str]:
+        """Returns cards of the first `count` examples, if a comparison shows them of every method."""
+        return []
+
+    def exports(self) -> Mapping[str, Export]:
+        """Returns the forms of submissions, by the name that `scripts/export.sh --format` takes."""
+        return {'npz': Export('.npz', npz)}
+
+    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+        """Reads labels from a list, a CSV file with a row per example.
+
+        Raises:
+          UserError: the kind's labels do not fit into a list, or a cell is not valid.
+        """
+        raise UserError(f'{table.path}: labels of {self.kind} do not fit into a list. Give .npz or .json.')
+
+    def read_json(self, path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
+        """Reads ids and labels from a JSON file.
+
+        Raises:
+          UserError: the kind has no labels in JSON, or the file is not valid.
+        """
+        raise UserError(
+            f'--labels={path}: labels of {self.kind} cannot be read from JSON. Give .csv or .npz.'
+        )
+
+
+def load(kind: str) -> KindEvaluation:
+    """Imports the evaluation of a kind, with its default settings.
+
+    Raises:
+      UserError: there is no such kind, or it has no evaluation.
+    """
+    return kind_folders.load(kind, 'evaluate', 'EVALUATION')
+
+
+def require(outputs: Outputs, *names: str) -> None:
+    """Raises `UserError` unless outputs hold these arrays, which predictions are compared with."""
+    for name in names:
+        if name not in outputs.arrays:
+            raise UserError(
+                f'{outputs.folder}: no {name}.npy, so there is nothing to compare with. Give the labels by '
+                '--labels, or evaluate a split that has labels.'
+            )

@@ -1,0 +1,196 @@
+"""The manifest of an outputs folder, which the writer, the reader, reports and exports pass on."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import UserError
+from engine.outputs.contents import MANIFEST, FileEntry
+from engine.render.escape import CONTROL
+
+FORMAT, VERSION = 'outputs', 1
+
+
+@dataclass(frozen=True)
+class ArrayEntry:
+    """What a manifest states of an array.
+
+    Attributes:
+      file: name of its `.npy` file.
+      dtype: name of its NumPy dtype.
+      shape: its shape.
+      meaning: what it holds, in a few words.
+    """
+
+    file: str
+    dtype: str
+    shape: list[int]
+    meaning: str
+
+    @classmethod
+    def of(cls, name: str, array: np.ndarray, meaning: str) -> 'ArrayEntry':
+        """Describes an array."""
+        return cls(f'{name}.npy', str(array.dtype), list(array.shape), meaning)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an outputs folder holds, and where it is from.
+
+    `write` fills in the last three attributes.
+
+    Attributes:
+      kind: name of the kind, which is a folder in `engine/kinds/` or `research/kinds/`.
+      project: the project whose run made the outputs, or ''.
+      run: name of the run, or ''.
+      step: training step of the checkpoint, or None.
+      dataset: name of the dataset, or ''.
+      split: name of the split, or ''.
+      class_names: names of the classes in the order of their indices, or ().
+      details: whatever else distinguishes these outputs, as name and text.
+      examples: number of examples.
+      arrays: an entry for each array, by its name.
+      files: an entry for each file, by its path in the folder.
+    """
+
+    kind: str
+    project: str = ''
+    run: str = ''
+    step: int | None = None
+    dataset: str = ''
+    split: str = ''
+    class_names: Sequence[str] = ()
+    details: Mapping[str, str] = field(default_factory=dict)
+    examples: int = 0
+    arrays: Mapping[str, ArrayEntry] = field(default_factory=dict)
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the content of manifest.json."""
+        return {'format': FORMAT, 'version': VERSION, **asdict(self), 'class_names': list(self.class_names)}
+
+    def check_texts(self, where: Path) -> None:
+        """Raises `UserError` if a text that reports show is not one line that is safe in a terminal."""
+        texts = [self.project, self.run, self.dataset, self.split, *self.class_names]
+        for text in (*texts, *self.details, *self.details.values()):
+            if CONTROL.search(text):
+                raise UserError(
+                    f'{where}: {text!r:.100} holds control characters. Write one line of plain text.'
+                )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads the manifest of an outputs folder and checks it; looks at no other file.
+
+    Raises:
+      UserError: there is no manifest, or it is damaged; names the file.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f'{folder}: unfinished: it has no {MANIFEST}. Write the outputs again.')
+    content = _parse(path)
+    _check_format(path, content)
+    manifest = _from_json(path, content)
+    manifest.check_texts(path)
+    return manifest
+
+
+# Parsing.
+
+_TYPES: Mapping[str, Any] = {
+    'kind': str,
+    'project': str,
+    'run': str,
+    'step': int | None,
+    'dataset': str,
+    'split': str,
+    'examples': int,
+    'class_names': list,
+    'details': dict,
+    'arrays': dict,
+    'files': dict,
+}
+_ARRAY_TYPES = {'file': str, 'dtype': str, 'shape': list, 'meaning': str}
+_FILE_TYPES = {'bytes': int, 'sha256': str}
+_OPTIONAL = {'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
+
+
+def _parse(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding='utf-8')
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f'{path}: not JSON: {error}. Write the outputs again.') from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object. Readers would disagree about a key that occurs twice."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'the key {duplicate!r} occurs twice')
+    return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f'{name} is not a number')
+
+
+def _check_format(path: Path, content: Any) -> None:
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise UserError(f"{path}: not the manifest of an outputs folder: 'format' is not {FORMAT!r}.")
+    version = content.get('version')
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise UserError(f"{path}: 'version' is {version!r:.100}, but a number from 1 to {VERSION} is needed.")
+    if version > VERSION:
+        raise UserError(
+            f'{path}: format version {version!r:.100}; this code knows up to {VERSION}. Update the code.'
+        )
+
+
+def _from_json(path: Path, content: Mapping[str, Any]) -> Manifest:
+    """Returns the manifest; unknown keys are ignored, so that writers may add their own."""
+    required = {name: needed for name, needed in _TYPES.items() if name in content or name not in _OPTIONAL}
+    _check_types(path, 'the manifest', content, required)
+    known = {item.name: content[item.name] for item in fields(Manifest) if item.name in content}
+    for key in ('class_names', 'details'):
+        _check_are_texts(path, key, known.get(key, ()))
+    return Manifest(
+        **known
+        | {
+            'arrays': {
+                name: ArrayEntry(**_entry(path, f'array {name!r:.100}', entry, _ARRAY_TYPES))
+                for name, entry in known['arrays'].items()
+            },
+            'files': {
+                name: FileEntry(**_entry(path, f'file {name!r:.100}', entry, _FILE_TYPES))
+                for name, entry in known['files'].items()
+            },
+        }
+    )
+
+
+def _entry(path: Path, what: str, entry: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+    _check_types(path, what, entry, types)
+    return {name: entry[name] for name in types}
+
+
+def _check_types(path: Path, what: str, content: Any, types: Mapping[str, Any]) -> None:
+    if not isinstance(content, dict):
+        raise UserError(f'{path}: {what} is not a JSON object.')
+    for key, needed in types.items():
+        if key not in content:
+            raise UserError(f'{path}: {what} has no {key!r}.')
+        if not isinstance(content[key], needed) or isinstance(content[key], bool):
+            raise UserError(f'{path}: {what} has {content[key]!r:.100} as {key!r}, which has the wrong type.')
+
+
+def _check_are_texts(path: Path, key: str, values: Any) -> None:
+    texts = values.values() if isinstance(values, dict) else values
+    if not all(isinstance(text, str) for text in texts):
+        raise UserError(f'{path}: {key!r} holds something that is not text.')

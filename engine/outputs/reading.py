@@ -1,0 +1,119 @@
+"""Reads outputs folders and verifies them; never unpickles and never follows a path out of the folder."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import UserError
+from engine.outputs.check_arrays import check
+from engine.outputs.contents import IDS, MANIFEST, FileEntry, check_ids, check_path, fingerprint
+from engine.outputs.manifest import ArrayEntry, Manifest, read_manifest
+from engine.outputs.outputs import Outputs
+
+
+def read(folder: str | Path) -> Outputs:
+    """Reads an outputs folder and verifies all of it.
+
+    >>> import tempfile
+    >>> from engine import outputs
+    >>> folder, values = Path(tempfile.mkdtemp()) / 'test', np.ones((2, 1), np.float32)
+    >>> outputs.write(folder, Manifest('regression'), {'values': values}, ['a', 'b'], {'values': 'metres'})
+    >>> outputs.read(folder).arrays['values'].shape
+    (2, 1)
+
+    Args:
+      folder: an outputs folder.
+
+    Returns:
+      The outputs. Their arrays are mapped from the files, not loaded.
+
+    Raises:
+      UserError: the folder is unfinished, damaged or not as its kind declares; names the folder and the file.
+    """
+    folder = Path(folder)
+    try:
+        manifest = read_manifest(folder)
+        _check_files(folder, manifest)
+        ids = _read_ids(folder, manifest.examples)
+        arrays = {name: _read_array(folder, name, entry) for name, entry in manifest.arrays.items()}
+    except OSError as error:
+        raise UserError(f'{folder}: cannot be read: {error!s:.300}.') from error
+    check(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
+    return Outputs(folder, manifest, tuple(ids), arrays)
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    for name in (MANIFEST, *manifest.files):
+        check_path(folder, name)
+    for name, entry in manifest.files.items():
+        _check_content(folder, name, entry)
+    for name in (IDS, *(entry.file for entry in manifest.arrays.values())):
+        if name not in manifest.files:
+            raise UserError(f"{folder / MANIFEST}: {name!r} is missing from 'files'.")
+    for path in sorted(folder.glob('*.npy')):
+        if path.name not in manifest.files:
+            raise UserError(
+                f'{folder}: {path.name} is not in {MANIFEST}. Delete it, or write the outputs again.'
+            )
+
+
+def _check_content(folder: Path, name: str, entry: FileEntry) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise UserError(f'{folder}: {name} is missing. Write the outputs again.')
+    # The size first: it costs nothing and says more than a digest.
+    size = path.stat().st_size
+    if size != entry.bytes:
+        problem = f'it has {size} bytes, not {entry.bytes!r:.100}'
+    elif fingerprint(path).sha256 != entry.sha256:
+        problem = f'its sha256 is not the one in {MANIFEST}'
+    else:
+        return
+    raise UserError(f'{folder}: {name} is damaged: {problem}. Write the outputs again.')
+
+
+def _read_ids(folder: Path, examples: int) -> list[str]:
+    try:
+        text = (folder / IDS).read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise UserError(f'{folder}: {IDS} is not UTF-8 text: {error}.') from error
+    ids = text.removesuffix('\n').split('\n') if text else []
+    if len(ids) != examples:
+        raise UserError(
+            f'{folder}: {IDS} has {len(ids)} ids, but {MANIFEST} says {examples!r:.100} examples.'
+        )
+    check_ids(folder, ids)
+    return ids
+
+
+def _read_array(folder: Path, name: str, entry: ArrayEntry) -> np.ndarray:
+    """Maps an array from its file; never unpickles."""
+    path = folder / entry.file
+    try:
+        array = _mapped(path)
+    except OSError:
+        raise
+    except Exception as error:  # NumPy's parser and its parts may raise anything
+        problem = ' '.join(str(error).split())
+        raise UserError(f'{folder}: {path.name} is not a plain .npy file: {problem:.200}.') from error
+    size, expected = path.stat().st_size, array.offset + array.nbytes
+    if size != expected:
+        raise UserError(f'{folder}: {path.name} has {size} bytes, but its header says {expected}.')
+    _check_entry(folder, name, entry, ArrayEntry.of(name, array, entry.meaning))
+    return array
+
+
+def _mapped(path: Path) -> np.memmap:
+    """Maps an array. NumPy only warns of some damage, such as a size beyond all numbers: an error here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        return np.lib.format.open_memmap(path, mode='r')
+
+
+def _check_entry(folder: Path, name: str, stated: ArrayEntry, actual: ArrayEntry) -> None:
+    for key, value in vars(actual).items():
+        if getattr(stated, key) != value:
+            raise UserError(
+                f'{folder}: {name!r} has {key} {value}, but {MANIFEST} says {getattr(stated, key)!r:.100}.'
+            )

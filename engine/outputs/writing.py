@@ -1,0 +1,108 @@
+"""Writes outputs folders."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from engine import files as file_system
+from engine.errors import UserError
+from engine.outputs import kind_folders
+from engine.outputs.check_arrays import check
+from engine.outputs.contents import IDS, MANIFEST, PREDICTIONS, check_ids, check_path, fingerprint
+from engine.outputs.kind import Arrays
+from engine.outputs.manifest import ArrayEntry, Manifest
+from engine.render.escape import formula
+
+
+def write(
+    folder: str | Path,
+    manifest: Manifest,
+    arrays: Arrays,
+    ids: Sequence[str],
+    meanings: Mapping[str, str],
+    *,
+    files: Iterable[tuple[str, bytes]] = (),
+    overwrite: bool = False,
+) -> None:
+    """Writes an outputs folder, whole or not at all.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / 'test'
+    >>> values = np.array([[0.5], [1.5]], np.float32)
+    >>> write(folder, Manifest('regression'), {'values': values}, ['a', 'b'], {'values': 'metres'})
+    >>> sorted(path.name for path in folder.iterdir())
+    ['ids.txt', 'manifest.json', 'values.npy']
+
+    Args:
+      folder: the folder to write. Folders above it are created.
+      manifest: the kind, and where the outputs are from. Examples, arrays and files are filled in here.
+      arrays: the arrays of the kind by name, and further arrays of one row per example.
+      ids: one id per example, unique, one line of text each.
+      meanings: for each array, what it holds, in a few words.
+      files: path in the folder, such as `images/0001.png`, and content of any further file.
+      overwrite: replaces an existing outputs folder and its evaluation once the new one is complete.
+
+    Raises:
+      UserError: the folder exists, or something is not as the kind declares it.
+    """
+    folder = Path(folder)
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    check_ids(folder, ids)
+    check(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
+    _check_meanings(folder, arrays, meanings)
+    manifest.check_texts(folder)
+    with file_system.user_folder(folder, MANIFEST, overwrite) as temporary:
+        _write_contents(temporary, manifest, arrays, ids, files)
+        complete = replace(
+            manifest,
+            examples=len(ids),
+            arrays={name: ArrayEntry.of(name, array, meanings[name]) for name, array in arrays.items()},
+            files={path.relative_to(temporary).as_posix(): fingerprint(path) for path in _files(temporary)},
+        )
+        (temporary / MANIFEST).write_text(json.dumps(complete.as_json(), indent=2) + '\n', encoding='utf-8')
+
+
+def _check_meanings(folder: Path, arrays: Iterable[str], meanings: Mapping[str, str]) -> None:
+    for name in sorted(set(arrays).symmetric_difference(meanings)):
+        problem = 'has no meaning' if name in arrays else 'has a meaning but is not an array'
+        raise UserError(f'{folder}: {name!r} {problem}. State one for each array, in a few words.')
+
+
+def _write_contents(
+    folder: Path,
+    manifest: Manifest,
+    arrays: Arrays,
+    ids: Sequence[str],
+    files: Iterable[tuple[str, bytes]],
+) -> None:
+    (folder / IDS).write_text(''.join(f'{identity}\n' for identity in ids), encoding='utf-8', newline='\n')
+    for name, array in arrays.items():
+        np.save(folder / f'{name}.npy', array, allow_pickle=False)
+    table = kind_folders.declaration(manifest.kind).table
+    if table:
+        _write_table(folder / PREDICTIONS, table(arrays, ids, manifest.class_names))
+    _write_files(folder, files)
+
+
+def _write_table(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
+    with path.open('w', encoding='utf-8', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(columns)
+        writer.writerows([formula(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+
+
+def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    for name, content in files:
+        check_path(folder, name)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open('xb') as file:  # refuses to replace another file
+            file.write(content)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob('*') if path.is_file())
