@@ -47,7 +47,7 @@ ROOMS = {
         'workspace',
     },
     'forks': {'errors', 'files', 'workspace'},
-    'outputs': {'errors', 'files', 'render'},
+    'outputs': {'errors', 'files', 'render', 'workspace'},
     'datasets': {'errors', 'files', 'interfaces', 'render', 'workspace'},
     'runs': {'errors', 'files', 'workspace'},
     'processes': {'errors', 'runs'},
@@ -74,7 +74,7 @@ ROOMS = {
     },
     'checks': {'datasets', 'errors', 'files', 'interfaces', 'outputs', 'render', 'sharding', 'training'},
     'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
-    'evaluation': {'errors', 'files', 'kinds', 'outputs', 'render', 'run_reader'},
+    'evaluation': {'errors', 'files', 'outputs', 'render', 'run_reader'},
     'kinds': {'errors', 'evaluation', 'outputs', 'render'},
 }
 # These rooms, and all that they import, do without frameworks.

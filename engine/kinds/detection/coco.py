@@ -42,7 +42,7 @@ def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Mapping[str, np.n
     if crowds:
         raise UserError(
             f'{path}: {crowds} annotations are crowds, which are not evaluated here. Leave them out, or use '
-            '--export=coco and pycocotools.'
+            'scripts/export.sh --format=coco and pycocotools.'
         )
     corners[:, 2:] += corners[:, :2]
     with np.errstate(over='ignore', invalid='ignore'):
