@@ -22,11 +22,19 @@ from tests.engine.sample_runs import write_run
 def make(folder: Path, *requirements: str) -> Path:
     """Makes an environment; returns its Python."""
     python = folder / 'bin/python'
-    uv = [sys.executable, '-m', 'uv', '--quiet']
-    subprocess.run([*uv, 'venv', '--python', sys.executable, folder], check=True)
-    # Without --compile-bytecode: Python compiles the few modules that are imported.
-    subprocess.run([*uv, 'pip', 'install', '--python', python, *requirements], check=True, cwd=REPOSITORY)
+    uv = (sys.executable, '-m', 'uv', '--quiet')
+    try:
+        run(*uv, 'venv', '--python', sys.executable, folder)
+        # Without --compile-bytecode: Python compiles the few modules that are imported.
+        run(*uv, 'pip', 'install', '--python', python, *requirements)
+    except subprocess.CalledProcessError:  # pip may be configured for an index that uv does not know
+        run(sys.executable, '-m', 'venv', '--clear', folder)
+        run(python, '-I', '-m', 'pip', 'install', '--quiet', '--no-compile', *requirements)
     return python
+
+
+def run(*command: object) -> None:
+    subprocess.run([*map(str, command)], check=True, cwd=REPOSITORY)
 
 
 @pytest.fixture(scope='module')
