@@ -1,14 +1,8 @@
-"""The files of an outputs folder: their names, where they may be, and what is in them."""
+"""The files of an outputs folder: their names, and what the manifest states of them."""
 
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from engine.errors import UserError
-from engine.render.escape import CONTROL
 
 MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
 
@@ -31,26 +25,3 @@ def fingerprint(path: Path) -> FileEntry:
     with path.open('rb') as file:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     return FileEntry(path.stat().st_size, digest)
-
-
-def check_path(folder: Path, name: str) -> None:
-    """Raises `UserError` unless a name is a path inside the folder that no link leads out of."""
-    parts = name.split('/')
-    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:]', name) or CONTROL.search(name):
-        raise UserError(f'{folder / MANIFEST}: {name!r:.100} is not a relative path inside the folder.')
-    if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
-        raise UserError(f'{folder}: {name} is a link. Put the file itself there.')
-
-
-def check_ids(folder: Path, ids: Sequence[str]) -> None:
-    """Raises `UserError` unless there are ids, each one line of text, and all different."""
-    if not len(ids):
-        raise UserError(f'{folder}: {IDS}: there are no examples.')
-    for identity in ids:
-        if not isinstance(identity, str) or not identity or CONTROL.search(identity):
-            raise UserError(
-                f'{folder}: {IDS}: {identity!r:.100} is not an id. An id is one line of text, not empty.'
-            )
-    if len(set(ids)) < len(ids):
-        duplicate = next(identity for identity, count in Counter(ids).items() if count > 1)
-        raise UserError(f'{folder}: {IDS}: {duplicate!r:.100} occurs twice. Ids must be unique.')

@@ -7,7 +7,8 @@ import numpy as np
 
 from engine.errors import UserError
 from engine.outputs.check_arrays import check
-from engine.outputs.contents import IDS, MANIFEST, FileEntry, check_ids, check_path, fingerprint
+from engine.outputs.check_files import check_ids, check_path
+from engine.outputs.contents import IDS, MANIFEST, FileEntry, fingerprint
 from engine.outputs.manifest import ArrayEntry, Manifest, read_manifest
 from engine.outputs.outputs import Outputs
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import files, outputs
+from engine import files
 from engine.errors import UserError, did_you_mean
-from engine.outputs import kind_folders, subset
+from engine.outputs import finding, kind_folders, reading, subset
+from engine.outputs.contents import MANIFEST
 from engine.outputs.outputs import Outputs
 from engine.run_reader import settings
 from engine.run_reader.settings import Settings
@@ -55,7 +56,7 @@ def find(paths: Iterable[str | Path], split: str) -> list[ComparisonInput]:
     """
     by_folder: dict[Path, ComparisonInput] = {}
     for path in map(Path, paths):
-        for source in [read(path)] if outputs.is_outputs(path) else _below(path, split):
+        for source in [read(path)] if finding.is_outputs(path) else _below(path, split):
             by_folder.setdefault(source.outputs.folder.resolve(), source)
     return list(by_folder.values())
 
@@ -64,8 +65,8 @@ def read(folder: Path) -> ComparisonInput:
     """Reads an outputs folder, and the config and commit of its run if it has one."""
     run = folder.resolve().parent.parent
     if not (run / CONFIG).is_file():
-        return ComparisonInput(folder.resolve(), outputs.read(folder), None, '')
-    return ComparisonInput(run, outputs.read(folder), settings.parse(_text(run / CONFIG)), _commit(run))
+        return ComparisonInput(folder.resolve(), reading.read(folder), None, '')
+    return ComparisonInput(run, reading.read(folder), settings.parse(_text(run / CONFIG)), _commit(run))
 
 
 def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[ComparisonInput]:
@@ -100,7 +101,7 @@ def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
 
 
 def _below(path: Path, split: str) -> list[ComparisonInput]:
-    folders = files.topmost(path, lambda folder: (folder / CONFIG).is_file() or outputs.is_outputs(folder))
+    folders = files.topmost(path, lambda folder: (folder / CONFIG).is_file() or finding.is_outputs(folder))
     inputs = [source for folder in folders for source in _in(folder, split)]
     if not inputs:
         raise UserError(f'{path} contains neither runs nor outputs of the split {split!r}.')
@@ -117,8 +118,8 @@ def _in(folder: Path, split: str) -> list[ComparisonInput]:
 
 def _of_run(run: Path, split: str) -> Path:
     folder = run / 'outputs' / split
-    if not (folder / outputs.MANIFEST).is_file():
-        splits = [manifest.parent.name for manifest in (run / 'outputs').glob(f'*/{outputs.MANIFEST}')]
+    if not (folder / MANIFEST).is_file():
+        splits = [manifest.parent.name for manifest in (run / 'outputs').glob(f'*/{MANIFEST}')]
         raise UserError(
             f'{run} has no outputs of {split!r}. {did_you_mean(split, splits)} Write them with '
             f'scripts/predict.sh {run} --split={split}, choose another split with --split, or leave out the '

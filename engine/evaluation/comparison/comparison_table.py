@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from engine import files
 from engine.evaluation.comparison.footnotes import footnotes
 from engine.evaluation.comparison.methods import Method
-from engine.evaluation.comparison.ranking import Rank
+from engine.evaluation.comparison.rank import Rank
 from engine.render.table import Cell, Table
 from engine.run_reader import settings
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.evaluation.comparison.methods import Method, share_log_loss
-from engine.evaluation.comparison.ranking import SIGNIFICANCE_LEVEL, Rank
+from engine.evaluation.comparison.rank import SIGNIFICANCE_LEVEL, Rank
 from engine.render.table import BEST, TIED
 
 

@@ -1,33 +1,13 @@
 """Methods, the best first, and whether the others differ from it significantly."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison import paired
 from engine.evaluation.comparison.methods import Method, share_log_loss
+from engine.evaluation.comparison.rank import SIGNIFICANCE_LEVEL, Rank
 from engine.evaluation.results.metric import Metric
 from engine.render.table import BEST, TIED
-
-SIGNIFICANCE_LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Rank:
-    """How a method compares with the best.
-
-    Attributes:
-      difference: its metric minus the best's, with an interval; None for the best itself.
-      p: p-value of the paired bootstrap, corrected for the number of comparisons.
-      mcnemar: p-value of McNemar's exact test, corrected likewise; None where the test does not apply.
-      mark: 'best', 'tied' or ''.
-    """
-
-    difference: Metric | None = None
-    p: float = math.nan
-    mcnemar: float | None = None
-    mark: str = ''
 
 
 def ordered(methods: Sequence[Method], metric: str) -> list[Method]:

@@ -11,7 +11,7 @@ from engine import files
 from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison import comparison_table
 from engine.evaluation.comparison.methods import Method
-from engine.evaluation.comparison.ranking import Rank
+from engine.evaluation.comparison.rank import Rank
 from engine.evaluation.pages import parts
 from engine.evaluation.pages.disagreements import disagreements
 from engine.evaluation.results.metric import Metric

@@ -14,7 +14,8 @@ from engine.errors import UserError
 from engine.evaluation.drawing import figures
 from engine.evaluation.export_forms import Column, Export, class_names, csv
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
-from engine.evaluation.labels.label_table import LabelTable, read_classes
+from engine.evaluation.labels.label_cells import read_classes
+from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report

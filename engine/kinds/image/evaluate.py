@@ -13,7 +13,8 @@ from skimage.metrics import structural_similarity
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
-from engine.evaluation.labels.label_table import LabelTable, read_images
+from engine.evaluation.labels.label_cells import read_images
+from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report

@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
 from engine.evaluation.export_forms import Export, csv
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
-from engine.evaluation.labels import label_table
+from engine.evaluation.labels import label_cells
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
@@ -90,7 +90,7 @@ class RegressionEvaluation(KindEvaluation):
 
     def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
         """Reads the column `target`, or `target_0`, `target_1`, ..."""
-        return {'targets': label_table.read_numbers(table, outputs, outputs.arrays['values'].shape[1])}
+        return {'targets': label_cells.read_numbers(table, outputs, outputs.arrays['values'].shape[1])}
 
 
 def _as_csv(outputs: Outputs) -> bytes:

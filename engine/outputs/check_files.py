@@ -1,0 +1,33 @@
+"""Checks of an outputs folder: which paths and ids it may hold."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.errors import UserError
+from engine.outputs.contents import IDS, MANIFEST
+from engine.render.escape import CONTROL
+
+
+def check_path(folder: Path, name: str) -> None:
+    """Raises `UserError` unless a name is a path inside the folder that no link leads out of."""
+    parts = name.split('/')
+    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:]', name) or CONTROL.search(name):
+        raise UserError(f'{folder / MANIFEST}: {name!r:.100} is not a relative path inside the folder.')
+    if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
+        raise UserError(f'{folder}: {name} is a link. Put the file itself there.')
+
+
+def check_ids(folder: Path, ids: Sequence[str]) -> None:
+    """Raises `UserError` unless there are ids, each one line of text, and all different."""
+    if not len(ids):
+        raise UserError(f'{folder}: {IDS}: there are no examples.')
+    for identity in ids:
+        if not isinstance(identity, str) or not identity or CONTROL.search(identity):
+            raise UserError(
+                f'{folder}: {IDS}: {identity!r:.100} is not an id. An id is one line of text, not empty.'
+            )
+    if len(set(ids)) < len(ids):
+        duplicate = next(identity for identity, count in Counter(ids).items() if count > 1)
+        raise UserError(f'{folder}: {IDS}: {duplicate!r:.100} occurs twice. Ids must be unique.')
