@@ -92,7 +92,7 @@ class Flip:
 
     >>> images = jnp.arange(4).reshape(1, 1, 4, 1)
     >>> Flip()(jax.random.split(jax.random.key(1), 1), images).ravel().tolist()
-    [0, 1, 2, 3]
+    [3, 2, 1, 0]
 
     Args:
       horizontal: swap left and right.

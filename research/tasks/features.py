@@ -1,4 +1,4 @@
-"""Features of images by a frozen network, in which generated and real images are compared."""
+"""Features of images from a frozen network. Generated and real images are compared by them."""
 
 import hashlib
 import io
@@ -15,31 +15,35 @@ from flax import nnx
 from engine.errors import UserError
 from engine.workspace import REPOSITORY
 
-_PLACES = ('NHWC', 'HWIO', 'NHWC')
+_LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 
 
 class Extractor(Protocol):
-    """Maps images to features, always in the same way."""
+    """Maps images to features. The same images always have the same features."""
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Returns features f32 [B, d] of images uint8 [B, H, W, C]."""
         ...
 
     def describe(self) -> Mapping[str, str]:
-        """Returns what tells this extractor from others: its name and the digest of its arrays."""
+        """Returns what distinguishes this extractor from others: its name and the digest of its arrays."""
         ...
 
 
 @dataclass(frozen=True)
 class Convolutions:
-    """A frozen network of 3x3 convolutions with ReLU; features are the mean of the last over all places.
+    """A frozen network of 3x3 convolutions with ReLU. Features are the spatial mean of the last layer.
 
-    It is its file alone and not the code of a model, so that features stay comparable for ever.
+    The network is defined by its file alone, not by the code of a model, so that features stay comparable.
+
+    >>> images = jnp.zeros((2, 8, 8, 1), jnp.uint8)
+    >>> Convolutions('data/digits/classifier.npz')(images).shape
+    (2, 32)
 
     Args:
-      file: an .npz of the arrays `kernel_<i>` f [3, 3, inputs, outputs] and `bias_<i>` f [outputs] of each
-        layer i = 0, 1, ..., and `halve` bool [layers]: whether the image is halved before it, by the maxima
-        of 2x2 places. A relative path starts at the repository.
+      file: an .npz file. For each layer i = 0, 1, ... it holds `kernel_<i>`, float [3, 3, inputs, outputs],
+        and `bias_<i>`, float [outputs]. `halve`, bool [layers], says which layers follow a 2x2 max pooling. A
+        relative path starts at the repository.
     """
 
     file: str
@@ -53,7 +57,7 @@ class Convolutions:
             kernel, bias = (
                 jnp.asarray(self._arrays[f'{name}_{layer}'], jnp.float32) for name in ('kernel', 'bias')
             )
-            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=_PLACES)
+            x = jax.lax.conv_general_dilated(x, kernel, (1, 1), 'SAME', dimension_numbers=_LAYOUT)
             x = nnx.relu(x + bias[None, None, None])
         return x.mean((1, 2))
 
