@@ -1,4 +1,4 @@
-"""Trainings as figures, several runs over each other: metrics by step, throughput, where the time went."""
+"""Trainings as figures, with all runs in one: metrics by step, throughput, where the time went."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,14 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from engine.render.figure_style import PERCENT, entitle, hide_frame, plain
 from engine.render.palette import GREY, OKABE_ITO
 from engine.run_reader.logs import KINDS, REST, TrainingLogs
+from engine.run_reader.smoothing import running_mean, thinned
 from engine.run_reader.summary import Runs, duration
 
-Style = dict[str, Any]  # how a line is drawn, in Matplotlib's words
+Style = dict[str, Any]  # Matplotlib's keywords for a line
 
-# Okabe and Ito's colours that show on white, the most unlike first: blue, vermilion, green, purple, ...
+# Okabe and Ito's colours that are visible on white, the most distinct first: blue, vermilion, ...
 COLOURS = tuple(OKABE_ITO[index] for index in (5, 6, 3, 7, 1, 2, 0))
-ALONE = COLOURS[1]  # of the evaluations, where there is one run
-DASHES = ('-', '--', ':', '-.')  # the next one when the colours are used up
+ALONE = COLOURS[1]  # colour of the evaluations of a single run
+DASHES = ('-', '--', ':', '-.')  # the next style when all colours are used
 KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[1], OKABE_ITO[5], OKABE_ITO[3], OKABE_ITO[7]), strict=True))
 WIDTH, HEIGHT = 7.2, 4.4  # inches
 STEP: Style = {'linewidth': 0.7, 'alpha': 0.35, 'zorder': 1.5}
@@ -34,18 +35,17 @@ EVALUATION: Style = {
 }
 RATE: Style = {'linewidth': 1.4, 'marker': 'o', 'markersize': 3}
 MEDIAN: Style = {'linewidth': 0.9, 'linestyle': (0, (6, 4))}
-FEW = 4  # of more runs the single steps and the medians are left out: they would hide each other
-POINTS = 2000  # what a line is drawn with at most: no screen shows more, and an SVG would be huge
-MARKERS = 60  # of a line of evaluations
-WINDOW = 0.02  # the running mean is over this share of the longest run
-LOGARITHMIC = 30  # what varies by more than this factor is drawn on a logarithmic scale
+MAX_DETAILED_RUNS = 4  # with more runs, single steps and medians would hide each other and are left out
+MAX_MARKERS = 60  # of a line of evaluations
+WINDOW_SHARE = 0.02  # window of the running mean, as a share of the longest run
+LOGARITHMIC_FACTOR = 30  # values that vary by more than this get a logarithmic scale
 
 
 def figures(runs: Runs) -> dict[str, Callable[[], Figure]]:
-    """Returns name to what draws it, for all that the logs hold; the loss comes first.
+    """Returns functions that draw figures of all that the logs hold, by name, the loss first.
 
     Args:
-      runs: by the names that the legend shows.
+      runs: the runs, by their names in the legend.
     """
     drawn: dict[str, Callable[[], Figure]] = {
         name: lambda name=name: metric(name, runs) for name in _metrics(runs)
@@ -58,13 +58,15 @@ def figures(runs: Runs) -> dict[str, Callable[[], Figure]]:
 
 
 def metric(name: str, runs: Runs) -> Figure:
-    """Draws a metric of every step, thin, the running mean over it, and the evaluations as points."""
+    """Draws a metric: every step thin, its running mean above, and evaluations as points."""
     figure, axes = _canvas(name, runs)
     window = _window(name, runs)
     keys: dict[str, Style] = {}
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         if name in run.train:
-            keys |= _draw_steps(axes, pd.Series(run.train[name]), window, style, faint=len(runs) <= FEW)
+            keys |= _draw_steps(
+                axes, pd.Series(run.train[name]), window, style, faint=len(runs) <= MAX_DETAILED_RUNS
+            )
         if name in run.val:
             alone = {'color': ALONE} if len(runs) == 1 else {}
             keys |= _draw_evaluations(axes, pd.Series(run.val[name]).dropna(), style | alone)
@@ -78,7 +80,7 @@ def metric(name: str, runs: Runs) -> Figure:
 def throughput(runs: Runs) -> Figure:
     """Draws the examples per second between evaluations, and the median of each run."""
     figure, axes = _canvas('throughput', runs)
-    few = len(runs) <= FEW
+    few = len(runs) <= MAX_DETAILED_RUNS
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         rates = run.time['examples_per_second'].dropna()
         axes.plot(rates.index, rates, **style, **RATE)
@@ -90,7 +92,7 @@ def throughput(runs: Runs) -> Figure:
 
 
 def times(runs: Runs) -> Figure:
-    """Draws which share of its time each run spent on what, and the whole of it."""
+    """Draws the shares of each run's time by kind of work, and the total time."""
     seconds = pd.DataFrame({name: run.time[list(KINDS)].sum() for name, run in runs.items()}).T
     whole = seconds.sum(axis=1)
     shares = seconds.div(whole.where(whole > 0), axis=0).fillna(0.0)
@@ -116,43 +118,18 @@ def times(runs: Runs) -> Figure:
     return figure
 
 
-def thinned(values: pd.Series) -> pd.Series:
-    """Returns values by step, at most `POINTS`: the lowest and the highest of each part of a longer line."""
-    if len(values) <= POINTS:
-        return values
-    part = np.arange(len(values)) * (POINTS // 2) // len(values)
-    steps = values.index.to_series().groupby(part).agg(['first', 'last'])
-    extremes = values.groupby(part).agg(['min', 'max'])
-    return pd.Series(extremes.to_numpy().ravel(), steps.to_numpy().ravel())
-
-
-def running_mean(values: pd.Series, window: int) -> pd.Series:
-    """Returns the mean of the `window` values around each step that has one, at most `POINTS` of them.
-
-    Each mean is taken anew: a running sum would never forget a loss that was huge for a moment.
-    """
-    numbers = values.to_numpy(float)
-    places = list(range(0, len(numbers), max(1, -(-len(numbers) // POINTS))))
-    means = [_mean_around(numbers, place, window) for place in places]
-    return pd.Series(means, values.index[places], dtype=float)
-
-
 def _metrics(runs: Runs) -> list[str]:
-    """Returns all metrics of which a run has a number, the loss first."""
+    """Returns the names of all metrics with a number in any run, the loss first."""
     tables = [table for run in runs.values() for table in (run.train, run.val)]
     names = {str(name) for table in tables for name, numbers in table.count().items() if numbers}
     return sorted(names - {'epoch'}, key=lambda name: (name != 'loss', name))
 
 
-def _mean_around(numbers: np.ndarray, place: int, window: int) -> float:
-    if np.isnan(numbers[place]):
-        return np.nan
-    return float(np.nanmean(numbers[max(0, place - window // 2) : place + (window + 1) // 2]))
-
-
 def _window(name: str, runs: Runs) -> int:
-    """Returns over how many steps the running mean is; a learning rate is smooth as it is."""
-    return 1 if name == 'learning_rate' else round(WINDOW * max(len(run.train) for run in runs.values()))
+    """Returns the window of the running mean in steps; 1 for a learning rate, which is smooth."""
+    return (
+        1 if name == 'learning_rate' else round(WINDOW_SHARE * max(len(run.train) for run in runs.values()))
+    )
 
 
 def _canvas(title: str, runs: Runs) -> tuple[Figure, Axes]:
@@ -168,16 +145,16 @@ def _canvas(title: str, runs: Runs) -> tuple[Figure, Axes]:
 
 
 def _styles(runs: Runs) -> list[Style]:
-    """Returns colour and dashes for each run: all colours first, then all again with other dashes."""
+    """Returns colour and dashes of each run: all colours first, then all again with other dashes."""
     turns = [divmod(index, len(COLOURS)) for index in range(len(runs))]
     return [{'color': COLOURS[place], 'linestyle': DASHES[turn % len(DASHES)]} for turn, place in turns]
 
 
 def _draw_steps(axes: Axes, values: pd.Series, window: int, style: Style, faint: bool) -> dict[str, Style]:
-    """Draws a metric of all steps: the mean over a window and, if there is one, the steps faint behind it.
+    """Draws a metric of all steps: its running mean, with the steps faint behind it if `faint`.
 
     Returns:
-      What the legend says of it.
+      The legend's entries and their styles.
     """
     raw = thinned(values)
     if window <= 1:
@@ -191,31 +168,31 @@ def _draw_steps(axes: Axes, values: pd.Series, window: int, style: Style, faint:
 
 
 def _draw_evaluations(axes: Axes, values: pd.Series, style: Style) -> dict[str, Style]:
-    """Draws evaluations as points; returns what the legend says of them."""
-    every = -(-max(len(values), 1) // MARKERS)
+    """Draws evaluations as points; returns the legend's entry and its style."""
+    every = -(-max(len(values), 1) // MAX_MARKERS)
     axes.plot(values.index, values, markevery=every, **style, **EVALUATION)
     return {'validation': EVALUATION}
 
 
 def _scale(axes: Axes) -> None:
-    """Makes the scale logarithmic where what is drawn is positive and of several magnitudes."""
+    """Makes the scale logarithmic if the values are positive and span several magnitudes."""
     drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
     drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) and drawn.min() > 0 and drawn.max() > LOGARITHMIC * drawn.min():
+    if len(drawn) and drawn.min() > 0 and drawn.max() > LOGARITHMIC_FACTOR * drawn.min():
         axes.set_yscale('log')
         axes.yaxis.set_major_formatter('{x:g}')
         axes.set_ylabel(f'{axes.get_ylabel()} (logarithmic)')
 
 
 def _finish(figure: Figure, axes: Axes, runs: Runs, keys: Mapping[str, Style]) -> None:
-    """Adds what all figures by step share: where the steps end, epochs, a legend."""
+    """Adds what all figures by step share: limits of the steps, epochs, a legend."""
     axes.set_xlim(0, 1.02 * max(1, *(run.done for run in runs.values())))
     _add_epochs(axes, runs)
     _add_legend(figure, runs, keys)
 
 
 def _add_epochs(axes: Axes, runs: Runs) -> None:
-    """Adds an axis of epochs, if an epoch is the same number of steps in all runs."""
+    """Adds an axis of epochs if an epoch has the same number of steps in all runs."""
     rates = [rate for run in runs.values() for rate in _epochs_per_step(run)]
     if not rates or not np.allclose(rates, rates[0]):
         return
@@ -229,17 +206,17 @@ def _add_epochs(axes: Axes, runs: Runs) -> None:
 
 
 def _epochs_per_step(run: TrainingLogs) -> list[float]:
-    """Returns what the last line with an epoch tells, of each log that has one."""
+    """Returns the epochs per step in the last line with an epoch of each log."""
     epochs = [table['epoch'].dropna() for table in (run.train, run.val) if 'epoch' in table]
     return [
-        each.iloc[-1] / each.index[-1]
-        for each in epochs
-        if len(each) and each.index[-1] and each.iloc[-1] > 0
+        column.iloc[-1] / column.index[-1]
+        for column in epochs
+        if len(column) and column.index[-1] and column.iloc[-1] > 0
     ]
 
 
 def _add_legend(figure: Figure, runs: Runs, keys: Mapping[str, Style]) -> None:
-    """Adds the runs' colours, if there are several, and what the kinds of lines mean."""
+    """Adds a legend: the runs' colours if there are several, and the kinds of lines."""
     named = runs if len(runs) > 1 else {}
     styles: list[Style] = [{**style, 'linewidth': 3} for style in _styles(named)]
     styles += [{'color': _key_colour(key, runs), **key} for key in keys.values()]
@@ -253,7 +230,7 @@ def _add_legend(figure: Figure, runs: Runs, keys: Mapping[str, Style]) -> None:
 
 
 def _key_colour(key: Style, runs: Runs) -> str:
-    """Returns grey for what each run draws in its own colour, else the colour it has."""
+    """Returns grey if each run has its own colour, else the colour of the line."""
     if len(runs) > 1:
         return GREY
     return ALONE if key is EVALUATION else COLOURS[0]
@@ -264,7 +241,7 @@ def _words(name: str) -> str:
 
 
 def _short(name: str, length: int) -> str:
-    """Returns the beginning and the end of a long name: there is what tells runs apart."""
+    """Returns the beginning and the end of a long name, by which runs differ."""
     end = length // 2
     return plain(name if len(name) <= length else f'{name[: length - end - 1]}…{name[-end:]}', length)
 

@@ -1,4 +1,4 @@
-"""What a training wrote down, read from its plain files, whether it ended well, crashed or still runs."""
+"""The logs of a training, read from its plain files, whether it finished, crashed or still runs."""
 
 import json
 import math
@@ -69,17 +69,17 @@ def find(paths: Iterable[str | Path]) -> list[Path]:
     Raises:
       UserError: a path does not exist or holds no run.
     """
-    found: dict[Path, Path] = {}
+    runs: dict[Path, Path] = {}
     for path in map(Path, paths):
-        for each in _find_below(path):
-            found.setdefault(each.resolve(), each)
-    return list(found.values())
+        for run in _find_below(path):
+            runs.setdefault(run.resolve(), run)
+    return list(runs.values())
 
 
 def _find_below(path: Path) -> list[Path]:
     runs = files.topmost(path, lambda folder: any((folder / mark).is_file() for mark in MARKS))
     if not runs:
-        raise UserError(f'{path} holds no run: nothing below it has logs/train.jsonl or config.gin.')
+        raise UserError(f'{path} contains no run: no folder in it has logs/train.jsonl or config.gin.')
     return runs
 
 
@@ -139,7 +139,7 @@ def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
 
 
 def _times(path: Path, notes: list[str]) -> pd.DataFrame:
-    """Returns the log of times, what `total` holds besides the other kinds as the time of the steps."""
+    """Returns the log of times. The time of the steps is `total` without the other kinds of work."""
     table = _table([_flat(line) for line in _lines(path, notes)])
     table = table.reindex(columns=['examples_per_second', 'total', *KINDS])
     others = [kind for kind in KINDS if kind != REST]
@@ -156,19 +156,19 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _table(lines: Lines) -> pd.DataFrame:
-    """Returns the lines by step; of several lines of one step the last one counts."""
+    """Returns the lines by step; the last of several lines of one step counts."""
     by_step = {line['step']: line for line in lines}
     table = pd.DataFrame([by_step[step] for step in sorted(by_step)], columns=None if lines else ['step'])
     return table.astype(float).astype({'step': int}).set_index('step')
 
 
 def _finite(value: Any) -> float:
-    """Returns a number of a log, NaN for whatever is no finite number."""
+    """Returns a number of a log; NaN for anything but a finite number."""
     return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else math.nan
 
 
 def _lines(path: Path, notes: list[str]) -> Lines:
-    """Returns the lines that are whole and have a step; the notes tell of the others."""
+    """Returns the complete lines with a step; adds a note on the others."""
     text = _text(path, notes)
     *whole, torn = text.split('\n')
     lines = [line for line in map(_object, whole) if _is_step(line.get('step'))]
@@ -178,7 +178,7 @@ def _lines(path: Path, notes: list[str]) -> Lines:
         notes.append(f'{path.name}: {_count(len(whole) - len(lines), "damaged line")} left out')
     repeated = len(lines) - len({line['step'] for line in lines})
     if repeated:
-        notes.append(f'{path.name}: {_count(repeated, "line")} written anew, the later one counts')
+        notes.append(f'{path.name}: {_count(repeated, "line")} repeated; the later one counts')
     return lines
 
 
@@ -187,7 +187,7 @@ def _is_step(value: Any) -> bool:
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Returns the object that a text of JSON holds, nothing if it holds none."""
+    """Returns the object in a JSON text; an empty one if there is none."""
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -196,8 +196,8 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _text(path: Path, notes: list[str]) -> str:
-    if path.exists() and not path.is_file():  # a pipe, say, which one could wait for without end
-        notes.append(f'{path.name} is no file')
+    if path.exists() and not path.is_file():  # reading a pipe could wait forever
+        notes.append(f'{path.name} is not a file')
         return ''
     try:
         text = path.read_text(encoding='utf-8', errors='replace')
@@ -211,7 +211,7 @@ def _text(path: Path, notes: list[str]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Returns a text as it is if it does no harm to a terminal, else with its odd signs escaped."""
+    """Returns a text, quoted and escaped if a terminal might obey it."""
     return text if text.isprintable() else repr(text)
 
 

@@ -125,7 +125,7 @@ def test_logs_that_are_no_files_are_not_read(program: Program, tmp_path: Path, n
     (run / name).unlink()
     os.mkfifo(run / name)
     code, out, _ = program('logs', str(run))
-    assert (code, f'{Path(name).name} is no file' in out) == (0, True)
+    assert (code, f'{Path(name).name} is not a file' in out) == (0, True)
 
 
 def test_a_folder_that_leads_elsewhere(program: Program, folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.files import short_names
-from engine.run_reader import curves, logs, summary
+from engine.run_reader import curves, logs, smoothing, summary
 from tests.engine.sample_runs import append, write_run
 
 
@@ -108,7 +108,7 @@ def test_of_a_step_written_twice_the_later_line_counts(run: Path):
     found = logs.read(run)
     assert found.train.loc[3].to_dict() == {'epoch': 0.75, 'loss': 9.0}
     assert found.train.index.is_monotonic_increasing
-    assert found.notes == ('train.jsonl: 1 line written anew, the later one counts',)
+    assert found.notes == ('train.jsonl: 1 line repeated; the later one counts',)
 
 
 @pytest.mark.parametrize('value', ['null', 'NaN', '-Infinity', '"a"', '[1]', '1e308', '1' + '0' * 400])
@@ -185,25 +185,25 @@ def test_a_long_line_is_thinned_and_keeps_its_extremes_and_gaps():
     values = pd.Series(range(100_000), dtype=float)
     values[50_000:60_000] = math.nan
     values[777] = -5.0
-    thin = curves.thinned(values)
-    assert len(thin) == curves.POINTS
+    thin = smoothing.thinned(values)
+    assert len(thin) == smoothing.MAX_POINTS
     assert (thin.min(), thin.max()) == (-5.0, 99_999.0)
     assert thin.loc[51_000:59_000].isna().all()
-    assert curves.thinned(values.head(10)).equals(values.head(10))
+    assert smoothing.thinned(values.head(10)).equals(values.head(10))
 
 
 def test_the_running_mean_equals_the_obvious_one_and_forgets_a_spike():
     values = pd.Series([4.0, 8.0, math.nan, 1.0, 1e30, 5.0, 3.0, 4.0], index=range(1, 9))
     expected = [6.0, 6.0, math.nan, (1 + 1e30) / 2, (6 + 1e30) / 3, (8 + 1e30) / 3, 4.0, 3.5]
     pd.testing.assert_series_equal(
-        curves.running_mean(values, 3), pd.Series(expected, values.index), rtol=1e-12
+        smoothing.running_mean(values, 3), pd.Series(expected, values.index), rtol=1e-12
     )
 
 
 def test_the_running_mean_of_a_long_line_is_thinned():
     values = pd.Series(range(10_001), dtype=float)
-    mean = curves.running_mean(values, 100)
-    assert len(mean) <= curves.POINTS
+    mean = smoothing.running_mean(values, 100)
+    assert len(mean) <= smoothing.MAX_POINTS
     assert mean.loc[6000] == values[5950:6050].mean()
 
 
@@ -216,7 +216,7 @@ def test_runs_are_found_below_a_folder_and_once(tmp_path: Path):
     assert short_names(found) == ['b', 'a']
 
 
-@pytest.mark.parametrize(('name', 'message'), [('rum', "Did you mean 'run'?"), ('empty', 'holds no run')])
+@pytest.mark.parametrize(('name', 'message'), [('rum', "Did you mean 'run'?"), ('empty', 'contains no run')])
 def test_where_there_is_no_run(run: Path, name: str, message: str):
     (run.parent / 'empty').mkdir()
     with pytest.raises(UserError, match=message.replace('?', r'\?')):
