@@ -23,8 +23,8 @@ import pytest
 
 from engine import outputs
 from engine.checks import catalogue, exceptions
+from engine.checks.experiment_under_test import ExperimentUnderTest
 from engine.checks.finding import FAIL
-from engine.checks.subject import Subject
 from engine.commands import bound_evaluator, train
 from engine.config import reading
 from engine.config.bindings import REQUIRED
@@ -158,9 +158,9 @@ def test_stated_exceptions_name_checks_and_reasons(path: Path) -> None:
 
 
 @cache
-def subject(path: Path) -> Subject:
+def subject(path: Path) -> ExperimentUnderTest:
     """Returns an experiment on toy data, to be checked."""
-    return Subject(toy_config(path).build(Trainer))
+    return ExperimentUnderTest(toy_config(path).build(Trainer))
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def subject(path: Path) -> Subject:
 def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
     stated = exceptions.stated(path, catalogue.ALL)
     ((_, finding),) = catalogue.run(subject(path), stated, [check])
-    assert finding.verdict != FAIL, f'{finding.found}\n{finding.advice}'
+    assert finding.verdict != FAIL, f'{finding.result}\n{finding.advice}'
 
 
 def used_places(path: Path) -> set[str]:

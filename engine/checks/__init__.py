@@ -1,1 +1,1 @@
-"""Checks of an experiment: does it do what its author believes? One subject per file, all in `catalogue`."""
+"""Checks of an experiment before its training. `recipe` holds the checks, `catalogue` lists and runs them."""

@@ -1,8 +1,8 @@
-"""What a config states of itself: checks that it fails for a good reason.
+"""The exceptions that a config states: checks that it fails for a good reason.
 
-A line of the comment that a config opens with:
+Each is a line of the comment at the top of the config:
 
-    #   exception: by_heart - half of the labels are noise, on purpose
+    #   exception: overfit_one_batch - half of the labels are noise, on purpose
 """
 
 import re
@@ -16,17 +16,17 @@ _LINE = re.compile(r'#\s*exception:\s*(?P<check>\S*)\s*(?:-\s*(?P<reason>.*))?$'
 
 
 def header(path: Path) -> list[str]:
-    """Returns the comment that a config opens with, line by line, marks and all."""
+    """Returns the lines of the comment at the top of a config, with their `#`."""
     return list(takewhile(lambda line: line.startswith('#'), path.read_text(encoding='utf-8').splitlines()))
 
 
 def stated(path: Path, checks: Iterable[str]) -> dict[str, str]:
-    """Returns the exceptions that a config states: reason by name of the check.
+    """Returns the reasons that a config states, by name of the check.
 
     Raises:
-      UserError: if there is no such check, or a reason is missing.
+      UserError: there is no such check, or a reason is missing.
     """
-    found, names = {}, list(checks)
+    reasons, names = {}, list(checks)
     for number, line in enumerate(header(path), start=1):
         match = _LINE.match(line)
         if not match:
@@ -35,6 +35,6 @@ def stated(path: Path, checks: Iterable[str]) -> dict[str, str]:
         if check not in names:
             raise UserError(f'{path}:{number}: there is no check {check!r}. {did_you_mean(check, names)}')
         if not reason:
-            raise UserError(f'{path}:{number}: say why: `#   exception: {check} - <reason>`.')
-        found[check] = reason
-    return found
+            raise UserError(f'{path}:{number}: state the reason: `#   exception: {check} - <reason>`.')
+        reasons[check] = reason
+    return reasons

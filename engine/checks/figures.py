@@ -1,4 +1,4 @@
-"""Pictures of what checks found, each drawn into a file: for a talk, and safe for the colour-blind."""
+"""Pictures of the results of checks, in colours that colour-blind readers can tell apart."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.checks.memorisation import Memorisation
 from engine.render.contact_sheet import batch_sheet
 from engine.render.palette import GREEN, GREY, ORANGE, SKY
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = SKY, ORANGE, GREEN, GREY
-MOST = 40  # parameters drawn
+MAX_PARAMETERS = 40
 DPI = 160
 
 
@@ -29,8 +30,8 @@ def sheet(images: np.ndarray, captions: Sequence[str], path: Path) -> None:
 
 
 def histogram(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Draws how often each value enters the network."""
-    figure, axes = _figure('What enters the network', 'value', 'share of values')
+    """Draws the distribution of the network's inputs."""
+    figure, axes = _figure('Inputs of the network', 'value', 'share of values')
     for (name, array), colour in zip(arrays.items(), COLOURS, strict=False):
         counts, edges = np.histogram(array.ravel(), bins=50)
         label = f'{name}: mean {array.mean():.2g}, deviation {array.std():.2g}'
@@ -40,14 +41,14 @@ def histogram(arrays: Mapping[str, np.ndarray], path: Path) -> None:
 
 
 def gradients(norms: Mapping[str, float], path: Path) -> None:
-    """Draws the norm of the gradient by each parameter, the smallest if there are many."""
-    lowest = sorted(norms, key=lambda name: norms[name])[:MOST]
-    shown = {name: norm for name, norm in norms.items() if name in lowest}
-    which = f', the {MOST} smallest of {len(norms)}' if len(norms) > MOST else ''
-    height = 1.6 + 0.3 * len(shown)
+    """Draws the gradient norm of each parameter, or the smallest ones if there are many."""
+    lowest = sorted(norms, key=lambda name: norms[name])[:MAX_PARAMETERS]
+    drawn = {name: norm for name, norm in norms.items() if name in lowest}
+    which = f', the {MAX_PARAMETERS} smallest of {len(norms)}' if len(norms) > MAX_PARAMETERS else ''
+    height = 1.6 + 0.3 * len(drawn)
     figure, axes = _figure(f'Gradients by parameter{which}', 'norm of the gradient', '', height)
-    axes.plot(list(shown.values()), range(len(shown)), 'o', markersize=9, color=SKY)
-    axes.set_yticks(range(len(shown)), list(shown))
+    axes.plot(list(drawn.values()), range(len(drawn)), 'o', markersize=9, color=SKY)
+    axes.set_yticks(range(len(drawn)), list(drawn))
     axes.set_xscale('log')
     axes.margins(y=0.05)
     axes.grid(axis='y', alpha=0.3)
@@ -55,41 +56,42 @@ def gradients(norms: Mapping[str, float], path: Path) -> None:
     figure.savefig(path, dpi=DPI)
 
 
-def by_heart(losses: Sequence[float], looks: Sequence[Any], wanted: float, path: Path) -> None:
-    """Draws the loss of one batch as it is learned by heart."""
-    figure, axes = _figure('One batch, learned by heart', 'step', 'loss')
-    axes.plot(np.arange(len(losses)), losses, color=SKY, label='in training')
-    steps, seen = [look.step for look in looks], [look.loss for look in looks]
-    axes.plot(steps, seen, 'o-', color=ORANGE, label='in evaluation')
-    axes.axhline(wanted, color=GREY, linestyle='--', label='to be reached in evaluation')
-    axes.set_ylim(bottom=min(0, *losses, *seen))
+def overfit_one_batch(known: Memorisation, goal: float, path: Path) -> None:
+    """Draws the loss of one batch while the network memorises it."""
+    figure, axes = _figure('One memorised batch', 'step', 'loss')
+    axes.plot(np.arange(len(known.losses)), known.losses, color=SKY, label='training')
+    steps = [evaluation.step for evaluation in known.evaluations]
+    losses = [evaluation.loss for evaluation in known.evaluations]
+    axes.plot(steps, losses, 'o-', color=ORANGE, label='evaluation')
+    axes.axhline(goal, color=GREY, linestyle='--', label='goal of evaluation')
+    axes.set_ylim(bottom=min(0, *known.losses, *losses))
     _save(figure, axes, path)
 
 
-def blanked(seeing: Any, blind: Any, path: Path) -> None:
+def input_ablation(full: Any, ablated: Any, path: Path) -> None:
     """Draws two short trainings, one of them without inputs."""
     figure, axes = _figure('With and without inputs', 'step', 'loss')
     mark: dict[str, Any] = {'marker': 'D', 'markersize': 9, 'linestyle': '', 'clip_on': False}
-    for trial, colour, name in ((seeing, SKY, 'with inputs'), (blind, ORANGE, 'inputs are zeros')):
-        steps = len(trial.losses)
-        axes.plot(np.arange(steps), trial.losses, color=colour, label=f'{name}, training')
-        axes.plot([steps], [trial.held_out], color=colour, label=f'{name}, validation', **mark)
-    axes.set_ylim(bottom=min(0, *seeing.losses))
+    for training, colour, name in ((full, SKY, 'with inputs'), (ablated, ORANGE, 'inputs are zeros')):
+        steps = len(training.losses)
+        axes.plot(np.arange(steps), training.losses, color=colour, label=f'{name}, training')
+        axes.plot([steps], [training.validation_loss], color=colour, label=f'{name}, validation', **mark)
+    axes.set_ylim(bottom=min(0, *full.losses))
     _save(figure, axes, path)
 
 
-def ramp(found: Any, path: Path) -> None:
-    """Draws the loss over a learning rate that grows with each step."""
-    figure, axes = _figure('Learning-rate range', 'learning rate, growing with each step', 'loss')
-    axes.plot(found.rates, found.losses, color=SKY, alpha=0.5, linewidth=1)
-    axes.plot(found.rates, found.smooth, color=SKY, linewidth=2.5, label='loss, smoothed')
-    axes.axvline(found.configured, color='black', linewidth=2, label=f'configured: {found.configured:.2g}')
-    axes.axvline(found.best, color=GREEN, linestyle='--', label=f'lowest loss: {found.best:.2g}')
-    if np.isfinite(found.diverged):
-        label = f'diverges: {found.diverged:.2g}'
-        axes.axvspan(found.diverged, found.rates[-1], color=ORANGE, alpha=0.2, label=label)
-    axes.set(xscale='log', xlim=(found.rates[0], found.rates[-1]))
-    axes.set_ylim(min(0, float(found.smooth.min())), 1.3 * found.smooth[0])
+def learning_rate(test: Any, path: Path) -> None:
+    """Draws the loss of a learning rate range test."""
+    figure, axes = _figure('Learning rate range test', 'learning rate, growing with each step', 'loss')
+    axes.plot(test.rates, test.losses, color=SKY, alpha=0.5, linewidth=1)
+    axes.plot(test.rates, test.smooth, color=SKY, linewidth=2.5, label='loss, smoothed')
+    axes.axvline(test.configured, color='black', linewidth=2, label=f'configured: {test.configured:.2g}')
+    axes.axvline(test.best, color=GREEN, linestyle='--', label=f'lowest loss: {test.best:.2g}')
+    if np.isfinite(test.diverged):
+        label = f'diverges: {test.diverged:.2g}'
+        axes.axvspan(test.diverged, test.rates[-1], color=ORANGE, alpha=0.2, label=label)
+    axes.set(xscale='log', xlim=(test.rates[0], test.rates[-1]))
+    axes.set_ylim(min(0, float(test.smooth.min())), 1.3 * test.smooth[0])
     _save(figure, axes, path)
 
 

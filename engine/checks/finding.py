@@ -1,4 +1,4 @@
-"""What a check finds: a verdict, the numbers behind it, advice if it fails, pictures if they say more."""
+"""The result of a check: a verdict, the numbers behind it, advice if it fails, and pictures."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,27 +11,27 @@ Picture = Callable[[Path], None]  # draws itself into a file
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-      verdict: PASS, FAIL, SKIP where the check asks for something that the task does not have, or EXCUSED:
-        failed, and the config says why that is right.
-      found: in numbers.
-      advice: what is probably wrong and what to do; '' where nothing is.
-      pictures: by title.
+      verdict: PASS, FAIL, SKIP (the task lacks what the check examines) or EXCUSED (the check fails, and the
+        config gives a reason).
+      result: the measured numbers.
+      advice: the probable cause of a failure and what to do, '' without a failure.
+      pictures: functions that draw a picture, by title.
     """
 
     verdict: str
-    found: str
+    result: str
     advice: str = ''
     pictures: Mapping[str, Picture] = field(default_factory=dict)
 
 
-def judged(good: bool, found: str, advice: str, pictures: Mapping[str, Picture] | None = None) -> Finding:
-    """Returns a finding that passes if `good`, and else fails with the advice."""
-    return Finding(PASS if good else FAIL, found, '' if good else advice, pictures or {})
+def judged(passed: bool, result: str, advice: str, pictures: Mapping[str, Picture] | None = None) -> Finding:
+    """Returns a finding that passes, or fails with the advice."""
+    return Finding(PASS if passed else FAIL, result, '' if passed else advice, pictures or {})
 
 
 def skipped(reason: str) -> Finding:
-    """Returns a finding that says why there was nothing to check."""
+    """Returns a finding that states why the check does not apply."""
     return Finding(SKIP, reason)

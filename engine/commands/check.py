@@ -1,4 +1,4 @@
-"""Checks an experiment before it is trained for long: does it do what its author believes?
+"""Checks an experiment before a long training: does it do what its author believes?
 
 After Karpathy 2019, 'A Recipe for Training Neural Networks', https://karpathy.github.io/2019/04/25/recipe/.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   scripts/check.sh --gin_file=configs/digits_cnn.gin
-  scripts/check.sh --gin_file=configs/digits_cnn.gin --gin_bindings='LEARNING_RATE = 1.0' --output=found
+  scripts/check.sh --gin_file=configs/digits_cnn.gin --gin_bindings='LEARNING_RATE = 1.0' --output=report
 """
 
 
@@ -30,14 +30,16 @@ def parser() -> Parser:
     parser = Parser('check.sh', __doc__ or '', EXAMPLES)
     parser.add_gin_arguments()
     parser.add_argument(
-        '--output', metavar='DIR', help='where to write; by default <workspace>/checks/<config>/<time>/'
+        '--output',
+        metavar='DIR',
+        help='the folder of the report, by default <workspace>/checks/<config>/<time>/',
     )
-    parser.add_argument('--overwrite', action='store_true', help='replace an earlier report')
+    parser.add_argument('--overwrite', action='store_true', help='replaces an earlier report')
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Runs all checks, says what each found, and writes a report with pictures."""
+    """Runs all checks, prints their findings, and writes a report with pictures."""
     import jax
 
     from engine.checks import report
@@ -46,15 +48,15 @@ def main(arguments: argparse.Namespace) -> int:
 
     if not arguments.gin_file:
         raise UserError('nothing to check: give --gin_file=configs/<name>.gin.')
-    jax.config.update('jax_num_cpu_devices', 2)  # for `devices`, where there is no accelerator
+    jax.config.update('jax_num_cpu_devices', 2)  # for the check `devices` on a CPU
     experiments.set_up()
     folder = _folder(arguments)
     files.check_replaceable(folder, report.REPORT, arguments.overwrite)
     trainer = _trainer(arguments)
-    found = _findings(arguments, trainer)
-    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', found, arguments.overwrite)
-    print(f'\n{report.summary(found)}\nreport: {folder / report.REPORT}')
-    return EXIT_FAILED if any(finding.verdict == FAIL for finding in found.values()) else EXIT_FINISHED
+    findings = _findings(arguments, trainer)
+    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', findings, arguments.overwrite)
+    print(f'\n{report.summary(findings)}\nreport: {folder / report.REPORT}')
+    return EXIT_FAILED if any(finding.verdict == FAIL for finding in findings.values()) else EXIT_FINISHED
 
 
 def _trainer(arguments: argparse.Namespace) -> 'Trainer':
@@ -69,16 +71,16 @@ def _trainer(arguments: argparse.Namespace) -> 'Trainer':
 
 
 def _findings(arguments: argparse.Namespace, trainer: 'Trainer') -> 'dict[str, Finding]':
-    """Returns what each check finds, and prints it as soon as it is known."""
+    """Runs all checks, and prints each finding as soon as it is known."""
     from engine.checks import catalogue, exceptions, report
-    from engine.checks.subject import Subject
+    from engine.checks.experiment_under_test import ExperimentUnderTest
 
     stated = [exceptions.stated(Path(file), catalogue.ALL) for file in arguments.gin_file]
-    found = {}
-    for name, finding in catalogue.run(Subject(trainer), dict(ChainMap(*reversed(stated)))):
-        found[name] = finding
+    findings = {}
+    for name, finding in catalogue.run(ExperimentUnderTest(trainer), dict(ChainMap(*reversed(stated)))):
+        findings[name] = finding
         print(report.line(name, finding), flush=True)
-    return found
+    return findings
 
 
 def _name(arguments: argparse.Namespace) -> str:
@@ -86,7 +88,7 @@ def _name(arguments: argparse.Namespace) -> str:
 
 
 def _folder(arguments: argparse.Namespace) -> Path:
-    """Returns where the report goes."""
+    """Returns the folder of the report."""
     from engine.workspace import workspace
 
     if arguments.output:

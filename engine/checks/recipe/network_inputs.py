@@ -1,4 +1,4 @@
-"""What enters the network: its numbers, its pictures, and what augmentation makes of it."""
+"""Checks the network's inputs: their scale, and what augmentation does to them."""
 
 from functools import partial
 from typing import Any
@@ -6,38 +6,41 @@ from typing import Any
 import numpy as np
 
 from engine.checks import figures
+from engine.checks.experiment_under_test import ExperimentUnderTest, rows, shuffled
 from engine.checks.finding import Finding, judged, skipped
-from engine.checks.subject import Subject, rows, shuffled
 from engine.interfaces import INDEX
 
-# Initialisers expect inputs of variance about 1 around 0. Digits on an empty ground, between 0 and 1, have a
-# deviation of 0.3; bytes that were never scaled have 50 to 80, and such scaled twice less than 0.005.
-MEAN, DEVIATION = 2.0, (0.03, 4.0)
-KEYS = 8  # drawings of the same examples
+# Initialisers expect inputs with mean 0 and variance 1. Digits on an empty ground, between 0 and 1, have a
+# deviation of 0.3, unscaled bytes have 50 to 80, and bytes that were scaled twice have less than 0.005.
+MAX_MEAN, DEVIATION_RANGE = 2.0, (0.03, 4.0)
+KEYS = 8  # keys with which the same examples are augmented
+MAX_EXAMPLES = 4  # examples in the picture of augmentations
 
 
-def inputs(subject: Subject) -> Finding:
-    """What enters the network is finite, of a size that initialisers expect, and differs between examples."""
-    batch = subject.experiment.batch(0)
-    seen = subject.inputs(batch, 0)
-    numbers = {name: each for name, each in seen.items() if np.issubdtype(each.dtype, np.floating)}
-    if not numbers:
-        return skipped('nothing that enters is a floating-point number')
-    wrong = [f'{name} {problem}' for name, each in numbers.items() if (problem := _problem(each))]
-    found = '; '.join(
-        f'{name} {list(each.shape)}: {each.min():.3g} to {each.max():.3g}, mean {each.mean():.2g}, '
-        f'deviation {each.std():.2g}'
-        for name, each in numbers.items()
-    )
-    pictures: dict[str, Any] = {'Values that enter': partial(figures.histogram, numbers)}
-    for name, each in seen.items():
-        if figures.is_picture(each):
-            pictures[f'First batch, {name}'] = partial(figures.sheet, each, _captions(subject, batch))
+def network_inputs(experiment: ExperimentUnderTest) -> Finding:
+    """The network's inputs are finite, differ between examples, and have the scale initialisers expect."""
+    batch = experiment.experiment.batch(0)
+    inputs = experiment.network_inputs(batch, 0)
+    floats = {name: array for name, array in inputs.items() if np.issubdtype(array.dtype, np.floating)}
+    if not floats:
+        return skipped('the network has no floating-point inputs')
+    problems = [f'{name} {problem}' for name, array in floats.items() if (problem := _problem(array))]
+    pictures: dict[str, Any] = {'Input values': partial(figures.histogram, floats)}
+    for name, array in inputs.items():
+        if figures.is_picture(array):
+            pictures[f'First batch, {name}'] = partial(figures.sheet, array, _captions(experiment, batch))
     return judged(
-        not wrong,
-        '; '.join(wrong) or found,
-        'Scale inputs to about mean 0 and deviation 1, and once: look whether it is done before as well.',
+        not problems,
+        '; '.join(problems or map(_summary, floats, floats.values())),
+        'Scale inputs to about mean 0 and deviation 1, and only once.',
         pictures,
+    )
+
+
+def _summary(name: str, array: np.ndarray) -> str:
+    return (
+        f'{name} {list(array.shape)}: {array.min():.3g} to {array.max():.3g}, mean {array.mean():.2g}, '
+        f'deviation {array.std():.2g}'
     )
 
 
@@ -46,49 +49,51 @@ def _problem(values: np.ndarray) -> str:
         return 'is not finite'
     if len(values) > 1 and np.all(values == values[:1]):
         return 'is the same for all examples'
-    if abs(values.mean()) > MEAN or not DEVIATION[0] <= values.std() <= DEVIATION[1]:
+    if abs(values.mean()) > MAX_MEAN or not DEVIATION_RANGE[0] <= values.std() <= DEVIATION_RANGE[1]:
         return f'has mean {values.mean():.3g} and deviation {values.std():.3g}'
     return ''
 
 
-def _captions(subject: Subject, batch: dict[str, Any]) -> list[str]:
-    """Returns the truth of each example, where it is one number: the name of its class if there are names."""
-    names = subject.experiment.data.spec.class_names
-    truth = next((batch[field] for field in subject.truth if batch[field].ndim == 1), None)
+def _captions(experiment: ExperimentUnderTest, batch: dict[str, Any]) -> list[str]:
+    """Returns the class or the number that each example has as its target, '' for other targets."""
+    names = experiment.experiment.data.spec.class_names
+    truth = next((batch[field] for field in experiment.truth_fields if batch[field].ndim == 1), None)
     if truth is None:
         return [''] * len(batch[INDEX])
-    named = np.issubdtype(truth.dtype, np.integer) and 0 <= truth.min() <= truth.max() < len(names)
-    return [names[int(each)] if named else f'{each:g}' for each in truth]
+    is_class = np.issubdtype(truth.dtype, np.integer) and 0 <= truth.min() <= truth.max() < len(names)
+    return [names[int(value)] if is_class else f'{value:g}' for value in truth]
 
 
-def augmentation(subject: Subject) -> Finding:
-    """Augmentation changes from key to key, and what it makes of an example depends on that example alone."""
-    batch = subject.experiment.batch(0)
-    drawn = [subject.inputs(batch, step) for step in range(KEYS)]
-    name, first = next(iter(drawn[0].items()))
-    if all(np.array_equal(first, each[name]) for each in drawn):
-        return skipped('what enters is the same with every key: there is none')
-    pixels = tuple(range(1, first.ndim))
-    changed = np.mean([np.any(first != each[name], axis=pixels) for each in drawn[1:]])
+def augmentation(experiment: ExperimentUnderTest) -> Finding:
+    """Augmentation changes with the key, and treats each example independently of the others."""
+    batch = experiment.experiment.batch(0)
+    draws = [experiment.network_inputs(batch, step) for step in range(KEYS)]
+    name, first = next(iter(draws[0].items()))
+    if all(np.array_equal(first, inputs[name]) for inputs in draws):
+        return skipped('there is no augmentation: inputs are the same with every key')
+    axes = tuple(range(1, first.ndim))
+    changed = np.mean([np.any(first != inputs[name], axis=axes) for inputs in draws[1:]])
     order = shuffled(batch)
-    there = subject.inputs(rows(batch, order), 0)
-    independent = all(np.allclose(each[order], there[field], atol=1e-5) for field, each in drawn[0].items())
-    pictures = {'Augmentations': partial(figures.sheet, *_side_by_side(subject, batch, drawn, name))}
+    reordered = experiment.network_inputs(rows(batch, order), 0)
+    is_independent = all(
+        np.allclose(inputs[order], reordered[field], atol=1e-5) for field, inputs in draws[0].items()
+    )
+    pictures = {'Augmentations': partial(figures.sheet, *_side_by_side(experiment, batch, draws, name))}
     return judged(
-        independent,
+        is_independent,
         f'{changed:.0%} of examples change with the key, '
-        + ('each by itself' if independent else 'and with the other examples of the batch'),
-        'Draw randomness by `interfaces.keys_by_row(key, batch)`, so that a batch can be split over '
-        'devices. What mixes examples on purpose states it as an exception.',
+        + ('each by itself' if is_independent else 'and with the other examples of the batch'),
+        'Draw random numbers by `interfaces.keys_by_row(key, batch)`, so that a batch can be split over '
+        'devices. If examples are mixed on purpose, state an exception.',
         pictures if figures.is_picture(first) else None,
     )
 
 
 def _side_by_side(
-    subject: Subject, batch: dict[str, Any], drawn: list[dict[str, np.ndarray]], name: str
+    experiment: ExperimentUnderTest, batch: dict[str, Any], draws: list[dict[str, np.ndarray]], name: str
 ) -> tuple[np.ndarray, list[str]]:
-    """Returns some examples, a row of pictures each, one per key, and their captions."""
-    captions = _captions(subject, batch)
-    shown = range(min(4, len(captions)))
-    images = [each[name][index] for index in shown for each in drawn]
-    return np.stack(images), [f'{captions[index]}  key {key}' for index in shown for key in range(KEYS)]
+    """Returns a row of images for each of some examples, one image per key, and their captions."""
+    captions = _captions(experiment, batch)
+    indices = range(min(MAX_EXAMPLES, len(captions)))
+    images = [inputs[name][index] for index in indices for inputs in draws]
+    return np.stack(images), [f'{captions[index]}  key {key}' for index in indices for key in range(KEYS)]

@@ -1,4 +1,4 @@
-"""Whether an experiment runs, and runs again to the bit."""
+"""Checks that the experiment runs, and that it repeats and resumes to the bit."""
 
 import dataclasses
 import math
@@ -10,86 +10,93 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from engine.checks.experiment_under_test import ExperimentUnderTest
 from engine.checks.finding import Finding, judged
-from engine.checks.subject import Subject
 from engine.interfaces import State
 from engine.training.checkpoints import Checkpoints
 
+MAX_NAMES = 3  # differing arrays that a result names
 
-def builds(subject: Subject) -> Finding:
-    """Everything is built, the task bound to the data, its functions traced on shapes."""
-    experiment = subject.experiment
-    experiment.check()
-    arrays = jax.tree.leaves(experiment.step_functions.state_shapes['params'])
-    count = sum(math.prod(each.shape) for each in arrays)
-    epochs = experiment.order.epoch(experiment.steps)
+
+def builds(experiment: ExperimentUnderTest) -> Finding:
+    """The task binds to the data, and its functions can be traced on shapes."""
+    original = experiment.experiment
+    original.check()
+    arrays = jax.tree.leaves(original.step_functions.state_shapes['params'])
+    count = sum(math.prod(array.shape) for array in arrays)
+    epochs = original.order.epoch(original.steps)
     return judged(
         count > 0,
-        f'{count:,} parameters in {len(arrays)} arrays; {experiment.steps} steps of {experiment.batch_size} '
+        f'{count:,} parameters in {len(arrays)} arrays; {original.steps} steps of {original.batch_size} '
         f'examples, {epochs:.3g} epochs',
-        "The state has nothing under 'params': return the network's parameters there.",
+        "The state has nothing under 'params'. Return the network's parameters there.",
     )
 
 
-def steps(subject: Subject) -> Finding:
-    """Three training steps run, and all they measure is finite."""
-    _, found = subject.run(3)
-    wrong = [
+def steps(experiment: ExperimentUnderTest) -> Finding:
+    """Three training steps run, and their metrics are finite."""
+    _, measured = experiment.run(3)
+    problems = [
         f'{name} is {value} at step {step}'
-        for step, metrics in enumerate(found, start=1)
+        for step, metrics in enumerate(measured, start=1)
         for name, value in metrics.items()
         if not math.isfinite(value)
     ]
-    shown = ', '.join(f'{name} {value:.3g}' for name, value in found[-1].items())
+    last = ', '.join(f'{name} {value:.3g}' for name, value in measured[-1].items())
     return judged(
-        not wrong,
-        wrong[0] if wrong else shown,
-        'Look for a logarithm or a division of 0, and for a learning rate that is far too large.',
+        not problems,
+        problems[0] if problems else last,
+        'Look for a logarithm of 0, a division by 0, or a learning rate that is far too large.',
     )
 
 
-def repeats(subject: Subject) -> Finding:
-    """Built anew from the same seed, three steps come out the same to the bit."""
-    state, found = subject.run(3)
-    other_state, other_found = _anew(subject).run(3)
-    differing = _differing(state, other_state)
-    same = not differing and repr(found) == repr(other_found)
+def repeats(experiment: ExperimentUnderTest) -> Finding:
+    """Three steps of a second experiment with the same seed are equal to the bit."""
+    state, metrics = experiment.run(3)
+    other_state, other_metrics = _copy(experiment).run(3)
+    names = _different_arrays(state, other_state)
+    is_same = not names and repr(metrics) == repr(other_metrics)
     return judged(
-        same,
-        'state and metrics equal to the bit' if same else f'differs: {", ".join(differing[:3]) or "metrics"}',
-        'Something draws randomness that is not from the key: np.random, random, time or the order of a set.',
+        is_same,
+        'state and metrics are equal to the bit'
+        if is_same
+        else f'different: {", ".join(names[:MAX_NAMES]) or "metrics"}',
+        'Something depends on more than the key: np.random, random, time, or the order of a set.',
     )
 
 
-def _anew(subject: Subject) -> Subject:
-    experiment = dataclasses.replace(subject.experiment)  # without what was made on first use
-    experiment.__dict__['data'] = subject.experiment.data
-    return Subject(experiment)
+def _copy(experiment: ExperimentUnderTest) -> ExperimentUnderTest:
+    """Returns the same experiment without its cached programs and states."""
+    copy = dataclasses.replace(experiment.experiment)
+    copy.__dict__['data'] = experiment.experiment.data
+    return ExperimentUnderTest(copy)
 
 
-def resumes(subject: Subject) -> Finding:
-    """A state that was saved and restored goes on as the one in memory does, to the bit."""
-    state, _ = subject.run(2)
+def resumes(experiment: ExperimentUnderTest) -> Finding:
+    """A step from a saved and restored state equals one from the state in memory, to the bit."""
+    state, _ = experiment.run(2)
     with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder) / 'checkpoints') as checkpoints:
         checkpoints.save('latest', 2, state)
         checkpoints.wait()
-        restored = checkpoints.restore('latest', 2, subject.experiment.step_functions.state_shapes)
-    size = sum(each.nbytes for each in jax.tree.leaves(state))
-    kept, _ = subject.run(1, jax.tree.map(jnp.copy, state), start=2)
-    resumed, _ = subject.run(1, restored, start=2)
-    differing = _differing(kept, resumed)
+        restored = checkpoints.restore('latest', 2, experiment.experiment.step_functions.state_shapes)
+    size = sum(array.nbytes for array in jax.tree.leaves(state))
+    continued, _ = experiment.run(1, jax.tree.map(jnp.copy, state), start=2)
+    resumed, _ = experiment.run(1, restored, start=2)
+    names = _different_arrays(continued, resumed)
     return judged(
-        not differing,
-        f'differs: {", ".join(differing[:3])}' if differing else f'{size / 2**20:.3g} MiB, equal to the bit',
-        'The state must hold all that a step depends on, as arrays: nothing is kept in the task or model.',
+        not names,
+        f'different: {", ".join(names[:MAX_NAMES])}'
+        if names
+        else f'{size / 2**20:.3g} MiB, equal to the bit',
+        'Keep everything that a step depends on in the state, as arrays, and nothing in the task or model.',
     )
 
 
-def _differing(one: State, other: State) -> list[str]:
+def _different_arrays(one: State, other: State) -> list[str]:
     """Returns the names of the arrays whose bits differ."""
-    found, _ = jax.tree_util.tree_flatten_with_path(jax.tree.map(_same, one, other))
-    return [jax.tree_util.keystr(path, simple=True, separator='/') for path, same in found if not same]
+    equal, _ = jax.tree_util.tree_flatten_with_path(jax.tree.map(_is_same, one, other))
+    return [jax.tree_util.keystr(path, simple=True, separator='/') for path, is_same in equal if not is_same]
 
 
-def _same(one: Any, other: Any) -> bool:
+def _is_same(one: Any, other: Any) -> bool:
     return np.asarray(one).tobytes() == np.asarray(other).tobytes()

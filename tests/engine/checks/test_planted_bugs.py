@@ -19,8 +19,8 @@ import pytest
 from flax import nnx
 
 from engine.checks import catalogue, exceptions
+from engine.checks.experiment_under_test import ExperimentUnderTest
 from engine.checks.finding import EXCUSED, FAIL, PASS, Finding
-from engine.checks.subject import Subject
 from engine.datasets.load import load
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError
@@ -51,7 +51,7 @@ def experiment(task: Any = Classification, dataset: str = 'digits/toy', **argume
 
 
 def found(planted: Experiment, *checks: str) -> dict[str, Finding]:
-    return dict(catalogue.run(Subject(planted), {}, checks))
+    return dict(catalogue.run(ExperimentUnderTest(planted), {}, checks))
 
 
 # Bugs in what the task does.
@@ -238,20 +238,20 @@ def of_training(arrays: Any) -> Any:
 
 
 BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
-    'softmax twice': (lambda: experiment(SoftmaxTwice), 'by_heart'),
-    'a loss of the wrong sign': (lambda: experiment(WrongSign), 'by_heart'),
-    'targets off by one': (lambda: experiment(OffByOne), 'by_heart'),
-    'labels that begin at 1': (lambda: experiment(ForgotOneClass), 'by_heart'),
-    'images shuffled without their labels': (lambda: experiment(LabelsBySomeOtherRow), 'by_heart'),
-    'inputs scaled in training alone': (lambda: experiment(ScaledInTrainingAlone), 'by_heart'),
-    'inputs not scaled': (lambda: experiment(Bytes), 'inputs'),
-    'inputs scaled twice': (lambda: experiment(ScaledTwice), 'inputs'),
+    'softmax twice': (lambda: experiment(SoftmaxTwice), 'overfit_one_batch'),
+    'a loss of the wrong sign': (lambda: experiment(WrongSign), 'overfit_one_batch'),
+    'targets off by one': (lambda: experiment(OffByOne), 'overfit_one_batch'),
+    'labels that begin at 1': (lambda: experiment(ForgotOneClass), 'overfit_one_batch'),
+    'images shuffled without their labels': (lambda: experiment(LabelsBySomeOtherRow), 'overfit_one_batch'),
+    'inputs scaled in training alone': (lambda: experiment(ScaledInTrainingAlone), 'overfit_one_batch'),
+    'inputs not scaled': (lambda: experiment(Bytes), 'network_inputs'),
+    'inputs scaled twice': (lambda: experiment(ScaledTwice), 'network_inputs'),
     'randomness by the batch': (lambda: experiment(LabelsBySomeOtherRow), 'augmentation'),
-    'dropout in evaluation': (lambda: experiment(Changed, kind=DropoutInEvaluation), 'independence'),
-    'augmentation in evaluation': (lambda: experiment(AugmentedEvaluation), 'independence'),
-    'a reshape that mixes the batch': (lambda: experiment(model=Mixed), 'independence'),
-    'batch statistics in evaluation': (lambda: experiment(model=BatchStatistics), 'independence'),
-    'the label in the image': (lambda: experiment(LabelInTheImage), 'peeking'),
+    'dropout in evaluation': (lambda: experiment(Changed, kind=DropoutInEvaluation), 'batch_independence'),
+    'augmentation in evaluation': (lambda: experiment(AugmentedEvaluation), 'batch_independence'),
+    'a reshape that mixes the batch': (lambda: experiment(model=Mixed), 'batch_independence'),
+    'batch statistics in evaluation': (lambda: experiment(model=BatchStatistics), 'batch_independence'),
+    'the label in the image': (lambda: experiment(LabelInTheImage), 'label_leakage'),
     'a mean over the batch': (lambda: experiment(Changed, kind=MeanOfTheBatch), 'evaluation'),
     'padding that counts': (lambda: experiment(Changed, kind=PaddingCounts), 'evaluation'),
     'a layer cut off by stop_gradient': (lambda: experiment(model=Frozen), 'gradients'),
@@ -265,9 +265,12 @@ BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
     ),
     'a loss that is not finite': (lambda: experiment(learning_rate=1e30), 'steps'),
     'validation among training': (lambda: spoilt('val', of_training, 'digits/toy'), 'splits'),
-    'labels of training shuffled': (lambda: spoilt('train', labels_shuffled), 'blanked'),
-    'labels of validation shuffled': (lambda: spoilt('val', labels_shuffled), 'blanked'),
-    'augmentation that leaves nothing': (lambda: experiment(dataset='digits', augment=Shift(60)), 'blanked'),
+    'labels of training shuffled': (lambda: spoilt('train', labels_shuffled), 'input_ablation'),
+    'labels of validation shuffled': (lambda: spoilt('val', labels_shuffled), 'input_ablation'),
+    'augmentation that leaves nothing': (
+        lambda: experiment(dataset='digits', augment=Shift(60)),
+        'input_ablation',
+    ),
     'a learning rate 1000 times too large': (
         lambda: experiment(dataset='digits', learning_rate=3.0),
         'learning_rate',
@@ -285,7 +288,7 @@ def test_a_planted_bug_is_found(bug: str) -> None:
     finding = found(plant(), check)[check]
     assert finding.verdict == FAIL, finding
     assert finding.advice
-    assert 'It cannot be checked' not in finding.advice
+    assert 'The check could not run' not in finding.advice
 
 
 @cache
@@ -312,8 +315,8 @@ def stating(folder: Path, line: str) -> Path:
 
 
 def test_a_config_excuses_a_check(tmp_path: Path) -> None:
-    path = stating(tmp_path, 'exception: by_heart - half of the labels are noise')
-    assert exceptions.stated(path, catalogue.ALL) == {'by_heart': 'half of the labels are noise'}
+    path = stating(tmp_path, 'exception: overfit_one_batch - half of the labels are noise')
+    assert exceptions.stated(path, catalogue.ALL) == {'overfit_one_batch': 'half of the labels are noise'}
     failed = Finding(FAIL, 'found', 'advice')
     assert catalogue.excused(failed, 'on purpose') == Finding(EXCUSED, 'found', 'on purpose')
     assert catalogue.excused(failed, '') == failed
@@ -322,8 +325,11 @@ def test_a_config_excuses_a_check(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('exception: by_hart - on purpose', "there is no check 'by_hart'. Did you mean 'by_heart'"),
-        ('exception: by_heart', 'say why'),
+        (
+            'exception: overfit_a_batch - on purpose',
+            "there is no check 'overfit_a_batch'. Did you mean 'overfit_one_batch'",
+        ),
+        ('exception: overfit_one_batch', 'state the reason'),
     ],
 )
 def test_an_exception_needs_a_check_and_a_reason(line: str, message: str, tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Checks that gradients reach every parameter."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from engine.checks import figures
+from engine.checks.experiment_under_test import LOSS, ExperimentUnderTest
+from engine.checks.finding import Finding, judged
+from engine.interfaces import State
+
+STEPS = 5  # every parameter must change within them. A residual branch that starts at zero takes two.
+MAX_NAMES = 3  # parameters that the result names
+
+
+def gradients(experiment: ExperimentUnderTest) -> Finding:
+    """Each array of parameters has a finite gradient other than zero, and changes in training."""
+    first = last = experiment.first_state
+    for state, _ in experiment.train(experiment.batches(STEPS), experiment.rates(STEPS)):
+        last = state
+    norms = _norms(experiment, [first, last]) if experiment.has_loss() else {}
+    problems = [
+        f'{name} has the gradient {norm:g}' for name, norm in norms.items() if not 0 < norm < math.inf
+    ]
+    problems = problems or _unchanged(first, last)
+    return judged(
+        not problems,
+        _problem_text(problems) if problems else _success_text(len(_named(first['params'])), norms),
+        'Look for a stop_gradient, an optimizer that masks the parameters, a layer that is never called, or '
+        'a ReLU that is never positive. If they are frozen on purpose, state an exception.',
+        {'Gradients': partial(figures.gradients, norms)} if norms else None,
+    )
+
+
+def _unchanged(first: State, last: State) -> list[str]:
+    changed = jax.tree.map(lambda old, new: bool(jnp.any(old != new)), first['params'], last['params'])
+    return [f'{name} does not change' for name, has_changed in _named(changed).items() if not has_changed]
+
+
+def _problem_text(problems: list[str]) -> str:
+    more = f' ({len(problems)} in all)' if len(problems) > MAX_NAMES else ''
+    return '; '.join(problems[:MAX_NAMES]) + more
+
+
+def _success_text(count: int, norms: dict[str, float]) -> str:
+    values = norms.values()
+    extent = f'; gradient norms from {min(values):.1e} to {max(values):.1e}' if norms else ''
+    return f'all {count} arrays change in {STEPS} steps{extent}'
+
+
+def _norms(experiment: ExperimentUnderTest, states: list[State]) -> dict[str, float]:
+    """Returns the gradient norm of the training loss by each array, the largest over the states."""
+
+    def loss(params: State, state: State, batch: Any, key: jax.Array) -> jax.Array:
+        metric = experiment.task.update(state | {'params': params}, batch, key, 0.0)[1][LOSS]
+        return metric.total / metric.count
+
+    gradient: Callable[..., Any] = jax.jit(jax.grad(loss))
+    norms: list[dict[str, float]] = []
+    for step, (state, batch) in enumerate(zip(states, experiment.batches(len(states)), strict=True)):
+        grads = gradient(state['params'], state, batch, experiment.key(step))
+        norms.append({name: float(jnp.linalg.norm(array)) for name, array in _named(grads).items()})
+    return {name: max(by_name[name] for by_name in norms) for name in norms[0]}
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}

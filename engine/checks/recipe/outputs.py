@@ -1,0 +1,48 @@
+"""Checks that predictions have the form of their kind of outputs, and differ between examples."""
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.checks.experiment_under_test import Arrays, ExperimentUnderTest
+from engine.checks.finding import Finding, judged
+from engine.errors import UserError
+from engine.outputs import kind_folders
+from engine.outputs.check_arrays import check
+
+
+def outputs(experiment: ExperimentUnderTest) -> Finding:
+    """Predictions have the arrays of their kind of outputs, are finite, and differ between examples."""
+    known, description = experiment.memorisation, experiment.description
+    predictions = experiment.predict(known.state, known.batch)
+    truth = {name: np.asarray(known.batch[field]) for name, field in description.truth.items()}
+    problems = _misfits(experiment, predictions | truth)
+    for name, array in predictions.items():
+        if not np.all(np.isfinite(array)):
+            problems.append(f'{name} is not finite')
+        elif len(array) > 1 and np.all(array == array[:1]) and not _is_field(experiment, array):
+            problems.append(f'{name} is the same for all examples')
+    shapes = ', '.join(f'{name} {array.dtype} {list(array.shape)}' for name, array in predictions.items())
+    return judged(
+        not problems,
+        '; '.join(problems) or f'{description.kind}: {shapes}',
+        'If predictions are the same for all examples, the inputs get lost: look for a dead ReLU, weights '
+        'that are zero, or a mean over the wrong axis. engine/kinds/<kind>/__init__.py states the arrays.',
+    )
+
+
+def _is_field(experiment: ExperimentUnderTest, array: np.ndarray) -> bool:
+    """Whether an array is an unchanged field of the batch, such as lengths, which may all be equal."""
+    batch = experiment.memorisation.batch
+    return any(np.array_equal(array, batch[field]) for field in experiment.experiment.data.spec.example)
+
+
+def _misfits(experiment: ExperimentUnderTest, arrays: Arrays) -> list[str]:
+    """Returns how arrays differ from what their kind of outputs states."""
+    classes = len(experiment.experiment.data.spec.class_names)
+    count, kind = experiment.experiment.batch_size, experiment.description.kind
+    try:
+        check(Path('outputs'), kind, kind_folders.declaration(kind).pack(arrays), count, classes)
+    except UserError as misfit:
+        return [str(misfit)]
+    return []
