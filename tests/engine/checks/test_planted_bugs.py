@@ -123,7 +123,7 @@ class AugmentedEvaluation(Classification):
 
 class LabelInTheImage(Classification):
     def inputs(self, batch: Any) -> Any:
-        return super().inputs(batch).at[:, 0, 0, 0].set(batch['label'] / 5.0 - 1)
+        return super().inputs(batch).at[:, 0, 0, 0].set(batch['label'].astype(jnp.float32) / 5.0 - 1)
 
 
 class DropoutInEvaluation(BoundSupervised):
@@ -163,9 +163,9 @@ class SumOverTheBatch(BoundSupervised):
 class Model(nnx.Module):
     """An MLP that subclasses spoil."""
 
-    def __init__(self, input_shape: Any, classes: int, *, rngs: nnx.Rngs):
+    def __init__(self, input_shape: Any, outputs: int, *, rngs: nnx.Rngs):
         self.hidden = nnx.Linear(int(np.prod(input_shape)), 32, rngs=rngs)
-        self.output = nnx.Linear(32, classes, rngs=rngs)
+        self.output = nnx.Linear(32, outputs, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.output(nnx.relu(self.hidden(x.reshape(len(x), -1))))
