@@ -34,7 +34,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int = 2, read_only: bool = False):
         self._folder, self._read_only = folder.resolve(), read_only
-        self._notes: dict[str, Mapping[str, str]] = {}
+        self._metadata: dict[str, Mapping[str, str]] = {}
         self._managers = {
             kind: self._manager(kind, keep if kind == 'latest' else 1) for kind in CHECKPOINT_KINDS
         }
@@ -45,13 +45,13 @@ class Checkpoints:
             _move_damaged(folder)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices(f'{kind} checkpoints were checked')
-        sealing = ocp.AsyncOptions(post_finalization_callback=partial(self._seal, kind))
+        checksums_at_end = ocp.AsyncOptions(post_finalization_callback=partial(self._write_checksums, kind))
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
             cleanup_tmp_directories=not self._read_only,
             read_only=self._read_only,
             enable_async_checkpointing=True,
-            async_options=sealing,
+            async_options=checksums_at_end,
             # Both kinds may save at the same time: the barriers of the processes must not mix.
             multiprocessing_options=ocp.options.MultiprocessingOptions(barrier_sync_key_prefix=kind),
         )
@@ -66,16 +66,22 @@ class Checkpoints:
         for manager in self._managers.values():
             manager.close()
 
-    def save(self, kind: str, step: int, state: State, notes: Mapping[str, str] | None = None) -> None:
-        """Starts to save a step, with notes beside its checksums, unless that step or a later one is saved.
+    def save(self, kind: str, step: int, state: State, metadata: Mapping[str, str] | None = None) -> None:
+        """Starts to save a step, unless that step or a later one is saved.
 
         A later best checkpoint exists where a run continues from an earlier step: it will reach it again.
+
+        Args:
+          kind: of the checkpoint, "latest" or "best".
+          step: of the state.
+          state: to save.
+          metadata: to keep beside the checksums.
         """
         faults.point('save')
         manager = self._managers[kind]
         manager.wait_until_finished()  # raises the error of the save before
         if step > (self.last(kind) or 0):
-            self._notes[kind] = notes or {}
+            self._metadata[kind] = metadata or {}
             manager.save(step, args=ocp.args.StandardSave(state))
 
     def wait(self) -> None:
@@ -83,13 +89,16 @@ class Checkpoints:
         for manager in self._managers.values():
             manager.wait_until_finished()
 
-    def _seal(self, kind: str) -> None:
-        """Seals what is about to be renamed to its final name; Orbax calls this in its own thread."""
+    def _write_checksums(self, kind: str) -> None:
+        """Writes the checksums of a checkpoint that Orbax is about to rename to its final name.
+
+        Orbax calls this in its own thread.
+        """
         faults.point('checksums')
         if jax.process_index():
-            return  # the first process seals what all have written
+            return  # the first process writes the checksums of what all have written
         for unfinished in (self._folder / kind).glob(f'*{UNFINISHED_MARK}*'):
-            checksums.write(unfinished, self._notes[kind])
+            checksums.write(unfinished, self._metadata[kind])
         faults.point('checksums_written')
 
     def last(self, kind: str) -> int | None:
@@ -100,8 +109,8 @@ class Checkpoints:
         """Returns the saved steps, the newest first."""
         return sorted(self._managers[kind].all_steps(), reverse=True)
 
-    def notes(self, kind: str, step: int) -> dict[str, str]:
-        """Returns the notes in the seal of a step."""
+    def metadata(self, kind: str, step: int) -> dict[str, str]:
+        """Returns the metadata that was saved with a step."""
         return checksums.metadata(self._folder / kind / str(step))
 
     def find(self, which: str) -> tuple[str, int]:

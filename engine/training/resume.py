@@ -25,7 +25,7 @@ def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | N
     """
     evaluations = json_lines.read(folder / 'val.jsonl')
     for candidate in checkpoints.steps('latest'):
-        if checkpoints.notes('latest', candidate) != digests(folder, candidate):
+        if checkpoints.metadata('latest', candidate) != digests(folder, candidate):
             logger.warning(
                 'The logs up to step %d have changed since it was saved: trying an earlier checkpoint.',
                 candidate,
