@@ -24,7 +24,7 @@ SOURCES = sorted(
 ENGINE = [path for path in SOURCES if path.is_relative_to(REPOSITORY / 'engine')]
 FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_datasets', 'clu', 'gin'}
 
-# What each room imports of the others. `research` stands for any folder of yours.
+# The other rooms that each room of the engine may import.
 ROOMS = {
     'errors': set(),
     'workspace': set(),
@@ -35,42 +35,24 @@ ROOMS = {
     'render': set(),
     'config': {'errors', 'files', 'workspace'},
     'parts': {'datasets', 'errors', 'interfaces', 'network'},
-    'research': {
-        'errors',
-        'evaluation',
-        'interfaces',
-        'network',
-        'outputs',
-        'parts',
-        'runs',
-        'training',
-        'workspace',
-    },
     'forks': {'errors', 'files', 'workspace'},
     'outputs': {'errors', 'files', 'render', 'workspace'},
     'datasets': {'errors', 'files', 'interfaces', 'render', 'workspace'},
     'runs': {'errors', 'files', 'workspace'},
     'processes': {'errors', 'runs'},
-    'training': {
-        'datasets',
-        'errors',
-        'interfaces',
-        'outputs',
-        'prediction',
-        'render',
-        'runs',
-        'sharding',
-        'workspace',
-    },
+    'training': {'datasets', 'errors', 'interfaces', 'outputs', 'render', 'runs', 'sharding', 'workspace'},
     'prediction': {
-        'datasets',
-        'interfaces',
-        'outputs',
-        'render',
-        'runs',
-        'sharding',
-        'training',
-        'workspace',
+        *(
+            'datasets',
+            'errors',
+            'interfaces',
+            'outputs',
+            'render',
+            'runs',
+            'sharding',
+            'training',
+            'workspace',
+        ),
     },
     'checks': {'datasets', 'errors', 'files', 'interfaces', 'outputs', 'render', 'sharding', 'training'},
     'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
@@ -122,28 +104,30 @@ IMPORTS = {name(path): imported(path) for path in SOURCES}
 
 def internal(module: str) -> set[str]:
     """Returns the modules of the repository that a module imports."""
-    candidates = {each for each in IMPORTS[module] if each.split('.')[0] in ('engine', 'research')}
-    modules = {each if each in IMPORTS else each.rpartition('.')[0] for each in candidates}
+    names = {name for name in IMPORTS[module] if name.split('.')[0] in ('engine', 'research')}
+    modules = {name if name in IMPORTS else name.rpartition('.')[0] for name in names}
     return (modules & IMPORTS.keys()) - {module, 'engine', 'research'}
 
 
 def test_every_module_has_its_room() -> None:
-    assert {room(module) for module in IMPORTS} - ROOMS.keys() - {'', 'commands'} == set()
+    rooms = {room(name(path)) for path in ENGINE}
+    assert rooms - ROOMS.keys() - {'', 'commands'} == set()
 
 
-@pytest.mark.parametrize('module', sorted(each for each in IMPORTS if room(each) in ROOMS))
+@pytest.mark.parametrize('module', sorted(module for module in IMPORTS if room(module) in ROOMS))
 def test_rooms_import_only_what_lies_below(module: str) -> None:
-    above = {each for each in internal(module) if room(each) not in ROOMS[room(module)] | {room(module)}}
-    assert above == set()
+    """No room imports `research`, `parts` or `commands`; `research` may import any room."""
+    allowed = ROOMS[room(module)] | {room(module)}
+    assert {other for other in internal(module) if room(other) not in allowed} == set()
 
 
-@pytest.mark.parametrize('module', sorted(each for each in IMPORTS if room(each) in WITHOUT_FRAMEWORKS))
+@pytest.mark.parametrize('module', sorted(module for module in IMPORTS if room(module) in WITHOUT_FRAMEWORKS))
 def test_evaluation_and_its_base_know_no_framework(module: str) -> None:
-    assert {each.split('.')[0] for each in IMPORTS[module]} & FRAMEWORKS == set()
+    assert {name.split('.')[0] for name in IMPORTS[module]} & FRAMEWORKS == set()
 
 
 def test_only_config_touches_gin_and_nothing_imports_tensorflow() -> None:
-    roots = {module: {each.split('.')[0] for each in names} for module, names in IMPORTS.items()}
+    roots = {module: {name.split('.')[0] for name in names} for module, names in IMPORTS.items()}
     assert {room(module) for module, names in roots.items() if 'gin' in names} == {'config'}
     assert not any('tensorflow' in names for names in roots.values())
 
@@ -176,7 +160,16 @@ def test_no_tensorflow_in_training_and_prediction_and_no_jax_in_evaluation(
     assert not {'jax', 'flax', 'orbax', 'tensorflow', 'gin'} & (loaded(evaluate) | loaded(compare))
 
 
-# How large the code may be.
+# How large the code of the engine may be.
+
+
+def test_no_import_chain_is_longer_than_eleven() -> None:
+    @cache
+    def chain(module: str) -> tuple[str, ...]:
+        return (module, *max((chain(other) for other in internal(module)), key=len, default=()))
+
+    longest = max((chain(name(path)) for path in ENGINE), key=len)
+    assert len(longest) <= 11, ' > '.join(longest)
 
 
 def test_no_folder_holds_more_than_twelve_modules() -> None:
@@ -185,14 +178,18 @@ def test_no_folder_holds_more_than_twelve_modules() -> None:
     assert crowded.keys() <= {'commands'}
 
 
+def test_files_are_short() -> None:
+    lines = {name(path): len(path.read_text(encoding='utf-8').splitlines()) for path in ENGINE}
+    assert {module: count for module, count in lines.items() if count > 350} == {}
+    assert len([module for module, count in lines.items() if count > 250]) <= 3
+
+
 def test_functions_are_short() -> None:
-    """Docstrings apart, the median function has at most 6 lines, and nine in ten at most 16."""
-    lengths = sorted(
-        _length(node)
-        for path in SOURCES
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.FunctionDef)
+    """Docstrings apart, the median function has at most 6 lines, and nine in ten have at most 16."""
+    functions = (
+        node for path in ENGINE for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)
     )
+    lengths = sorted(map(_length, functions))
     assert lengths[len(lengths) // 2] <= 6
     assert lengths[len(lengths) * 9 // 10] <= 16
 
@@ -200,6 +197,12 @@ def test_functions_are_short() -> None:
 def _length(function: ast.FunctionDef) -> int:
     body = function.body[1:] if ast.get_docstring(function) else function.body
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_class_names_are_unique() -> None:
+    nodes = (node for path in ENGINE for node in ast.walk(tree(path)))
+    names = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_the_trainer_is_read_in_ten_minutes() -> None:
