@@ -35,7 +35,7 @@ class ExampleScore:
 
 @dataclass(frozen=True)
 class KindEvaluation:
-    """The evaluation of one kind. A kind's own class overrides `report`, and what else it needs.
+    """The evaluation of one kind. Subclasses override `report`, and other methods as needed.
 
     Attributes of the class:
       kind: name of the kind.
@@ -64,14 +64,14 @@ class KindEvaluation:
         return example_cards.images(outputs, ('inputs',), row)
 
     def caption(self, example: Mapping[str, Any]) -> str:
-        """Returns a few words on an example, a row of the table `per_example`."""
+        """Returns the caption of an example, which is a row of the table `per_example`."""
         column = self.example_score.column if self.example_score else ''
         return f'{column.replace("_", " ")} {example[column]:.4g}' if column else ''
 
     def gallery(self, report: Report) -> dict[str, list[str]]:
         """Returns the examples that the report's page shows: heading to cards, as markup.
 
-        By default these are the worst and typical ones by `example_score`, if examples have pictures.
+        By default these are the worst and some typical examples by `example_score`, if they have pictures.
         """
         if not self.example_score or not self.pictures(report.outputs, 0):
             return {}
@@ -86,18 +86,18 @@ class KindEvaluation:
         return example_cards.cards(report.outputs, table, self.pictures, self.caption)
 
     def samples(self, outputs: Outputs, count: int) -> list[str]:
-        """Returns cards of the first `count` examples, if a comparison shows them of every method."""
+        """Returns cards of the first `count` examples, for a comparison; [] if it should show none."""
         return []
 
     def exports(self) -> Mapping[str, Export]:
-        """Returns the forms of submissions, by the name that `scripts/export.sh --format` takes."""
+        """Returns the formats of submissions, by their name in `scripts/export.sh --format`."""
         return {'npz': Export('.npz', npz)}
 
     def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
         """Reads labels from a list, a CSV file with a row per example.
 
         Raises:
-          UserError: the kind's labels do not fit into a list, or a cell is not valid.
+          UserError: the kind does not read labels from lists, or a cell is not valid.
         """
         raise UserError(f'{table.path}: labels of {self.kind} do not fit into a list. Give .npz or .json.')
 
@@ -105,7 +105,7 @@ class KindEvaluation:
         """Reads ids and labels from a JSON file.
 
         Raises:
-          UserError: the kind has no labels in JSON, or the file is not valid.
+          UserError: the kind does not read labels from JSON, or the file is not valid.
         """
         raise UserError(
             f'--labels={path}: labels of {self.kind} cannot be read from JSON. Give .csv or .npz.'
@@ -116,13 +116,13 @@ def load(kind: str) -> KindEvaluation:
     """Imports the evaluation of a kind, with its default settings.
 
     Raises:
-      UserError: there is no such kind, or it has no evaluation.
+      UserError: the kind is unknown or has no evaluation.
     """
     return kind_folders.load(kind, 'evaluate', 'EVALUATION')
 
 
 def require(outputs: Outputs, *names: str) -> None:
-    """Raises `UserError` unless outputs hold these arrays, which predictions are compared with."""
+    """Raises `UserError` if outputs lack one of these arrays, which predictions are compared with."""
     for name in names:
         if name not in outputs.arrays:
             raise UserError(

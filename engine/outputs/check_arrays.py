@@ -1,4 +1,4 @@
-"""The check that the arrays of an outputs folder are what its kind declares."""
+"""Checks the arrays of an outputs folder against the declaration of its kind."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,10 +7,10 @@ import numpy as np
 
 from engine.errors import UserError, did_you_mean, nearest
 from engine.outputs import kind_folders
-from engine.outputs.kind import FURTHER, Arrays, Field, Kind
+from engine.outputs.kind import ADDITIONAL, Arrays, Field, Kind
 
-_AXES = {'n': 'the number of ids', 'classes': 'the number of classes'}
-_RESERVED = ('ids', 'class_names')  # metrics and .npz files know something else by these names
+_AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
+_RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of .npz files
 
 
 def check(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) -> None:
@@ -24,7 +24,7 @@ def check(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) 
       classes: number of class names, or 0 if there are none.
 
     Raises:
-      UserError: the kind is unknown, or an array is not as declared; names the folder and the array.
+      UserError: the kind is unknown, or an array differs from its declaration; names folder and array.
     """
     try:
         declared = kind_folders.declaration(kind)
@@ -41,10 +41,10 @@ def check(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) 
 def _check_names(folder: Path, kind: str, declared: Kind, names: Iterable[str]) -> None:
     names = set(names)
     for name in sorted(names - set(declared.arrays)):
-        if not name.isidentifier() or name in _RESERVED or nearest(name, declared.arrays):
+        if not name.isidentifier() or name in _RESERVED_NAMES or nearest(name, declared.arrays):
             raise UserError(
                 f'{folder}: {kind} has no array {name!r:.100}. {did_you_mean(name, declared.arrays)} '
-                'A further array needs a name of its own: letters, digits and underscores.'
+                'An additional array needs a distinct name of letters, digits and underscores.'
             )
     for group in declared.needs:
         if len(names.intersection(group)) != 1:
@@ -54,23 +54,23 @@ def _check_names(folder: Path, kind: str, declared: Kind, names: Iterable[str]) 
 
 
 def _check_array(where: str, array: np.ndarray, field: Field, lengths: dict[str, int]) -> None:
-    """Checks dtype and shape; adds to `lengths`, the known axes, those that this array defines."""
+    """Checks dtype and shape. Adds the axes that the array defines to `lengths`."""
     _check_dtype(where, array, field)
     axes = field.axes.split()
     mismatch = f'{where} has shape {list(array.shape)}, but [{", ".join(axes)}] is needed'
-    if (field is not FURTHER and array.ndim != len(axes)) or not array.ndim:
+    if (field is not ADDITIONAL and array.ndim != len(axes)) or not array.ndim:
         raise UserError(f'{mismatch}.')
-    for axis, size in zip(axes, array.shape, strict=field is not FURTHER):
+    for axis, size in zip(axes, array.shape, strict=field is not ADDITIONAL):
         expected = int(axis) if axis.isdigit() else lengths.setdefault(axis, size)
         if size != expected:
-            raise UserError(f'{mismatch} and {_AXES.get(axis, axis)} is {expected}.')
+            raise UserError(f'{mismatch} and {_AXIS_NAMES.get(axis, axis)} is {expected}.')
 
 
 def _check_dtype(where: str, array: np.ndarray, field: Field) -> None:
-    if field is FURTHER:
+    if field is ADDITIONAL:
         if array.dtype.kind not in 'biuf' or not array.dtype.isnative:
             raise UserError(f'{where} holds {array.dtype.str}, but plain little-endian numbers are needed.')
-    # Not by name: an array in the other byte order has the same name.
+    # Dtypes are compared, not their names: big-endian arrays have the same names.
     elif array.dtype not in map(np.dtype, field.dtypes):
         raise UserError(f'{where} holds {array.dtype}, but {" or ".join(field.dtypes)} is needed.')
 
@@ -80,4 +80,4 @@ def _check_indices(where: str, array: np.ndarray, limit: int | None) -> None:
         return
     for value in (int(array.min()), int(array.max())):
         if not 0 <= value < limit:
-            raise UserError(f'{where} holds {value}, but only 0 to {limit - 1} have a meaning.')
+            raise UserError(f'{where} holds {value}, but only 0 to {limit - 1} are valid.')

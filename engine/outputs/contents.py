@@ -9,11 +9,11 @@ MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
 
 @dataclass(frozen=True)
 class FileEntry:
-    """What a manifest states of a file.
+    """The entry of a file in a manifest.
 
     Attributes:
       bytes: size of the file.
-      sha256: of its content, as 64 hexadecimal digits.
+      sha256: digest of its content, 64 hexadecimal digits.
     """
 
     bytes: int
@@ -21,7 +21,7 @@ class FileEntry:
 
 
 def fingerprint(path: Path) -> FileEntry:
-    """Returns size and digest of a file."""
+    """Returns the size and digest of a file."""
     with path.open('rb') as file:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     return FileEntry(path.stat().st_size, digest)

@@ -1,4 +1,4 @@
-"""Which kinds of outputs exist: one folder each, in the engine and in a project's own code.
+"""The kinds of outputs that exist: one folder each, in the engine and in the code of a project.
 
 A name that comes from a file, such as a manifest, is looked up among the folders on disk before anything is
 imported. An unknown name therefore imports nothing.
@@ -12,7 +12,7 @@ from engine.errors import UserError, did_you_mean
 from engine.outputs.kind import Kind
 from engine.workspace import REPOSITORY
 
-# A package of kinds, and its folder.
+# Packages of kinds and their folders.
 PACKAGES: dict[str, Path] = {
     'engine.kinds': REPOSITORY / 'engine/kinds',
     'research.kinds': REPOSITORY / 'research/kinds',
@@ -35,7 +35,7 @@ def declaration(kind: str) -> Kind:
     ('targets',)
 
     Raises:
-      UserError: there is no such kind, or its folder does not declare it.
+      UserError: the kind is unknown, or its folder does not declare it.
     """
     return load(kind, '__init__', 'KIND')
 
@@ -49,7 +49,7 @@ def load(kind: str, module: str, name: str) -> Any:
       name: name of the object.
 
     Raises:
-      UserError: there is no such kind, or its folder has no such object.
+      UserError: the kind is unknown, or its folder lacks the module or the object.
     """
     packages = _packages()
     if kind not in packages:

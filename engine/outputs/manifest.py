@@ -17,13 +17,13 @@ FORMAT, VERSION = 'outputs', 1
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """What a manifest states of an array.
+    """The entry of an array in a manifest.
 
     Attributes:
       file: name of its `.npy` file.
       dtype: name of its NumPy dtype.
       shape: its shape.
-      meaning: what it holds, in a few words.
+      meaning: meaning of its numbers, in a few words.
     """
 
     file: str
@@ -39,12 +39,15 @@ class ArrayEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an outputs folder holds, and where it is from.
+    """The contents and origin of an outputs folder.
+
+    >>> Manifest('regression', split='test').as_json()['split']
+    'test'
 
     `write` fills in the last three attributes.
 
     Attributes:
-      kind: name of the kind, which is a folder in `engine/kinds/` or `research/kinds/`.
+      kind: name of the kind: a folder in `engine/kinds/` or `research/kinds/`.
       project: the project whose run made the outputs, or ''.
       run: name of the run, or ''.
       step: training step of the checkpoint, or None.
@@ -74,7 +77,7 @@ class Manifest:
         return {'format': FORMAT, 'version': VERSION, **asdict(self), 'class_names': list(self.class_names)}
 
     def check_texts(self, where: Path) -> None:
-        """Raises `UserError` if a text that reports show is not one line that is safe in a terminal."""
+        """Raises `UserError` if a text that reports show contains control characters."""
         texts = [self.project, self.run, self.dataset, self.split, *self.class_names]
         for text in (*texts, *self.details, *self.details.values()):
             if CONTROL.search(text):
@@ -84,10 +87,10 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads the manifest of an outputs folder and checks it; looks at no other file.
+    """Reads and checks the manifest of an outputs folder. Does not open other files.
 
     Raises:
-      UserError: there is no manifest, or it is damaged; names the file.
+      UserError: the manifest is missing or damaged; names the file.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -128,7 +131,7 @@ def _parse(path: Path) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns a JSON object. Readers would disagree about a key that occurs twice."""
+    """Returns a JSON object. Refuses duplicate keys, because parsers differ in which one they keep."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]
@@ -154,7 +157,7 @@ def _check_format(path: Path, content: Any) -> None:
 
 
 def _from_json(path: Path, content: Mapping[str, Any]) -> Manifest:
-    """Returns the manifest; unknown keys are ignored, so that writers may add their own."""
+    """Returns the manifest. Ignores unknown keys, so that writers may add their own."""
     required = {name: needed for name, needed in _TYPES.items() if name in content or name not in _OPTIONAL}
     _check_types(path, 'the manifest', content, required)
     known = {item.name: content[item.name] for item in fields(Manifest) if item.name in content}

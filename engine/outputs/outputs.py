@@ -16,11 +16,11 @@ class Outputs:
 
     Attributes:
       folder: the folder.
-      manifest: what it states of itself.
+      manifest: its manifest.
       ids: one id per example.
-      arrays: the arrays by name, mapped from their files and read-only.
-      external_labels: what is known of the file that stated the labels, for the report; None if the labels
-        are the outputs' own.
+      arrays: the arrays by name, memory-mapped and read-only.
+      external_labels: facts about the file that the labels were read from, for the report; None if the
+        outputs contain their labels.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class Outputs:
 
     @property
     def classes(self) -> int | None:
-        """Number of classes that have a score; None if no array has an axis of classes."""
+        """Length of the axis `classes`; None if no array has this axis."""
         declared = kind_folders.declaration(self.kind)
         for name, array in self.arrays.items():
             axes = declared.field(name).axes.split()

@@ -1,4 +1,4 @@
-"""Reads outputs folders and verifies them; never unpickles and never follows a path out of the folder."""
+"""Reads and verifies outputs folders. Never unpickles, and never follows a path out of the folder."""
 
 import warnings
 from pathlib import Path
@@ -14,7 +14,7 @@ from engine.outputs.outputs import Outputs
 
 
 def read(folder: str | Path) -> Outputs:
-    """Reads an outputs folder and verifies all of it.
+    """Reads an outputs folder and verifies all of its files.
 
     >>> import tempfile
     >>> from engine import outputs
@@ -27,10 +27,11 @@ def read(folder: str | Path) -> Outputs:
       folder: an outputs folder.
 
     Returns:
-      The outputs. Their arrays are mapped from the files, not loaded.
+      The outputs. Their arrays are memory-mapped, not loaded.
 
     Raises:
-      UserError: the folder is unfinished, damaged or not as its kind declares; names the folder and the file.
+      UserError: the folder is unfinished or damaged, or differs from the declaration of its kind; names the
+        folder and the file.
     """
     folder = Path(folder)
     try:
@@ -63,7 +64,7 @@ def _check_content(folder: Path, name: str, entry: FileEntry) -> None:
     path = folder / name
     if not path.is_file():
         raise UserError(f'{folder}: {name} is missing. Write the outputs again.')
-    # The size first: it costs nothing and says more than a digest.
+    # The size is checked first: it is cheap, and its message says more than that of a digest.
     size = path.stat().st_size
     if size != entry.bytes:
         problem = f'it has {size} bytes, not {entry.bytes!r:.100}'
@@ -89,13 +90,13 @@ def _read_ids(folder: Path, examples: int) -> list[str]:
 
 
 def _read_array(folder: Path, name: str, entry: ArrayEntry) -> np.ndarray:
-    """Maps an array from its file; never unpickles."""
+    """Memory-maps an array. Never unpickles."""
     path = folder / entry.file
     try:
         array = _mapped(path)
     except OSError:
         raise
-    except Exception as error:  # NumPy's parser and its parts may raise anything
+    except Exception as error:  # NumPy's parser may raise any exception
         problem = ' '.join(str(error).split())
         raise UserError(f'{folder}: {path.name} is not a plain .npy file: {problem:.200}.') from error
     size, expected = path.stat().st_size, array.offset + array.nbytes
@@ -106,7 +107,7 @@ def _read_array(folder: Path, name: str, entry: ArrayEntry) -> np.ndarray:
 
 
 def _mapped(path: Path) -> np.memmap:
-    """Maps an array. NumPy only warns of some damage, such as a size beyond all numbers: an error here."""
+    """Memory-maps an array. Warnings of NumPy are errors here, because some of them mean damage."""
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         return np.lib.format.open_memmap(path, mode='r')

@@ -1,4 +1,4 @@
-"""Outputs of other examples: some of them, in another order, or some of them several times."""
+"""Selections of examples: a subset, another order, or repeated examples."""
 
 from dataclasses import replace
 
@@ -9,20 +9,20 @@ from engine.outputs.outputs import Outputs
 
 
 def of_ids(outputs: Outputs, ids: tuple[str, ...]) -> Outputs:
-    """Returns the outputs of these ids, in this order; boxes follow the order of their examples."""
+    """Returns the outputs of these ids in this order. Boxes follow the order of their examples."""
     owners = kind_folders.declaration(outputs.kind).owners
     if outputs.ids == ids and not any(name in owners for name in outputs.arrays):
-        return outputs  # its arrays stay mapped from their files
+        return outputs  # its arrays stay memory-mapped
     rows = {identity: row for row, identity in enumerate(outputs.ids)}
     return take(outputs, np.array([rows[identity] for identity in ids], int))
 
 
 def take(outputs: Outputs, rows: np.ndarray) -> Outputs:
-    """Takes examples, as often as they are named; boxes go with their examples.
+    """Returns the outputs of some examples, in any order and with repetitions, and their boxes.
 
     Args:
       outputs: outputs of n examples.
-      rows: which examples, int [any], all below n.
+      rows: indices of examples, int [any], all below n.
     """
     declared = kind_folders.declaration(outputs.kind)
     taken, owners = {'n': rows}, {}
@@ -39,10 +39,10 @@ def _taken(array: np.ndarray, axis: str, taken: dict[str, np.ndarray]) -> np.nda
 
 
 def _owned(owner: np.ndarray, rows: np.ndarray, examples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which boxes to take, int [boxes], and the new example of each, of the dtype of `owner`."""
+    """Returns the indices of the boxes to take, int [boxes], and their new examples, like `owner`."""
     order = np.argsort(owner, kind='stable')
     counts = np.bincount(owner, minlength=examples)
-    firsts = np.cumsum(counts) - counts  # in that order, where the boxes of each example begin
+    firsts = np.cumsum(counts) - counts  # where the boxes of each example start in `order`
     lengths = counts[rows]
     examples_of = np.repeat(np.arange(len(rows)), lengths)
     within = np.arange(len(examples_of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

@@ -29,7 +29,7 @@ def write(
     files: Iterable[tuple[str, bytes]] = (),
     overwrite: bool = False,
 ) -> None:
-    """Writes an outputs folder, whole or not at all.
+    """Writes an outputs folder atomically.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / 'test'
@@ -40,15 +40,15 @@ def write(
 
     Args:
       folder: the folder to write. Folders above it are created.
-      manifest: the kind, and where the outputs are from. Examples, arrays and files are filled in here.
-      arrays: the arrays of the kind by name, and further arrays of one row per example.
-      ids: one id per example, unique, one line of text each.
-      meanings: for each array, what it holds, in a few words.
-      files: path in the folder, such as `images/0001.png`, and content of any further file.
-      overwrite: replaces an existing outputs folder and its evaluation once the new one is complete.
+      manifest: the kind and the origin. This function fills in `examples`, `arrays` and `files`.
+      arrays: the arrays of the kind by name, and additional arrays with one row per example.
+      ids: one id per example: unique, and one line of text.
+      meanings: the meaning of each array, in a few words.
+      files: other files, as pairs of a path in the folder, such as `images/0001.png`, and the content.
+      overwrite: replace an existing outputs folder and its evaluation once the new one is complete.
 
     Raises:
-      UserError: the folder exists, or something is not as the kind declares it.
+      UserError: the folder exists, or an argument differs from the declaration of the kind.
     """
     folder = Path(folder)
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
@@ -70,7 +70,7 @@ def write(
 def _check_meanings(folder: Path, arrays: Iterable[str], meanings: Mapping[str, str]) -> None:
     for name in sorted(set(arrays).symmetric_difference(meanings)):
         problem = 'has no meaning' if name in arrays else 'has a meaning but is not an array'
-        raise UserError(f'{folder}: {name!r} {problem}. State one for each array, in a few words.')
+        raise UserError(f'{folder}: {name!r} {problem}. State a meaning for each array, in a few words.')
 
 
 def _write_contents(

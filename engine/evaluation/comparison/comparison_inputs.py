@@ -17,7 +17,6 @@ from engine.run_reader import settings
 from engine.run_reader.settings import Settings
 
 CONFIG, ENVIRONMENT, UNCOMMITTED = 'config.gin', 'environment.json', 'uncommitted.diff'
-EXTRACTOR = 'extractor_sha256'  # the detail that identifies what computed the features of generated outputs
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[Compariso
 
 
 def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
-    """Raises `UserError` if classes, feature extractors, or labels and targets differ."""
+    """Raises `UserError` if classes, details that must be equal, or labels and targets differ."""
     for source in inputs[1:]:
         _check_same_task(inputs[0].outputs, source.outputs)
 
@@ -190,15 +189,21 @@ def _check_same_task(first: Outputs, other: Outputs) -> None:
             f'{first.folder} has {first.classes} classes and {other.folder} {other.classes}. '
             'Compare outputs of the same classes.'
         )
-    one, two = (saved.manifest.details.get(EXTRACTOR) for saved in (first, other))
-    if one != two:
-        raise UserError(
-            f'the features of {first.folder} and {other.folder} come from different extractors: {EXTRACTOR} '
-            f'is {one} and {two}. Their distances cannot be compared. Save features of the same extractor.'
-        )
-    for name in kind_folders.declaration(first.kind).from_data:
+    declared = kind_folders.declaration(first.kind)
+    for name in declared.comparable_details:
+        _check_same_detail(name, first, other)
+    for name in declared.from_data:
         if name in first.arrays and name in other.arrays:
             _check_same(name, first, other)
+
+
+def _check_same_detail(name: str, first: Outputs, other: Outputs) -> None:
+    one, two = (saved.manifest.details.get(name) for saved in (first, other))
+    if one != two:
+        raise UserError(
+            f'the detail {name} is {one} in {first.folder} and {two} in {other.folder}, so their metrics '
+            f'cannot be compared. Save outputs with the same {name}.'
+        )
 
 
 def _check_same(name: str, first: Outputs, other: Outputs) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from engine.evaluation.comparison.methods import Method, share_log_loss
+from engine.evaluation.comparison.methods import Method, differing_conditions
 from engine.evaluation.comparison.rank import SIGNIFICANCE_LEVEL, Rank
 from engine.render.table import BEST, TIED
 
@@ -27,8 +27,8 @@ def _on_values(methods: Sequence[Method]) -> str:
     if any(len(method.reports) == 1 for method in methods):
         percent = methods[0].reports[0].bootstrap.percent
         sentences.append(f'In brackets: {percent} bootstrap intervals over the examples.')
-    if not share_log_loss(methods):
-        sentences.append('Log loss clips saved probabilities at 1.2e-7; it uses logits as they are.')
+    for conditions in differing_conditions(methods).values():
+        sentences += conditions
     if any(len(method.reports) > 1 for method in methods):
         sentences.append('After ±: the standard deviation over seeds, around their mean.')
     return ' '.join(sentences)

@@ -102,9 +102,13 @@ def from_inputs(inputs: Sequence[ComparisonInput], reports: Sequence[Report]) ->
     ]
 
 
-def share_log_loss(methods: Sequence[Method]) -> bool:
-    """Whether all methods saved logits, whose log loss is exact, or all saved probabilities."""
-    return len({'logits' in source.outputs.arrays for method in methods for source in method.inputs}) == 1
+def differing_conditions(methods: Sequence[Method]) -> dict[str, list[str]]:
+    """Returns the metrics that were computed in different ways: name to sentences that say how."""
+    conditions: dict[str, set[str]] = {}
+    for report in (report for method in methods for report in method.reports):
+        for metric, sentence in report.conditions.items():
+            conditions.setdefault(metric, set()).add(sentence)
+    return {metric: sorted(sentences) for metric, sentences in conditions.items() if len(sentences) > 1}
 
 
 def _identity(source: ComparisonInput) -> object:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison import paired
-from engine.evaluation.comparison.methods import Method, share_log_loss
+from engine.evaluation.comparison.methods import Method, differing_conditions
 from engine.evaluation.comparison.rank import SIGNIFICANCE_LEVEL, Rank
 from engine.evaluation.results.metric import Metric
 from engine.render.table import BEST, TIED
@@ -43,7 +43,7 @@ def ranking(methods: Sequence[Method], metric: str) -> list[Rank]:
     """
     best, *others = methods
     resampled = all(metric in report.resamples for method in methods for report in method.reports)
-    comparable = metric != 'log_loss' or share_log_loss(methods)
+    comparable = metric not in differing_conditions(methods)
     if not others or not resampled or not comparable:
         return [Rank()] * len(methods)
     examples = len(best.inputs[0].outputs.ids)

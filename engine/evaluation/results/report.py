@@ -32,6 +32,8 @@ class Report:
         methods example by example have them. Reports with the same bootstrap and number of examples share
         the resamples.
       right: whether each example is right, bool [n], by name of the metric that is the share of right ones.
+      conditions: for metrics that depend on how the outputs were saved, a sentence on how they were computed.
+        A comparison does not test a metric between reports with different conditions.
       config: the evaluator's operative Gin config; '' without one.
     """
 
@@ -43,6 +45,7 @@ class Report:
     figures: Mapping[str, Callable[[], Figure]]
     resamples: Mapping[str, np.ndarray] = field(default_factory=dict)
     right: Mapping[str, np.ndarray] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
     config: str = ''
 
     def as_json(self) -> dict[str, Any]:

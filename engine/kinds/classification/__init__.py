@@ -1,4 +1,4 @@
-"""Outputs of kind `classification`: one of several classes for each example."""
+"""Outputs of kind `classification`: a class for each example."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
-_BLOCK_ROWS = 4096  # rows of one computation, because all of them may not fit into memory
+_BLOCK_ROWS = 4096  # computed at once, because all rows may not fit into memory
 
 
 def predictions_table(
     arrays: Arrays, ids: Sequence[str], class_names: Sequence[str]
 ) -> dict[str, Sequence[str]]:
-    """Returns the columns of predictions.csv: id, predicted class, its confidence and any label."""
+    """Returns the columns of predictions.csv: id, predicted class, confidence, and label if there is one."""
     scores = arrays['logits'] if 'logits' in arrays else arrays['probabilities']
     confidences = _confidences(scores) if 'logits' in arrays else scores.max(axis=1)
     names = list(class_names) or [str(index) for index in range(scores.shape[1])]
@@ -34,7 +34,7 @@ def accuracy(predictions: Arrays, labels: Arrays) -> float:
 
 def _confidences(logits: np.ndarray) -> np.ndarray:
     """Returns the probability of the most probable class, f64 [n], from logits [n, classes]."""
-    # A model that diverged may have written infinities. They become NaN here, and evaluation reports them.
+    # A diverged model may have written infinities. They become NaN here, and the evaluator reports them.
     with np.errstate(invalid='ignore'):
         return np.concatenate([1 / np.exp(_below_largest(rows)).sum(axis=1) for rows in _blocks(logits)])
 

@@ -1,4 +1,4 @@
-"""Calibration: whether predictions made with confidence 0.8 are right eight times in ten.
+"""Calibration: whether 80 % of the predictions with confidence 0.8 are right.
 
 Sources: Naeini, Cooper and Hauskrecht, Obtaining Well Calibrated Probabilities Using Bayesian Binning, AAAI
 2015; Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017, section 2.
@@ -9,19 +9,19 @@ import pandas as pd
 
 
 def bin_of(confidences: np.ndarray, bins: int) -> np.ndarray:
-    """Returns the bin, int [n], of confidences [n]: b holds (b / bins, (b + 1) / bins], the first 0 too."""
+    """Returns the bins of confidences, int [n]. Bin b is (b / bins, (b + 1) / bins]; bin 0 includes 0."""
     return np.digitize(confidences, np.linspace(0, 1, bins + 1)[1:-1], right=True)
 
 
 def expected_calibration_error(gaps: np.ndarray, examples: int) -> np.ndarray:
-    """Averages the distance between accuracy and mean confidence over bins, weighted by their examples.
+    """Returns the mean distance between accuracy and confidence over bins, weighted by their examples.
 
     Args:
-      gaps: sum over a bin's examples of (1 if right else 0) - confidence, f64 [..., bins].
+      gaps: for each bin, the sum of correctness (0 or 1) minus confidence over its examples, f64 [..., bins].
       examples: number of examples in all bins together.
 
     Returns:
-      f64 [...], from 0, perfectly calibrated, to 1.
+      f64 [...], between 0 (perfectly calibrated) and 1.
     """
     return np.abs(gaps).sum(axis=-1) / examples
 
@@ -35,8 +35,8 @@ def reliability(confidences: np.ndarray, correct: np.ndarray, bins: int) -> pd.D
       bins: number of bins of equal width.
 
     Returns:
-      A row per bin: its ends `low` and `high`, number of `examples`, mean `confidence` and `accuracy`, NaN if
-      it is empty.
+      A row per bin: its ends `low` and `high`, the number of `examples`, and the mean `confidence` and
+      `accuracy`, which are NaN for empty bins.
     """
     groups, edges = bin_of(confidences, bins), np.linspace(0, 1, bins + 1)
     examples = np.bincount(groups, minlength=bins)

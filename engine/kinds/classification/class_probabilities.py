@@ -1,6 +1,6 @@
-"""Predicted classes beside the labels: all that the metrics of a classification are made of.
+"""Predicted classes and labels: the numbers that all metrics of classification are computed from.
 
-The scores, which may be far larger than memory, are read once, in blocks of rows, by several threads.
+The scores may be far larger than memory. Several threads read them once, in blocks of rows.
 """
 
 import os
@@ -15,25 +15,25 @@ from engine.evaluation.kind_evaluation import require
 from engine.kinds.classification.float16 import widened
 from engine.outputs.outputs import Outputs
 
-# So many scores at once: enough that the time goes into them and not into the calls, and little memory.
-_BLOCK = 2**18
+# Scores per block: enough to hide the cost of a call, and little memory.
+_BLOCK_SCORES = 2**18
 _THREADS = min(8, os.cpu_count() or 1)
-# How far probabilities may be from summing to 1: some roundings of each dtype.
+# Largest distance of the sum of probabilities from 1: a few rounding errors of the dtype.
 _TOLERANCES = {'float16': 1e-2, 'float32': 1e-3}
-# As in scikit-learn, a probability of 0 counts as the smallest step of float32: 1.2e-7.
-_SMALLEST = float(np.finfo(np.float32).eps)
+# Probabilities are clipped at the machine epsilon of float32, 1.2e-7, as in scikit-learn.
+_MIN_PROBABILITY = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True)
 class ClassPredictions:
-    """Predictions beside their labels.
+    """Predictions and labels.
 
     Attributes:
       labels: true class, int [n].
-      predictions: most probable class, int [n]; of equal ones the first.
-      confidences: its probability, f64 [n].
-      ranks: how many classes come before the label, from the most probable on, int [n].
-      log_losses: -ln of the label's probability, f64 [n].
+      predictions: most probable class, int [n]; the first of equally probable ones.
+      confidences: probability of the predicted class, f64 [n].
+      ranks: number of classes that are more probable than the label, int [n]; see `label_ranks`.
+      log_losses: -ln of the probability of the label, f64 [n].
       class_names: one per class.
     """
 
@@ -56,10 +56,10 @@ class ClassPredictions:
 
 
 def read_predictions(outputs: Outputs) -> ClassPredictions:
-    """Takes predictions and labels from outputs of kind `classification`.
+    """Reads predictions and labels of outputs of kind `classification`.
 
     Raises:
-      UserError: the labels are missing, or the predictions are not finite or no probabilities.
+      UserError: the labels are missing, or the predictions are not finite or not probabilities.
     """
     require(outputs, 'labels')
     name = 'logits' if 'logits' in outputs.arrays else 'probabilities'
@@ -79,7 +79,7 @@ def read_predictions(outputs: Outputs) -> ClassPredictions:
 
 
 def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Counts the classes that come before the label: more probable ones, and of equal ones those before it.
+    """Returns the number of classes before the label: more probable, or equally probable with a lower index.
 
     Args:
       scores: logits or probabilities [n, classes].
@@ -97,31 +97,31 @@ def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _in_blocks(
     read: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]], scores: np.ndarray, labels: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Returns what `read` says of scores [rows, classes] and labels [rows], of all rows, each [n]."""
-    rows = max(1, _BLOCK // scores.shape[1])
+    """Applies `read` to blocks of scores [rows, classes] and labels [rows]; joins its arrays to [n]."""
+    rows = max(1, _BLOCK_SCORES // scores.shape[1])
 
     def block(start: int) -> dict[str, np.ndarray]:
         part = slice(start, start + rows)
-        with np.errstate(invalid='ignore'):  # of infinities, which are looked for afterwards
+        with np.errstate(invalid='ignore'):  # of infinities, which are checked afterwards
             return read(_widened(np.asarray(scores[part])), labels[part])
 
     with ThreadPoolExecutor(_THREADS) as threads:
         blocks = list(threads.map(block, range(0, len(labels), rows)))
-    return {name: np.concatenate([each[name] for each in blocks]) for name in blocks[0]}
+    return {name: np.concatenate([arrays[name] for arrays in blocks]) for name in blocks[0]}
 
 
 def _widened(scores: np.ndarray) -> np.ndarray:
-    """Returns scores with more digits than they are stored with, to compute with: f32 of f16, f64 of f32."""
+    """Returns scores in a wider dtype for computation: f32 for f16, f64 for f32."""
     return widened(scores) if scores.dtype == np.float16 else scores.astype(np.float64)
 
 
 def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns what is needed of logits, a number per row; overwrites them."""
+    """Returns the numbers that are needed of each row of logits. Overwrites the logits."""
     predictions = logits.argmax(axis=1)
     best, own = _column(logits, predictions), _column(logits, labels)
     finite = np.isfinite(best[:, 0]) & np.isfinite(logits.min(axis=1))
     ranks = _ranks(logits, labels, predictions)
-    # In place: new memory for each block can take longer than the exponentials.
+    # In place, because allocating memory for each block can take longer than the exponentials.
     logits -= best
     sums = np.exp(logits, out=logits).sum(axis=1, keepdims=True)
     log_sums = np.log(sums.astype(np.float64))
@@ -135,7 +135,7 @@ def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns what is needed of probabilities, a number per row."""
+    """Returns the numbers that are needed of each row of probabilities."""
     predictions = probabilities.argmax(axis=1)
     best, least = _column(probabilities, predictions)[:, 0], probabilities.min(axis=1)
     return {
@@ -150,19 +150,19 @@ def _of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> dict[str
 
 
 def _ranks(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Returns `label_ranks`; counts only where the label is not the prediction, and its rank not 0."""
+    """Returns `label_ranks`. Skips rows whose label is the prediction, because their rank is 0."""
     ranks, wrong = np.zeros(len(labels), np.int64), labels != predictions
     ranks[wrong] = label_ranks(scores[wrong], labels[wrong])
     return ranks
 
 
 def _column(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Returns the score [rows, 1] of a class of each row; of the highest one NaN if there is any."""
+    """Returns the score [rows, 1] of one class in each row. For the argmax it is NaN if a score is NaN."""
     return np.take_along_axis(scores, classes[:, np.newaxis], axis=1)
 
 
 def _logs(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST))
+    return np.log(np.clip(probabilities.astype(np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
 
 
 def _check_finite(outputs: Outputs, name: str, finite: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of classes: by scikit-learn, and from sums alone for the bootstrap."""
+"""Precision, recall and F1 of classes: by scikit-learn, and from sums for the bootstrap."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn import metrics
 
 from engine.kinds.classification.class_probabilities import ClassPredictions
 
-# Of more classes there is no table of all pairs: nobody would read it, and it grows with their square.
+# Largest number of classes with a confusion matrix, whose size grows with the square of the classes.
 MAX_CONFUSION_CLASSES = 1000
 
 
@@ -17,7 +17,7 @@ def indicator(groups: np.ndarray, count: int, values: np.ndarray | None = None) 
     Args:
       groups: column of each row, int [n], below `count`.
       count: number of columns.
-      values: what stands there, [n]; 1 by default.
+      values: values of the rows, [n]; 1 by default.
 
     Returns:
       f64 [n, count].
@@ -27,7 +27,7 @@ def indicator(groups: np.ndarray, count: int, values: np.ndarray | None = None) 
 
 
 def features(predicted: ClassPredictions) -> dict[str, sparse.csr_array]:
-    """Returns, each f64 [n, classes], what sums to a class's `hits`, `support` and times `predicted`."""
+    """Returns indicators, f64 [n, classes], that sum to `hits`, `support` and `predicted` of each class."""
     classes = len(predicted.class_names)
     return {
         'hits': indicator(predicted.labels, classes, predicted.correct),
@@ -42,10 +42,10 @@ def from_sums(hits: np.ndarray, support: np.ndarray, predicted: np.ndarray) -> d
     Args:
       hits: number of examples of each class that were recognised, [..., classes].
       support: number of examples of each class, [..., classes].
-      predicted: how often each class was predicted, [..., classes].
+      predicted: number of predictions of each class, [..., classes].
 
     Returns:
-      Each f64 [..., classes]; NaN where the class does not occur, 0 for the precision of one never predicted.
+      Each f64 [..., classes]; NaN for absent classes. The precision of a class never predicted is 0.
     """
     absent = np.where(support > 0, 0, np.nan)
     return {
@@ -85,7 +85,7 @@ def table(predicted: ClassPredictions) -> pd.DataFrame:
 
 
 def confusion(predicted: ClassPredictions) -> pd.DataFrame:
-    """Returns how many examples of each label (row) were predicted as each class (column)."""
+    """Returns the number of examples of each label (row) that were predicted as each class (column)."""
     classes = len(predicted.class_names)
     counts = indicator(predicted.labels, classes).T @ indicator(predicted.predictions, classes)
     index = pd.Index(predicted.class_names, name='label')

@@ -1,4 +1,4 @@
-"""How well classes were told apart: accuracy, precision and recall, log loss, calibration."""
+"""Evaluation of classification: accuracy, precision and recall, log loss, calibration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,62 +17,13 @@ from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_classes
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.classification import calibration, class_scores
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
+from engine.kinds.classification.definitions import CONDITIONS, DEFINITIONS, HEADLINE, top_k_definition
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
-
-DEFINITIONS = {
-    'accuracy': Definition(
-        'accuracy',
-        'fraction',
-        'higher',
-        'Share of examples whose most probable class is the label; of equal classes the first counts.',
-        'scikit-learn, accuracy_score',
-    ),
-    'balanced_accuracy': Definition(
-        'balanced accuracy',
-        'fraction',
-        'higher',
-        'Mean of the recall of each class that occurs among the labels; the same as macro recall.',
-        'Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010; '
-        'scikit-learn, precision_recall_fscore_support',
-    ),
-    'macro_precision': Definition(
-        'macro precision',
-        'fraction',
-        'higher',
-        'Mean of the precision of each class that occurs among the labels; one never predicted counts 0.',
-        'scikit-learn, precision_recall_fscore_support',
-    ),
-    'macro_f1': Definition(
-        'macro F1',
-        'fraction',
-        'higher',
-        'Mean over the classes that occur among the labels of F1, harmonic mean of precision and recall.',
-        'scikit-learn, precision_recall_fscore_support',
-    ),
-    'log_loss': Definition(
-        'log loss',
-        'nats',
-        'lower',
-        'Mean of -ln of the probability given to the label. In saved probabilities, which may be rounded to '
-        '0, less than 1.2e-7 counts as that, as in scikit-learn; what logits make is taken as it is.',
-        'Good, Rational Decisions, Journal of the Royal Statistical Society B, 1952',
-    ),
-    'calibration_error': Definition(
-        'calibration error',
-        'fraction',
-        'lower',
-        'Expected calibration error: mean distance between accuracy and confidence over bins of equal width, '
-        'weighted by their examples. On few examples, and more so in its interval, it comes out too high.',
-        'Naeini et al., AAAI 2015; Guo et al., On Calibration of Modern Neural Networks, ICML 2017',
-    ),
-}
-_NAME = 'ClassificationEvaluation'
-HEADLINE = ('accuracy', 'balanced_accuracy', 'log_loss', 'calibration_error')
 
 
 @dataclass(frozen=True)
@@ -80,7 +31,8 @@ class ClassificationEvaluation(KindEvaluation):
     """Evaluates outputs of kind `classification`.
 
     Attributes:
-      top_k: the k for which top-k accuracy is reported, as far as there are more classes than k.
+      top_k: values of k for which top-k accuracy is reported. Values of at least the number of classes are
+        ignored.
       calibration_bins: number of bins of the calibration error.
     """
 
@@ -93,25 +45,29 @@ class ClassificationEvaluation(KindEvaluation):
 
     def __post_init__(self):
         if self.calibration_bins < 1:
-            raise UserError(f'{_NAME}.calibration_bins = {self.calibration_bins!r}: it must be at least 1.')
+            raise UserError(
+                f'ClassificationEvaluation.calibration_bins = {self.calibration_bins!r}: '
+                'it must be at least 1.'
+            )
         if any(k < 1 for k in self.top_k):
-            raise UserError(f'{_NAME}.top_k = {self.top_k!r}: it must be at least 1 each.')
+            raise UserError(f'ClassificationEvaluation.top_k = {self.top_k!r}: each k must be at least 1.')
 
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
         """Returns metrics with intervals, tables and figures.
 
         Raises:
-          UserError: the labels are missing, or the predictions are not finite or no probabilities.
+          UserError: the labels are missing, or the predictions are not finite or not probabilities.
         """
         predicted = read_predictions(outputs)
         tops = [k for k in self.top_k if k < len(predicted.class_names)]
         values = measure(predicted, tops, self.calibration_bins)
         resamples = resample(predicted, tops, self.calibration_bins, bootstrap)
-        definitions = DEFINITIONS | {f'top_{k}_accuracy': _top_k(k) for k in tops}
+        definitions = DEFINITIONS | {f'top_{k}_accuracy': top_k_definition(k) for k in tops}
         measured = {
             name: Metric(value, bootstrap.interval(resamples[name]).tolist(), definitions[name])
             for name, value in values.items()
         }
+        conditions = CONDITIONS['logits' if 'logits' in outputs.arrays else 'probabilities']
         tables = {
             'per_class': _per_class(predicted, bootstrap, resamples['f1']),
             'calibration': calibration.reliability(
@@ -141,16 +97,16 @@ class ClassificationEvaluation(KindEvaluation):
             drawn = {'confusion_matrix': matrix} | drawn
         right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
         resamples = {name: resamples[name] for name in measured}
-        return Report(outputs, bootstrap, measured, HEADLINE, tables, drawn, resamples, right)
+        return Report(outputs, bootstrap, measured, HEADLINE, tables, drawn, resamples, right, conditions)
 
     def caption(self, example: Mapping[str, Any]) -> str:
-        """Returns label and prediction of an example, and the confidence."""
+        """Returns the label, prediction and confidence of an example."""
         label, prediction = example['label'], example['prediction']
         words = f'✓ {label}' if label == prediction else f'{label} → {prediction}'
         return f'{words}\n{100 * example["confidence"]:.1f} %'
 
     def gallery(self, report: Report) -> dict[str, list[str]]:
-        """Returns the most confident mistakes, and the examples whose label got the least probability."""
+        """Returns the most confident mistakes, and the examples with the least probable labels."""
         table = report.tables['per_example']
         wrong = table.loc[table['rank'] > 0].sort_values(by='confidence', ascending=False, kind='stable')
         return {
@@ -159,7 +115,7 @@ class ClassificationEvaluation(KindEvaluation):
         }
 
     def exports(self) -> Mapping[str, Export]:
-        """Returns arrays, and a table of predictions and probabilities."""
+        """Returns the formats: arrays, and a table of predictions and probabilities."""
         return {**super().exports(), 'csv': Export('.csv', _as_csv)}
 
     def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
@@ -168,7 +124,7 @@ class ClassificationEvaluation(KindEvaluation):
 
 
 def _as_csv(outputs: Outputs) -> bytes:
-    """Returns id, class and the probability of each class."""
+    """Returns a table: id, predicted class and the probability of each class."""
     probabilities = outputs.arrays.get('probabilities')
     if probabilities is None:
         probabilities = special.softmax(outputs.arrays['logits'].astype(np.float64), axis=1)
@@ -181,7 +137,7 @@ def _as_csv(outputs: Outputs) -> bytes:
 
 
 def measure(predicted: ClassPredictions, tops: Sequence[int], bins: int) -> dict[str, float]:
-    """Returns every metric, in the order in which they are told."""
+    """Returns all metrics, in the order in which reports list them."""
     macro = class_scores.macro(predicted)
     gaps = _gaps(predicted, bins).sum(axis=0)
     return {
@@ -198,7 +154,7 @@ def measure(predicted: ClassPredictions, tops: Sequence[int], bins: int) -> dict
 def resample(
     predicted: ClassPredictions, tops: Sequence[int], bins: int, bootstrap: Bootstrap
 ) -> dict[str, np.ndarray]:
-    """Returns all metrics on each resample, f64 [resamples]; `f1` of each class, f64 [resamples, classes]."""
+    """Returns all metrics on each resample, f64 [resamples], and `f1`, f64 [resamples, classes]."""
     additive = {
         'accuracy': predicted.correct,
         'log_loss': predicted.log_losses,
@@ -222,7 +178,7 @@ def resample(
 
 
 def per_example(ids: Sequence[str], predicted: ClassPredictions) -> pd.DataFrame:
-    """Returns a row per example, the worst first: label, prediction, its confidence, log loss, rank."""
+    """Returns a row per example, the worst first: label, prediction, confidence, log loss, rank."""
     names = np.array(predicted.class_names, object)
     columns = {
         'label': names[predicted.labels],
@@ -236,26 +192,16 @@ def per_example(ids: Sequence[str], predicted: ClassPredictions) -> pd.DataFrame
 
 
 def _gaps(predicted: ClassPredictions, bins: int) -> sparse.csr_array:
-    """Returns right-or-wrong less confidence, f64 [n, bins], in the column of the confidence's bin."""
+    """Returns correctness (0 or 1) minus confidence, f64 [n, bins], in the column of the bin."""
     groups = calibration.bin_of(predicted.confidences, bins)
     return class_scores.indicator(groups, bins, predicted.correct - predicted.confidences)
 
 
 def _per_class(predicted: ClassPredictions, bootstrap: Bootstrap, f1_resamples: np.ndarray) -> pd.DataFrame:
-    """Returns the scores of each class, with the ends of F1's interval where the class occurs."""
+    """Returns the scores of each class, and the interval of F1 for classes that occur."""
     ends = np.full((2, len(predicted.class_names)), np.nan)
     ends[:, predicted.present] = bootstrap.interval(f1_resamples[:, predicted.present])
     return class_scores.table(predicted).assign(f1_low=ends[0], f1_high=ends[1])
-
-
-def _top_k(k: int) -> Definition:
-    return Definition(
-        f'top-{k} accuracy',
-        'fraction',
-        'higher',
-        f'Share of examples whose label is among the {k} most probable classes; of equals the first count.',
-        'Russakovsky et al., ImageNet Large Scale Visual Recognition Challenge, IJCV 2015',
-    )
 
 
 EVALUATION = ClassificationEvaluation()

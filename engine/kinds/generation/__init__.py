@@ -1,4 +1,4 @@
-"""Outputs of kind `generation`: generated images, with features of them and of real ones."""
+"""Outputs of kind `generation`: generated images, and features of generated and real images."""
 
 from engine.outputs.kind import Field, Kind
 
@@ -10,4 +10,5 @@ KIND = Kind(
     },
     needs=(('samples',), ('features',)),
     from_data=('reference_features',),
+    comparable_details=('extractor_sha256',),  # distances depend on the network that computed the features
 )

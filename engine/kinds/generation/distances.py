@@ -1,4 +1,4 @@
-"""Distances between two sets of features: how far apart what drew them is.
+"""Distances between the distributions of two sets of features.
 
 Letters in shapes: n and m features in the sets, d numbers in each.
 """
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Kernels are computed in blocks of at most so many: 32 MB.
-_BLOCK = 2**22
+# Largest number of kernel values computed at once: 32 MB.
+_BLOCK_KERNELS = 2**22
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What Frechet distance sees of a set: its mean f64 [d] and its covariance f64 [d, d]."""
+    """Mean, f64 [d], and covariance, f64 [d, d], of a set of features: the input of the Frechet distance."""
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -24,7 +24,7 @@ def moments(features: np.ndarray, counts: np.ndarray | None = None) -> Moments:
 
     Args:
       features: [n, d].
-      counts: how often each of them is in the set, f64 [n]; once by default.
+      counts: how often a feature is in the set, f64 [n]; 1 by default.
     """
     counts = np.ones(len(features)) if counts is None else counts
     total = counts.sum()
@@ -34,14 +34,14 @@ def moments(features: np.ndarray, counts: np.ndarray | None = None) -> Moments:
 
 
 def frechet(one: Moments, other: Moments) -> float:
-    """Returns the Frechet distance of two normal distributions, squared as is the custom.
+    """Returns the squared Frechet distance of two normal distributions.
 
     It is |m - m'|^2 + tr(C + C' - 2 (C C')^1/2) for means m, m' and covariances C, C'.
 
     Source: Dowson and Landau 1982; Heusel et al. 2017, https://arxiv.org/abs/1706.08500.
     """
     factor = _factor(one.covariance)
-    # The eigenvalues of C C' are those of F' C' F where C = F F', which is symmetric: no root of a matrix.
+    # With C = F F^T, C C' has the eigenvalues of F^T C' F, which is symmetric: no matrix root is needed.
     eigenvalues = np.linalg.eigvalsh(factor.T @ other.covariance @ factor)
     mixed = np.sqrt(np.maximum(eigenvalues, 0)).sum()
     distance = np.square(one.mean - other.mean).sum()
@@ -49,10 +49,10 @@ def frechet(one: Moments, other: Moments) -> float:
 
 
 def _factor(matrix: np.ndarray) -> np.ndarray:
-    """Returns F of a symmetric matrix F F^T, which has no negative eigenvalues but for rounding."""
+    """Returns F of a matrix F F^T. Its eigenvalues are negative by rounding only."""
     try:
         return np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:  # a number that never changes, or fewer features than numbers in each
+    except np.linalg.LinAlgError:  # a constant number, or fewer features than d
         eigenvalues, vectors = np.linalg.eigh(matrix)
         return vectors * np.sqrt(np.maximum(eigenvalues, 0))
 
@@ -70,8 +70,8 @@ def discrepancy(
     Args:
       one: features [n, d].
       other: features [m, d].
-      counts: how often each feature of the one set is in a draw, f64 [resamples, n].
-      other_counts: the same for the other set, f64 [resamples, m].
+      counts: how often a feature of `one` is in a resample, f64 [resamples, n].
+      other_counts: the same for `other`, f64 [resamples, m].
 
     Returns:
       f64 [resamples].
@@ -83,15 +83,15 @@ def discrepancy(
 
 
 def _within(features: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Returns the mean kernel of two different members of each draw, f64 [resamples]."""
+    """Returns the mean kernel of two different members of a resample, f64 [resamples]."""
     totals = counts.sum(1)
-    own = (np.square(features).sum(1) / features.shape[1] + 1) ** 3  # of each feature with itself
+    own = (np.square(features).sum(1) / features.shape[1] + 1) ** 3  # kernel of a feature with itself
     return (_sums(features, features, counts, counts) - counts @ own) / (totals * (totals - 1))
 
 
 def _sums(one: np.ndarray, other: np.ndarray, counts: np.ndarray, other_counts: np.ndarray) -> np.ndarray:
-    """Sums the kernels of all pairs of members of two draws, in blocks: f64 [resamples]."""
-    rows = max(1, _BLOCK // len(other))
+    """Sums the kernels of all pairs of members of two resamples, in blocks: f64 [resamples]."""
+    rows = max(1, _BLOCK_KERNELS // len(other))
     sums = np.zeros(len(counts))
     for start in range(0, len(one), rows):
         part = slice(start, start + rows)

@@ -1,4 +1,4 @@
-"""How near generated examples come to real ones, and how much of these they cover, by their features."""
+"""Evaluation of generation: distances between features of samples and real examples, and coverage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,86 +11,21 @@ from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
 from engine.evaluation.kind_evaluation import KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
+from engine.kinds.generation.definitions import DEFINITIONS, HEADLINE, MAX_RESAMPLES, MIN_RESAMPLES
 from engine.kinds.generation.distances import discrepancy, frechet, moments
 from engine.kinds.generation.manifold import NEIGHBOURS, Manifold
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
 
-# A Frechet distance of long features takes seconds. Where more multiplications than so many would be needed,
-# there are fewer resamples and halvings, but never fewer than so; nor more, which would change nothing.
-_WORK, _FEWEST, _MOST = 1e12, 30, 1000
-_INTERVAL = (
-    'Resamples repeat examples, which makes a distance larger: the interval is moved by the mean of that.'
-)
-_FEWER = f'There are at most {_MOST} resamples, and fewer of many long features, {_FEWEST} at least.'
-_HALVINGS = (
-    'Mean over random halvings, as many as resamples for the distance; the interval is of single ones.'
-)
-_KYNKAANNIEMI = (
-    'Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative Models, NeurIPS 2019'
-)
-DEFINITIONS = {
-    'frechet_distance': Definition(
-        'Frechet distance',
-        'squared feature units',
-        'lower',
-        'Squared Frechet distance between normal distributions with the means and covariances of the '
-        'features of all samples and of all real examples. It shrinks as there are more of them and depends '
-        f'on what made the features: compare where both are the same. {_INTERVAL} {_FEWER}',
-        'Heusel et al., GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium, '
-        'NeurIPS 2017',
-    ),
-    'kernel_distance': Definition(
-        'kernel distance',
-        'squared discrepancy',
-        'lower',
-        'Unbiased estimate of the squared maximum mean discrepancy between the features of all samples and '
-        'of all real examples, with the kernel (x.y / d + 1)^3 for d numbers; 0 on average where both are '
-        f'drawn alike. {_INTERVAL}',
-        'Binkowski et al., Demystifying MMD GANs, ICLR 2018',
-    ),
-    'frechet_distance_of_halves': Definition(
-        'of real halves',
-        'squared feature units',
-        '',
-        'The yardstick: the Frechet distance between one half of the real examples and the other. '
-        f'{_HALVINGS}',
-        'this evaluator',
-    ),
-    'frechet_ratio': Definition(
-        'Frechet ratio',
-        'ratio',
-        'lower',
-        'The Frechet distance between one half of the real examples and as many samples, divided by that '
-        'between one half and the other: 1 where samples are as good as real ones. '
-        f'Small sets are as far apart by chance above as below. {_HALVINGS}',
-        'this evaluator',
-    ),
-    'precision': Definition(
-        'precision',
-        'fraction',
-        'higher',
-        'Share of the samples that lie on the manifold of the real examples: in a ball around one of them '
-        'that reaches to its third nearest neighbour among them, by their features. The interval resamples '
-        'the samples and leaves the manifold as it is.',
-        _KYNKAANNIEMI,
-    ),
-    'recall': Definition(
-        'recall',
-        'fraction',
-        'higher',
-        'Share of the real examples that lie on the manifold of the samples, which is made alike. '
-        'The interval resamples the real examples and leaves the manifold as it is.',
-        _KYNKAANNIEMI,
-    ),
-}
+# The Frechet distance of long features takes seconds. This number of multiplications limits its resamples and
+# halvings, within MIN_RESAMPLES and MAX_RESAMPLES.
+_MAX_MULTIPLICATIONS = 1e12
 PAGE_SAMPLES = 96  # samples that a report shows
-HEADLINE = ('frechet_distance', 'kernel_distance', 'frechet_ratio', 'precision', 'recall')
-# Distances between halves need two real examples in each, and a manifold a feature and its neighbours.
-LEAST = NEIGHBOURS + 1
-# Name of a metric to its value and to that on each resample, f64 [resamples].
+# Manifolds need a feature and its neighbours, and halves two features each.
+MIN_EXAMPLES = NEIGHBOURS + 1
+# Metrics by name: value, and values on the resamples, f64 [resamples].
 Pairs = dict[str, tuple[float, np.ndarray]]
 
 
@@ -104,8 +39,8 @@ class GenerationEvaluation(KindEvaluation):
         """Returns metrics with intervals, tables and figures.
 
         Raises:
-          UserError: features of real examples are missing or too few, features are not finite, or samples
-            have no pixels.
+          UserError: features of real examples are missing, too few or not finite, or samples have no
+            pixels.
         """
         if not outputs.arrays['samples'].size:
             raise UserError(f'{outputs.folder}: samples.npy holds images without pixels.')
@@ -140,13 +75,13 @@ class GenerationEvaluation(KindEvaluation):
 def measure(
     samples: np.ndarray, reference: np.ndarray, inside: np.ndarray, bootstrap: Bootstrap
 ) -> Mapping[str, Metric]:
-    """Returns every metric, in the order in which they are told.
+    """Returns all metrics, in the order in which reports list them.
 
     Args:
       samples: features f64 [n, d] of generated examples.
       reference: features f64 [m, d] of real ones.
-      inside: which samples lie on the manifold of the real examples, bool [n].
-      bootstrap: how intervals are made.
+      inside: which samples are on the manifold of the real examples, bool [n].
+      bootstrap: the bootstrap of the intervals.
     """
     counts = bootstrap.counts(len(samples))
     # Samples and real examples are drawn independently of each other.
@@ -168,21 +103,22 @@ def measure(
 
 
 def per_example(ids: Sequence[str], inside: np.ndarray, distances: np.ndarray) -> pd.DataFrame:
-    """Returns a row for each sample, the one farthest from anything real first.
+    """Returns a row per sample, the sample farthest from all real examples first.
 
     Args:
       ids: of the samples.
-      inside: whether each lies on the manifold of the real examples, bool [n].
-      distances: to the nearest real example, in features, f64 [n].
+      inside: whether a sample is on the manifold of the real examples, bool [n].
+      distances: distance of the features to those of the nearest real example, f64 [n].
     """
     table = pd.DataFrame({'distance': distances, 'inside': inside}, pd.Index(ids, name='id'))
     return table.sort_values('distance', ascending=False, kind='stable')
 
 
 def _afforded(resamples: int, examples: int, width: int) -> int:
-    """Returns how many Frechet distances to make: moments of all examples, eigenvalues of their numbers."""
-    each = width**2 * (examples + 10 * width)
-    return min(resamples, _MOST, max(_FEWEST, int(_WORK / each)))
+    """Returns the number of Frechet distances to compute, from the cost of moments and eigenvalues."""
+    multiplications = width**2 * (examples + 10 * width)
+    affordable = max(MIN_RESAMPLES, int(_MAX_MULTIPLICATIONS / multiplications))
+    return min(resamples, MAX_RESAMPLES, affordable)
 
 
 def _frechet(
@@ -191,7 +127,7 @@ def _frechet(
     value = frechet(moments(samples), moments(reference))
     pairs = zip(counts, reference_counts, strict=True)
     resamples = np.array([frechet(moments(samples, a), moments(reference, b)) for a, b in pairs])
-    return {'frechet_distance': (value, np.maximum(_moved(resamples, value), 0))}
+    return {'frechet_distance': (value, np.maximum(_shifted(resamples, value), 0))}
 
 
 def _kernel(
@@ -199,24 +135,24 @@ def _kernel(
 ) -> Pairs:
     counts, reference_counts = (np.vstack([np.ones(c.shape[1]), c]) for c in (counts, reference_counts))
     value, *resamples = discrepancy(samples, reference, counts, reference_counts)
-    return {'kernel_distance': (value, _moved(np.array(resamples), value))}
+    return {'kernel_distance': (value, _shifted(np.array(resamples), value))}
 
 
-def _moved(resamples: np.ndarray, value: float) -> np.ndarray:
-    """Returns values of resamples, which repeat examples, so that their mean is right."""
+def _shifted(resamples: np.ndarray, value: float) -> np.ndarray:
+    """Returns values of resamples, which are biased because examples repeat, shifted to the right mean."""
     return resamples - resamples.mean() + value
 
 
 def _halves(samples: np.ndarray, reference: np.ndarray, bootstrap: Bootstrap) -> Pairs:
-    """Returns the distance of halves and the ratio; no ratio where all real examples are equal.
+    """Returns the distance of halves and the ratio. There is no ratio if all real examples are equal.
 
-    Where some are equal, so may halves be by chance: the interval of the ratio is of the others.
+    If some are equal, halves can be equal by chance. The interval of the ratio excludes such halves.
     """
     of_halves, of_samples = halvings(samples, reference, bootstrap.resamples, bootstrap.seed).T
     pairs: Pairs = {'frechet_distance_of_halves': (of_halves.mean(), of_halves)}
-    apart = of_halves > 1e-9 * of_halves.max()  # what is left of equal halves by rounding is no distance
-    if np.ptp(reference, axis=0).any() and apart.any():
-        ratios = np.divide(of_samples, of_halves, where=apart, out=np.full(len(apart), np.nan))
+    distinct = of_halves > 1e-9 * of_halves.max()  # smaller distances are rounding errors of equal halves
+    if np.ptp(reference, axis=0).any() and distinct.any():
+        ratios = np.divide(of_samples, of_halves, where=distinct, out=np.full(len(distinct), np.nan))
         pairs['frechet_ratio'] = (of_samples.mean() / of_halves.mean(), ratios)
     return pairs
 
@@ -226,13 +162,13 @@ def _share(inside: np.ndarray, counts: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def halvings(samples: np.ndarray, reference: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Returns Frechet distances of a random half of the real examples to the other half and to samples.
+    """Returns Frechet distances from a random half of the real examples to the other half and to samples.
 
     Args:
       samples: features f64 [n, d].
       reference: features f64 [m, d] of real examples.
       count: number of halvings.
-      seed: of the random numbers.
+      seed: seed of the random numbers.
 
     Returns:
       f64 [count, 2].
@@ -253,12 +189,13 @@ def _features(outputs: Outputs, name: str) -> np.ndarray:
     if name not in outputs.arrays:
         raise UserError(
             f'{outputs.folder}: no {name}.npy, so there is nothing to compare the samples with. '
-            'Save the features of real examples, made by what made those of the samples.'
+            'Save the features of real examples, computed by the same network.'
         )
     features = np.asarray(outputs.arrays[name], np.float64)
-    if len(features) < LEAST:
+    if len(features) < MIN_EXAMPLES:
         raise UserError(
-            f'{outputs.folder}: {name}.npy holds {len(features)} examples, and at least {LEAST} are needed.'
+            f'{outputs.folder}: {name}.npy holds {len(features)} examples, and at least {MIN_EXAMPLES} are '
+            'needed.'
         )
     if not features.size:
         raise UserError(f'{outputs.folder}: {name}.npy holds no numbers for any example.')

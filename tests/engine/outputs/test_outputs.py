@@ -218,8 +218,14 @@ def test_ids_may_be_in_any_language(tmp_path: Path):
         ({'arrays': {'logits': LOGITS[0]}}, r'logits.npy has shape \[3\], but \[n, classes\] is needed'),
         ({'arrays': {'logits': LOGITS[:3]}}, 'and the number of ids is 4'),
         ({'arrays': {'logits': LOGITS[:, :2]}}, 'and the number of classes is 3'),
-        ({'arrays': {'logits': LOGITS, 'labels': LABELS + 1}}, 'labels.npy holds 3, but only 0 to 2 have'),
-        ({'arrays': {'logits': LOGITS, 'labels': LABELS - 1}}, 'labels.npy holds -1, but only 0 to 2 have'),
+        (
+            {'arrays': {'logits': LOGITS, 'labels': LABELS + 1}},
+            'labels.npy holds 3, but only 0 to 2 are valid',
+        ),
+        (
+            {'arrays': {'logits': LOGITS, 'labels': LABELS - 1}},
+            'labels.npy holds -1, but only 0 to 2 are valid',
+        ),
         ({'ids': ('a', 'b', 'b', 'd')}, "ids.txt: 'b' occurs twice"),
         ({'ids': ('a', 'b', 'c', 'd\ne')}, r"'d\\ne' is not an id"),
         ({'ids': ('a', 'b', 'c', 'd\u2028e')}, 'is not an id'),

@@ -84,7 +84,7 @@ def test_the_schema_takes_what_is_written(kind: str, tmp_path: Path) -> None:
     [
         {'format': 'else'},
         {'version': 2},
-        {'kind': 'nonsense'},
+        {'kind': '../regression'},
         {'examples': 'two'},
         {'files': {}},
         {'arrays': {'values': {'file': '../x.npy', 'dtype': 'float32', 'shape': [2], 'meaning': ''}}},
@@ -107,7 +107,7 @@ def test_the_table_of_kinds_is_true(kind: str) -> None:
     for name, field in kind_folders.declaration(kind).arrays.items():
         told = shared if name in INPUTS else row
         assert f'{" or ".join(field.dtypes)} [{", ".join(field.axes.split())}]' in told, name
-    assert kind in SCHEMA['properties']['kind']['enum']
+    assert kind in SCHEMA['properties']['kind']['examples']
 
 
 def test_the_schema_knows_every_dtype() -> None:
@@ -117,7 +117,8 @@ def test_the_schema_knows_every_dtype() -> None:
         for kind in map(kind_folders.declaration, kind_folders.names())
         for field in kind.arrays.values()
     ]
-    assert set(known) == {dtype for field in fields for dtype in field.dtypes}
+    assert set(known) > {dtype for field in fields for dtype in field.dtypes}
+    assert set(known) == {str(np.dtype(code)) for code in '?bhilBHILefd'}  # of additional arrays
 
 
 def test_a_damaged_folder_is_named_by_the_check(written: Path, program: Program, tmp_path: Path) -> None:

@@ -80,18 +80,18 @@ def test_blocks_and_threads_change_nothing(save, monkeypatch: pytest.MonkeyPatch
     scores = logits if array == 'logits' else special.softmax(logits, axis=1)
     folder = save(scores, labels, array=array)
     whole = read(folder)
-    monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK', 7 * 4)
+    monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK_SCORES', 7 * 4)
     monkeypatch.setattr('engine.kinds.classification.class_probabilities._THREADS', 3)
     for name in FIELDS:
         np.testing.assert_array_equal(getattr(read(folder), name), getattr(whole, name))
-    monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK', 1)
+    monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK_SCORES', 1)
     np.testing.assert_array_equal(read(folder).log_losses, whole.log_losses)
 
 
 def test_memory_is_that_of_a_block(save, monkeypatch: pytest.MonkeyPatch):
     logits, labels = random_logits(6, examples=10_000, classes=200)
     found = outputs.read(save(logits, labels, dtype='float16'))
-    monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK', 2**12)
+    monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK_SCORES', 2**12)
     tracemalloc.start()
     read_predictions(found)
     _, peak = tracemalloc.get_traced_memory()

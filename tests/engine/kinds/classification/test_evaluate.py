@@ -213,7 +213,7 @@ def test_of_many_classes_there_is_no_table_of_all_pairs(save, monkeypatch: pytes
     ('setting', 'message'),
     [
         ({'calibration_bins': 0}, 'ClassificationEvaluation.calibration_bins = 0: it must be at least 1'),
-        ({'top_k': (5, 0)}, r'ClassificationEvaluation.top_k = \(5, 0\): it must be at least 1 each'),
+        ({'top_k': (5, 0)}, r'ClassificationEvaluation.top_k = \(5, 0\): each k must be at least 1'),
     ],
 )
 def test_settings_that_make_no_sense(setting: dict, message: str):

@@ -103,5 +103,5 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = RANDOM.multinomial(len(ONE), np.full(len(ONE), 1 / len(ONE)), 3).astype(float)
     others = np.ones((3, len(OTHER)))
     whole = discrepancy(ONE, OTHER, counts, others)
-    monkeypatch.setattr(distances, '_BLOCK', 123)
+    monkeypatch.setattr(distances, '_BLOCK_KERNELS', 123)
     np.testing.assert_allclose(discrepancy(ONE, OTHER, counts, others), whole, rtol=1e-9)

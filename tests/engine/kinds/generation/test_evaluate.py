@@ -191,7 +191,7 @@ def test_of_long_features_there_are_fewer_resamples(save, monkeypatch: pytest.Mo
     """As few as are enough to tell how wide an interval is."""
     whole = report(save(SAMPLES + 0.5, REAL)).metrics
     calls = []
-    monkeypatch.setattr(evaluate, '_WORK', 0)
+    monkeypatch.setattr(evaluate, '_MAX_MULTIPLICATIONS', 0)
     monkeypatch.setattr(evaluate, 'frechet', lambda *pair: calls.append(pair) or frechet(*pair))
     fewer = report(save(SAMPLES + 0.5, REAL, name='fewer')).metrics
     assert len(calls) == 1 + 30 + 2 * 30

@@ -48,7 +48,7 @@ def test_shares_by_the_definition(queries: np.ndarray, features: np.ndarray) -> 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Manifold.of(REAL)
-    monkeypatch.setattr(manifold, '_BLOCK', 123)
+    monkeypatch.setattr(manifold, '_BLOCK_DISTANCES', 123)
     blocks = Manifold.of(REAL)
     np.testing.assert_allclose(blocks.radii, whole.radii, rtol=1e-9)
     np.testing.assert_allclose(blocks.place(SAMPLES), whole.place(SAMPLES), rtol=1e-9)
