@@ -1,4 +1,4 @@
-"""Outputs of kind `detection`: any number of boxes for each example, with classes and scores."""
+"""Outputs of kind `detection`: boxes with classes and scores, any number per example."""
 
 import numpy as np
 
@@ -6,17 +6,21 @@ from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 
 def pack(arrays: Arrays) -> dict[str, np.ndarray]:
-    """Lists the boxes of all examples one after the other.
+    """Stores the boxes of all examples one after another.
 
-    A task under `jax.jit` returns k boxes for every example and says how many of them count. The boxes of the
-    labels may come in the same way, as `target_boxes`, `target_classes` and `target_counts`.
+    >>> boxes, counts = np.zeros((2, 3, 4), np.float32), np.array([1, 2])
+    >>> pack({'boxes': boxes, 'counts': counts})['example'].tolist()
+    [0, 1, 1]
+
+    A task under `jax.jit` returns k boxes for every example, of which the first `counts` are valid. Labels
+    can have the same form, as `target_boxes`, `target_classes` and `target_counts`.
 
     Args:
-      arrays: `boxes` f32 [n, k, 4], `scores` f32 [n, k], `classes` i32 [n, k] and `counts` int [n]. Arrays
-        without `counts` beside them, or `target_counts`, stay as they are.
+      arrays: `boxes` f32 [n, k, 4], `scores` f32 [n, k], `classes` i32 [n, k] and `counts` int [n]. Without
+        `counts` or `target_counts`, the arrays of predictions or labels stay unchanged.
 
     Returns:
-      `boxes` f32 [m, 4], `scores` f32 [m], `classes` i32 [m], and `example` i32 [m]: the row of each box.
+      `boxes` f32 [m, 4], `scores` f32 [m], `classes` i32 [m], and the row of each box, `example` i32 [m].
     """
     packed = dict(arrays)
     for prefix in ('', 'target_'):
@@ -27,9 +31,9 @@ def pack(arrays: Arrays) -> dict[str, np.ndarray]:
 
 def _listed(arrays: Arrays, prefix: str, counts: np.ndarray) -> dict[str, np.ndarray]:
     names = [prefix + name for name in ('boxes', 'classes', 'scores') if prefix + name in arrays]
-    counted = np.arange(arrays[names[0]].shape[1]) < counts[:, np.newaxis]
-    owners = np.nonzero(counted)[0].astype(np.int32)
-    return {name: arrays[name][counted] for name in names} | {f'{prefix}example': owners}
+    valid = np.arange(arrays[names[0]].shape[1]) < counts[:, np.newaxis]
+    owners = np.nonzero(valid)[0].astype(np.int32)
+    return {name: arrays[name][valid] for name in names} | {f'{prefix}example': owners}
 
 
 KIND = Kind(

@@ -1,4 +1,4 @@
-"""Pictures of boxes: the targets dashed, and the surest predictions solid."""
+"""Pictures of boxes: targets are dashed, and the predictions with the highest scores solid."""
 
 import re
 from collections.abc import Iterator
@@ -8,19 +8,19 @@ import numpy as np
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
 
-# The detail of outputs that says how many pixels of the original are one pixel of `inputs`.
+# The detail with the number of pixels of the original picture in a pixel of `inputs`, along one axis.
 SHRINK_DETAIL = 'inputs_shrunk'
 
 
 def picture(outputs: Outputs, row: int) -> str:
-    """Returns an image with its target boxes and as many predicted ones, the surest, as markup."""
+    """Returns an image with its target boxes and as many predicted boxes, as markup."""
     arrays = outputs.arrays
     targets = np.flatnonzero(arrays['target_example'] == row)
     own = np.flatnonzero(arrays['example'] == row)
-    surest = own[np.argsort(-arrays['scores'][own], kind='stable')][: max(1, len(targets))]
-    corners = [arrays['target_boxes'][targets], arrays['boxes'][surest]]
+    best = own[np.argsort(-arrays['scores'][own], kind='stable')][: max(1, len(targets))]
+    corners = [arrays['target_boxes'][targets], arrays['boxes'][best]]
     boxes = ''.join(_boxes(corners[0], arrays['target_classes'][targets], 'true'))
-    boxes += ''.join(_boxes(corners[1], arrays['classes'][surest], 'found'))
+    boxes += ''.join(_boxes(corners[1], arrays['classes'][best], 'found'))
     if 'inputs' in arrays and arrays['inputs'][row].size:
         return pictures.picture(pictures.visible(arrays['inputs'][row]), boxes, _shrink_factor(outputs))
     ends = np.concatenate([*corners, np.ones((1, 4))])

@@ -1,4 +1,4 @@
-"""Predicted boxes matched with true ones by pycocotools, and average precision from the matches.
+"""Matches of predicted and true boxes by pycocotools, and average precision from the matches.
 
 Letters: T thresholds of intersection over union, K classes, D predicted boxes of a class.
 """
@@ -18,8 +18,8 @@ from engine.outputs.outputs import Outputs
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-MAX_BOXES = 100  # boxes of a class and image that count, the surest ones
-NEEDED = ('target_boxes', 'target_classes', 'target_example')
+MAX_BOXES = 100  # evaluated boxes per class and image, those with the highest scores
+TARGET_ARRAYS = ('target_boxes', 'target_classes', 'target_example')
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class ClassMatches:
     """The boxes of one class in all images.
 
     Attributes:
-      hits: whether each predicted box found a target, by threshold, the surest box first, bool [T, D].
-      images: the image of each, int [D].
-      targets: number of targets in each image, int [n].
+      hits: whether a predicted box matches a target, by threshold, highest score first, bool [T, D].
+      images: images of the predicted boxes, int [D].
+      targets: number of targets per image, int [n].
     """
 
     hits: np.ndarray
@@ -38,10 +38,10 @@ class ClassMatches:
 
 
 def match(outputs: Outputs) -> tuple[list[ClassMatches], tuple[str, ...]]:
-    """Returns the matched boxes of each class, and the names of the classes.
+    """Returns the matches of the classes, and the names of the classes.
 
     Raises:
-      UserError: there are no targets, or numbers that are no boxes or scores.
+      UserError: there are no targets, or boxes or scores are not valid.
     """
     _check(outputs)
     arrays = outputs.arrays
@@ -59,7 +59,7 @@ def match(outputs: Outputs) -> tuple[list[ClassMatches], tuple[str, ...]]:
         evaluation.evaluate()
     n = len(outputs.ids)
     images = np.array(evaluation.evalImgs, object).reshape(len(names), n)
-    return [_class(each, n) for each in images], names
+    return [_class(results, n) for results in images], names
 
 
 def _index(
@@ -70,7 +70,7 @@ def _index(
     images: np.ndarray,
     scores: np.ndarray | None = None,
 ) -> COCO:
-    """Returns boxes as pycocotools wants them."""
+    """Returns boxes as an index of pycocotools."""
     sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
     coco: Any = COCO()
     coco.dataset = {
@@ -95,45 +95,44 @@ def _index(
 
 
 def _class(evaluated: np.ndarray, n: int) -> ClassMatches:
-    """Returns the boxes of a class from what pycocotools says of each image; None where it has none."""
-    there = [(image, each) for image, each in enumerate(evaluated) if each is not None]
+    """Returns the matches of a class from the results of pycocotools per image, which may be None."""
+    results = [(image, result) for image, result in enumerate(evaluated) if result is not None]
     targets = np.zeros(n, int)
-    for image, each in there:
-        targets[image] = len(each['gtIds'])
-    matches = [each['dtMatches'] > 0 for _, each in there]
+    for image, result in results:
+        targets[image] = len(result['gtIds'])
+    matches = [result['dtMatches'] > 0 for _, result in results]
     hits = np.concatenate([np.zeros((len(THRESHOLDS), 0), bool), *matches], 1)
-    scores = np.concatenate([np.zeros(0), *(each['dtScores'] for _, each in there)])
-    images = np.repeat([image for image, _ in there], [len(each['dtScores']) for _, each in there]).astype(
-        int
-    )
-    surest_first = np.argsort(-scores, kind='stable')
-    return ClassMatches(hits[:, surest_first], images[surest_first], targets)
+    scores = np.concatenate([np.zeros(0), *(result['dtScores'] for _, result in results)])
+    boxes = [len(result['dtScores']) for _, result in results]
+    images = np.repeat([image for image, _ in results], boxes).astype(int)
+    order = np.argsort(-scores, kind='stable')
+    return ClassMatches(hits[:, order], images[order], targets)
 
 
 def precision(matched: ClassMatches, counts: np.ndarray) -> np.ndarray:
-    """Returns precision at each of the `RECALLS`, f64 [T, 101]: the best at that recall or a larger one.
+    """Returns precision at the `RECALLS`, f64 [T, 101]: the largest at this or a higher recall.
 
-    NaN where there are no targets. The same as pycocotools' `accumulate` (Lin et al. 2014,
-    https://arxiv.org/abs/1405.0312), for images that count several times.
+    NaN without targets. Equal to `accumulate` of pycocotools (Lin et al. 2014,
+    https://arxiv.org/abs/1405.0312), but images can be repeated.
 
     Args:
-      matched: boxes of a class.
-      counts: how often each image counts, f64 [n].
+      matched: matches of a class.
+      counts: number of repetitions of the images, f64 [n].
     """
     positives = matched.targets @ counts
     if not positives:
         return np.full((len(THRESHOLDS), len(RECALLS)), np.nan)
     weights = counts[matched.images]
     hits = np.cumsum(matched.hits * weights, 1)
-    everything = np.maximum(np.cumsum(weights), np.finfo(float).tiny)
-    best = np.maximum.accumulate((hits / everything)[:, ::-1], 1)[:, ::-1]
-    padded = np.pad(best, ((0, 0), (0, 1)))  # beyond the largest recall there is none
-    places = np.stack([np.searchsorted(each, RECALLS * positives - 1e-9 * positives) for each in hits])
+    boxes = np.maximum(np.cumsum(weights), np.finfo(float).tiny)
+    best = np.maximum.accumulate((hits / boxes)[:, ::-1], 1)[:, ::-1]
+    padded = np.pad(best, ((0, 0), (0, 1)))  # precision is 0 beyond the largest recall
+    places = np.stack([np.searchsorted(row, RECALLS * positives - 1e-9 * positives) for row in hits])
     return np.take_along_axis(padded, places, 1)
 
 
 def recall(matched: ClassMatches, counts: np.ndarray) -> np.ndarray:
-    """Returns the share of the targets that were found, f64 [T]; NaN where there are none."""
+    """Returns the share of the targets that predicted boxes match, f64 [T]; NaN without targets."""
     positives = matched.targets @ counts
     return (
         (matched.hits @ counts[matched.images]) / positives if positives else np.full(len(THRESHOLDS), np.nan)
@@ -146,17 +145,17 @@ def _largest_class(outputs: Outputs) -> int:
 
 
 def _check(outputs: Outputs) -> None:
-    require(outputs, *NEEDED)
+    require(outputs, *TARGET_ARRAYS)
     if not len(outputs.arrays['target_boxes']):
         raise UserError(f'{outputs.folder}: target_boxes.npy is empty, so there is nothing to evaluate.')
     if not np.all(np.isfinite(outputs.arrays['scores'])):
-        raise UserError(f'{outputs.folder}: scores.npy holds something that is not finite.')
+        raise UserError(f'{outputs.folder}: scores.npy holds NaN or infinity.')
     for name, image in (('boxes', 'example'), ('target_boxes', 'target_example')):
         boxes = outputs.arrays[name]
         wrong = np.flatnonzero(~np.isfinite(boxes).all(1) | (boxes[:, 2:] < boxes[:, :2]).any(1))
         if wrong.size:
             which = outputs.ids[outputs.arrays[image][wrong[0]]]
             raise UserError(
-                f'{outputs.folder}: {name}.npy holds {boxes[wrong[0]].tolist()} for {which!r}, which is no '
-                'box: (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1 is one.'
+                f'{outputs.folder}: {name}.npy holds {boxes[wrong[0]].tolist()} for {which!r}, which is not '
+                'a box: it must be (x0, y0, x1, y1) with x0 <= x1 and y0 <= y1.'
             )

@@ -1,4 +1,4 @@
-"""COCO's JSON: true boxes read from annotations; predicted boxes and masks as results for its evaluators.
+"""The JSON formats of COCO: annotations of boxes, and results with boxes or masks.
 
 Source: https://cocodataset.org/#format-data and #format-results.
 """
@@ -16,33 +16,36 @@ from engine.outputs.outputs import Outputs
 
 
 def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Mapping[str, np.ndarray]]:
-    """Reads the annotations of a detection.
+    """Reads annotations of boxes.
 
-    An image is the example whose id is its `file_name`, that without its ending, or its `id`; a category the
-    class of its name.
+    An image belongs to the example whose id is its `file_name`, with or without ending, or its `id`. A
+    category belongs to the class with its name.
+
+    Returns:
+      The ids of the images, and `target_boxes`, `target_classes` and `target_example`.
 
     Raises:
-      UserError: it is no such file, or knows other classes; or it has boxes around crowds, to which COCO's
-        evaluators give a meaning that there is none for here.
+      UserError: the file is not valid, has other classes, or has boxes around crowds, which this evaluator
+        does not support.
     """
     try:
-        known = json.loads(path.read_text(encoding='utf-8'))
-        ids = _ids(known['images'], outputs)
-        places = {image['id']: place for place, image in enumerate(known['images'])}
-        annotations = known['annotations']
-        labels = _classes(path, known['categories'], outputs)
-        crowds = sum(bool(each.get('iscrowd')) for each in annotations)
-        corners = np.array([each['bbox'] for each in annotations], np.float64).reshape(-1, 4)
-        example = [places[each['image_id']] for each in annotations]
-        classes = [labels[each['category_id']] for each in annotations]
+        content = json.loads(path.read_text(encoding='utf-8'))
+        ids = _ids(content['images'], outputs)
+        places = {image['id']: place for place, image in enumerate(content['images'])}
+        annotations = content['annotations']
+        labels = _classes(path, content['categories'], outputs)
+        crowds = sum(bool(annotation.get('iscrowd')) for annotation in annotations)
+        corners = np.array([box['bbox'] for box in annotations], np.float64).reshape(-1, 4)
+        example = [places[box['image_id']] for box in annotations]
+        classes = [labels[box['category_id']] for box in annotations]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} does not hold COCO's annotations of boxes: {type(error).__name__}: {error}."
         ) from error
     if crowds:
         raise UserError(
-            f'{path}: {crowds} annotations are crowds, which are not evaluated here. Leave them out, or use '
-            'scripts/export.sh --format=coco and pycocotools.'
+            f'{path}: {crowds} annotations are crowds, which this evaluator does not support. Leave them '
+            'out, or use scripts/export.sh --format=coco and pycocotools.'
         )
     corners[:, 2:] += corners[:, :2]
     with np.errstate(over='ignore', invalid='ignore'):
@@ -58,35 +61,35 @@ def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Mapping[str, np.n
 
 
 def _ids(images: Sequence[Mapping[str, Any]], outputs: Outputs) -> list[str]:
-    """Returns the images' ids, named as most of the outputs' examples are."""
+    """Returns the ids of the images, by the naming that matches most examples of the outputs."""
     files = [str(image.get('file_name', '')) for image in images]
-    ways = [files, [Path(file).stem for file in files], [str(image['id']) for image in images]]
+    namings = [files, [Path(file).stem for file in files], [str(image['id']) for image in images]]
     wanted = set(outputs.ids)
-    return max(ways, key=lambda way: len(wanted.intersection(way)))
+    return max(namings, key=lambda ids: len(wanted.intersection(ids)))
 
 
 def _classes(path: Path, categories: Sequence[Mapping[str, Any]], outputs: Outputs) -> dict[int, int]:
     """Returns the class of each category."""
     if not outputs.class_names:
         raise UserError(
-            f'{outputs.folder} names no classes, so the categories of {path} cannot be told apart.'
+            f'{outputs.folder} has no class names, so the categories of {path} cannot be matched.'
         )
     places = {name: index for index, name in enumerate(outputs.class_names)}
-    unknown = [each['name'] for each in categories if each['name'] not in places]
+    unknown = [category['name'] for category in categories if category['name'] not in places]
     if unknown:
         hint = did_you_mean(unknown[0], places)
         raise UserError(f'{path}: the category {unknown[0]!r} is not a class of {outputs.folder}. {hint}')
-    return {each['id']: places[each['name']] for each in categories}
+    return {category['id']: places[category['name']] for category in categories}
 
 
 def mask_results(outputs: Outputs) -> list[dict[str, Any]]:
-    """Returns the masks of a segmentation as `box_results` does boxes: a result per class and mask."""
+    """Returns the masks of a segmentation like `box_results`: a result per class and mask."""
     masks = zip(_numbers(outputs.ids), outputs.arrays['masks'], strict=True)
     return [result for image, mask in masks for result in _of_mask(image, mask)]
 
 
 def box_results(outputs: Outputs) -> list[dict[str, Any]]:
-    """Returns the boxes of a detection as pycocotools' `loadRes` takes them.
+    """Returns the boxes of a detection for `loadRes` of pycocotools.
 
     `image_id` is the id of the example, as a number if all ids are plain numbers. `category_id` is the index
     of the class, counted from 1.
@@ -108,13 +111,13 @@ def box_results(outputs: Outputs) -> list[dict[str, Any]]:
             'bbox': [*corner, *side],
             'score': score,
         }
-        for example, label, corner, side, score in zip(*(each.tolist() for each in columns), strict=True)
+        for example, label, corner, side, score in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
 
 def _numbers(ids: Sequence[str]) -> Sequence[int | str]:
-    """Returns COCO's ids of images, which are numbers."""
-    if not all(each.isascii() and each.isdigit() for each in ids):
+    """Returns ids as numbers, as COCO has them, if all are plain numbers; else unchanged."""
+    if not all(name.isascii() and name.isdigit() for name in ids):
         return ids
     numbers = [int(each) for each in ids]
     return numbers if len(set(numbers)) == len(ids) else ids

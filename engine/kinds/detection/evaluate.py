@@ -1,4 +1,4 @@
-"""How well objects are detected: average precision and recall of their boxes, as COCO defines them."""
+"""Evaluation of detection: average precision and recall of boxes, as COCO defines them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,26 +28,24 @@ DEFINITIONS = {
         'fraction',
         'higher',
         'Average precision: mean over the classes, over 101 recalls, and over ten thresholds of intersection '
-        'over union, 0.5 to 0.95, from which on a box counts as found. On few images it comes out too '
-        'high, and more so in resamples: its interval is moved down by the bias that these show.',
+        'over union, 0.5 to 0.95, above which a box counts as a match. With few images it is biased '
+        'upwards, and resamples more so: the interval is corrected for the bias of the resamples.',
         COCO,
     ),
     'ap50': Definition(
         'AP at 0.5',
         'fraction',
         'higher',
-        'Average precision where half of intersection over union is enough.',
+        'Average precision at the threshold 0.5 of intersection over union.',
         COCO,
     ),
-    'ap75': Definition(
-        'AP at 0.75', 'fraction', 'higher', 'Average precision where three quarters are needed.', COCO
-    ),
+    'ap75': Definition('AP at 0.75', 'fraction', 'higher', 'Average precision at the threshold 0.75.', COCO),
     'ar': Definition(
         'AR',
         'fraction',
         'higher',
-        f'Average recall: share of the targets found by at most {MAX_BOXES} boxes of a class in an image; '
-        'mean over classes and the ten thresholds.',
+        f'Average recall: share of the targets that match at most {MAX_BOXES} boxes per class and image; '
+        'mean over the classes and the ten thresholds.',
         COCO,
     ),
 }
@@ -60,22 +58,22 @@ class DetectionEvaluation(KindEvaluation):
     kind = 'detection'
     example_score = ExampleScore('found_share', higher_is_better=True)
     class_score = 'ap'
-    legend = 'Dashed the targets; solid the surest boxes, as many as there are targets.'
+    legend = 'Dashed: targets. Solid: as many predicted boxes, those with the highest scores.'
     first_colour = 1
 
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
         """Returns metrics with intervals, tables and figures.
 
         Raises:
-          UserError: there are no targets, or numbers that are no boxes or scores.
+          UserError: there are no targets, or boxes or scores are not valid.
         """
         classes, names = match(outputs)
         n = len(outputs.ids)
         resamples = [class_scores(classes, counts) for counts in bootstrap.counts(n)]
-        of_classes = {name: np.stack([draw[name] for draw in resamples]) for name in DEFINITIONS}
+        of_classes = {name: np.stack([resample[name] for resample in resamples]) for name in DEFINITIONS}
         means = {name: _means(values) for name, values in of_classes.items()}
         once = class_scores(classes, np.ones(n))
-        values = {name: float(np.nanmean(each)) for name, each in once.items()}
+        values = {name: float(np.nanmean(scores)) for name, scores in once.items()}
         ends = {name: bootstrap.interval(_unbiased(means[name], value)) for name, value in values.items()}
         measured = {
             name: Metric(values[name], ends[name].tolist(), definition)
@@ -94,15 +92,15 @@ class DetectionEvaluation(KindEvaluation):
         return [box_pictures.picture(outputs, row)]
 
     def caption(self, example: Mapping[str, Any]) -> str:
-        """Returns how many targets of an example were found, and the number of its boxes."""
+        """Returns the number of found targets, of targets and of boxes."""
         return f'{example["found"]} of {example["targets"]} found, {example["boxes"]} boxes'
 
     def exports(self) -> Mapping[str, Export]:
-        """Returns arrays, a table with a row per box, and COCO's results."""
+        """Returns the formats: arrays, a table with a row per box, and results of COCO."""
         return {**super().exports(), 'csv': Export('.csv', _as_csv), 'coco': Export('.json', _as_coco)}
 
     def read_json(self, path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
-        """Reads COCO's annotations of boxes."""
+        """Reads annotations of COCO."""
         return coco.read(path, outputs)
 
 
@@ -122,26 +120,26 @@ def _as_coco(outputs: Outputs) -> bytes:
 
 
 def class_scores(classes: list[ClassMatches], counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns every metric of each class, f64 [K], for images that count so often, f64 [n]."""
-    precisions = np.stack([precision(each, counts).mean(1) for each in classes])  # [K, T]
-    at = {share: int(np.argmin(np.abs(THRESHOLDS - share))) for share in (0.5, 0.75)}
+    """Returns all metrics of the classes, f64 [K], for images repeated `counts` times, f64 [n]."""
+    precisions = np.stack([precision(matched, counts).mean(1) for matched in classes])  # [K, T]
+    at = {threshold: int(np.argmin(np.abs(THRESHOLDS - threshold))) for threshold in (0.5, 0.75)}
     return {
         'ap': precisions.mean(1),
         'ap50': precisions[:, at[0.5]],
         'ap75': precisions[:, at[0.75]],
-        'ar': np.stack([recall(each, counts).mean() for each in classes]),
+        'ar': np.stack([recall(matched, counts).mean() for matched in classes]),
     }
 
 
 def per_example(ids: Sequence[str], classes: list[ClassMatches]) -> pd.DataFrame:
-    """Returns a row per image, the worst first: its targets, how many were found, its boxes.
+    """Returns a row per image, the worst first: numbers of targets, of found targets and of boxes.
 
-    A target is found by a box of its class that covers half of both together.
+    A target is found if a box of its class has an intersection over union of 0.5 or more with it.
     """
     n = len(ids)
-    targets = np.sum([each.targets for each in classes], 0)
-    hits = np.sum([np.bincount(each.images[each.hits[0]], minlength=n) for each in classes], 0)
-    boxes = np.sum([np.bincount(each.images, minlength=n) for each in classes], 0)
+    targets = np.sum([matched.targets for matched in classes], 0)
+    hits = np.sum([np.bincount(matched.images[matched.hits[0]], minlength=n) for matched in classes], 0)
+    boxes = np.sum([np.bincount(matched.images, minlength=n) for matched in classes], 0)
     share = np.where(targets > 0, hits / np.maximum(targets, 1), np.nan)
     columns = {'found_share': share, 'targets': targets, 'found': hits, 'boxes': boxes}
     table = pd.DataFrame(columns, pd.Index(ids, name='id'))
@@ -149,16 +147,17 @@ def per_example(ids: Sequence[str], classes: list[ClassMatches]) -> pd.DataFrame
 
 
 def _means(values: np.ndarray) -> np.ndarray:
-    """Averages values [resamples, K] over the classes that occur: f64 [resamples], NaN for none."""
-    there = ~np.isnan(values)
-    sums = np.where(there, values, 0).sum(1)
-    return np.where(there.any(1), sums / np.maximum(there.sum(1), 1), np.nan)
+    """Returns the means of values [resamples, K] over classes, f64 [resamples]. Ignores NaN."""
+    present = ~np.isnan(values)
+    sums = np.where(present, values, 0).sum(1)
+    return np.where(present.any(1), sums / np.maximum(present.sum(1), 1), np.nan)
 
 
 def _unbiased(resamples: np.ndarray, values: np.ndarray | float) -> np.ndarray:
-    """Removes from values [resamples, ...] the bias that they show, and the equal bias of the value itself.
+    """Removes the bias from values [resamples, ...], twice: that of the resamples and that of the value.
 
-    Few images raise precision, and repeated ones raise it again: by as much, as the bootstrap supposes.
+    Few images increase precision, and repeated images increase it again. The bootstrap assumes that both
+    biases are equal.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10.
     """
@@ -173,16 +172,16 @@ def _per_class(
     resamples: dict[str, np.ndarray],
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
-    """Returns a row per class: its metrics, the interval of AP, boxes in targets and predictions."""
+    """Returns a row per class: metrics, interval of AP, numbers of targets and of predicted boxes."""
     ends = np.full((2, len(names)), np.nan)
-    there = ~np.isnan(resamples['ap']).all(0)
-    ends[:, there] = bootstrap.interval(_unbiased(resamples['ap'][:, there], once['ap'][there]))
+    present = ~np.isnan(resamples['ap']).all(0)
+    ends[:, present] = bootstrap.interval(_unbiased(resamples['ap'][:, present], once['ap'][present]))
     columns = {
         **once,
         'ap_low': ends[0],
         'ap_high': ends[1],
-        'support': [int(each.targets.sum()) for each in classes],
-        'predicted': [len(each.images) for each in classes],
+        'support': [int(matched.targets.sum()) for matched in classes],
+        'predicted': [len(matched.images) for matched in classes],
     }
     return pd.DataFrame(columns, pd.Index(names, name='class'))
 

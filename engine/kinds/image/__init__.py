@@ -1,4 +1,4 @@
-"""Outputs of kind `image`: an image for each example, such as a restored one."""
+"""Outputs of kind `image`: an image for each example, such as a restored image."""
 
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind, explained_variance
 

@@ -1,4 +1,4 @@
-"""How close predicted images are to the true ones: signal to noise, structure, gray levels."""
+"""Evaluation of images: peak signal-to-noise ratio, structural similarity, absolute error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from engine.kinds.image import image_sheet
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
-WHITE = 255.0  # the largest gray level
-EQUAL = 100.0  # dB that an image without any error counts as, which has infinitely many
-WINDOW = 11  # pixels of the side of SSIM's window, which must fit into an image
+MAX_GRAY_LEVEL = 255.0
+MAX_DECIBELS = 100.0  # of an image without errors, whose ratio is infinite
+SSIM_WINDOW_PIXELS = 11  # side of the window, which must fit into an image
 
 DEFINITIONS = {
     'psnr': Definition(
@@ -32,7 +32,8 @@ DEFINITIONS = {
         'dB',
         'higher',
         'Mean over the images of the peak signal-to-noise ratio: ten times the decimal logarithm of 255² '
-        f'over the mean squared error of all pixels and channels. Without any error, {EQUAL:g} dB.',
+        f'over the mean squared error of all pixels and channels; {MAX_DECIBELS:g} dB for an image '
+        'without errors.',
         'scikit-image, peak_signal_noise_ratio',
     ),
     'ssim': Definition(
@@ -40,7 +41,7 @@ DEFINITIONS = {
         'similarity',
         'higher',
         'Mean over the images of the structural similarity in Gaussian windows of standard deviation 1.5 '
-        'pixels, of each channel by itself. 1 is equal.',
+        'pixels, for each channel. It is 1 for equal images.',
         'Wang et al., Image quality assessment: from error visibility to structural similarity, IEEE '
         'Transactions on Image Processing 2004; scikit-image, structural_similarity',
     ),
@@ -48,8 +49,8 @@ DEFINITIONS = {
         'mean absolute error',
         'gray levels',
         'lower',
-        'Mean of the absolute differences of all pixels and channels, of 255.',
-        'the mean of their absolute differences',
+        'Mean over all pixels and channels of the absolute difference in gray levels, from 0 to 255.',
+        'this evaluator',
     ),
 }
 
@@ -106,7 +107,7 @@ class ImageEvaluation(KindEvaluation):
 
 
 def score_images(outputs: Outputs) -> pd.DataFrame:
-    """Returns a row for each image with its scores; none of SSIM where the images are too small for it.
+    """Returns a row of scores per image. There is no SSIM if the images are smaller than its window.
 
     Raises:
       UserError: the targets are missing, or the images have no pixels.
@@ -123,8 +124,10 @@ def _scores(image: np.ndarray, target: np.ndarray) -> dict[str, float]:
     """Returns the scores of one image, u8 [h, w, c]."""
     errors = image.astype(np.float64) - target
     squared = np.square(errors).mean()
-    scores = {'psnr': min(EQUAL, 10 * np.log10(WHITE**2 / squared)) if squared else EQUAL}
-    if min(image.shape[:2]) >= WINDOW:
+    scores = {
+        'psnr': min(MAX_DECIBELS, 10 * np.log10(MAX_GRAY_LEVEL**2 / squared)) if squared else MAX_DECIBELS
+    }
+    if min(image.shape[:2]) >= SSIM_WINDOW_PIXELS:
         scores['ssim'] = _ssim(image, target)
     return {**scores, 'mae': float(np.abs(errors).mean())}
 
@@ -134,7 +137,7 @@ def _ssim(image: np.ndarray, target: np.ndarray) -> float:
         image,
         target,
         channel_axis=-1,
-        data_range=WHITE,
+        data_range=MAX_GRAY_LEVEL,
         gaussian_weights=True,
         use_sample_covariance=False,
     )

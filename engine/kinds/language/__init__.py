@@ -1,4 +1,4 @@
-"""Outputs of kind `language`: the log-probability of each text, and its length."""
+"""Outputs of kind `language`: the log-probability and length of each text."""
 
 from engine.outputs.kind import Field, Kind
 

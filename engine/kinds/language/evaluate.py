@@ -1,4 +1,4 @@
-"""How well texts were foretold: bits per byte, and the perplexity that they come to."""
+"""Evaluation of language models: bits per byte and perplexity."""
 
 import math
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.outputs.outputs import Outputs
 
-MOST = 1000  # bits per byte: perplexity, their power of two, is still a number
+MAX_BITS_PER_BYTE = 1000  # the perplexity, two to this power, is a finite float64
 
 DEFINITIONS = {
     'bits_per_byte': Definition(
         'bits per byte',
         'bits',
         'lower',
-        'Bits that an ideal coder, led by the model, spends on all texts, over their bytes: '
-        '-log2 of their probabilities; a model that knows nothing needs 8.',
+        '-log2 of the probabilities of all texts over their number of bytes: the bits that an ideal coder '
+        'needs with the model. A uniform model needs 8.',
         'Shannon, Prediction and Entropy of Printed English, Bell System Technical Journal 1951; '
         'Graves, Generating Sequences With Recurrent Neural Networks, 2013',
     ),
@@ -34,7 +34,7 @@ DEFINITIONS = {
         'perplexity per byte',
         'bytes',
         'lower',
-        'Two to the power of the bits per byte: among so many bytes, equally likely, the model is in doubt.',
+        'Two to the power of the bits per byte: the number of equally likely bytes that are as uncertain.',
         'Jelinek et al., Perplexity: a Measure of the Difficulty of Speech Recognition Tasks, JASA 1977',
     ),
 }
@@ -51,10 +51,10 @@ class LanguageEvaluation(KindEvaluation):
         """Returns metrics with intervals, tables and figures.
 
         Raises:
-          UserError: there are no bytes, or the log-probabilities are none.
+          UserError: there are no bytes, or the log-probabilities are not valid.
         """
         texts = read_texts(outputs)
-        # In the order of the ids, so that the same resamples of other outputs are of the same texts.
+        # In the order of the ids, so that resamples of other outputs contain the same texts.
         resamples = resample(texts.reindex(list(outputs.ids)).dropna(), bootstrap)
         measured = {
             name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
@@ -66,7 +66,7 @@ class LanguageEvaluation(KindEvaluation):
         return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
 
     def exports(self) -> Mapping[str, Export]:
-        """Returns arrays, and a table of bits and bytes."""
+        """Returns the formats: arrays, and a table of bits and bytes."""
         return {**super().exports(), 'csv': Export('.csv', _as_csv)}
 
 
@@ -76,35 +76,41 @@ def _as_csv(outputs: Outputs) -> bytes:
 
 
 def read_texts(outputs: Outputs) -> pd.DataFrame:
-    """Returns a row for each text that has bytes, the hardest first: `bits_per_byte`, `bits` and `bytes`.
+    """Returns a row for each text with bytes, the hardest first: `bits_per_byte`, `bits` and `bytes`.
 
     Raises:
-      UserError: there are no bytes, or the log-probabilities are none.
+      UserError: there are no bytes, or the log-probabilities are not valid.
     """
     log_probs = np.asarray(outputs.arrays['log_probs'], np.float64)
     lengths = np.asarray(outputs.arrays['lengths'])
-    _check(outputs, 'log_probs', log_probs, ~np.isfinite(log_probs) | (log_probs > 0), 'no log-probabilities')
-    _check(outputs, 'lengths', lengths, lengths < 0, 'no lengths')
-    huge = (lengths > 0) & (-log_probs > MOST * math.log(2) * lengths)
-    _check(outputs, 'log_probs', log_probs, huge, f'less than {MOST} bits per byte can say')
+    _check(
+        outputs,
+        'log_probs',
+        log_probs,
+        ~np.isfinite(log_probs) | (log_probs > 0),
+        'wrong log-probabilities',
+    )
+    _check(outputs, 'lengths', lengths, lengths < 0, 'wrong lengths')
+    huge = (lengths > 0) & (-log_probs > MAX_BITS_PER_BYTE * math.log(2) * lengths)
+    _check(outputs, 'log_probs', log_probs, huge, f'more than {MAX_BITS_PER_BYTE} bits per byte')
     if not lengths.sum():
         raise UserError(f'{outputs.folder}: lengths.npy counts no bytes, so there is nothing to evaluate.')
     bits = np.abs(log_probs) / math.log(2)
-    there = np.flatnonzero(lengths)
-    hardest_first = there[np.argsort(-bits[there] / lengths[there], kind='stable')]
+    nonempty = np.flatnonzero(lengths)
+    hardest_first = nonempty[np.argsort(-bits[nonempty] / lengths[nonempty], kind='stable')]
     bits, lengths = bits[hardest_first], lengths[hardest_first]
     index = pd.Index(np.asarray(outputs.ids)[hardest_first], name='id')
     return pd.DataFrame({'bits_per_byte': bits / lengths, 'bits': bits, 'bytes': lengths}, index)
 
 
 def measure(texts: pd.DataFrame) -> dict[str, float]:
-    """Returns every metric, in the order in which they are told."""
+    """Returns all metrics, in the order in which reports list them."""
     sums = texts[['bits', 'bytes']].to_numpy().sum(0)
     return {name: float(value) for name, value in _metrics(sums).items()}
 
 
 def resample(texts: pd.DataFrame, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample of the texts, f64 [resamples]."""
+    """Returns all metrics on each resample of the texts, f64 [resamples]."""
     features = sparse.csr_array(texts[['bits', 'bytes']].to_numpy(np.float64))
     return _metrics(bootstrap.sums({'sums': features}, len(texts))['sums'])
 
@@ -120,7 +126,7 @@ def _check(outputs: Outputs, name: str, values: np.ndarray, wrong: np.ndarray, w
     if bad.size:
         raise UserError(
             f'{outputs.folder}: {name}.npy holds {what} for {bad.size} of {len(values)} examples: '
-            f'{values[bad[0]]:g} for {outputs.ids[bad[0]]!r}, the first of them. They are to be finite, and '
+            f'{values[bad[0]]:g} for {outputs.ids[bad[0]]!r}, the first of them. They must be finite and '
             f'{"at most" if name == "log_probs" else "at least"} 0.'
         )
 

@@ -1,4 +1,4 @@
-"""Outputs of kind `regression`: some numbers for each example."""
+"""Outputs of kind `regression`: one or more numbers for each example."""
 
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind, explained_variance
 

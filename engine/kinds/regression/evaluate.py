@@ -1,4 +1,4 @@
-"""How far predicted numbers are from the true ones: errors in the units of the targets, and R²."""
+"""Evaluation of regression: errors in the units of the targets, and R²."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ DEFINITIONS = {
         'R²',
         'share of the variance',
         'higher',
-        'One minus the squared error over that of the mean of the targets; the mean over the targets that '
-        'vary. 1 is perfect, 0 no better than the mean.',
+        'One minus the mean squared error over the variance of the target; mean over the targets that are '
+        'not constant. 1 is perfect; 0 is as good as predicting the mean.',
         'Wright, Correlation and Causation, Journal of Agricultural Research 1921',
     ),
 }
@@ -59,7 +59,7 @@ class RegressionEvaluation(KindEvaluation):
         """Returns metrics with intervals, tables and figures.
 
         Raises:
-          UserError: there are no targets, or numbers that are not finite.
+          UserError: there are no targets, or numbers are not finite.
         """
         values, targets = read_numbers(outputs)
         resamples = resample(values, targets, bootstrap)
@@ -85,7 +85,7 @@ class RegressionEvaluation(KindEvaluation):
         return {'Worst: target → prediction': cards}
 
     def exports(self) -> Mapping[str, Export]:
-        """Returns arrays, and a table whose columns are named as `--labels` reads them."""
+        """Returns the formats: arrays, and a table with the column names that `--labels` reads."""
         return {**super().exports(), 'csv': Export('.csv', _as_csv)}
 
     def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
@@ -108,7 +108,7 @@ def read_numbers(outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
     """Returns predictions and targets, each f64 [n, d].
 
     Raises:
-      UserError: there are no targets, no examples, or numbers that are not finite.
+      UserError: there are no targets, no numbers, or numbers that are not finite.
     """
     require(outputs, 'targets')
     values, targets = (np.asarray(outputs.arrays[name], np.float64) for name in ('values', 'targets'))
@@ -125,13 +125,13 @@ def read_numbers(outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(values: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-    """Returns every metric of predictions [n, d]; no R² where no target varies."""
+    """Returns all metrics of predictions [n, d]. There is no R² if all targets are constant."""
     metrics = _metrics(_features(values, targets).mean(0))
     return {name: float(value) for name, value in metrics.items() if not np.isnan(value)}
 
 
 def resample(values: np.ndarray, targets: np.ndarray, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample of the examples, f64 [resamples]."""
+    """Returns all metrics on each resample of the examples, f64 [resamples]."""
     features = _features(values, targets)
     n, *shape = features.shape
     sums = bootstrap.sums({'features': sparse.csr_array(features.reshape(n, -1))}, n)['features']
@@ -139,15 +139,15 @@ def resample(values: np.ndarray, targets: np.ndarray, bootstrap: Bootstrap) -> d
 
 
 def per_target(values: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
-    """Returns a row for each target: its errors, its R², mean and standard deviation of its truth."""
+    """Returns a row per target: errors and R², and mean and standard deviation of the target."""
     means = _features(values, targets).mean(0)
-    of_each = _metrics(means.T[..., np.newaxis])
-    table = pd.DataFrame(of_each, pd.RangeIndex(targets.shape[1], name='target'))
+    metrics = _metrics(means.T[..., np.newaxis])
+    table = pd.DataFrame(metrics, pd.RangeIndex(targets.shape[1], name='target'))
     return table.assign(mean=targets.mean(0), standard_deviation=targets.std(0))
 
 
 def per_example(outputs: Outputs, values: np.ndarray, targets: np.ndarray) -> pd.DataFrame:
-    """Returns a row for each example, the worst first: its absolute and squared error, means over targets."""
+    """Returns a row per example, the worst first: mean absolute and squared error over the targets."""
     errors = values - targets
     scores = {'absolute_error': np.abs(errors).mean(1), 'squared_error': np.square(errors).mean(1)}
     table = pd.DataFrame(scores, pd.Index(outputs.ids, name='id'))
@@ -155,16 +155,16 @@ def per_example(outputs: Outputs, values: np.ndarray, targets: np.ndarray) -> pd
 
 
 def _features(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Returns what all metrics are made of by means, f64 [n, 4, d]: |error|, error², target, target²."""
-    errors, centred = values - targets, targets - targets.mean(0)  # or squares would lose digits
+    """Returns features whose means give all metrics, f64 [n, 4, d]: |error|, error², target, target²."""
+    errors, centred = values - targets, targets - targets.mean(0)  # centring keeps digits of the squares
     return np.stack([np.abs(errors), np.square(errors), centred, np.square(centred)], 1)
 
 
 def _metrics(means: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the metrics from means of the features, [..., 4, d]; R² is NaN where no target varies."""
+    """Returns the metrics from means of the features, [..., 4, d]. R² is NaN if all targets are constant."""
     absolute, squared, first, second = np.moveaxis(means, -2, 0)
     variance = second - np.square(first)
-    varies = variance > 1e-12 * second  # what is left of equal numbers by rounding is no variance
+    varies = variance > 1e-12 * second  # a smaller variance is a rounding error of equal numbers
     explained = np.where(varies, 1 - squared / np.where(varies, variance, 1), 0).sum(-1)
     count = varies.sum(-1)
     r2 = np.where(count, explained / np.maximum(count, 1), np.nan)

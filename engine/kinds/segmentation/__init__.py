@@ -6,7 +6,7 @@ from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 
 def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
-    """Returns the share of pixels whose predicted class is that of the target."""
+    """Returns the share of pixels whose predicted class is the class of the target."""
     return float(np.mean(predictions['masks'] == labels['targets']))
 
 

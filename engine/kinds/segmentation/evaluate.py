@@ -1,4 +1,4 @@
-"""How well the class of each pixel is predicted: intersection over union, Dice, accuracy."""
+"""Evaluation of segmentation: intersection over union, Dice, pixel accuracy."""
 
 import json
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ DEFINITIONS = {
         'mean IoU',
         'fraction',
         'higher',
-        'Mean over the classes, background too, of the pixels of a class in both target and prediction over '
-        'those in either, of all images together; a class in neither is left out.',
+        'Mean over the classes, with background, of intersection over union: the pixels of a class in both '
+        'target and prediction over those in either, in all images together. Absent classes are left out.',
         'Everingham et al., The PASCAL Visual Object Classes Challenge: A Retrospective, IJCV 2015; '
         'the same as scikit-learn, jaccard_score of all pixels with average="macro"',
     ),
@@ -39,8 +39,9 @@ DEFINITIONS = {
         'mean Dice',
         'fraction',
         'higher',
-        'Mean over the classes, background too, of twice the pixels of a class in both target and prediction '
-        'over those of the target and those of the prediction; a class in neither is left out.',
+        'Mean over the classes, with background, of twice the pixels of a class in both target and '
+        'prediction over the sum of those in the target and those in the prediction. Absent classes are left '
+        'out.',
         'Dice, Measures of the Amount of Ecologic Association Between Species, Ecology 1945; '
         'the same as scikit-learn, f1_score of all pixels with average="macro"',
     ),
@@ -48,7 +49,7 @@ DEFINITIONS = {
         'pixel accuracy',
         'fraction',
         'higher',
-        'Share of all pixels whose predicted class is that of the target.',
+        'Share of all pixels whose predicted class is the class of the target.',
         'scikit-learn, accuracy_score',
     ),
 }
@@ -111,7 +112,7 @@ class SegmentationEvaluation(KindEvaluation):
         return f'{100 * example["mean_iou"]:.1f} %'
 
     def exports(self) -> Mapping[str, Export]:
-        """Returns arrays, and COCO's results: run lengths of each class in each mask."""
+        """Returns the formats: arrays, and results of COCO with run lengths of each class in each mask."""
         return {**super().exports(), 'coco': Export('.json', _as_coco)}
 
     def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
@@ -120,32 +121,32 @@ class SegmentationEvaluation(KindEvaluation):
 
 
 def measure(pixels: Pixels) -> dict[str, float]:
-    """Returns every metric, in the order in which they are told."""
-    sums = (each.sum(0) for each in (pixels.hits, pixels.targets, pixels.predicted))
+    """Returns all metrics, in the order in which reports list them."""
+    sums = (counts.sum(0) for counts in (pixels.hits, pixels.targets, pixels.predicted))
     return {name: float(value) for name, value in _means(*sums).items()}
 
 
 def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
-    """Returns every metric on each resample, f64 [resamples]; `iou` and `dice`, f64 [resamples, classes]."""
+    """Returns all metrics on each resample, f64 [resamples], and `iou` and `dice` of each class."""
     counts = {'hits': pixels.hits, 'targets': pixels.targets, 'predicted': pixels.predicted}
-    features = {name: sparse.csr_array(each.astype(np.float64)) for name, each in counts.items()}
+    features = {name: sparse.csr_array(array.astype(np.float64)) for name, array in counts.items()}
     sums = bootstrap.sums(features, len(pixels.hits))
     return _means(**sums) | scores(**sums)
 
 
 def image_scores(pixels: Pixels) -> np.ndarray:
-    """Returns the mean IoU of each image by itself, over the classes in either of its masks, f64 [n]."""
+    """Returns the mean IoU of each image over the classes in its target or prediction, f64 [n]."""
     return np.nanmean(scores(pixels.hits, pixels.targets, pixels.predicted)['iou'], axis=1)
 
 
 def per_example(outputs: Outputs, pixels: Pixels) -> pd.DataFrame:
-    """Returns a row per image, the worst first: its mean IoU and Dice and its pixel accuracy."""
+    """Returns a row per image, the worst first: mean IoU, mean Dice and pixel accuracy."""
     scores = _means(pixels.hits, pixels.targets, pixels.predicted)
     return pd.DataFrame(scores, pd.Index(outputs.ids, name='id')).sort_values('mean_iou', kind='stable')
 
 
 def _mask(outputs: Outputs, name: str, row: int) -> str:
-    """Returns a mask over its image, which shows alone while it is pointed at; or alone, without one."""
+    """Returns a mask over its image, which hides while the pointer is on it; the mask alone without image."""
     labels = outputs.arrays[name][row]
     if 'inputs' not in outputs.arrays or not outputs.arrays['inputs'][row].size:
         return pictures.mask(labels, 256)
@@ -158,7 +159,7 @@ def _as_coco(outputs: Outputs) -> bytes:
 
 
 def _means(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the metrics from pixels of each class, each [..., classes]."""
+    """Returns the metrics from numbers of pixels per class, [..., classes]."""
     of_classes = scores(hits, targets, predicted)
     return {
         'mean_iou': np.nanmean(of_classes['iou'], axis=-1),
@@ -168,7 +169,7 @@ def _means(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict
 
 
 def _per_class(pixels: Pixels, bootstrap: Bootstrap, resamples: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Returns a row per class: IoU and Dice with intervals, pixels in target and prediction."""
+    """Returns a row per class: IoU and Dice with intervals, and pixels in target and prediction."""
     targets, predicted = pixels.targets.sum(0), pixels.predicted.sum(0)
     columns = {}
     for name, values in scores(pixels.hits.sum(0), targets, predicted).items():
@@ -179,10 +180,10 @@ def _per_class(pixels: Pixels, bootstrap: Bootstrap, resamples: dict[str, np.nda
 
 
 def _interval(bootstrap: Bootstrap, resamples: np.ndarray) -> np.ndarray:
-    """Returns low and high ends [2, classes]; NaN for a class that no resample holds."""
-    there = ~np.isnan(resamples).all(0)
+    """Returns low and high ends [2, classes]; NaN for a class that is in no resample."""
+    present = ~np.isnan(resamples).all(0)
     ends = np.full((2, resamples.shape[1]), np.nan)
-    ends[:, there] = bootstrap.interval(resamples[:, there])
+    ends[:, present] = bootstrap.interval(resamples[:, present])
     return ends
 
 

@@ -1,4 +1,4 @@
-"""Pixels counted by class: all that the metrics of a segmentation are made of."""
+"""Numbers of pixels per class, from which all metrics of segmentation are computed."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from engine.outputs.outputs import Outputs
 
 @dataclass(frozen=True)
 class Pixels:
-    """Predicted masks against their targets, in numbers of pixels.
+    """Numbers of pixels in predicted masks and targets.
 
     Attributes:
-      hits: those of each class in both, i64 [n, classes].
-      targets: those of each class in the target, i64 [n, classes].
-      predicted: those of each class in the prediction, i64 [n, classes].
-      confusion: of all examples, a row per class in the target and a column per class predicted, i64
+      hits: pixels of each class in both, i64 [n, classes].
+      targets: pixels of each class in the target, i64 [n, classes].
+      predicted: pixels of each class in the prediction, i64 [n, classes].
+      confusion: pixels of all examples by class in the target (row) and in the prediction (column), i64
         [classes, classes].
       class_names: one per class.
     """
@@ -44,15 +44,15 @@ def count_pixels(outputs: Outputs) -> Pixels:
     names = outputs.class_names or tuple(map(str, range(1 + max(int(masks.max()), int(targets.max())))))
     total, counts = np.zeros((len(names), len(names)), np.int64), []
     for target, mask in zip(targets, masks, strict=True):
-        one = confusion(target, mask, len(names))
-        counts.append((one.diagonal(), one.sum(1), one.sum(0)))
-        total += one
-    hits, there, predicted = np.stack(counts, 1)
-    return Pixels(hits, there, predicted, total, names)
+        image = confusion(target, mask, len(names))
+        counts.append((image.diagonal(), image.sum(1), image.sum(0)))
+        total += image
+    hits, in_targets, predicted = np.stack(counts, 1)
+    return Pixels(hits, in_targets, predicted, total, names)
 
 
 def confusion(target: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
-    """Returns how many pixels of each class (row) were predicted as each class (column), i64."""
+    """Returns the number of pixels of each class (row) predicted as each class (column), i64."""
     pairs = target.astype(np.int64).ravel() * classes + mask.ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
@@ -69,8 +69,8 @@ def scores(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict
       NaN for a class in neither mask, and 0 for a class in one mask alone.
     """
     both = targets + predicted
-    nothing = np.where(both > 0, 0, np.nan)
+    absent = np.where(both > 0, 0, np.nan)
     return {
-        'iou': hits / np.maximum(both - hits, 1) + nothing,
-        'dice': 2 * hits / np.maximum(both, 1) + nothing,
+        'iou': hits / np.maximum(both - hits, 1) + absent,
+        'dice': 2 * hits / np.maximum(both, 1) + absent,
     }

@@ -32,7 +32,7 @@ def test_what_is_no_number_is_refused_by_name(tmp_path: Path, kind: str, name: s
     arrays = sample_outputs.arrays(kind)
     arrays[name][(-1,) * arrays[name].ndim] = bad
     folder = sample_outputs.write(tmp_path / 'it', kind, arrays=arrays)
-    with pytest.raises(UserError, match=rf'{name}\.npy .*(not finite|NaN|no log-prob|no box)'):
+    with pytest.raises(UserError, match=rf'{name}\.npy .*(not finite|NaN|wrong log-prob|not a box)'):
         evaluate(folder)
     assert not (folder / 'evaluation').exists()
 

@@ -210,10 +210,10 @@ def test_images_without_boxes_count_for_nothing(save) -> None:
     ('change', 'message'),
     [
         ({'target_boxes': None}, r'no target_boxes\.npy'),
-        ({'scores': np.array([np.nan], np.float32)}, r'scores\.npy holds something that is not finite'),
+        ({'scores': np.array([np.nan], np.float32)}, r'scores\.npy holds NaN or infinity'),
         (
             {'boxes': np.array([[5, 5, 3, 9]], np.float32)},
-            r"boxes\.npy holds .* for 'scene 0', which is no box",
+            r"boxes\.npy holds .* for 'scene 0', which is not a box",
         ),
         ({'target_boxes': np.array([[np.inf, 5, 3, 9]], np.float32)}, r'target_boxes\.npy holds'),
         (

@@ -107,12 +107,12 @@ def test_a_uniform_guess_takes_eight_bits(save):
 
 @pytest.mark.parametrize('bad', [math.nan, -math.inf, math.inf, 0.5])
 def test_what_is_no_log_probability_is_refused(save, bad: float):
-    with pytest.raises(UserError, match=r"log_probs\.npy holds no log-probabilities .* 1 of 2.*'text 1'"):
+    with pytest.raises(UserError, match=r"log_probs\.npy holds wrong log-probabilities .* 1 of 2.*'text 1'"):
         report(save([-1.0, bad], [2, 2]))
 
 
 def test_what_is_no_length_is_refused(save):
-    with pytest.raises(UserError, match=r"lengths\.npy holds no lengths .* 1 of 2.*'text 0'"):
+    with pytest.raises(UserError, match=r"lengths\.npy holds wrong lengths .* 1 of 2.*'text 0'"):
         report(save([-1.0, -1.0], [-2, 2]))
 
 
