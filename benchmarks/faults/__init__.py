@@ -1,0 +1,1 @@
+"""Faults that the campaign of `benchmarks.torture` causes in training runs."""
