@@ -1,1 +1,1 @@
-"""Speed, always against a reference in the same run: `python -m benchmarks.<name>`."""
+"""Benchmarks. Each one measures a reference in the same run: `python -m benchmarks.<name>`."""

@@ -1,13 +1,15 @@
-"""The reference: the digits network trained by hand, with nothing around the jitted step.
+"""The reference of `benchmarks.startup`: a bare script that trains the digits network for one step.
 
-Imports the libraries that training imports, builds the same network and optimizer, and runs the same step.
-`python -m benchmarks.bare` runs one step and says so.
+    python -m benchmarks.bare
+
+The script imports the libraries that training imports, builds the same network and optimizer, and runs the
+same jitted step. It prints the loss.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-import clu.metrics  # noqa: F401 (here and below: the same libraries, so that their import is no difference)
+import clu.metrics  # noqa: F401 (here and below: training imports them, too)
 import flax
 import gin  # noqa: F401
 import jax
@@ -36,14 +38,18 @@ def examples() -> tuple[np.ndarray, np.ndarray]:
 
 
 def build() -> tuple[Any, Callable[..., Any]]:
-    """Returns the first state and the jitted step: (state, images, labels, step) -> (state, loss)."""
+    """Returns the initial state and the jitted training step.
+
+    The step takes the state, the images, uint8 [batch, 8, 8, 1], the labels, int32 [batch], and the number of
+    the step. It returns the next state and the loss, float32 [].
+    """
     model = ConvNet((8, 8, 1), 10, rngs=nnx.Rngs(0))
     graph, params, random, model_state = nnx.split(model, nnx.Param, nnx.RngState, ...)
     optimizer = optax.adamw(optax.cosine_decay_schedule(3e-3, 500))
     augment = Shift(1)
 
     def update(state: Any, images: jax.Array, labels: jax.Array, step: jax.Array) -> Any:
-        params, random, model_state, moments = state
+        params, random, model_state, opt_state = state
         key = jax.random.fold_in(jax.random.key(0), step)
         keys = jax.random.split(key, len(images))
         inputs = augment(keys, images).astype(jnp.float32) / 127.5 - 1
@@ -53,9 +59,9 @@ def build() -> tuple[Any, Callable[..., Any]]:
             losses = optax.softmax_cross_entropy_with_integer_labels(model(inputs), labels)
             return losses.mean(), nnx.split(model, nnx.Param, nnx.RngState, ...)[2:]
 
-        (value, (random, model_state)), gradients = jax.value_and_grad(loss, has_aux=True)(params)
-        changes, moments = optimizer.update(gradients, moments, params)
-        return (optax.apply_updates(params, changes), random, model_state, moments), value
+        (value, (random, model_state)), grads = jax.value_and_grad(loss, has_aux=True)(params)
+        updates, opt_state = optimizer.update(grads, opt_state, params)
+        return (optax.apply_updates(params, updates), random, model_state, opt_state), value
 
     state = (params, random, model_state, optimizer.init(params))
     return state, jax.jit(update, donate_argnums=0)

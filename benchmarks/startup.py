@@ -1,8 +1,9 @@
-"""From the command to the first training step: `scripts/train.sh` against a bare script.
+"""The time from the command to the end of the first training step: `scripts/train.sh` and a bare script.
 
     scripts/benchmark.sh startup
 
-Both have everything installed and compiled. Runs alternate; the ratio is that of the medians.
+Before the measurement, everything is installed and compiled. The runs of the two alternate. The ratio is that
+of their medians.
 """
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from benchmarks.report import report
 from engine.workspace import REPOSITORY
 
-os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # both start as a user's do: compiled
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # both load compiled modules, as a user's commands do
 RUNS = 7
 
 
@@ -32,7 +33,7 @@ def bare() -> float:
 
 
 def template() -> float:
-    """Returns the seconds from the start of `scripts/train.sh` to its first step's line in the log."""
+    """Returns the seconds from the start of `scripts/train.sh` to the first line of its log of steps."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'run' / 'logs' / 'train.jsonl'
         start = time.monotonic()
@@ -52,13 +53,13 @@ def template() -> float:
 
 
 def main() -> None:
-    """Measures, alternating, and reports."""
-    for each in (template, bare):  # what is built, compiled and cached once; the data by the template
-        each()
+    """Measures both in turn and reports."""
+    # The first runs fill the caches. `template` builds the data that `bare` needs.
+    template()
+    bare()
     seconds = [(bare(), template()) for _ in range(RUNS)]
-    report(
-        'startup', 'seconds', {'bare script': [a for a, _ in seconds], 'template': [b for _, b in seconds]}
-    )
+    bare_seconds, template_seconds = (list(column) for column in zip(*seconds, strict=True))
+    report('startup', 'seconds', {'bare script': bare_seconds, 'template': template_seconds})
 
 
 if __name__ == '__main__':
