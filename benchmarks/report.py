@@ -1,22 +1,50 @@
-"""What every benchmark prints: a table of medians and ratios, and the same as JSON on the last line."""
+"""What every benchmark prints: a table of medians and ratios, then the same numbers as a line of JSON."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
 
-def table(name: str, unit: str, measured: dict[str, list[float]]) -> dict[str, Any]:
-    """Prints medians, their ratio to the first one's, and the spread; returns medians and ratios.
+@dataclass(frozen=True)
+class Bound:
+    """A measured number and the limit that it must keep. Give one of the two limits.
+
+    Attributes:
+      measured: the number.
+      at_least: its lower limit.
+      at_most: its upper limit.
+    """
+
+    measured: float
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def holds(self) -> bool:
+        """Whether the number keeps the limit."""
+        return (self.at_least is None or self.measured >= self.at_least) and (
+            self.at_most is None or self.measured <= self.at_most
+        )
+
+    def __str__(self) -> str:
+        return f'at least {self.at_least:g}' if self.at_least is not None else f'at most {self.at_most:g}'
+
+
+def print_table(name: str, unit: str, measured: dict[str, list[float]]) -> dict[str, Any]:
+    """Prints the median, minimum and maximum of each candidate, and the ratio of medians to the reference.
 
     Args:
       name: of the benchmark.
       unit: of the numbers.
-      measured: by candidate, the reference first; one number per run.
+      measured: the numbers of each candidate, one for each run. The first candidate is the reference.
+
+    Returns:
+      The unit, the medians and the ratios.
     """
     medians = {candidate: median(numbers) for candidate, numbers in measured.items()}
     reference = next(iter(medians.values()))
-    print(f'{name:24}{unit:>12}{"ratio":>10}{"least":>12}{"most":>12}')
+    print(f'{name:24}{unit:>12}{"ratio":>10}{"minimum":>12}{"maximum":>12}')
     for candidate, numbers in measured.items():
         middle = medians[candidate]
         print(
@@ -27,13 +55,12 @@ def table(name: str, unit: str, measured: dict[str, list[float]]) -> dict[str, A
 
 
 def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
-    """Prints a table, and the same as JSON."""
-    print(json.dumps({'benchmark': name} | table(name, unit, measured)))
+    """Prints a table, then the same numbers as JSON."""
+    print(json.dumps({'benchmark': name} | print_table(name, unit, measured)))
 
 
-def show(promises: Mapping[str, tuple[float, float]]) -> None:
-    """Prints what was found, what it must be (negative: at most), and whether it is so."""
-    for name, (found, bound) in promises.items():
-        holds = found >= bound if bound >= 0 else found <= -bound
-        words = f'at least {bound:g}' if bound >= 0 else f'at most {-bound:g}'
-        print(f'{name:32}{found:10.4g}  {words:16}{"holds" if holds else "FAILS"}')
+def print_bounds(bounds: Mapping[str, Bound]) -> dict[str, dict[str, float | None]]:
+    """Prints each measured number, its limit and whether it holds; returns the same for JSON."""
+    for name, bound in bounds.items():
+        print(f'{name:36}{bound.measured:10.4g}  {bound!s:16}{"holds" if bound.holds() else "FAILS"}')
+    return {name: asdict(bound) for name, bound in bounds.items()}
