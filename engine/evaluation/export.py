@@ -1,4 +1,4 @@
-"""Submissions: predictions in a form that others score, who keep the labels to themselves."""
+"""Submissions: predictions in the file formats of challenges, which keep the labels secret."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from engine.outputs.outputs import Outputs
 
 
 def form(outputs: Outputs, name: str) -> Export:
-    """Returns the form of a submission, and checks that the outputs can be exported in it.
+    """Returns a format of submissions. Checks that the outputs can be exported in it.
 
     Args:
       outputs: the outputs; they need no labels.
-      name: of the form, such as 'csv'.
+      name: name of the format, such as 'csv'.
 
     Raises:
-      UserError: the kind has no such form, or predictions hold NaN or infinity.
+      UserError: the kind lacks this format, or predictions hold NaN or infinity.
     """
     exports = kind_evaluation.load(outputs.kind).exports()
     if name not in exports:
@@ -36,12 +36,12 @@ def form(outputs: Outputs, name: str) -> Export:
 
 
 def write(outputs: Outputs, export: Export, file: Path) -> None:
-    """Writes a submission, whole or not at all; replaces an existing file.
+    """Writes a submission atomically. Replaces an existing file.
 
     Args:
       outputs: the outputs.
-      export: their form, as `form` returns it.
-      file: where to write. Folders above it are created.
+      export: their format, from `form`.
+      file: the file to write. Folders above it are created.
 
     Raises:
       UserError: the file cannot be written.

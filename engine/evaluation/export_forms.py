@@ -1,4 +1,4 @@
-"""The forms of a submission: what kinds of outputs share when they export predictions."""
+"""Formats of submissions, and functions that kinds of outputs share to export predictions."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +15,10 @@ Column = np.ndarray | Sequence[str]  # numbers or text
 
 @dataclass(frozen=True)
 class Export:
-    """A form of submission.
+    """A format of submissions.
 
     Attributes:
-      ending: of the file, such as '.csv'.
+      ending: ending of the file name, such as '.csv'.
       content: returns the content of the file.
     """
 
@@ -27,7 +27,7 @@ class Export:
 
 
 def csv(columns: Mapping[str, Column]) -> bytes:
-    """Returns a table as CSV in UTF-8, with all digits of float32, in which a spreadsheet sees no formula."""
+    """Returns a table as CSV in UTF-8, with all digits of float32 and escaped formulas."""
     cells = {
         name: column if isinstance(column, np.ndarray) else [formula(cell) for cell in column]
         for name, column in columns.items()

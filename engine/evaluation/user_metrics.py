@@ -1,4 +1,4 @@
-"""Metrics that users add: plain functions in files of their own, which need not know this evaluator.
+"""Metrics that users add: plain functions that do not import this evaluator.
 
 A function's parameters name the arrays that it takes; `ids` and `class_names` may be among them. Its other
 parameters are its settings. It returns a score for each example, [n], whose mean is the metric, or one number
@@ -30,7 +30,7 @@ Function = Callable[..., Any]
 
 
 def add(report: Report, functions: Sequence[Function]) -> Report:
-    """Returns a report with these metrics too, and with each example's score.
+    """Adds metrics, and scores of the examples, to a report.
 
     Raises:
       UserError: a function has the name of another metric, fails, or returns something that is not a score.
@@ -64,7 +64,7 @@ def _add(report: Report, function: Function) -> Report:
 
 
 def definition(function: Function) -> Definition:
-    """Returns what the docstring says: its first paragraph, `Unit: ...`, and whether lower is better.
+    """Reads the definition from the docstring: first paragraph, `Unit: ...`, and whether lower is better.
 
     The source is the function's name and the sha256 of its file.
     """
@@ -116,7 +116,7 @@ def _source(function: Function) -> str:
 
 
 def _scores(function: Function, outputs: Outputs) -> np.ndarray:
-    """Returns the scores by a function: one for each example, [n], or one number, []."""
+    """Returns the scores of a function: one per example, [n], or one number, []."""
     where, n = f'{place(function)}: {_name(function)}', len(outputs.ids)
     scores = _call(function, outputs)
     if scores.dtype.kind not in 'biuf' or scores.shape not in ((n,), ()):
@@ -136,13 +136,13 @@ def _call(function: Function, outputs: Outputs) -> np.ndarray:
     try:
         return np.asarray(function(**arguments))
     except (Exception, SystemExit) as error:
-        # Gin adds, in further lines, where the function was called.
+        # Gin appends lines that say where the function was called.
         what = f'{_name(function)} failed: {type(error).__name__}: {error}'.partition('\n')[0]
         file = _plain(function).__code__.co_filename
         lines = [
             frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file
         ]
-        if not lines:  # the function did not even begin
+        if not lines:  # the call itself failed
             what += f'. It gets {", ".join(arguments)}; bind the others, or give them defaults.'
         raise UserError(f'{file}:{lines[-1]}: {what}' if lines else f'{place(function)}: {what}') from error
 
@@ -181,7 +181,7 @@ def _means(scores: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
 
 
 def _resampled(function: Function, outputs: Outputs, bootstrap: Bootstrap) -> np.ndarray:
-    """Returns a function's number for each resample, f64 [resamples]; it may be NaN for some."""
+    """Returns the number of a function on each resample, f64 [resamples]; it can be NaN."""
     needed = _needed(function, outputs)
     numbers = np.array([float(_call(function, resample)) for resample in _resamples(needed, bootstrap)])
     if not np.isfinite(numbers).any():
@@ -190,14 +190,14 @@ def _resampled(function: Function, outputs: Outputs, bootstrap: Bootstrap) -> np
 
 
 def _needed(function: Function, outputs: Outputs) -> Outputs:
-    """Returns the outputs without the arrays that a function does not take, to resample fewer."""
+    """Returns the outputs with the arrays that a function takes, so that fewer are resampled."""
     names = {*inspect.signature(_plain(function)).parameters, *kind_folders.declaration(outputs.kind).owners}
     taken = {name: np.asarray(array) for name, array in outputs.arrays.items() if name in names}
     return replace(outputs, arrays=taken)
 
 
 def _resamples(outputs: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:
-    """Yields examples drawn with replacement: the same for all outputs of as many, so that they compare."""
+    """Yields resamples. Outputs with the same number of examples get the same resamples."""
     random, n = np.random.default_rng(bootstrap.seed), len(outputs.ids)
     for _ in range(bootstrap.resamples):
         yield subset.take(outputs, random.integers(n, size=n))
@@ -207,7 +207,7 @@ def _resamples(outputs: Outputs, bootstrap: Bootstrap) -> Iterator[Outputs]:
 
 
 def _join(report: Report, name: str, scores: np.ndarray) -> pd.DataFrame:
-    """Returns the table of examples with one more score."""
+    """Returns the table of examples with a column of scores."""
     return report.tables['per_example'].join(
         pd.Series(scores, pd.Index(report.outputs.ids, name='id'), name=name)
     )

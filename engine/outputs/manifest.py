@@ -48,7 +48,7 @@ class Manifest:
 
     Attributes:
       kind: name of the kind: a folder in `engine/kinds/` or `research/kinds/`.
-      project: the project whose run made the outputs, or ''.
+      project: the project whose run wrote the outputs, or ''.
       run: name of the run, or ''.
       step: training step of the checkpoint, or None.
       dataset: name of the dataset, or ''.

@@ -1,4 +1,4 @@
-"""Labels that come later: a file beside the outputs, matched by id, that replaces their own labels."""
+"""External labels: a file whose labels, matched by id, replace the labels in the outputs."""
 
 import hashlib
 from collections import Counter
@@ -32,7 +32,7 @@ READERS: Mapping[str, Read] = {
 
 
 def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
-    """Returns outputs with the labels that a file states, in place of their own.
+    """Returns outputs with the labels of a file.
 
     Args:
       outputs: the outputs.
@@ -41,10 +41,10 @@ def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
 
     Returns:
       The outputs. `external_labels` states the file, its sha256, the sha256 of each array, the number of
-      examples, and for how many of them the outputs' own labels differ (None: they have none).
+      examples, and the number of examples whose labels in the outputs differ (None without labels).
 
     Raises:
-      UserError: the file is about other examples, cannot be read or has no labels of this kind.
+      UserError: the file has other examples, cannot be read or has no labels of this kind.
     """
     names = kind_folders.declaration(outputs.kind).labels
     if not names:
@@ -66,7 +66,7 @@ def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
 
 
 def note(outputs: Outputs) -> str:
-    """Returns a sentence on the file that stated the labels; '' if they are the outputs' own."""
+    """Returns a sentence on the file of external labels; '' if there is no such file."""
     record = outputs.external_labels
     if not record:
         return ''
@@ -92,7 +92,7 @@ def _reader(path: Path) -> Read:
 
 
 def _check_ids(path: Path, ids: Sequence[str], outputs: Outputs, allow_more: bool) -> None:
-    """Raises `UserError` unless the file has each example once, and no others unless `allow_more`."""
+    """Raises `UserError` unless the file has all examples once, and only these unless `allow_more`."""
     duplicates = [identity for identity, count in Counter(ids).items() if count > 1]
     if duplicates:
         raise UserError(f'{path}: {_shown(duplicates)} occurs more than once. Give each example once.')
@@ -134,7 +134,7 @@ def _sha256(array: np.ndarray) -> str:
 
 
 def _count_differing(outputs: Outputs, labels: Arrays) -> int | None:
-    """Returns for how many examples the outputs' own labels differ; None if they have none."""
+    """Returns the number of examples whose labels in the outputs differ; None without labels."""
     own = {name: array for name, array in outputs.arrays.items() if name in labels}
     if own.keys() != labels.keys():
         return None
@@ -145,7 +145,7 @@ def _count_differing(outputs: Outputs, labels: Arrays) -> int | None:
 
 
 def _facts(outputs: Outputs) -> set[tuple[int, tuple[str, ...]]]:
-    """Returns the labels of each example, or of each of its boxes, as digests because masks are large."""
+    """Returns digests of the labels of all examples or boxes, because masks are large."""
     owners = [
         outputs.arrays[name]
         for name in kind_folders.declaration(outputs.kind).owners

@@ -16,10 +16,10 @@ IDS = 'ids'
 
 
 def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
-    """Reads an `.npz` file: `ids`, text [n], and the labels as docs/outputs.md has them; never unpickles.
+    """Reads an `.npz` file: `ids`, text [n], and labels as in docs/outputs.md. Never unpickles.
 
     Raises:
-      UserError: it is not such a file.
+      UserError: the file is not valid.
     """
     kind = kind_folders.declaration(outputs.kind)
     try:
@@ -38,7 +38,7 @@ def read_folder(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
     """Reads the labels of another outputs folder of the same kind and classes.
 
     Raises:
-      UserError: it is not such a folder.
+      UserError: the folder is not valid, has another kind or other classes, or has no labels.
     """
     other = read_outputs(path)
     names = kind_folders.declaration(outputs.kind).labels
@@ -67,7 +67,7 @@ def _check(path: Path, name_of_kind: str, kind: Kind, arrays: Arrays) -> None:
 
 
 def _cast(path: Path, name: str, array: np.ndarray, dtype: str) -> np.ndarray:
-    """Returns the numbers in the kind's dtype, since NumPy's default integers are wider."""
+    """Returns the numbers in the dtype of the kind, because default integers of NumPy are wider."""
     wanted = np.dtype(dtype)
     if array.dtype.kind not in 'biuf':
         raise UserError(f'{path}: {name} holds {array.dtype}, but {dtype} is needed.')

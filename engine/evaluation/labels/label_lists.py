@@ -15,7 +15,7 @@ def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
     """Reads a list, such as a dataset's in the workspace. The kind says which columns it reads.
 
     Raises:
-      UserError: it is not such a list, or a label, number or file in it is not valid.
+      UserError: the list, or a label, number or file in it, is not valid.
     """
     table = LabelTable(path, _columns(path))
     return table.column(ID), kind_evaluation.load(outputs.kind).read_list(table, outputs)

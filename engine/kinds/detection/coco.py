@@ -119,7 +119,7 @@ def _numbers(ids: Sequence[str]) -> Sequence[int | str]:
     """Returns ids as numbers, as COCO has them, if all are plain numbers; else unchanged."""
     if not all(name.isascii() and name.isdigit() for name in ids):
         return ids
-    numbers = [int(each) for each in ids]
+    numbers = [int(name) for name in ids]
     return numbers if len(set(numbers)) == len(ids) else ids
 
 
