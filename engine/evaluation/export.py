@@ -7,7 +7,7 @@ import numpy as np
 from engine import files
 from engine.errors import UserError
 from engine.evaluation import kind_evaluation
-from engine.evaluation.export_forms import Export
+from engine.evaluation.submissions import Export
 from engine.outputs import kind_folders
 from engine.outputs.outputs import Outputs
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards
-from engine.evaluation.export_forms import Export, npz
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
+from engine.evaluation.submissions import Export, npz
 from engine.outputs import kind_folders
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs

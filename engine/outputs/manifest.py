@@ -1,6 +1,7 @@
 """The manifest of an outputs folder, which the writer, the reader, reports and exports pass on."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -197,3 +198,12 @@ def _check_are_texts(path: Path, key: str, values: Any) -> None:
     texts = values.values() if isinstance(values, dict) else values
     if not all(isinstance(text, str) for text in texts):
         raise UserError(f'{path}: {key!r} holds something that is not text.')
+
+
+def check_path(folder: Path, name: str) -> None:
+    """Raises `UserError` unless a name is a path inside the folder that no link leads out of."""
+    parts = name.split('/')
+    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:]', name) or CONTROL.search(name):
+        raise UserError(f'{folder / MANIFEST}: {name!r:.100} is not a relative path inside the folder.')
+    if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
+        raise UserError(f'{folder}: {name} is a link. Put the file itself there.')

@@ -7,9 +7,9 @@ import numpy as np
 
 from engine.errors import UserError
 from engine.outputs.check_arrays import check
-from engine.outputs.check_files import check_ids, check_path
+from engine.outputs.check_ids import check_ids
 from engine.outputs.contents import IDS, MANIFEST, FileEntry, fingerprint
-from engine.outputs.manifest import ArrayEntry, Manifest, read_manifest
+from engine.outputs.manifest import ArrayEntry, Manifest, check_path, read_manifest
 from engine.outputs.outputs import Outputs
 
 

@@ -12,10 +12,10 @@ from engine import files as file_system
 from engine.errors import UserError
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import check
-from engine.outputs.check_files import check_ids, check_path
+from engine.outputs.check_ids import check_ids
 from engine.outputs.contents import IDS, MANIFEST, PREDICTIONS, fingerprint
 from engine.outputs.kind import Arrays
-from engine.outputs.manifest import ArrayEntry, Manifest
+from engine.outputs.manifest import ArrayEntry, Manifest, check_path
 from engine.render.escape import formula
 
 

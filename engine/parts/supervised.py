@@ -12,8 +12,8 @@ from flax import nnx
 
 from engine.interfaces import VALID, Batch, Description, Metrics, Spec, State, average
 from engine.network import Network, gradients
-
-LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> number
+from engine.parts import learning_rate
+from engine.parts.learning_rate import LearningRate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ class BoundSupervised:
             'steps': steps + 1,
         }
         return new_state | self._ema(state, params), _averages(metrics) | {
-            'learning_rate': average(self._learning_rate(steps)[None]),
+            'learning_rate': average(learning_rate.at_step(self.task.learning_rate, steps)[None]),
             'gradient_norm': average(norm[None]),
         }
 
@@ -180,10 +180,6 @@ class BoundSupervised:
     def _output(self, state: State, batch: Batch) -> Any:
         params = state['ema_params'] if self.task.ema_decay else state['params']
         return self.network(params, state['model_state'], self.task.inputs(batch))[0]
-
-    def _learning_rate(self, steps: jax.Array) -> jax.Array:
-        rate = self.task.learning_rate
-        return jnp.asarray(rate(steps) if callable(rate) else rate, float)
 
 
 def _averages(metrics: dict[str, Any], valid: jax.Array | None = None) -> Metrics:

@@ -11,9 +11,10 @@ from flax import nnx
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Batch, Description, Metrics, Spec, State, average, keys_by_row
+from engine.parts.learning_rate import LearningRate
 from research.tasks import adversarial
 from research.tasks.features import Extractor
-from research.tasks.trainable import LearningRate, Trainable
+from research.tasks.trainable import Trainable
 
 TRAINED = ('params', 'model_state', 'opt_state')  # the keys of a Trainable's state
 

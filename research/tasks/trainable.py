@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import nnx
 
 from engine.interfaces import Batch, Metrics, State, average
 from engine.network import LossFunction, Network, gradients
-
-LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> number
+from engine.parts import learning_rate
+from engine.parts.learning_rate import LearningRate
 
 
 @dataclass(frozen=True)
@@ -63,5 +61,4 @@ class Trainable:
 
     def learning_rate_metric(self, steps: jax.Array) -> Metrics:
         """Returns the learning rate after `steps` steps of this optimizer, int32 []."""
-        rate = self.learning_rate(steps) if callable(self.learning_rate) else self.learning_rate
-        return {f'{self.name}_learning_rate': average(jnp.asarray(rate, float)[None])}
+        return {f'{self.name}_learning_rate': average(learning_rate.at_step(self.learning_rate, steps)[None])}

@@ -12,13 +12,13 @@ from sklearn import metrics
 
 from engine.errors import UserError
 from engine.evaluation.drawing import figures
-from engine.evaluation.export_forms import Column, Export, class_names, csv
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_classes
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
+from engine.evaluation.submissions import Column, Export, class_names, csv
 from engine.kinds.classification import calibration, class_scores
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.kinds.classification.definitions import CONDITIONS, DEFINITIONS, HEADLINE, top_k_definition

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from engine.evaluation.drawing import figures
-from engine.evaluation.export_forms import Column, Export, class_names, csv
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
+from engine.evaluation.submissions import Column, Export, class_names, csv
 from engine.kinds.detection import box_pictures, coco
 from engine.kinds.detection.boxes import MAX_BOXES, THRESHOLDS, ClassMatches, match, precision, recall
 from engine.outputs.kind import Arrays

@@ -11,11 +11,11 @@ from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.drawing import figures
-from engine.evaluation.export_forms import Export, csv
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
+from engine.evaluation.submissions import Export, csv
 from engine.outputs.outputs import Outputs
 
 MAX_BITS_PER_BYTE = 1000  # the perplexity, two to this power, is a finite float64

@@ -10,13 +10,13 @@ from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
-from engine.evaluation.export_forms import Export, csv
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
 from engine.evaluation.labels import label_cells
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
+from engine.evaluation.submissions import Export, csv
 from engine.kinds.regression import scatter
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs

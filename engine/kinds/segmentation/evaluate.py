@@ -11,13 +11,13 @@ import pandas as pd
 from scipy import sparse
 
 from engine.evaluation.drawing import figures
-from engine.evaluation.export_forms import Export
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_images
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
+from engine.evaluation.submissions import Export
 from engine.kinds.detection import coco
 from engine.kinds.segmentation import mask_sheet
 from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from engine.config import types
-from engine.parts.supervised import LearningRate
+from engine.parts.learning_rate import LearningRate
 from research.models.mlp import MLP
 
 

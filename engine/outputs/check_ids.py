@@ -1,22 +1,12 @@
-"""Checks of an outputs folder: which paths and ids it may hold."""
+"""Checks the ids of an outputs folder."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import UserError
-from engine.outputs.contents import IDS, MANIFEST
+from engine.outputs.contents import IDS
 from engine.render.escape import CONTROL
-
-
-def check_path(folder: Path, name: str) -> None:
-    """Raises `UserError` unless a name is a path inside the folder that no link leads out of."""
-    parts = name.split('/')
-    if any(part in ('', '.', '..') for part in parts) or re.search(r'[\\:]', name) or CONTROL.search(name):
-        raise UserError(f'{folder / MANIFEST}: {name!r:.100} is not a relative path inside the folder.')
-    if folder.joinpath(*parts).resolve() != folder.resolve().joinpath(*parts):
-        raise UserError(f'{folder}: {name} is a link. Put the file itself there.')
 
 
 def check_ids(folder: Path, ids: Sequence[str]) -> None:
