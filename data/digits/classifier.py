@@ -1,6 +1,6 @@
 """Freezes the network of a run as `classifier.npz`: `python -m data.digits.classifier <run>`.
 
-The run is one of configs/digits_cnn.gin; README.md says with which settings. Its features compare digits.
+README.md states the command of the run. The features of the network compare generated digits with real ones.
 """
 
 import sys
@@ -11,33 +11,37 @@ import jax
 import numpy as np
 
 FILE = Path(__file__).with_name('classifier.npz')
-EPSILON = 1e-5  # of nnx.BatchNorm
+BATCH_NORM_EPSILON = 1e-5  # the default of nnx.BatchNorm
 
 
 def frozen(params: Any, model_state: Any) -> dict[str, np.ndarray]:
-    """Returns a `convnet.ConvNet` as the arrays that `research.tasks.features.Convolutions` reads.
+    """Returns the arrays of a `convnet.ConvNet` that `research.tasks.features.Convolutions` reads.
 
-    The normalisations, fixed by now, become part of the convolutions. The last layer, which the features do
-    without, is there as `kernel` and `bias`.
+    Batch normalisation is folded into the convolutions. The features do not use the last layer.
 
     Args:
-      params: of the network.
-      model_state: its batch statistics.
+      params: parameters of the network.
+      model_state: batch statistics of the network.
+
+    Returns:
+      Of each convolution, `kernel_<n>`, float16 [3, 3, inputs, outputs], and `bias_<n>`, float16 [outputs].
+      `halve`, bool [convolutions]: whether a 2x2 max pooling precedes the convolution. Of the last layer,
+      `kernel`, float16 [features, classes], and `bias`, float16 [classes].
     """
     arrays, halve = {}, []
     for number, stage in params['stages'].items():
         for name in ('first', 'second'):
             norm, statistics = stage[f'{name}_norm'], model_state['stages'][number][f'{name}_norm']
-            scale = norm['scale'] / np.sqrt(statistics['var'] + EPSILON)
+            scale = norm['scale'] / np.sqrt(statistics['var'] + BATCH_NORM_EPSILON)
             arrays[f'kernel_{len(halve)}'] = stage[name]['kernel'] * scale
             arrays[f'bias_{len(halve)}'] = norm['bias'] - statistics['mean'] * scale
             halve.append(number > 0 and name == 'first')
-    half = {name: np.asarray(array, np.float16) for name, array in {**arrays, **params['output']}.items()}
-    return half | {'halve': np.asarray(halve)}
+    float16 = {name: np.asarray(array, np.float16) for name, array in {**arrays, **params['output']}.items()}
+    return float16 | {'halve': np.asarray(halve)}
 
 
 def main(run: Path) -> None:
-    """Writes the network of a run's best checkpoint."""
+    """Writes the network of the best checkpoint of a run."""
     from engine.config.config import Config
     from engine.training.checkpoints import Checkpoints
     from engine.training.trainer import Trainer

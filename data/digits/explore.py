@@ -8,14 +8,14 @@ from PIL import Image
 from data.digits import original
 
 HERE = Path(__file__).parent
-SCALE, GAP = 5, 1  # screen pixels per pixel, pixels between images
+SCALE, GAP = 5, 1  # screen pixels per pixel; pixels around each image
 
 
 def contact_sheet(folder: Path) -> Image.Image:
-    """Returns all images of `folder` in one: a column for each class, 0 to 9, in the order of `labels.csv`.
+    """Returns one picture of all images in `folder`: a column for each class, in the order of `labels.csv`.
 
     Args:
-      folder: with `images/` and `labels.csv`, as many images of each class.
+      folder: holds `images/` and `labels.csv`, with the same number of images in each class.
     """
     labels = original.labels(folder)
     columns = [
@@ -26,6 +26,7 @@ def contact_sheet(folder: Path) -> Image.Image:
 
 
 def _tile(path: Path) -> np.ndarray:
+    """Returns the image in `path` with a white border, uint8 [8 + 2 GAP, 8 + 2 GAP]."""
     return np.pad(original.pixels(path), GAP, constant_values=255)
 
 

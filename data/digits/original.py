@@ -1,7 +1,7 @@
-"""Writes scikit-learn's handwritten digits as the original would come: PNG files and a label file.
+"""Writes scikit-learn's handwritten digits as original files: PNG images and a table of labels.
 
-A pixel of the original counts the inked dots of a 4x4 block: 0 to 16. The file holds 15 times that, 0 to 240,
-so that it can be looked at; `pixel // 15` gives the count back.
+A pixel of scikit-learn's images counts the inked dots of a 4x4 block: 0 to 16. The PNG files hold 15 times
+the count, 0 to 240, so that people can see the digit. `pixel // 15` restores the count.
 """
 
 import csv
@@ -15,7 +15,7 @@ BRIGHTNESS = 15  # gray levels per inked dot
 
 def write(folder: Path) -> None:
     """Writes `images/0000.png` to `images/1796.png` (8x8, 8-bit gray) and `labels.csv` into `folder`."""
-    # Training on records that are there already needs no scikit-learn, which takes a second to import.
+    # Imported here because scikit-learn takes a second to import, and only the first build needs it.
     from sklearn.datasets import load_digits
 
     counts, labels = load_digits(return_X_y=True)
@@ -23,7 +23,7 @@ def write(folder: Path) -> None:
     names = [f'{index:04d}.png' for index in range(len(pixels))]
     (folder / 'images').mkdir(parents=True)
     for name, image in zip(names, pixels, strict=True):
-        # Stored, not compressed: the same bytes with every version of zlib, and smaller for 64 pixels.
+        # Without compression, every version of zlib writes the same bytes. For 64 pixels they are also fewer.
         Image.fromarray(image).save(folder / 'images' / name, compress_level=0)
     with (folder / 'labels.csv').open('w', newline='') as file:
         csv.writer(file, lineterminator='\n').writerows([('file', 'label'), *zip(names, labels, strict=True)])
@@ -36,6 +36,6 @@ def labels(folder: Path) -> dict[str, str]:
 
 
 def pixels(path: Path) -> np.ndarray:
-    """Returns the image in `path`, uint8 [8, 8]."""
+    """Returns the image in a PNG file, uint8 [8, 8]."""
     with Image.open(path) as image:
         return np.asarray(image)

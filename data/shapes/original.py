@@ -1,9 +1,9 @@
-"""Renders the scenes as an original would come: images, masks, a table of objects, a list for each split.
+"""Renders the scenes as original files: images, masks, a table of objects, a list for each split.
 
     python -m data.shapes.original FOLDER --train=10000 --side=256 --format=jpeg --seed=7
 
-A scene is a function of seed, number and size alone. Lengths are given in image sides, so that a scene of any
-size shows shapes of the same proportions.
+A scene depends only on seed, number and size. Lengths are fractions of the side of the image, so the same
+scene in another size shows the same objects.
 """
 
 import argparse
@@ -17,28 +17,29 @@ from PIL import Image, ImageDraw
 
 CLASSES = ('background', 'circle', 'square', 'triangle', 'star')
 SPLITS = {'train': 1500, 'val': 150, 'test': 150}  # scenes, numbered in this order
-SIDE, SEED = 64, 2026  # pixels; of all scenes
-MOST = 5  # objects in a scene; at least 2
-RADIUS = (0.13, 0.25)  # image sides
-INNER = 0.45  # radius of a star's inner corners, of that of its tips
-TILT = 0.3  # radians that an object is turned by at most, from upright
-NOISE = 6  # gray levels
-FINE = 4  # an object is drawn so many times larger, and a pixel that it covers in part is blended
-QUALITY = 90  # of JPEG
-ENDINGS = {'png': '.png', 'jpeg': '.jpg'}
-TABLE = ('name', 'object', 'class', 'x0', 'y0', 'x1', 'y1')
+SIDE = 64  # height and width of a scene in pixels
+SEED = 2026
+MIN_OBJECTS, MAX_OBJECTS = 2, 5  # objects rendered in a scene
+RADIUS_RANGE = (0.13, 0.25)  # fractions of the side
+INNER_RADIUS = 0.45  # radius of the inner corners of a star, as a fraction of its outer radius
+MAX_TILT = 0.3  # radians
+NOISE_STD = 6  # gray levels
+SUPERSAMPLING = 4  # objects are rendered this many times larger, then reduced: their edges are blended
+JPEG_QUALITY = 90
+SUFFIXES = {'png': '.png', 'jpeg': '.jpg'}
+OBJECT_COLUMNS = ('name', 'object', 'class', 'x0', 'y0', 'x1', 'y1')
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene. Its objects are those of which something is seen, numbered from 1 in the order of drawing.
+    """A scene with its n visible objects. They are numbered from 1 in the order of drawing.
 
     Attributes:
-      image: uint8 [side, side, 3].
+      image: red, green, blue, uint8 [side, side, 3].
       mask: class of each pixel, uint8 [side, side].
-      instances: object of each pixel, 0 for none, uint8 [side, side].
-      classes: of each object, int32 [n].
-      boxes: around what is seen of each object, f32 [n, 4]: x0, y0, x1, y1 in pixels, the ends excluded.
+      instances: object of each pixel, uint8 [side, side]; 0 for none.
+      classes: class of each object, int32 [n].
+      boxes: around the visible part of each object, f32 [n, 4]: x0, y0, x1, y1 in pixels, excluding the ends.
     """
 
     image: np.ndarray
@@ -49,50 +50,58 @@ class Scene:
 
 
 def scene(number: int, side: int = SIDE, seed: int = SEED) -> Scene:
-    """Returns a scene, side x side pixels."""
+    """Returns scene `number` with `side` x `side` pixels."""
     random = np.random.default_rng((seed, number))
     image, instances = _texture(random, side), np.zeros((side, side), np.uint8)
-    kinds = random.integers(1, len(CLASSES), random.integers(2, MOST, endpoint=True))
+    kinds = random.integers(1, len(CLASSES), random.integers(MIN_OBJECTS, MAX_OBJECTS, endpoint=True))
     for index, kind in enumerate(kinds, 1):
-        cover = _cover(_corners(int(kind), random), side)
-        image += cover[..., np.newaxis] * (_texture(random, side) - image)
-        instances[cover >= 0.5] = index
-    image += random.normal(scale=NOISE, size=image.shape)
-    seen, renumbered = np.unique(np.append(instances, 0), return_inverse=True)
+        coverage = _coverage(_corners(int(kind), random), side)
+        image += coverage[..., np.newaxis] * (_texture(random, side) - image)
+        instances[coverage >= 0.5] = index
+    image += random.normal(scale=NOISE_STD, size=image.shape)
+    visible, renumbered = np.unique(np.append(instances, 0), return_inverse=True)
     instances = renumbered[:-1].reshape(side, side).astype(np.uint8)
-    classes = kinds[seen[1:].astype(int) - 1].astype(np.int32)
+    classes = kinds[visible[1:].astype(int) - 1].astype(np.int32)
     mask = np.append(0, classes)[instances].astype(np.uint8)
-    boxes = [_box(instances == index) for index in range(1, len(seen))]
+    boxes = [_box(instances == index) for index in range(1, len(visible))]
     pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     return Scene(pixels, mask, instances, classes, np.array(boxes, np.float32).reshape(-1, 4))
 
 
-def _box(where: np.ndarray) -> tuple[int, int, int, int]:
-    """Returns x0, y0, x1, y1 around the pixels of bool [side, side]."""
-    rows, columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
+def _box(pixels: np.ndarray) -> tuple[int, int, int, int]:
+    """Returns x0, y0, x1, y1 around the pixels of an object, bool [side, side]."""
+    rows, columns = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
 def _corners(kind: int, random: np.random.Generator) -> np.ndarray:
-    """Returns the corners of an object somewhere, a little tilted, f64 [n, 2], in image sides."""
+    """Returns the corners of an object of a class, f64 [corners, 2]: x, y as fractions of the side.
+
+    Position, radius and tilt are random.
+    """
     count = {'circle': 60, 'square': 4, 'triangle': 3, 'star': 10}[CLASSES[kind]]
-    first = np.pi / 4 if CLASSES[kind] == 'square' else -np.pi / 2  # upright: y grows downwards
-    angles = np.arange(count) * (2 * np.pi / count) + first + random.uniform(-TILT, TILT)
-    radii = np.full(count, random.uniform(*RADIUS))
+    first = np.pi / 4 if CLASSES[kind] == 'square' else -np.pi / 2  # upright, because y grows downwards
+    angles = np.arange(count) * (2 * np.pi / count) + first + random.uniform(-MAX_TILT, MAX_TILT)
+    radii = np.full(count, random.uniform(*RADIUS_RANGE))
     if CLASSES[kind] == 'star':
-        radii[1::2] *= INNER
+        radii[1::2] *= INNER_RADIUS
     return random.uniform(0.1, 0.9, 2) + radii[:, np.newaxis] * np.stack([np.cos(angles), np.sin(angles)], 1)
 
 
-def _cover(corners: np.ndarray, side: int) -> np.ndarray:
-    """Returns the share of each pixel that an object covers, f64 [side, side]."""
-    canvas = Image.new('L', (side * FINE, side * FINE))
-    ImageDraw.Draw(canvas).polygon([tuple(corner) for corner in corners * (side * FINE)], fill=255)
-    return np.asarray(canvas.reduce(FINE)) / 255
+def _coverage(corners: np.ndarray, side: int) -> np.ndarray:
+    """Returns the fraction of each pixel that an object covers, f64 [side, side].
+
+    Args:
+      corners: f64 [corners, 2].
+      side: height and width of the scene in pixels.
+    """
+    canvas = Image.new('L', (side * SUPERSAMPLING, side * SUPERSAMPLING))
+    ImageDraw.Draw(canvas).polygon([tuple(corner) for corner in corners * (side * SUPERSAMPLING)], fill=255)
+    return np.asarray(canvas.reduce(SUPERSAMPLING)) / 255
 
 
 def _texture(random: np.random.Generator, side: int) -> np.ndarray:
-    """Returns a colour with stripes of another, f64 [side, side, 3], in gray levels."""
+    """Returns a random colour with stripes of another colour, f64 [side, side, 3], in gray levels."""
     colour, stripes = random.uniform(30, 225, 3), random.uniform(-20, 20, 3)
     waves, angle, phase = random.uniform(2, 10), *random.uniform(0, 2 * np.pi, 2)
     y, x = np.mgrid[:side, :side] / side
@@ -110,37 +119,39 @@ def write(
     """Writes `images/`, `masks/`, `instances/`, `objects.csv` and `<split>.txt` into `folder`.
 
     Args:
-      folder: where to.
+      folder: must not hold these folders yet.
       splits: number of scenes of each split.
       side: height and width of a scene in pixels.
-      encoding: of the images, `png` or `jpeg`; masks are PNG.
-      seed: of all scenes.
+      encoding: format of the images, `png` or `jpeg`; masks are PNG.
+      seed: seed of all scenes.
     """
     for kind in ('images', 'masks', 'instances'):
         (folder / kind).mkdir(parents=True)
     with (folder / 'objects.csv').open('w', newline='', encoding='utf-8') as file:
         table = csv.writer(file, lineterminator='\n')
-        table.writerow(TABLE)
+        table.writerow(OBJECT_COLUMNS)
         numbers = iter(range(sum(splits.values())))
         for split, count in splits.items():
-            listed = [f'{next(numbers):04d}' for _ in range(count)]
-            (folder / f'{split}.txt').write_text(''.join(f'{name}\n' for name in listed), encoding='utf-8')
-            for name in listed:
-                drawn = scene(int(name), side, seed)
-                _save(drawn, folder, name, encoding)
-                table.writerows(_rows(name, drawn))
+            scene_names = [f'{next(numbers):04d}' for _ in range(count)]
+            text = ''.join(f'{name}\n' for name in scene_names)
+            (folder / f'{split}.txt').write_text(text, encoding='utf-8')
+            for name in scene_names:
+                rendered = scene(int(name), side, seed)
+                _save(rendered, folder, name, encoding)
+                table.writerows(_rows(name, rendered))
 
 
-def _save(drawn: Scene, folder: Path, name: str, encoding: str) -> None:
-    path = folder / 'images' / f'{name}{ENDINGS[encoding]}'
-    Image.fromarray(drawn.image).save(path, quality=QUALITY)  # PNG knows no quality
-    Image.fromarray(drawn.mask).save(folder / 'masks' / f'{name}.png')
-    Image.fromarray(drawn.instances).save(folder / 'instances' / f'{name}.png')
+def _save(rendered: Scene, folder: Path, name: str, encoding: str) -> None:
+    path = folder / 'images' / f'{name}{SUFFIXES[encoding]}'
+    Image.fromarray(rendered.image).save(path, quality=JPEG_QUALITY)  # PNG ignores it
+    Image.fromarray(rendered.mask).save(folder / 'masks' / f'{name}.png')
+    Image.fromarray(rendered.instances).save(folder / 'instances' / f'{name}.png')
 
 
-def _rows(name: str, drawn: Scene) -> Iterator[list[str | int]]:
-    for index, (kind, box) in enumerate(zip(drawn.classes, drawn.boxes, strict=True), 1):
-        yield [name, index, CLASSES[kind], *(int(each) for each in box)]
+def _rows(name: str, rendered: Scene) -> Iterator[list[str | int]]:
+    """Yields the `OBJECT_COLUMNS` of each object."""
+    for index, (kind, box) in enumerate(zip(rendered.classes, rendered.boxes, strict=True), 1):
+        yield [name, index, CLASSES[kind], *map(int, box)]
 
 
 def names(folder: Path) -> dict[str, list[str]]:
@@ -149,18 +160,18 @@ def names(folder: Path) -> dict[str, list[str]]:
 
 
 def objects(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns classes, int32 [n], and boxes, f32 [n, 4], of the objects of each scene."""
+    """Returns `{scene: (classes, boxes)}`: int32 [n] and f32 [n, 4] of its n objects."""
     rows: dict[str, list[Sequence[float]]] = {}
     with (folder / 'objects.csv').open(newline='', encoding='utf-8') as file:
         for row in csv.DictReader(file):
-            box = [float(row[side]) for side in TABLE[3:]]
+            box = [float(row[side]) for side in OBJECT_COLUMNS[3:]]
             rows.setdefault(row['name'], []).append([CLASSES.index(row['class']), *box])
-    arrays = {name: np.array(each, np.float32) for name, each in rows.items()}
-    return {name: (each[:, 0].astype(np.int32), each[:, 1:]) for name, each in arrays.items()}
+    tables = {name: np.array(table, np.float32) for name, table in rows.items()}
+    return {name: (table[:, 0].astype(np.int32), table[:, 1:]) for name, table in tables.items()}
 
 
 def image_path(folder: Path, name: str) -> Path:
-    """Returns the image of a scene, PNG or JPEG."""
+    """Returns the file of a scene's image, PNG or JPEG."""
     png = folder / 'images' / f'{name}.png'
     return png if png.exists() else png.with_suffix('.jpg')
 
@@ -172,19 +183,19 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def main() -> None:
-    """Writes as many scenes as asked for, of any size."""
+    """Writes the scenes that the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('folder', type=Path, help='a new folder')
     for split, count in SPLITS.items():
-        parser.add_argument(f'--{split}', type=int, default=count, metavar='N', help='scenes')
-    parser.add_argument('--side', type=int, default=SIDE, help='pixels')
-    parser.add_argument('--format', choices=ENDINGS, default='png')
+        parser.add_argument(f'--{split}', type=int, default=count, metavar='N', help='number of scenes')
+    parser.add_argument('--side', type=int, default=SIDE, help='height and width in pixels')
+    parser.add_argument('--format', choices=SUFFIXES, default='png')
     parser.add_argument('--seed', type=int, default=SEED)
-    given = parser.parse_args()
-    counts = {split: getattr(given, split) for split in SPLITS}
-    write(given.folder, counts, given.side, given.format, given.seed)
+    arguments = parser.parse_args()
+    counts = {split: getattr(arguments, split) for split in SPLITS}
+    write(arguments.folder, counts, arguments.side, arguments.format, arguments.seed)
 
 
 if __name__ == '__main__':

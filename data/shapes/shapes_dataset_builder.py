@@ -19,8 +19,8 @@ class Config(tfds.core.BuilderConfig):
 
     Attributes:
       side: height and width of a scene in pixels.
-      encoding: of the images.
-      splits: number of scenes of each split; of `toy`, those that are kept beside this file.
+      encoding: format of the images, `png` or `jpeg`.
+      splits: number of scenes of each split.
     """
 
     side: int = original.SIDE
@@ -29,7 +29,7 @@ class Config(tfds.core.BuilderConfig):
 
 
 class Builder(FolderBuilder):
-    """Builds `full` and `large` from scenes rendered here, `toy` from the few kept beside this file."""
+    """Builds `full` and `large` from scenes rendered here, `toy` from the files in toy/."""
 
     VERSION = tfds.core.Version('1.0.0')
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
@@ -46,16 +46,16 @@ class Builder(FolderBuilder):
         ),
     ]
     SUPERVISED_KEYS = ('image', 'mask')
-    ORIGIN = 'the installed Pillow or NumPy renders otherwise than those in requirements.txt'
+    ORIGIN = 'the installed Pillow or NumPy renders differently from the versions in requirements.txt'
 
     @property
     def config(self) -> Config:
-        """The config that is built."""
+        """The config of this builder."""
         assert isinstance(self.builder_config, Config)
         return self.builder_config
 
     def fields(self) -> dict[str, tfds.features.FeatureConnector]:
-        """Returns image, mask, instances, and boxes and classes of the objects."""
+        """Returns the features: image, mask, instances, and boxes and classes of the objects."""
         side, encoding = self.config.side, self.config.encoding
         boxes = (
             'Around what is seen of each object: x0, y0, x1, y1 in pixels, the ends excluded; 0 where none.'
@@ -68,9 +68,9 @@ class Builder(FolderBuilder):
             'instances': tfds.features.Image(
                 shape=(side, side, 1), encoding_format='png', doc='Object of each pixel; 0 for none.'
             ),
-            'boxes': tfds.features.Tensor(shape=(original.MOST, 4), dtype=np.float32, doc=boxes),
+            'boxes': tfds.features.Tensor(shape=(original.MAX_OBJECTS, 4), dtype=np.float32, doc=boxes),
             'classes': tfds.features.Tensor(
-                shape=(original.MOST,), dtype=np.int32, doc='Of each object; -1 where there is none.'
+                shape=(original.MAX_OBJECTS,), dtype=np.int32, doc='Of each object; -1 where there is none.'
             ),
         }
 
@@ -79,7 +79,7 @@ class Builder(FolderBuilder):
         original.write(folder, self.config.splits, self.config.side, self.config.encoding)
 
     def read_originals(self, folder: Path) -> dict[str, list[Original]]:
-        """Returns id, image and mask of each example by split, in the order of the original's lists."""
+        """Returns id, image file and mask file of each scene by split, in the order of `<split>.txt`."""
         return {
             split: [
                 (name, original.image_path(folder, name), folder / 'masks' / f'{name}.png') for name in names
@@ -89,13 +89,13 @@ class Builder(FolderBuilder):
 
     @cached_property
     def objects(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Classes and boxes of the objects of each scene."""
+        """`{scene: (classes, boxes)}`: int32 [n] and f32 [n, 4] of its n objects."""
         return original.objects(self.originals())
 
     def example(self, identity: str, path: Path, label: Any) -> dict[str, Any]:
-        """Returns the fields of one scene, its objects padded to as many as any scene may have."""
+        """Returns the fields of one scene. Boxes and classes are padded to `MAX_OBJECTS`."""
         classes, boxes = self.objects[identity]
-        missing = original.MOST - len(classes)
+        missing = original.MAX_OBJECTS - len(classes)
         return {
             'image': path,
             'mask': label,

@@ -24,7 +24,7 @@ class Config(tfds.core.BuilderConfig):
 
 
 class Builder(FolderBuilder):
-    """Builds `full` from the library of the Python that runs, `toy` from a few files kept beside this one."""
+    """Builds `full` from the library of the running Python, `toy` from the files in toy/."""
 
     VERSION = tfds.core.Version('1.0.0')
     BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
@@ -41,12 +41,12 @@ class Builder(FolderBuilder):
 
     @property
     def config(self) -> Config:
-        """The config that is built."""
+        """The config of this builder."""
         assert isinstance(self.builder_config, Config)
         return self.builder_config
 
     def fields(self) -> dict[str, tfds.features.FeatureConnector]:
-        """Returns the bytes of a window, zeros after their end, and how many there are."""
+        """Returns the features: the bytes of a window, uint8 [256], padded with zeros, and their number."""
         return {
             'text': tfds.features.Tensor(shape=(original.LENGTH,), dtype=np.uint8),
             'length': tfds.features.Tensor(shape=(), dtype=np.int32),
@@ -57,19 +57,19 @@ class Builder(FolderBuilder):
         original.write(folder)
 
     def read_originals(self, folder: Path) -> dict[str, list[Original]]:
-        """Returns id, file and place in it of each window by split, ordered by id."""
-        return {**original.chosen(folder, self.config.splits)}
+        """Returns id, file and index in the file of each window by split, sorted by id."""
+        return {**original.select_windows(folder, self.config.splits)}
 
     def unstated(self, folder: Path) -> str:
-        """Returns that each version of Python has its own library."""
+        """Returns the reason that only `toy` has checksums: the library depends on the version of Python."""
         if self.config_name == TOY:
             return ''
         return (
-            f'the originals come with Python {original.version(folder)}, and each version has its own; '
-            'the fingerprint tells them apart'
+            f'the originals come with Python {original.version(folder)}, and every version has others; '
+            'the fingerprint identifies them'
         )
 
     def example(self, identity: str, path: Path, label: Any) -> dict[str, Any]:
-        """Returns the bytes of a window and how many there are."""
+        """Returns the bytes of a window, padded with zeros, and their number."""
         text = np.frombuffer(original.read(path, label), np.uint8)
         return {'text': np.pad(text, (0, original.LENGTH - len(text))), 'length': np.int32(len(text))}

@@ -1,4 +1,4 @@
-"""The frozen classifier of the digits: the network that it was, and how good it is."""
+"""The frozen classifier of the digits: its outputs equal those of the network, and its accuracy is as stated."""
 
 from typing import Any
 
@@ -20,28 +20,28 @@ def images() -> Any:
     return np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
 
 
-def test_a_frozen_network_is_the_network(images: Any, tmp_path: Any) -> None:
+def test_the_frozen_network_has_the_outputs_of_the_network(images: Any, tmp_path: Any) -> None:
     """To the precision of float16."""
     network = Network(lambda rngs: ConvNet((8, 8, 1), 10, width=4, rngs=rngs))
     params, model_state = network.init(jax.random.key(0))
     random = np.random.default_rng(1)
     params, model_state = (
-        jax.tree.map(lambda leaf: leaf + random.uniform(0, 0.5, leaf.shape).astype(np.float32), each)
-        for each in (params, model_state)
+        jax.tree.map(lambda leaf: leaf + random.uniform(0, 0.5, leaf.shape).astype(np.float32), tree)
+        for tree in (params, model_state)
     )
     expected, _ = network(params, model_state, images.astype(np.float32) / 127.5 - 1)
     arrays: Any = classifier.frozen(*jax.device_get((params, model_state)))
-    np.savez(tmp_path / 'it.npz', **arrays)
-    features = np.asarray(Convolutions(str(tmp_path / 'it.npz'))(images))
+    np.savez(tmp_path / 'classifier.npz', **arrays)
+    features = np.asarray(Convolutions(str(tmp_path / 'classifier.npz'))(images))
     logits = features @ arrays['kernel'] + arrays['bias']
     assert np.abs(logits - expected).max() < 2e-3 * np.abs(np.asarray(expected)).max()
 
 
-def test_the_normalisation_that_is_frozen_is_that_of_flax() -> None:
-    assert nnx.BatchNorm(1, rngs=nnx.Rngs(0)).epsilon == classifier.EPSILON
+def test_epsilon_is_the_default_of_flax() -> None:
+    assert nnx.BatchNorm(1, rngs=nnx.Rngs(0)).epsilon == classifier.BATCH_NORM_EPSILON
 
 
-def test_it_tells_the_digits_as_well_as_the_readme_says() -> None:
+def test_accuracy_is_as_the_readme_states() -> None:
     examples = load('digits').split('test').arrays
     features = np.asarray(Convolutions('data/digits/classifier.npz')(jnp.asarray(examples['image'])))
     last = np.load(classifier.FILE)

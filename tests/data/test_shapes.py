@@ -41,8 +41,8 @@ def test_counts_shapes_and_names(full: Dataset):
         'image': ((SIDE, SIDE, 3), np.uint8),
         'mask': ((SIDE, SIDE), np.uint8),
         'instances': ((SIDE, SIDE, 1), np.uint8),
-        'boxes': ((original.MOST, 4), np.float32),
-        'classes': ((original.MOST,), np.int32),
+        'boxes': ((original.MAX_OBJECTS, 4), np.float32),
+        'classes': ((original.MAX_OBJECTS,), np.int32),
     }
     assert full.spec.class_names == original.CLASSES
     for split, count in COUNTS.items():
@@ -74,7 +74,7 @@ def test_a_scene_is_a_function_of_its_number(full: Dataset, number: int):
     np.testing.assert_array_equal(found['image'], scene.image)
     np.testing.assert_array_equal(found['mask'], scene.mask)
     np.testing.assert_array_equal(found['instances'][..., 0], scene.instances)
-    np.testing.assert_array_equal(found['classes'], [*scene.classes, *[-1] * (original.MOST - there)])
+    np.testing.assert_array_equal(found['classes'], [*scene.classes, *[-1] * (original.MAX_OBJECTS - there)])
     np.testing.assert_array_equal(found['boxes'][:there], scene.boxes)
     assert not found['boxes'][there:].any()
 
@@ -82,7 +82,7 @@ def test_a_scene_is_a_function_of_its_number(full: Dataset, number: int):
 def test_objects_masks_and_boxes_agree():
     """The slow way: pixel by pixel."""
     scenes = [original.scene(number) for number in range(40)]
-    assert any(scene.instances.max() == original.MOST for scene in scenes)
+    assert any(scene.instances.max() == original.MAX_OBJECTS for scene in scenes)
     for scene in scenes:
         assert np.unique(scene.instances).tolist() == list(range(len(scene.classes) + 1))
         for index, (kind, box) in enumerate(zip(scene.classes, scene.boxes, strict=True), 1):
@@ -97,7 +97,7 @@ def test_an_object_that_is_hidden_is_none():
     for number in range(400):
         drawn = np.random.default_rng((original.SEED, number))
         original._texture(drawn, 8)
-        count = drawn.integers(2, original.MOST, endpoint=True)
+        count = drawn.integers(2, original.MAX_OBJECTS, endpoint=True)
         if len(original.scene(number).classes) < count:
             return
     pytest.fail('none of 400 scenes hides an object')
@@ -138,7 +138,7 @@ def test_lists_name_the_mask_of_each_image(workspace: Path, toy: Dataset):
 def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As from a NumPy that draws otherwise."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    monkeypatch.setattr(original, 'NOISE', 5)
+    monkeypatch.setattr(original, 'NOISE_STD', 5)
     with pytest.raises(UserError, match=r'raw/images differs from checksums.tsv.*Pillow'):
         load('shapes')
     assert not list(tmp_path.rglob('*.npy'))

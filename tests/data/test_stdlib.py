@@ -120,7 +120,7 @@ def test_of_equal_windows_the_first_stays(tmp_path: Path):
 def test_a_library_that_is_not_whole_is_named(tmp_path: Path):
     folder = library(tmp_path, json=b'x' * 256)
     with pytest.raises(UserError, match=r'has 1 windows for train, and 2 are needed.* Python 3\.99\.1'):
-        original.chosen(folder, {'train': 2, 'val': 0, 'test': 0})
+        original.select_windows(folder, {'train': 2, 'val': 0, 'test': 0})
 
 
 def test_damage_is_found_though_no_checksums_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -158,7 +158,7 @@ def test_checksums_that_are_registered_state_toy_alone(
 
 
 def test_plain_models_against_a_loop():
-    train, test, trust = [b'abab', b'b'], [b'ab', b'c'], explore.TRUST
+    train, test, trust = [b'abab', b'b'], [b'ab', b'c'], explore.PRIOR_COUNT
     a, b, c = ((count + trust / 256) / (5 + trust) for count in (2, 3, 0))
     b_after_a = (2 + trust * b) / (2 + trust)
     for order, expected in {0: [a, b, c], 1: [a, b_after_a, c]}.items():
