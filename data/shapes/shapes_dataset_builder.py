@@ -58,7 +58,8 @@ class Builder(FolderBuilder):
         """Returns the features: image, mask, instances, and boxes and classes of the objects."""
         side, encoding = self.config.side, self.config.encoding
         boxes = (
-            'Around what is seen of each object: x0, y0, x1, y1 in pixels, the ends excluded; 0 where none.'
+            'Around the visible part of each object: x0, y0, x1, y1 in pixels, excluding the ends; '
+            '0 where there is none.'
         )
         return {
             'image': tfds.features.Image(shape=(side, side, 3), encoding_format=encoding),
@@ -66,11 +67,15 @@ class Builder(FolderBuilder):
                 labels=list(original.CLASSES), shape=(side, side, 1), encoding_format='png'
             ),
             'instances': tfds.features.Image(
-                shape=(side, side, 1), encoding_format='png', doc='Object of each pixel; 0 for none.'
+                shape=(side, side, 1),
+                encoding_format='png',
+                doc='Object of each pixel; 0 where there is none.',
             ),
             'boxes': tfds.features.Tensor(shape=(original.MAX_OBJECTS, 4), dtype=np.float32, doc=boxes),
             'classes': tfds.features.Tensor(
-                shape=(original.MAX_OBJECTS,), dtype=np.int32, doc='Of each object; -1 where there is none.'
+                shape=(original.MAX_OBJECTS,),
+                dtype=np.int32,
+                doc='Class of each object; -1 where there is none.',
             ),
         }
 
