@@ -158,8 +158,8 @@ def test_stated_exceptions_name_checks_and_reasons(path: Path) -> None:
 
 
 @cache
-def subject(path: Path) -> ExperimentUnderTest:
-    """Returns an experiment on toy data, to be checked."""
+def experiment_under_test(path: Path) -> ExperimentUnderTest:
+    """Returns the experiment of a config, on toy data."""
     return ExperimentUnderTest(toy_config(path).build(Trainer))
 
 
@@ -168,7 +168,7 @@ def subject(path: Path) -> ExperimentUnderTest:
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
 def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
     stated = exceptions.stated(path, catalogue.ALL)
-    ((_, finding),) = catalogue.run(subject(path), stated, [check])
+    ((_, finding),) = catalogue.run(experiment_under_test(path), stated, [check])
     assert finding.verdict != FAIL, f'{finding.result}\n{finding.advice}'
 
 

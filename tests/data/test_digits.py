@@ -1,4 +1,4 @@
-"""The digits as they are built, against scikit-learn's own arrays."""
+"""The built digits equal scikit-learn's arrays."""
 
 import csv
 import hashlib
@@ -18,7 +18,7 @@ from engine.errors import UserError
 
 FOLDER = Path(original.__file__).parent
 COUNTS = {'train': 1248, 'val': 185, 'test': 364}
-# sha256 of the ids of each split. Whoever has to change these has changed the dataset: raise its version.
+# sha256 of the ids of each split. If these change, the dataset has changed: raise its version.
 IDS = {
     'train': '56ee83cd79821eccc45955080481e8bb1f8736077af5d3983a02f4240d34e79b',
     'val': 'a9c380041a61ba16586eaef46372d0fb25984bac53b4a70be00e7d3b732cf813',
@@ -50,7 +50,7 @@ def digest(ids: list[str]) -> str:
 
 def test_counts_shapes_and_names(full: Dataset):
     assert full.splits == COUNTS
-    assert {name: (each.shape, each.dtype) for name, each in full.spec.example.items()} == {
+    assert {name: (field.shape, field.dtype) for name, field in full.spec.example.items()} == {
         'image': ((8, 8, 1), np.uint8),
         'label': ((), np.int32),
     }
@@ -64,18 +64,18 @@ def test_counts_shapes_and_names(full: Dataset):
         assert examples.arrays['label'].dtype == np.int32
 
 
-def test_every_example_is_scikit_learns_and_appears_once(full: Dataset):
+def test_every_example_of_scikit_learn_appears_once(full: Dataset):
     counts, labels = load_digits(return_X_y=True)
-    seen = []
+    all_indices = []
     for split in full.splits:
         examples = full.split(split)
-        places = [int(each) for each in examples.ids]
+        indices = [int(identity) for identity in examples.ids]
         images = examples.arrays['image']
         assert not (images % original.BRIGHTNESS).any()
-        np.testing.assert_array_equal(images.reshape(-1, 64) // original.BRIGHTNESS, counts[places])
-        np.testing.assert_array_equal(examples.arrays['label'], labels[places])
-        seen += places
-    assert sorted(seen) == list(range(len(labels)))
+        np.testing.assert_array_equal(images.reshape(-1, 64) // original.BRIGHTNESS, counts[indices])
+        np.testing.assert_array_equal(examples.arrays['label'], labels[indices])
+        all_indices += indices
+    assert sorted(all_indices) == list(range(len(labels)))
 
 
 def test_no_image_is_in_two_splits(full: Dataset):
@@ -100,18 +100,18 @@ def test_splits_do_not_depend_on_the_order_of_the_files():
     assert splits(dict(reversed(labels.items()))) == splits(labels)
 
 
-def test_toy_is_a_part_of_full(full: Dataset, toy: Dataset):
+def test_toy_is_a_subset_of_full(full: Dataset, toy: Dataset):
     assert toy.splits == {'train': 30, 'val': 10, 'test': 20}
     for split in toy.splits:
         few, all_ = toy.split(split), full.split(split)
-        places = [all_.ids.index(each) for each in few.ids]
-        np.testing.assert_array_equal(few.arrays['image'], all_.arrays['image'][places])
-        np.testing.assert_array_equal(few.arrays['label'], all_.arrays['label'][places])
+        indices = [all_.ids.index(identity) for identity in few.ids]
+        np.testing.assert_array_equal(few.arrays['image'], all_.arrays['image'][indices])
+        np.testing.assert_array_equal(few.arrays['label'], all_.arrays['label'][indices])
         assert set(few.arrays['label'].tolist()) == set(range(10))
 
 
 @pytest.mark.parametrize('name', ['digits', 'digits/toy'])
-def test_records_are_the_originals(workspace: Path, name: str):
+def test_records_equal_the_originals(workspace: Path, name: str):
     builder = prepare(name)
     for split, raw in builder.raw_examples().items():
         records = builder.as_data_source(split)
@@ -122,7 +122,7 @@ def test_records_are_the_originals(workspace: Path, name: str):
             np.testing.assert_array_equal(record['image'][..., 0], original.pixels(path))
 
 
-def test_toy_is_committed_as_the_originals_are_laid_out(workspace: Path, full: Dataset):
+def test_toy_files_equal_the_files_in_raw(workspace: Path, full: Dataset):
     raw = workspace / 'data' / 'digits' / 'raw'
     labels = original.labels(FOLDER / 'toy')
     assert sorted(path.name for path in (FOLDER / 'toy' / 'images').iterdir()) == sorted(labels)
@@ -131,8 +131,8 @@ def test_toy_is_committed_as_the_originals_are_laid_out(workspace: Path, full: D
         assert (FOLDER / 'toy' / 'images' / name).read_bytes() == (raw / 'images' / name).read_bytes()
 
 
-def test_other_digits_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As from a scikit-learn whose labels, or images, were others."""
+def test_build_fails_if_scikit_learn_has_other_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another version of scikit-learn may have other labels or images."""
     counts, labels = load_digits(return_X_y=True)
     for name, change in {'labels.csv': (counts, 9 - labels), 'images': (16 - counts, labels)}.items():
         monkeypatch.setenv('WORKSPACE', str(tmp_path / name))
@@ -142,7 +142,7 @@ def test_other_digits_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         assert not list(tmp_path.rglob('*.npy'))
 
 
-def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_build_fails_if_an_original_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     folder = tmp_path / 'data' / 'digits' / 'toy'
     (folder / 'images').mkdir(parents=True)
@@ -162,7 +162,7 @@ def test_readme_shows_the_toy_images():
     np.testing.assert_array_equal(pixels, original.pixels(FOLDER / 'contact_sheet.png'))
 
 
-def test_metadata_reach_tfds(full: Dataset):
+def test_tfds_has_description_and_citation(full: Dataset):
     info = prepare('digits').info
     assert 'handwritten digits' in info.description
     assert 'Alpaydin' in info.citation
@@ -179,7 +179,7 @@ def test_checksums_state_each_config():
 
 
 @pytest.mark.parametrize('name', ['digits', 'digits/toy'])
-def test_nothing_is_wrong(workspace: Path, name: str):
+def test_all_checks_pass(workspace: Path, name: str):
     findings = check.run(check.DatasetUnderTest(name))
     assert [
         f'{finding.check}: {finding.message}' for finding in findings if finding.verdict == check.WRONG

@@ -1,4 +1,4 @@
-"""The frozen classifier of the digits: its outputs equal those of the network, and its accuracy is as stated."""
+"""The frozen classifier of the digits: its outputs equal those of the network, its accuracy is as stated."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The shapes as they are built, against the scenes that were rendered."""
+"""The built shapes equal the rendered scenes."""
 
 import csv
 from pathlib import Path
@@ -37,7 +37,7 @@ def toy(workspace: Path) -> Dataset:
 
 def test_counts_shapes_and_names(full: Dataset):
     assert full.splits == COUNTS
-    assert {name: (each.shape, each.dtype) for name, each in full.spec.example.items()} == {
+    assert {name: (field.shape, field.dtype) for name, field in full.spec.example.items()} == {
         'image': ((SIDE, SIDE, 3), np.uint8),
         'mask': ((SIDE, SIDE), np.uint8),
         'instances': ((SIDE, SIDE, 1), np.uint8),
@@ -49,38 +49,40 @@ def test_counts_shapes_and_names(full: Dataset):
         assert full.split(split).arrays['mask'].shape == (count, SIDE, SIDE)
 
 
-def test_splits_go_by_number(full: Dataset):
-    listed = [each for split in COUNTS for each in full.split(split).ids]
+def test_scenes_are_numbered_in_the_order_of_the_splits(full: Dataset):
+    listed = [identity for split in COUNTS for identity in full.split(split).ids]
     assert listed == [f'{number:04d}' for number in range(1800)]
 
 
-def test_every_class_is_in_every_split_and_no_other(full: Dataset):
+def test_every_split_has_exactly_the_stated_classes(full: Dataset):
     for split in COUNTS:
         masks = full.split(split).arrays['mask']
         assert np.unique(masks).tolist() == list(range(len(original.CLASSES)))
 
 
-def test_no_scene_is_there_twice(full: Dataset):
+def test_all_scenes_differ(full: Dataset):
     images = {image.tobytes() for split in COUNTS for image in full.split(split).arrays['image']}
     assert len(images) == 1800
 
 
 @pytest.mark.parametrize('number', [0, 1500, 1799])
-def test_a_scene_is_a_function_of_its_number(full: Dataset, number: int):
+def test_a_scene_depends_only_on_its_number(full: Dataset, number: int):
     identity = f'{number:04d}'
     [examples] = [full.split(split) for split in COUNTS if identity in full.split(split).ids]
-    found, scene = examples.example(examples.ids.index(identity)), original.scene(number)
-    there = len(scene.classes)
-    np.testing.assert_array_equal(found['image'], scene.image)
-    np.testing.assert_array_equal(found['mask'], scene.mask)
-    np.testing.assert_array_equal(found['instances'][..., 0], scene.instances)
-    np.testing.assert_array_equal(found['classes'], [*scene.classes, *[-1] * (original.MAX_OBJECTS - there)])
-    np.testing.assert_array_equal(found['boxes'][:there], scene.boxes)
-    assert not found['boxes'][there:].any()
+    example, scene = examples.example(examples.ids.index(identity)), original.scene(number)
+    count = len(scene.classes)
+    np.testing.assert_array_equal(example['image'], scene.image)
+    np.testing.assert_array_equal(example['mask'], scene.mask)
+    np.testing.assert_array_equal(example['instances'][..., 0], scene.instances)
+    np.testing.assert_array_equal(
+        example['classes'], [*scene.classes, *[-1] * (original.MAX_OBJECTS - count)]
+    )
+    np.testing.assert_array_equal(example['boxes'][:count], scene.boxes)
+    assert not example['boxes'][count:].any()
 
 
 def test_objects_masks_and_boxes_agree():
-    """The slow way: pixel by pixel."""
+    """Compared pixel by pixel, the slow way."""
     scenes = [original.scene(number) for number in range(40)]
     assert any(scene.instances.max() == original.MAX_OBJECTS for scene in scenes)
     for scene in scenes:
@@ -93,32 +95,32 @@ def test_objects_masks_and_boxes_agree():
         assert not scene.mask[scene.instances == 0].any()
 
 
-def test_an_object_that_is_hidden_is_none():
+def test_hidden_objects_do_not_count():
     for number in range(400):
-        drawn = np.random.default_rng((original.SEED, number))
-        original._texture(drawn, 8)
-        count = drawn.integers(2, original.MAX_OBJECTS, endpoint=True)
+        random = np.random.default_rng((original.SEED, number))
+        original._texture(random, 8)
+        count = random.integers(original.MIN_OBJECTS, original.MAX_OBJECTS, endpoint=True)
         if len(original.scene(number).classes) < count:
             return
     pytest.fail('none of 400 scenes hides an object')
 
 
 @pytest.mark.parametrize(('encoding', 'ending'), [('png', '.png'), ('jpeg', '.jpg')])
-def test_any_number_of_any_size_and_seed(encoding: str, ending: str, tmp_path: Path):
+def test_write_renders_scenes_of_any_size_and_seed(encoding: str, ending: str, tmp_path: Path):
     original.write(tmp_path / 'some', {'train': 2, 'val': 1, 'test': 0}, 96, encoding, seed=7)
     path = tmp_path / 'some' / 'images' / f'0002{ending}'
-    drawn = original.scene(2, 96, seed=7).image
-    distance = np.abs(original.pixels(path).astype(int) - drawn).mean()
+    rendered = original.scene(2, 96, seed=7).image
+    distance = np.abs(original.pixels(path).astype(int) - rendered).mean()
     assert distance == 0 if encoding == 'png' else 0 < distance < 10
-    assert np.abs(drawn.astype(int) - original.scene(2, 96).image).mean() > 10
+    assert np.abs(rendered.astype(int) - original.scene(2, 96).image).mean() > 10
 
 
-def test_a_larger_scene_shows_the_same_shapes():
+def test_a_larger_scene_shows_the_same_objects():
     small, large = original.scene(7).mask, original.scene(7, 4 * SIDE).mask
     assert np.mean(small.repeat(4, 0).repeat(4, 1) == large) > 0.97
 
 
-def test_toy_is_a_part_of_full(full: Dataset, toy: Dataset):
+def test_toy_is_a_subset_of_full(full: Dataset, toy: Dataset):
     assert toy.splits == {'train': 12, 'val': 4, 'test': 4}
     for split in toy.splits:
         few, all_ = toy.split(split), full.split(split)
@@ -135,8 +137,8 @@ def test_lists_name_the_mask_of_each_image(workspace: Path, toy: Dataset):
             assert mask.is_file()
 
 
-def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As from a NumPy that draws otherwise."""
+def test_build_fails_if_scenes_render_differently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another version of NumPy may draw other noise."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     monkeypatch.setattr(original, 'NOISE_STD', 5)
     with pytest.raises(UserError, match=r'raw/images differs from checksums.tsv.*Pillow'):
@@ -144,7 +146,7 @@ def test_a_changed_scene_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not list(tmp_path.rglob('*.npy'))
 
 
-def test_a_damaged_original_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_build_fails_if_an_original_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     prepare('shapes/toy')
     raw = tmp_path / 'data' / 'shapes' / 'toy'
@@ -178,7 +180,7 @@ def test_checksums_state_each_config():
 
 
 @pytest.mark.parametrize('name', ['shapes', 'shapes/toy'])
-def test_nothing_is_wrong(workspace: Path, name: str):
+def test_all_checks_pass(workspace: Path, name: str):
     findings = check.run(check.DatasetUnderTest(name))
     assert [
         f'{finding.check}: {finding.message}' for finding in findings if finding.verdict == check.WRONG

@@ -1,4 +1,4 @@
-"""`check.sh` finds planted bugs, each by the check that says so, and passes what is sound.
+"""`check.sh` finds each planted bug by the stated check, and passes an experiment without bugs.
 
 Bugs are planted in a small network on the toy digits, in the places where people make them.
 """
@@ -50,11 +50,11 @@ def experiment(task: Any = Classification, dataset: str = 'digits/toy', **argume
     return Experiment(dataset=dataset, task=task(**(settings | arguments)), steps=100, batch_size=16)
 
 
-def found(planted: Experiment, *checks: str) -> dict[str, Finding]:
+def run_checks(planted: Experiment, *checks: str) -> dict[str, Finding]:
     return dict(catalogue.run(ExperimentUnderTest(planted), {}, checks))
 
 
-# Bugs in what the task does.
+# Bugs in the task.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +208,7 @@ def first_layer_masked(learning_rate: Any) -> optax.GradientTransformation:
 # Bugs in the data.
 
 
-class Spoilt:
+class ChangedDataset:
     """A dataset with one field of one split changed."""
 
     def __init__(self, data: Dataset, split: str, change: Callable[[Any], Any]):
@@ -222,9 +222,9 @@ class Spoilt:
         return Examples(examples.ids, self._change(examples.arrays)) if name == self._split else examples
 
 
-def spoilt(split: str, change: Callable[[Any], Any], dataset: str = 'digits') -> Experiment:
+def on_changed_data(split: str, change: Callable[[Any], Any], dataset: str = 'digits') -> Experiment:
     planted = experiment(dataset=dataset)
-    planted.__dict__['data'] = Spoilt(load(dataset), split, change)
+    planted.__dict__['data'] = ChangedDataset(load(dataset), split, change)
     return planted
 
 
@@ -232,9 +232,9 @@ def labels_shuffled(arrays: Any) -> Any:
     return arrays | {'label': np.random.default_rng(0).permutation(arrays['label'])}
 
 
-def of_training(arrays: Any) -> Any:
+def copy_of_training(arrays: Any) -> Any:
     train = load('digits/toy').split('train').arrays
-    return {name: each[: len(arrays[name])] for name, each in train.items()}
+    return {name: array[: len(arrays[name])] for name, array in train.items()}
 
 
 BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
@@ -264,9 +264,12 @@ BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
         'devices',
     ),
     'a loss that is not finite': (lambda: experiment(learning_rate=1e30), 'steps'),
-    'validation among training': (lambda: spoilt('val', of_training, 'digits/toy'), 'splits'),
-    'labels of training shuffled': (lambda: spoilt('train', labels_shuffled), 'input_ablation'),
-    'labels of validation shuffled': (lambda: spoilt('val', labels_shuffled), 'input_ablation'),
+    'validation examples in training': (
+        lambda: on_changed_data('val', copy_of_training, 'digits/toy'),
+        'splits',
+    ),
+    'labels of training shuffled': (lambda: on_changed_data('train', labels_shuffled), 'input_ablation'),
+    'labels of validation shuffled': (lambda: on_changed_data('val', labels_shuffled), 'input_ablation'),
     'augmentation that leaves nothing': (
         lambda: experiment(dataset='digits', augment=Shift(60)),
         'input_ablation',
@@ -283,42 +286,42 @@ BUGS: dict[str, tuple[Callable[[], Experiment], str]] = {
 
 
 @pytest.mark.parametrize('bug', BUGS)
-def test_a_planted_bug_is_found(bug: str) -> None:
+def test_a_planted_bug_fails_its_check(bug: str) -> None:
     plant, check = BUGS[bug]
-    finding = found(plant(), check)[check]
+    finding = run_checks(plant(), check)[check]
     assert finding.verdict == FAIL, finding
     assert finding.advice
     assert 'The check could not run' not in finding.advice
 
 
 @cache
-def sound() -> dict[str, Finding]:
-    return found(experiment(dataset='digits'), *catalogue.ALL)
+def findings_without_bugs() -> dict[str, Finding]:
+    return run_checks(experiment(dataset='digits'), *catalogue.ALL)
 
 
 @pytest.mark.parametrize('check', catalogue.ALL)
-def test_what_is_sound_passes(check: str) -> None:
-    assert sound()[check].verdict == PASS, sound()[check]
+def test_an_experiment_without_bugs_passes(check: str) -> None:
+    assert findings_without_bugs()[check].verdict == PASS, findings_without_bugs()[check]
 
 
-def test_each_check_has_found_a_bug() -> None:
+def test_each_check_has_a_planted_bug() -> None:
     assert set(catalogue.ALL) - {check for _, check in BUGS.values()} == {'builds', 'resumes'}
 
 
-# What a config says of itself, and the program.
+# Exceptions that a config states, and the command.
 
 
-def stating(folder: Path, line: str) -> Path:
+def config_stating(folder: Path, line: str) -> Path:
     path = folder / 'some.gin'
     path.write_text(f'# Some experiment.\n#   {line}\n')
     return path
 
 
-def test_a_config_excuses_a_check(tmp_path: Path) -> None:
-    path = stating(tmp_path, 'exception: overfit_one_batch - half of the labels are noise')
+def test_a_config_excuses_a_failed_check(tmp_path: Path) -> None:
+    path = config_stating(tmp_path, 'exception: overfit_one_batch - half of the labels are noise')
     assert exceptions.stated(path, catalogue.ALL) == {'overfit_one_batch': 'half of the labels are noise'}
-    failed = Finding(FAIL, 'found', 'advice')
-    assert catalogue.excused(failed, 'on purpose') == Finding(EXCUSED, 'found', 'on purpose')
+    failed = Finding(FAIL, 'result', 'advice')
+    assert catalogue.excused(failed, 'on purpose') == Finding(EXCUSED, 'result', 'on purpose')
     assert catalogue.excused(failed, '') == failed
 
 
@@ -334,11 +337,11 @@ def test_a_config_excuses_a_check(tmp_path: Path) -> None:
 )
 def test_an_exception_needs_a_check_and_a_reason(line: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        exceptions.stated(stating(tmp_path, line), catalogue.ALL)
+        exceptions.stated(config_stating(tmp_path, line), catalogue.ALL)
 
 
-def test_the_program_writes_a_report(config_file: Any, program: Any, tmp_path: Path) -> None:
-    folder = tmp_path / 'found'
+def test_the_check_command_writes_a_report(config_file: Any, program: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'checks'
     shifted = (
         'from engine.parts import augmentation',
         'classification.Classification.augment = @augmentation.Shift()',
@@ -346,7 +349,7 @@ def test_the_program_writes_a_report(config_file: Any, program: Any, tmp_path: P
     code, out, _ = program('check', f'--gin_file={config_file(*shifted)}', f'--output={folder}')
     findings = json.loads((folder / 'findings.json').read_text())['checks']
     assert list(findings) == list(catalogue.ALL)
-    assert code == any(each['verdict'] == FAIL for each in findings.values())
+    assert code == any(finding['verdict'] == FAIL for finding in findings.values())
     assert out.splitlines()[-1] == f'report: {folder / "report.md"}'
     pictures = {path.name for path in folder.glob('*.png')}
     assert {'augmentations.png', 'learning_rate.png'} <= pictures

@@ -1,4 +1,4 @@
-"""A repository of a test's own, with datasets that `new` creates and builds in a workspace of its own."""
+"""A temporary repository with datasets created by `new`, and a temporary workspace where they are built."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class DatasetSandbox:
 def new_datasets(folder: Path, **kinds: str) -> Iterator[DatasetSandbox]:
     """Creates datasets and builds their configs `full` and `toy`: new_datasets(folder, petals='images').
 
-    Python imports a dataset once, so each test module needs names of its own.
+    Python imports a dataset once, so each test module needs its own names.
     """
     sandbox = DatasetSandbox(folder / 'repository', folder / 'workspace')
     with pytest.MonkeyPatch.context() as patch:

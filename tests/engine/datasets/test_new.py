@@ -1,4 +1,4 @@
-"""Datasets created by `new`: unedited, those of every kind build, pass the checks, have a page and train."""
+"""Datasets created by `new`: without edits, every kind builds, passes the checks, has a page and trains."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(root: Path, program: str, *arguments: str) -> str:
-    """Runs a program of the copy, which must succeed, and returns what it prints."""
+    """Runs a program of the copy and returns its output. The program must succeed."""
     done = subprocess.run(
         [sys.executable, *program.split(), *arguments],
         cwd=root,
@@ -49,7 +49,7 @@ for line in sys.argv[1:]:
 
 
 def call_dataset(root: Path, *lines: str) -> list[str]:
-    """Runs the program `dataset` of the copy for each line of arguments; returns what each call prints."""
+    """Runs the program `dataset` of the copy for each line of arguments, and returns the outputs."""
     printed = call(root, '-c', CALLS, *lines)
     return [text.partition('\n')[2] for text in printed.split('=== ')[1:]]
 
@@ -59,7 +59,7 @@ KINDS = [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) f
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
+def test_an_unedited_dataset_builds_passes_checks_and_trains(kind: str, copy: Path) -> None:
     name = f'my_{kind}'
     configs = ('full', 'toy')
     steps = [
@@ -82,7 +82,7 @@ def test_unedited_it_works_at_once(kind: str, copy: Path) -> None:
 
 
 @pytest.mark.parametrize('kind', dataset.KINDS)
-def test_it_says_where_to_edit(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_files_mark_the_lines_to_edit(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     (tmp_path / 'data').mkdir()
     made = new.create('petals', kind)
@@ -99,7 +99,7 @@ def test_it_says_where_to_edit(kind: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert len([line for line in builder.splitlines() if line.strip()]) <= 50
 
 
-def test_it_says_which_model_a_project_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_modules_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     (tmp_path / 'configs').mkdir()
     (tmp_path / 'configs/petals.gin').write_text(
@@ -110,7 +110,7 @@ def test_it_says_which_model_a_project_left_out(tmp_path: Path, monkeypatch: pyt
     assert new.missing_modules('petals') == ['research/models/mlp.py']
 
 
-def test_a_name_that_will_not_do_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_names_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     for name, near in {'My set': 'my_set', 'a-b': 'a_b', '3d': 'd', 'a/b': 'a_b', '../x': 'x'}.items():
         with pytest.raises(UserError, match=rf"cannot be the name.*How about '{near}'\?"):
@@ -121,7 +121,9 @@ def test_a_name_that_will_not_do_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize('taken', ['data/petals', 'configs/petals.gin', 'tests/data/test_petals.py'])
-def test_what_exists_stays(taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_paths_are_not_overwritten(
+    taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
     (tmp_path / taken).parent.mkdir(parents=True)
     (tmp_path / taken).write_text('mine')
@@ -132,7 +134,7 @@ def test_what_exists_stays(taken: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'said'),
+    ('arguments', 'message'),
     [
         (['new'], 'new needs the NAME of a dataset'),
         (['check'], 'check needs the NAME of a dataset'),
@@ -142,7 +144,7 @@ def test_what_exists_stays(taken: str, tmp_path: Path, monkeypatch: pytest.Monke
         (['list', '--config=toy'], '--config belongs to build, check, explore, not to list.'),
     ],
 )
-def test_mistakes_on_the_command_line(arguments: list[str], said: str, program) -> None:
+def test_command_line_mistakes_are_reported(arguments: list[str], message: str, program) -> None:
     code, out, err = program('dataset', *arguments)
     assert (code, out, err.count('\n')) == (2, '', 1)
-    assert said in err
+    assert message in err

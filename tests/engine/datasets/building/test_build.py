@@ -82,7 +82,7 @@ def state(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob('*')}
 
 
-def test_names_are_folders_that_hold_a_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_names_lists_the_folders_with_a_builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert 'digits' in builders.names()
     for file in ['one/one_dataset_builder.py', 'two/README.md', 'three/other_dataset_builder.py']:
         (tmp_path / 'data' / file).parent.mkdir(parents=True)
@@ -103,7 +103,7 @@ def test_lists_name_every_example_in_order(workspace: Path):
         assert all(Path(row['path']).is_file() and Path(row['path']).is_absolute() for row in rows)
 
 
-def test_lists_follow_the_workspace(workspace: Path, built: Path, tmp_path: Path):
+def test_lists_have_the_paths_of_the_moved_workspace(workspace: Path, built: Path, tmp_path: Path):
     assert listed(workspace, 'test')[0]['path'].startswith(str(built))
     before = state(workspace / 'data/digits/records')
     prepare('digits/toy')
@@ -111,7 +111,7 @@ def test_lists_follow_the_workspace(workspace: Path, built: Path, tmp_path: Path
     assert state(workspace / 'data/digits/records') == before
 
 
-def test_a_lost_list_is_written_again(workspace: Path):
+def test_a_deleted_list_is_rewritten(workspace: Path):
     prepare('digits/toy')
     before = listed(workspace, 'val')
     (workspace / 'data/digits/lists/toy/val.csv').unlink()
@@ -119,14 +119,14 @@ def test_a_lost_list_is_written_again(workspace: Path):
     assert listed(workspace, 'val') == before
 
 
-def test_a_second_call_does_nothing(workspace: Path):
+def test_a_second_load_changes_no_file(workspace: Path):
     prepare('digits/toy')
     before = state(workspace)
     load('digits/toy')
     assert state(workspace) == before
 
 
-def test_the_fingerprint_is_that_of_the_data(workspace: Path):
+def test_the_fingerprint_depends_on_the_data(workspace: Path):
     first = load('digits/toy').fingerprint
     folder = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
     assert arrays.fingerprint(folder) == first
@@ -136,22 +136,22 @@ def test_the_fingerprint_is_that_of_the_data(workspace: Path):
     assert arrays.fingerprint(folder) != first
 
 
-def test_arrays_cannot_be_changed_by_accident(workspace: Path):
+def test_arrays_are_read_only(workspace: Path):
     image = load('digits/toy').split('train').arrays['image']
     with pytest.raises(ValueError, match='read-only'):
         image[0] = 0
 
 
-def test_two_at_once_build_once(tmp_path: Path, workspace: Path):
-    """Their records differ in bytes from those of a third build, but not in content: one fingerprint."""
+def test_two_processes_build_a_dataset_once(tmp_path: Path, workspace: Path):
+    """The fingerprint equals that of another build, although the bytes of the records differ."""
     processes = [start('build()', tmp_path / 'shared') for _ in range(2)]
     (first, first_news), (second, second_news) = [finish(process) for process in processes]
     assert first == second == f'{load("digits/toy").fingerprint} [30, 10, 20]\n'
     assert (first_news + second_news).count('Building the dataset') == 1
 
 
-def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
-    """Killed just before each rename, one after the other; then, from the beginning, at some instants."""
+def test_a_killed_build_is_completed_by_the_next(tmp_path: Path, workspace: Path):
+    """Builds are killed just before each rename, in order; then new builds are killed after some time."""
     code = """
         import tensorflow_datasets
 
@@ -165,7 +165,7 @@ def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
             return rename_or_die
 
         def is_killed(place=None, seconds=None):
-            child = os.fork()  # which has imported all and starts at once
+            child = os.fork()  # it has imported everything, so it starts at once
             if child == 0:
                 if place:
                     os.rename, os.replace = dying_at(place, os.rename), dying_at(place, os.replace)
@@ -192,7 +192,7 @@ def test_builds_that_were_killed_are_finished(tmp_path: Path, workspace: Path):
     assert results == f'{load("digits/toy").fingerprint} [30, 10, 20]\n' * 4
 
 
-def test_mistakes_are_told_with_what_there_is(workspace: Path):
+def test_unknown_names_are_refused_with_suggestions(workspace: Path):
     with pytest.raises(UserError, match=r"no dataset 'digist' in data/. Did you mean 'digits'\?"):
         load('digist')
     with pytest.raises(UserError, match=r"no dataset 'imagenet' in data/. There are: .*digits"):
@@ -206,7 +206,7 @@ def test_mistakes_are_told_with_what_there_is(workspace: Path):
     assert not (workspace / 'data/digist').exists()
 
 
-def test_a_builder_that_changed_is_named(workspace: Path):
+def test_arrays_that_differ_from_the_builder_are_refused(workspace: Path):
     toy = load('digits/toy')
     label = toy.folder / 'val/label.npy'
     np.save(label, np.load(label).astype(np.int64))
@@ -217,7 +217,7 @@ def test_a_builder_that_changed_is_named(workspace: Path):
         toy.split('val')
 
 
-def test_a_field_without_a_fixed_shape_is_named():
+def test_a_field_without_a_fixed_shape_is_refused():
     import tensorflow_datasets as tfds
 
     with pytest.raises(
@@ -226,8 +226,8 @@ def test_a_field_without_a_fixed_shape_is_named():
         features.field_shape('photos', 'mask', tfds.features.LabeledImage(shape=(None, None, 1), labels=3))
 
 
-def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Whatever its features: here rows of numbers and no classes."""
+def test_a_folder_with_a_builder_is_a_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Any features serve: here rows of numbers, without classes."""
     (tmp_path / 'data/rows').mkdir(parents=True)
     (tmp_path / 'data/rows/rows_dataset_builder.py').write_text(
         textwrap.dedent("""
@@ -272,7 +272,7 @@ def test_a_new_dataset_is_a_new_folder(tmp_path: Path, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(examples.arrays['row'], [[97, 0.5], [98, 0.5], [99, 0.5]])
 
 
-def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_images_of_varying_size_are_stored_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     raw = photos.dataset(tmp_path, monkeypatch)
     data = load('photos')
     assert (data.encoded, data.spec.example.keys()) == ({'image': 3}, {'label'})
@@ -293,7 +293,7 @@ def test_images_of_varying_size_stay_as_in_their_files(tmp_path: Path, monkeypat
         data.split('val')
 
 
-def test_a_damaged_original_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_build_fails_if_an_original_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = photos.dataset(tmp_path, monkeypatch) / 'val/val-03.jpg'
     sound = path.read_bytes()
     path.write_bytes(sound[:-300])
@@ -306,7 +306,7 @@ def test_a_damaged_original_ends_the_build(tmp_path: Path, monkeypatch: pytest.M
     assert len(load('photos').split('val').encoded['image']) == 5
 
 
-def test_a_build_imports_little_and_says_little(tmp_path: Path):
+def test_a_build_imports_no_tensorflow_and_prints_one_line(tmp_path: Path):
     code = """
         builders.names()
         assert 'tensorflow_datasets' not in sys.modules  # it takes a second
@@ -318,7 +318,7 @@ def test_a_build_imports_little_and_says_little(tmp_path: Path):
     assert [line.split()[0] for line in err.splitlines()] == ['Building']
 
 
-def test_the_program_builds(workspace: Path):
+def test_the_build_command_prints_counts_and_folder(workspace: Path):
     command = [sys.executable, '-m', 'engine.commands.dataset', 'build', 'digits', '--config=toy']
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -327,14 +327,14 @@ def test_the_program_builds(workspace: Path):
     assert last == f'dataset: {workspace / "data/digits"}'
 
 
-def test_the_program_lists(workspace: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_list_command_prints_datasets(workspace: Path, capsys: pytest.CaptureFixture[str]):
     dataset.list_datasets()
     listed = capsys.readouterr().out
     assert re.search(r'^digits +no +- +1,797 handwritten digits', listed, re.MULTILINE)
     assert re.search(r'^digits/toy +yes +train 30, val 10, test 20 +1,797 hand', listed, re.MULTILINE)
 
 
-def test_the_program_asks_for_a_name():
+def test_the_build_command_needs_a_name():
     done = subprocess.run(
         [sys.executable, '-m', 'engine.commands.dataset', 'build'],
         cwd=REPOSITORY,

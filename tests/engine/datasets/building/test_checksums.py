@@ -18,7 +18,7 @@ def originals(tmp_path: Path) -> Path:
     (folder / 'labels.csv').write_text('file,label\n')
     (folder / 'texts' / 'b.txt').write_text('two')
     (folder / 'texts' / 'deep' / 'a.txt').write_text('three')
-    (folder / '.DS_Store').write_text('of a system')
+    (folder / '.DS_Store').write_text('written by macOS')
     return folder
 
 
@@ -26,21 +26,21 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_a_folder_counts_as_its_files_in_order(originals: Path) -> None:
+def test_a_folder_is_hashed_as_its_files_in_order(originals: Path) -> None:
     assert checksums.measure(originals) == {
         'labels.csv': Checksum(11, sha256(b'file,label\n')),
         'texts': Checksum(8, sha256(b'twothree')),
     }
 
 
-def test_a_png_counts_as_its_pixels(tmp_path: Path) -> None:
+def test_a_png_is_hashed_by_its_pixels(tmp_path: Path) -> None:
     pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     for level in (0, 9):
         Image.fromarray(pixels).save(tmp_path / f'{level}.png', compress_level=level)
     assert set(checksums.measure(tmp_path).values()) == {Checksum(12, sha256(pixels.tobytes()))}
 
 
-def test_what_is_written_is_read_again(originals: Path, tmp_path: Path) -> None:
+def test_written_checksums_are_read_back(originals: Path, tmp_path: Path) -> None:
     measured = checksums.measure(originals)
     file = tmp_path / checksums.FILE
     file.write_text(checksums.text({'full': measured, 'toy': {'x': Checksum(1, 'abc')}}))
@@ -49,10 +49,10 @@ def test_what_is_written_is_read_again(originals: Path, tmp_path: Path) -> None:
     assert checksums.stated(tmp_path / 'none.tsv', 'full') == {}
 
 
-def test_differences_are_said_in_words(originals: Path) -> None:
-    found = checksums.measure(originals)
-    assert checksums.differences(found, found) == {}
-    wrong = checksums.differences(found, {'texts': Checksum(8, 'abc'), 'images': Checksum(1, 'abc')})
-    assert wrong['images'] == 'is missing, but checksums.tsv states it'
-    assert wrong['labels.csv'] == 'exists, but checksums.tsv does not state it'
-    assert wrong['texts'].startswith('differs from checksums.tsv: its sha256 is ')
+def test_differences_describe_each_problem(originals: Path) -> None:
+    measured = checksums.measure(originals)
+    assert checksums.differences(measured, measured) == {}
+    problems = checksums.differences(measured, {'texts': Checksum(8, 'abc'), 'images': Checksum(1, 'abc')})
+    assert problems['images'] == 'is missing, but checksums.tsv states it'
+    assert problems['labels.csv'] == 'exists, but checksums.tsv does not state it'
+    assert problems['texts'].startswith('differs from checksums.tsv: its sha256 is ')

@@ -1,4 +1,4 @@
-"""Images in a folder of the user's, by class or by lists: named in a config, checked, trained on."""
+"""A user's folder of images, by class or by lists: a config names it, `check` and `train` accept it."""
 
 import csv
 import os
@@ -20,7 +20,7 @@ IMAGES = photos.examples(24).encoded['image']
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of images by split and class, and a workspace of one's own."""
+    """A folder of images by split and class, and a temporary workspace."""
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     for index in range(24):
         split = ('train', 'train', 'valid', 'test')[index % 4]
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def listed(folder: Path, **lists: list[str]) -> Path:
-    """Makes lists of a folder's files instead of folders of classes: `train=['train/rose/04.JPG']`."""
+    """Writes lists of files, which replace the folders of classes: `train=['train/rose/04.JPG']`."""
     for split, paths in lists.items():
         with (folder / f'{split}.csv').open('w', newline='', encoding='utf-8') as file:
             csv.writer(file).writerows(
@@ -51,33 +51,35 @@ def test_splits_classes_and_files(folder: Path) -> None:
         assert data.spec.class_names[train.arrays['label'][index]] == identity.split('/')[1]
 
 
-def test_lists_serve_as_well(folder: Path) -> None:
+def test_lists_define_splits(folder: Path) -> None:
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.JPG'))
     data = load(f'images:{listed(folder, train=paths[6:18], val=paths[:6])}')
-    assert data.splits == {'train': 12, 'val': 6, 'test': 6}  # the last by its folder
+    assert data.splits == {'train': 12, 'val': 6, 'test': 6}  # test from its folder
     assert data.split('val').ids == paths[:6]
 
 
-def test_where_there_is_no_val_some_of_train_are(folder: Path) -> None:
+def test_without_val_a_fixed_part_of_train_becomes_val(folder: Path) -> None:
     shutil.rmtree(folder / 'valid')
     for index in range(100):
         (folder / f'train/rose/more{index}.jpg').write_bytes(IMAGES[0])
     examples = image_folder.read(folder)
     assert sum(map(len, examples.values())) == 118
     assert 5 < len(examples['val']) < 20
-    kept = {identity: split for split, rows in examples.items() for identity, _, _ in rows}
+    before = {identity: split for split, rows in examples.items() for identity, _, _ in rows}
     (folder / 'train/rose/one_more.jpg').write_bytes(IMAGES[1])
-    again = {identity: split for split, rows in image_folder.read(folder).items() for identity, _, _ in rows}
-    assert kept.items() < again.items()
+    with_one_more = {
+        identity: split for split, rows in image_folder.read(folder).items() for identity, _, _ in rows
+    }
+    assert before.items() < with_one_more.items()
 
 
-def test_numbers_are_in_their_order() -> None:
+def test_numeric_classes_are_sorted_by_value() -> None:
     path = Path('a.png')
     examples = {'train': [('a', path, '10'), ('b', path, '9')]}
     assert image_folder._classes(examples) == ['9', '10']
 
 
-def test_another_file_makes_another_dataset(folder: Path) -> None:
+def test_an_added_file_changes_the_fingerprint(folder: Path) -> None:
     first = load(f'images:{folder}').fingerprint
     (folder / 'train/rose/99.png').write_bytes(photos.files()['png'])
     data = load(f'images:{folder}')
@@ -87,7 +89,7 @@ def test_another_file_makes_another_dataset(folder: Path) -> None:
     assert load(f'images:{folder}').fingerprint == first
 
 
-def test_a_moved_folder_is_the_same_data(folder: Path) -> None:
+def test_a_moved_folder_keeps_the_fingerprint(folder: Path) -> None:
     first = load(f'images:{folder}').fingerprint
     moved = folder.rename(folder.with_name('plants'))
     data = load(f'images:{moved}')
@@ -109,11 +111,11 @@ def put_beside_classes(folder: Path) -> None:
     shutil.copy(folder / 'train/rose/04.JPG', folder / 'train')
 
 
-def spoil_columns(folder: Path) -> None:
+def rename_column(folder: Path) -> None:
     (folder / 'train.csv').write_text('file,label\n')
 
 
-def list_what_is_not_there(folder: Path) -> None:
+def list_a_missing_file(folder: Path) -> None:
     listed(folder, train=['train/rose/04.JPG', 'train/rose/77.JPG'])
 
 
@@ -124,22 +126,22 @@ def damage(folder: Path) -> None:
 MISTAKES = {
     remove_train: r'holds no images to train on. It should hold train/<class>/\*\.jpg',
     put_beside_classes: r'train/04\.JPG is not in the folder of a class. Move it to .*/train/<class>/04\.JPG',
-    spoil_columns: r"train\.csv:1: there is no column 'path'",
-    list_what_is_not_there: r'train\.csv:3: there is no file .*77\.JPG',
+    rename_column: r"train\.csv:1: there is no column 'path'",
+    list_a_missing_file: r'train\.csv:3: there is no file .*77\.JPG',
     damage: r"example 'train/rose/04\.JPG' \(.*04\.JPG\): image is damaged",
     shutil.rmtree: 'There is no folder',
 }
 
 
-@pytest.mark.parametrize('mistake', MISTAKES, ids=lambda each: each.__name__)
-def test_mistakes_are_told(mistake: object, folder: Path) -> None:
+@pytest.mark.parametrize('mistake', MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_mistakes_in_the_folder_are_reported(mistake: object, folder: Path) -> None:
     assert callable(mistake)
     mistake(folder)
     with pytest.raises(UserError, match=MISTAKES[mistake]):
         load(f'images:{folder}')
 
 
-def test_it_is_checked_shown_and_trained_on(folder: Path, program: Program, tmp_path: Path) -> None:
+def test_check_explore_and_train_accept_the_folder(folder: Path, program: Program, tmp_path: Path) -> None:
     name = f'images:{folder}'
     code, out, _ = program('dataset', 'check', name)
     assert code == 0, out

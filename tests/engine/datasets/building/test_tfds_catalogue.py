@@ -81,13 +81,13 @@ def workspace(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path / 'workspace'
 
 
-def test_mnist(workspace: Path) -> None:
+def test_mnist_has_all_images_once(workspace: Path) -> None:
     data = load('tfds:mnist')
     assert data.splits == {'train': 36, 'val': 4, 'test': 10}
     assert data.spec.example['image'].shape == (28, 28, 1)
     assert data.spec.class_names == tuple(map(str, range(10)))
-    found = np.concatenate([data.split(split).arrays['image'] for split in ('train', 'val')])
-    as_bytes = {image.tobytes() for image in found}
+    images = np.concatenate([data.split(split).arrays['image'] for split in ('train', 'val')])
+    as_bytes = {image.tobytes() for image in images}
     assert as_bytes == {image.tobytes() for image in DIGITS['train']}
     identities = [identity for split in data.splits for identity in data.split(split).ids]
     assert len(set(identities)) == 50
@@ -104,13 +104,15 @@ def test_cifar_keeps_names_and_labels(workspace: Path) -> None:
         assert label == number
 
 
-def test_the_same_again_elsewhere(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_does_not_depend_on_the_workspace(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = load('tfds:cifar10').fingerprint
     monkeypatch.setenv('WORKSPACE', f'{workspace}-2')
     assert load('tfds:cifar10').fingerprint == first
 
 
-def test_it_is_checked_shown_and_trained_on(workspace: Path, program: Program, tmp_path: Path) -> None:
+def test_check_explore_and_train_accept_mnist(workspace: Path, program: Program, tmp_path: Path) -> None:
     assert program('dataset', 'check', 'tfds:mnist')[0] == 0
     code, out, _ = program('dataset', 'explore', 'tfds:mnist')
     page = out.rpartition('page: ')[2].strip()
@@ -148,22 +150,22 @@ classification.Classification:
         ('tfds:mnits', "no dataset 'mnits'. Did you mean 'mnist'"),
         ('tfds:mnist_corrupted/frog', "frog not found.*Did you mean 'fog'"),
         ('tfds:mnist:9.0.0', r'at version 9\.0\.0, only: 3\.0\.1'),
-        ('tfds:imagenet2012', 'ILSVRC2012_img_train.tar'),  # what to put where, in TFDS's words
+        ('tfds:imagenet2012', 'ILSVRC2012_img_train.tar'),  # TFDS says which file to put where
     ],
 )
-def test_mistakes_are_told(name: str, message: str, workspace: Path) -> None:
+def test_unknown_names_are_refused(name: str, message: str, workspace: Path) -> None:
     with pytest.raises(UserError, match=message):
         load(name)
 
 
-def test_what_cannot_be_fetched_is_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_reported(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist.MNIST, 'URL', mnist.MNIST.URL + 'nowhere/')
     with pytest.raises(UserError, match='TFDS cannot build mnist'):
         load('tfds:mnist')
 
 
 class NeedsMore(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """A builder that has TensorFlow do more than open files."""
+    """A builder that needs TensorFlow for more than opening files."""
 
     VERSION = tfds.core.Version('1.0.0')
 
@@ -180,7 +182,7 @@ class NeedsMore(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         yield 0, {'label': int(tf.math.add(0, 1))}
 
 
-def test_what_only_tensorflow_builds_is_told(tmp_path: Path) -> None:
+def test_a_builder_that_needs_tensorflow_is_refused(tmp_path: Path) -> None:
     builder = tfds_catalogue.AdaptedBuilder(NeedsMore(data_dir=tmp_path))
     with pytest.raises(
         UserError, match=r'needs_more can only be built with TensorFlow, because it uses tf\.math'
@@ -188,7 +190,7 @@ def test_what_only_tensorflow_builds_is_told(tmp_path: Path) -> None:
         builder.download_and_prepare('array_record')
 
 
-def test_files_are_opened_as_tensorflow_does(tmp_path: Path) -> None:
+def test_gfile_replacement_reads_writes_copies_and_lists(tmp_path: Path) -> None:
     tf = without_tensorflow._tensorflow('any')
     with tf.io.gfile.GFile(tmp_path / 'a.txt', 'w') as file:
         file.write('grün')
@@ -226,8 +228,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 """
 
 
-def test_a_builder_written_for_tfds_serves_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without ids, a toy or a list of its originals; what no batch can hold is left out."""
+def test_a_plain_tfds_builder_in_data_is_a_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no ids, no toy and no list of originals. Fields that do not fit into arrays are left out."""
     (tmp_path / 'data/plain').mkdir(parents=True)
     (tmp_path / 'data/plain/plain_dataset_builder.py').write_text(BUILDER)
     monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)

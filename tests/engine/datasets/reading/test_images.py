@@ -1,4 +1,4 @@
-"""Parts of encoded images against the whole ones, decoded by Pillow."""
+"""Parts of encoded images equal the crops of whole images, as decoded by Pillow."""
 
 import io
 
@@ -25,35 +25,35 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
 
 @pytest.mark.parametrize('name', FILES)
 @pytest.mark.parametrize(('channels', 'mode'), [(3, 'RGB'), (1, 'L'), (4, 'RGBA')])
-def test_a_whole_image_is_what_pillow_makes_of_it(name: str, channels: int, mode: str) -> None:
+def test_a_whole_image_is_decoded_as_by_pillow(name: str, channels: int, mode: str) -> None:
     assert images.dimensions(FILES[name]) == (150, 210)
-    found = images.part(FILES[name], WHOLE, channels)
-    assert (found.shape, found.dtype) == ((150, 210, channels), np.uint8)
-    assert psnr(found, by_pillow(FILES[name], mode)) > 48
+    decoded = images.part(FILES[name], WHOLE, channels)
+    assert (decoded.shape, decoded.dtype) == ((150, 210, channels), np.uint8)
+    assert psnr(decoded, by_pillow(FILES[name], mode)) > 48
 
 
 @pytest.mark.parametrize('name', FILES)
-def test_a_part_is_that_of_the_whole_to_the_bit(name: str) -> None:
+def test_a_part_equals_the_crop_of_the_whole(name: str) -> None:
     whole = images.part(FILES[name], WHOLE, 3).copy()
     for top in range(0, 40, 13):
         for height in (1, 2, 15, 16, 17, 31, 47, 150 - top):
-            found = images.part(FILES[name], Box(top, 5, height, 200), 3)
-            np.testing.assert_array_equal(found, whole[top : top + height, 5:205])
+            decoded = images.part(FILES[name], Box(top, 5, height, 200), 3)
+            np.testing.assert_array_equal(decoded, whole[top : top + height, 5:205])
 
 
 @pytest.mark.parametrize('name', FILES)
 @pytest.mark.parametrize('reduction', images.REDUCTIONS)
-def test_reduced_is_nearly_the_mean(name: str, reduction: int) -> None:
+def test_a_reduced_image_is_close_to_the_mean_of_blocks(name: str, reduction: int) -> None:
     height, width = 96, 160
-    found = images.part(FILES[name], Box(16, 32, height, width), 3, reduction).copy()
+    decoded = images.part(FILES[name], Box(16, 32, height, width), 3, reduction).copy()
     whole = images.part(FILES[name], WHOLE, 3)[16 : 16 + height, 32 : 32 + width]
     shape = height // reduction, reduction, width // reduction, reduction, 3
-    assert found.shape == (height // reduction, width // reduction, 3)
-    assert psnr(found, whole.reshape(shape).mean((1, 3))) > 40
+    assert decoded.shape == (height // reduction, width // reduction, 3)
+    assert psnr(decoded, whole.reshape(shape).mean((1, 3))) > 40
 
 
 def test_rows_below_a_part_are_not_decoded() -> None:
-    """Damage there does not matter; above it does."""
+    """Damage below the part does not matter; damage above it does."""
     data = FILES['jpeg 4:2:0']
     cut = data[: len(data) * 2 // 3]
     upper = Box(0, 0, 48, 210)
@@ -77,17 +77,17 @@ def by_part(data: bytes, box: Box) -> np.ndarray:
         b'no image',
     ],
 )
-def test_what_is_no_whole_image_is_refused(damaged: bytes) -> None:
+def test_damaged_images_are_refused(damaged: bytes) -> None:
     with pytest.raises((ValueError, OSError)):
         images.check(damaged)
 
 
 @pytest.mark.parametrize('name', FILES)
-def test_sound_images_pass(name: str) -> None:
+def test_intact_images_pass(name: str) -> None:
     images.check(FILES[name])
 
 
-def test_an_image_with_a_thumbnail_inside_is_itself() -> None:
+def test_an_embedded_thumbnail_is_ignored() -> None:
     small = simplejpeg.encode_jpeg(photos.picture(3, 20, 20))
     exif = b'\xff\xe1' + (len(small) + 2).to_bytes(2, 'big') + small
     data = FILES['jpeg 4:2:0']
