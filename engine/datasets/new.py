@@ -1,4 +1,4 @@
-"""Creates a dataset: a folder that builds, checks and trains at once. EDIT marks the lines to change."""
+"""Creates a dataset that builds, passes the checks and trains at once. EDIT marks the lines to change."""
 
 import importlib.util
 import keyword
@@ -42,7 +42,7 @@ def create(name: str, kind: str) -> list[str]:
 
 
 def missing_modules(name: str) -> list[str]:
-    """Returns the modules in research/ that `configs/<name>.gin` uses and this project does not have."""
+    """Returns the modules in research/ that `configs/<name>.gin` imports and that this project lacks."""
     config = _paths(name)[1].read_text(encoding='utf-8')
     modules = re.findall(r'^from (research[.\w]*) import (\w+)$', config, re.MULTILINE)
     paths = (f'{package.replace(".", "/")}/{module}.py' for package, module in modules)
@@ -50,7 +50,7 @@ def missing_modules(name: str) -> list[str]:
 
 
 def _check_name(name: str) -> None:
-    """Raises `UserError` unless a Python module and a TFDS dataset can have the name."""
+    """Raises `UserError` unless the name is valid for a Python module and a TFDS dataset."""
     if re.fullmatch('[a-z][a-z0-9_]*', name) and not keyword.iskeyword(name):
         return
     near = re.sub('[^a-z0-9]+', '_', name.lower()).strip('_0123456789')
@@ -93,7 +93,7 @@ def _rendered(template: str, name: str) -> str:
 
 
 def _module(path: Path) -> ModuleType:
-    """Imports a file by its path, because its folder has no final place yet."""
+    """Imports a file by its path, because its folder is still temporary."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

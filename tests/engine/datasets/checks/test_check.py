@@ -1,4 +1,4 @@
-"""Checks of a dataset: sound ones pass, and each fault that is planted is found and named."""
+"""Checks of a dataset: intact ones pass, and each planted fault fails its check."""
 
 import re
 import shutil
@@ -16,58 +16,56 @@ KINDS = {'check_images': 'images', 'check_masks': 'masks', 'check_text': 'text',
 
 
 @pytest.fixture(scope='module')
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetSandbox]:
-    with new_datasets(tmp_path_factory.mktemp('sound'), **KINDS) as made:
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetSandbox]:
+    with new_datasets(tmp_path_factory.mktemp('intact'), **KINDS) as made:
         yield made
 
 
 @pytest.fixture
-def copy(sound: DatasetSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatasetSandbox]:
-    """Datasets to be spoilt: a workspace of one's own, and a repository that is mended afterwards."""
-    shutil.copytree(sound.workspace, tmp_path / 'workspace')
-    shutil.copytree(sound.repository / 'data', tmp_path / 'data')
+def copy(intact: DatasetSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatasetSandbox]:
+    """A copy to plant faults in: a temporary workspace, and a repository that is restored afterwards."""
+    shutil.copytree(intact.workspace, tmp_path / 'workspace')
+    shutil.copytree(intact.repository / 'data', tmp_path / 'data')
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
-    yield DatasetSandbox(sound.repository, tmp_path / 'workspace')
-    shutil.rmtree(sound.repository / 'data')
-    shutil.copytree(tmp_path / 'data', sound.repository / 'data')
+    yield DatasetSandbox(intact.repository, tmp_path / 'workspace')
+    shutil.rmtree(intact.repository / 'data')
+    shutil.copytree(tmp_path / 'data', intact.repository / 'data')
 
 
-def wrong(name: str) -> list[tuple[str, str]]:
-    """Returns check and sentence of all that is wrong."""
+def failed_checks(name: str) -> list[tuple[str, str]]:
+    """Returns name and message of each failed check."""
     findings = check.run(check.DatasetUnderTest(name))
     return [(finding.check, finding.message) for finding in findings if finding.verdict == check.WRONG]
 
 
 @pytest.mark.parametrize('name', [name + config for name in KINDS for config in ('', '/toy')])
-def test_the_sound_pass(name: str, sound: DatasetSandbox) -> None:
-    assert wrong(name) == []
+def test_new_datasets_pass_all_checks(name: str, intact: DatasetSandbox) -> None:
+    assert failed_checks(name) == []
 
 
-def test_all_is_right_again_after_the_workspace_moved(
-    copy: DatasetSandbox, tmp_path: Path, monkeypatch
-) -> None:
-    """`copy` has moved once; now again."""
-    assert wrong('check_images/toy') == []
+def test_checks_pass_after_the_workspace_moved(copy: DatasetSandbox, tmp_path: Path, monkeypatch) -> None:
+    """The fixture `copy` has moved the workspace once; this test moves it again."""
+    assert failed_checks('check_images/toy') == []
     copy.workspace.rename(tmp_path / 'elsewhere')
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'elsewhere'))
-    assert wrong('check_images/toy') == []
+    assert failed_checks('check_images/toy') == []
     listed = (tmp_path / 'elsewhere/data/check_images/lists/toy/test.csv').read_text()
     assert str(tmp_path / 'elsewhere') in listed
     assert str(copy.workspace) not in listed
 
 
-# --- faults: each spoils a dataset, and says which check tells of it, and how
+# --- faults: each names the check that finds it, and the message of that check
 
 Fault = Callable[[Path, Path], object]  # folder in the repository, folder in the workspace
 FAULTS: dict[str, tuple[Fault, str, str, str]] = {}
 ARRAYS = 'records/{name}/toy/0.1.0/arrays'
 
 
-def fault(name: str, found_by: str, said: str) -> Callable[[Fault], Fault]:
+def fault(name: str, check_name: str, message: str) -> Callable[[Fault], Fault]:
     """Registers a fault of the dataset `name`, in its config `toy`."""
 
     def register(plant: Fault) -> Fault:
-        FAULTS[plant.__name__] = (plant, name, found_by, said)
+        FAULTS[plant.__name__] = (plant, name, check_name, message)
         return plant
 
     return register
@@ -177,7 +175,7 @@ def a_torn_image(folder: Path, bytes_: Path) -> None:
 @fault(
     'check_images',
     'labels',
-    r"train 'train_005': label is 0, the class 'lying', but the original states 'slanted'",
+    r"train 'train_005': label is 0, the class 'horizontal', but the original states 'diagonal'",
 )
 def another_label(folder: Path, bytes_: Path) -> None:
     change(arrays(bytes_) / 'train/label.npy', 5, 0)
@@ -189,10 +187,10 @@ def a_label_out_of_range(folder: Path, bytes_: Path) -> None:
 
 
 @fault(
-    'check_images', 'labels', r"'train_001': label is 1, the class 'standing', .*original states 'upright'"
+    'check_images', 'labels', r"'train_001': label is 1, the class 'vertical', .*original states 'upright'"
 )
 def an_unknown_class(folder: Path, bytes_: Path) -> None:
-    replace(bytes_ / 'toy/labels.csv', 'train_001.png,standing', 'train_001.png,upright')
+    replace(bytes_ / 'toy/labels.csv', 'train_001.png,vertical', 'train_001.png,upright')
 
 
 @fault('check_masks', 'labels', r"val 'val_002': mask holds 7, but classes go from 0 to 2")
@@ -316,16 +314,16 @@ def another_shape(folder: Path, bytes_: Path) -> None:
 
 @fault('check_images', 'readme', r"README.md does not state the field 'label': int32 \(\)")
 def a_field_not_stated(folder: Path, bytes_: Path) -> None:
-    replace(folder / 'README.md', '| `label` | int32 | () | the class |\n', '')
+    replace(folder / 'README.md', '| `label` | int32 | () | class |\n', '')
 
 
 @fault(
     'check_images',
     'readme',
-    r"README.md states class 1 as 'upright', but the classes are lying, standing, slanted",
+    r"README.md states class 1 as 'upright', but the classes are horizontal, vertical, diagonal",
 )
 def another_class(folder: Path, bytes_: Path) -> None:
-    replace(folder / 'README.md', '| 1 | standing |', '| 1 | upright |')
+    replace(folder / 'README.md', '| 1 | vertical |', '| 1 | upright |')
 
 
 @fault('check_images', 'readme', r'README.md does not open with a title')
@@ -334,36 +332,36 @@ def no_title(folder: Path, bytes_: Path) -> None:
 
 
 @pytest.mark.parametrize('planted', FAULTS)
-def test_a_fault_is_found(planted: str, copy: DatasetSandbox) -> None:
-    plant, name, found_by, said = FAULTS[planted]
+def test_a_planted_fault_fails_its_check(planted: str, copy: DatasetSandbox) -> None:
+    plant, name, check_name, message = FAULTS[planted]
     plant(copy.folder(name), copy.bytes(name))
-    found = wrong(f'{name}/toy')
-    assert any(by == found_by and re.search(said, what) for by, what in found), found
+    failures = failed_checks(f'{name}/toy')
+    assert any(failed == check_name and re.search(message, text) for failed, text in failures), failures
 
 
-def test_all_faults_are_found_at_once_and_many_of_a_kind_are_counted(copy: DatasetSandbox) -> None:
+def test_all_faults_are_reported_and_long_lists_are_cut(copy: DatasetSandbox) -> None:
     folder, bytes_ = copy.folder('check_images'), copy.bytes('check_images')
     no_citation(folder, bytes_)
     another_label(folder, bytes_)
     for file in (bytes_ / 'toy/images').glob('train_*'):
         file.unlink()
-    found = wrong('check_images/toy')
-    assert {'folder', 'checksums', 'labels', 'files', 'originals'} <= {by for by, _ in found}
-    files = [what for by, what in found if by == 'files']
+    failures = failed_checks('check_images/toy')
+    assert {'folder', 'checksums', 'labels', 'files', 'originals'} <= {failed for failed, _ in failures}
+    files = [text for failed, text in failures if failed == 'files']
     assert len(files) == check.MAX_MESSAGES + 1
     assert re.fullmatch(r'and \d+ more like these', files[-1])
 
 
-def test_originals_that_cannot_be_built_from_are_named(copy: DatasetSandbox) -> None:
+def test_originals_that_prevent_a_build_are_reported_once(copy: DatasetSandbox) -> None:
     bytes_ = copy.bytes('check_images')
     shutil.rmtree(bytes_ / 'records/check_images/toy')
     (bytes_ / 'toy/images/val_002.png').unlink()
-    found = wrong('check_images/toy')
-    assert any('val_002.png is missing' in what for by, what in found if by == 'files'), found
-    assert len([what for _, what in found if 'is damaged' in what]) == 1  # said once
+    failures = failed_checks('check_images/toy')
+    assert any('val_002.png is missing' in text for failed, text in failures if failed == 'files'), failures
+    assert len([text for _, text in failures if 'is damaged' in text]) == 1
 
 
-def test_the_program_prints_a_table_and_the_fingerprint(sound: DatasetSandbox, program) -> None:
+def test_the_check_command_prints_a_table_and_the_fingerprint(intact: DatasetSandbox, program) -> None:
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
     lines = out.splitlines()
     assert code == 0
@@ -372,7 +370,7 @@ def test_the_program_prints_a_table_and_the_fingerprint(sound: DatasetSandbox, p
     assert ['labels', 'skipped', 'it has no classes'] in [line.split(maxsplit=2) for line in lines]
 
 
-def test_the_program_fails_if_something_is_wrong(copy: DatasetSandbox, program) -> None:
+def test_the_check_command_exits_with_1_if_a_check_fails(copy: DatasetSandbox, program) -> None:
     no_readme(copy.folder('check_text'), copy.bytes('check_text'))
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
     assert (code, out.splitlines()[-1]) == (1, 'check_text/toy: some checks failed')

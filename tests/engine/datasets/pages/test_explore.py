@@ -1,4 +1,4 @@
-"""The page of a dataset: whole, well formed, of nothing but itself, and true."""
+"""The page of a dataset: well formed, without external resources, with correct numbers."""
 
 import re
 from collections import Counter
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatasetSandbox]:
 
 
 class Parser(HTMLParser):
-    """Counts tags, collects the text, and sees that every tag is closed in its turn."""
+    """Counts tags, collects the text, and asserts that tags are nested correctly."""
 
     def __init__(self, html: str):
         super().__init__()
@@ -59,7 +59,7 @@ class Parser(HTMLParser):
 
 
 @pytest.mark.parametrize('name', KINDS)
-def test_a_page_is_whole_and_of_nothing_but_itself(name: str, made: DatasetSandbox) -> None:
+def test_a_page_is_well_formed_and_loads_nothing_external(name: str, made: DatasetSandbox) -> None:
     file = explore.write(name)
     assert file == made.bytes(name) / 'explore/full.html'
     html = file.read_text()
@@ -75,7 +75,7 @@ def test_a_page_is_whole_and_of_nothing_but_itself(name: str, made: DatasetSandb
 def test_a_page_shows_examples_by_class(made: DatasetSandbox) -> None:
     page = Parser(explore.page('seen_images').html)
     assert page.tags['figure'] == 3 * 3 * 18  # splits, classes, images
-    assert page.text.count('slanted') == 3 + 1  # a row in each split, a line of the table
+    assert page.text.count('diagonal') == 3 + 1  # a row in each split, a line of the table
     assert 'Classes: examples of each' in page.text
     assert '80' in page.text  # of 240 in train
 
@@ -87,7 +87,7 @@ def test_a_page_shows_masks_beside_images(made: DatasetSandbox) -> None:
     assert f'{pixels[1] / pixels.sum():.1%}' in page.text
 
 
-def test_a_page_shows_texts_as_they_are(made: DatasetSandbox) -> None:
+def test_a_page_shows_texts_unchanged(made: DatasetSandbox) -> None:
     page = Parser(explore.page('seen_text').html)
     first = load('seen_text').split('train').example(0)
     assert first['text'][: first['length']].tobytes().decode() in page.text
@@ -113,7 +113,7 @@ NASTY = '<script>alert("&")</script>'
 
 
 def nasty(folder: Path) -> ShownDataset:
-    """A dataset whose ids, classes and fields are markup; with boxes, two of them padding."""
+    """A dataset whose ids, classes and fields are markup. Each example has a box and a padded box."""
     rng = np.random.default_rng(0)
     fields = {
         'image': rng.integers(0, 256, (4, 6, 8, 3), dtype=np.uint8),
@@ -133,10 +133,14 @@ def nasty(folder: Path) -> ShownDataset:
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
-    subject = nasty(tmp_path)
-    parts = [explore._head(subject, NASTY, [NASTY]), explore._fields(subject), explore._foot(subject)]
-    shown = [contact_sheets, statistics.classes, statistics.images, statistics.numbers]
-    page = Parser('\n'.join([*parts, *(each(subject) for each in shown)]))
+    shown_dataset = nasty(tmp_path)
+    parts = [
+        explore._head(shown_dataset, NASTY, [NASTY]),
+        explore._fields(shown_dataset),
+        explore._foot(shown_dataset),
+    ]
+    sections = [contact_sheets, statistics.classes, statistics.images, statistics.numbers]
+    page = Parser('\n'.join([*parts, *(section(shown_dataset) for section in sections)]))
     assert page.tags['script'] == 0
     assert page.text.count(NASTY) > 5
     assert '<b>' in page.text
@@ -159,8 +163,8 @@ def test_large_images_are_shown_smaller() -> None:
     assert 'class="pixels"' in pictures.picture(large[:8, :8])
 
 
-def test_a_histogram_is_of_shares() -> None:
-    """Twice the values, spread alike, give the same line."""
+def test_a_histogram_shows_shares_of_the_values() -> None:
+    """Repeating all values does not change the line."""
     values = np.arange(100.0)
     both = charts.histogram({'train': np.repeat(values, 2), 'val': values}, 'x')
     lines = re.findall(r'class="line" d="([^"]*)"', both)
@@ -171,7 +175,7 @@ def test_a_histogram_is_of_shares() -> None:
     assert 'no values' in charts.histogram({'train': np.array([np.nan])}, 'x')
 
 
-def test_places_are_spread_evenly() -> None:
+def test_spread_returns_evenly_spaced_indices() -> None:
     assert spread(5, 10).tolist() == [0, 1, 2, 3, 4]
     assert spread(101, 3).tolist() == [0, 50, 100]
     assert spread(0, 3).tolist() == []
@@ -179,12 +183,12 @@ def test_places_are_spread_evenly() -> None:
 
 def test_images_of_varying_size_have_a_histogram_of_sides_and_no_mean(tmp_path: Path) -> None:
     dataset = Dataset('photos', '1.0.0', 'f' * 64, Spec({}), {'train': 3}, tmp_path)
-    subject = ShownDataset(dataset, {'image': 'Image'})
-    vars(subject)['splits'] = {'train': photos.examples(3)}
-    shown = statistics.images(subject)
+    shown_dataset = ShownDataset(dataset, {'image': 'Image'})
+    vars(shown_dataset)['splits'] = {'train': photos.examples(3)}
+    shown = statistics.images(shown_dataset)
     assert 'heights in pixels' in shown
     assert 'widths in pixels' in shown
     assert '40 to 54' in shown
     assert '60 to 82' in shown
     assert 'mean of' not in shown
-    assert contact_sheets(subject).count('<figure') == 3
+    assert contact_sheets(shown_dataset).count('<figure') == 3
