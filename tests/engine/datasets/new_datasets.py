@@ -22,7 +22,7 @@ class DatasetSandbox:
         """Returns a dataset's folder in the repository."""
         return self.repository / 'data' / name
 
-    def bytes(self, name: str) -> Path:
+    def workspace_folder(self, name: str) -> Path:
         """Returns a dataset's folder in the workspace."""
         return self.workspace / 'data' / name
 

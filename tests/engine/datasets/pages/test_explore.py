@@ -61,7 +61,7 @@ class Parser(HTMLParser):
 @pytest.mark.parametrize('name', KINDS)
 def test_a_page_is_well_formed_and_loads_nothing_external(name: str, made: DatasetSandbox) -> None:
     file = explore.write(name)
-    assert file == made.bytes(name) / 'explore/full.html'
+    assert file == made.workspace_folder(name) / 'explore/full.html'
     html = file.read_text()
     page = Parser(html)
     assert EXTERNAL.findall(re.sub(r'data:image/\w+;base64,[\w+/=]+', 'data:', html)) == []
