@@ -11,14 +11,14 @@ import jax
 import pytest
 
 from engine.workspace import REPOSITORY
-from tests.engine import promotion
+from tests import promotion
 
 # A background job ignores Ctrl-C, and so would every process that a test starts from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
-promotion.exempt_optax()
+promotion.exempt_libraries()
 
 Program = Callable[..., tuple[int, str, str]]
 

@@ -61,6 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         photos.dataset(folder, patch)
     shutil.copy(REPOSITORY / 'pyproject.toml', folder)
+    (folder / 'engine').symlink_to(REPOSITORY / 'engine')
     (folder / 'photos.gin').write_text(CONFIG)
     return folder
 

@@ -67,7 +67,7 @@ def test_an_example_does_not_depend_on_the_others(made: Made) -> None:
 def test_every_parameter_gets_a_gradient(made: Made) -> None:
     def loss(params: Any) -> jax.Array:
         logits, _ = made.net(params, made.model_state, jnp.asarray(IMAGES), key=jax.random.key(0))
-        return jnp.square(logits - jnp.arange(logits.size).reshape(logits.shape) % CLASSES).sum()
+        return jnp.square(logits - jnp.arange(logits.size, dtype=float).reshape(logits.shape) % CLASSES).sum()
 
     gradients = jax.jit(jax.grad(loss))(made.params)
     for path, gradient in jax.tree_util.tree_leaves_with_path(gradients):

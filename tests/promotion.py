@@ -1,4 +1,7 @@
-"""Exempts Optax from strict dtype promotion: its schedules and Adam multiply integers by floats."""
+"""Exempts Optax and Flax from strict dtype promotion.
+
+Optax's schedules and Adam multiply integers by floats; Flax's average pooling divides floats by an integer.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -7,6 +10,7 @@ from typing import Any
 
 import jax
 import optax
+from flax import nnx
 
 
 def _lenient(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,8 +35,9 @@ def _makes_lenient(factory: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
-def exempt_optax() -> None:
-    """Runs the updates of all optimizers and all schedules of Optax under standard promotion."""
+def exempt_libraries() -> None:
+    """Runs all optimizers and schedules of Optax, and average pooling, under standard promotion."""
+    nnx.avg_pool = _lenient(nnx.avg_pool)
     for kind in (optax.GradientTransformation, optax.GradientTransformationExtraArgs):
         new = kind.__new__
         kind.__new__ = lambda cls, init, update, new=new: new(cls, init, _lenient(update))  # type: ignore
