@@ -108,6 +108,7 @@ def test_without_examples_the_engine_and_the_tests_of_configs_remain(template: R
         'research/__init__.py',
         'tests/__init__.py',
         'tests/conftest.py',
+        'tests/promotion.py',
         'tests/test_configs.py',
         'tests/test_imports.py',
     }
