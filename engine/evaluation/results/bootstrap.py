@@ -37,7 +37,9 @@ class Bootstrap:
         return f'{100 * self.confidence:g} %'
 
     def sums(self, features: Mapping[str, sparse.csr_array], examples: int) -> dict[str, np.ndarray]:
-        """Sums features over each resample. Whatever is a function of sums gets its interval so, fast.
+        """Sums features over the examples of each resample.
+
+        A metric that is a function of such sums gets its interval quickly.
 
         Args:
           features: name to a matrix [n, k], one row per example.
