@@ -41,8 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
         files.check_replaceable(target, report_files.METRICS, arguments.overwrite)
     reports = [evaluator.report_on(outputs_arguments.read(arguments, folder)) for folder in folders]
     bindings = bound_evaluator.operative(config)
-    for each, target in zip(reports, targets, strict=True):
-        report_files.write(replace(each, config=bindings), target, arguments.overwrite)
+    for evaluated, target in zip(reports, targets, strict=True):
+        report_files.write(replace(evaluated, config=bindings), target, arguments.overwrite)
     show(files.short_names(folders), reports)
     notes = filter(None, (external_labels.note(each.outputs) for each in reports))
     pages = (f'report: {target / report_files.PAGE}' for target in targets)

@@ -28,14 +28,14 @@ def parser() -> command_line.Parser:
 def main(arguments: argparse.Namespace) -> int:
     """Checks all outputs, then writes all submissions; returns the exit code."""
     folders = outputs_arguments.find(arguments)
-    predicted = [outputs_arguments.read(arguments, folder) for folder in folders]
-    forms = [export.form(each, arguments.format) for each in predicted]
+    all_outputs = [outputs_arguments.read(arguments, folder) for folder in folders]
+    forms = [export.form(each, arguments.format) for each in all_outputs]
     targets = outputs_arguments.targets(arguments, folders, 'export')
     submissions = [target / f'submission{form.ending}' for target, form in zip(targets, forms, strict=True)]
     for file in submissions:
         files.check_file(file, arguments.overwrite)
-    for each, form, file in zip(predicted, forms, submissions, strict=True):
-        export.write(each, form, file)
+    for outputs, form, file in zip(all_outputs, forms, submissions, strict=True):
+        export.write(outputs, form, file)
         print(printable(f'submission: {file}'))
     return errors.EXIT_FINISHED
 

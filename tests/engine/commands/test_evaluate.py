@@ -56,8 +56,8 @@ def test_from_ten_lines_of_numpy_without_jax(folder: Path):
     lines = ended.stdout.splitlines()
     assert lines[-1] == f'evaluation: {folder / "evaluation"}'
     accuracy = json.loads((folder / 'evaluation' / 'metrics.json').read_text())['metrics']['accuracy']
-    found = outputs.read(folder).arrays
-    assert accuracy['value'] == pytest.approx((found['logits'].argmax(axis=1) == found['labels']).mean())
+    result = outputs.read(folder).arrays
+    assert accuracy['value'] == pytest.approx((result['logits'].argmax(axis=1) == result['labels']).mean())
     low, high = accuracy['interval']
     shown = f'{100 * accuracy["value"]:.2f} %   {100 * low:.2f} to {100 * high:.2f} %'
     assert any(line.startswith('accuracy ') and shown in line for line in lines)
@@ -90,9 +90,9 @@ def test_settings_by_gin(program, folder: Path, tmp_path: Path):
     code, out, _ = program('evaluate', str(folder), f'--gin_file={config}', f'--gin_bindings={binding}')
     assert code == 0
     assert '90 % interval' in out
-    found = json.loads((folder / 'evaluation' / 'metrics.json').read_text())
-    assert found['bootstrap'] == {'resamples': 150, 'confidence': 0.9, 'seed': 0}
-    assert [name for name in found['metrics'] if name.startswith('top')] == [
+    result = json.loads((folder / 'evaluation' / 'metrics.json').read_text())
+    assert result['bootstrap'] == {'resamples': 150, 'confidence': 0.9, 'seed': 0}
+    assert [name for name in result['metrics'] if name.startswith('top')] == [
         'top_2_accuracy',
         'top_3_accuracy',
     ]

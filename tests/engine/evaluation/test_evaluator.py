@@ -39,12 +39,12 @@ def test_all_is_written(folder: Path):
 
 
 def test_metrics_json(folder: Path):
-    found = EVALUATOR.evaluate(folder)
+    result = EVALUATOR.evaluate(folder)
     origin = ('kind', 'project', 'run', 'step', 'dataset', 'split', 'examples')
-    assert [found[key] for key in origin] == ['classification', 'zoo', 'r1', 7, 'animals', 'test', 60]
-    assert found['bootstrap'] == {'resamples': 200, 'confidence': 0.95, 'seed': 0}
-    assert found['files'] == json.loads((folder / 'manifest.json').read_text())['files']
-    assert list(found['metrics']) == [
+    assert [result[key] for key in origin] == ['classification', 'zoo', 'r1', 7, 'animals', 'test', 60]
+    assert result['bootstrap'] == {'resamples': 200, 'confidence': 0.95, 'seed': 0}
+    assert result['files'] == json.loads((folder / 'manifest.json').read_text())['files']
+    assert list(result['metrics']) == [
         'accuracy',
         'balanced_accuracy',
         'top_5_accuracy',
@@ -54,7 +54,7 @@ def test_metrics_json(folder: Path):
         'calibration_error',
     ]
     logits, labels = random_logits(0, classes=7)
-    accuracy = found['metrics']['accuracy']
+    accuracy = result['metrics']['accuracy']
     assert accuracy['value'] == pytest.approx((logits.argmax(axis=1) == labels).mean())
     assert accuracy['interval'][0] < accuracy['value'] < accuracy['interval'][1]
     assert (accuracy['unit'], accuracy['direction']) == ('fraction', 'higher')

@@ -53,18 +53,18 @@ def table(program, folder: Path) -> pd.DataFrame:
 
 
 def test_classes(program, tmp_path: Path):
-    found = table(program, save(tmp_path / 'it', 'classification'))
-    assert list(found) == ['id', 'prediction', *(f'probability_{name}' for name in NAMES)]
-    assert found['id'].tolist() == ['007', "'=1+1", 'c,"d"', 'é']
-    assert found['prediction'].tolist() == [NAMES[index] for index in LOGITS.argmax(1)]
+    result = table(program, save(tmp_path / 'it', 'classification'))
+    assert list(result) == ['id', 'prediction', *(f'probability_{name}' for name in NAMES)]
+    assert result['id'].tolist() == ['007', "'=1+1", 'c,"d"', 'é']
+    assert result['prediction'].tolist() == [NAMES[index] for index in LOGITS.argmax(1)]
     powers = np.exp(LOGITS.astype(float))
-    np.testing.assert_allclose(found.iloc[:, 2:], powers / powers.sum(1, keepdims=True), rtol=1e-8)
+    np.testing.assert_allclose(result.iloc[:, 2:], powers / powers.sum(1, keepdims=True), rtol=1e-8)
 
 
 def test_probabilities_as_they_are(program, tmp_path: Path):
     given = RANDOM.dirichlet(np.ones(3), 4).astype(np.float32)
-    found = table(program, save(tmp_path / 'it', 'classification', probabilities=given))
-    np.testing.assert_array_equal(found.iloc[:, 2:].to_numpy(np.float32), given)
+    result = table(program, save(tmp_path / 'it', 'classification', probabilities=given))
+    np.testing.assert_array_equal(result.iloc[:, 2:].to_numpy(np.float32), given)
 
 
 def test_numbers_come_back_as_labels(program, tmp_path: Path):
@@ -79,28 +79,28 @@ def test_numbers_come_back_as_labels(program, tmp_path: Path):
 
 
 def test_texts(program, tmp_path: Path):
-    found = table(program, save(tmp_path / 'it', 'language'))
-    np.testing.assert_allclose(found['bits'], np.arange(4) / np.log(2))
-    assert found['bytes'].tolist() == [0, 1, 2, 3]
+    result = table(program, save(tmp_path / 'it', 'language'))
+    np.testing.assert_allclose(result['bits'], np.arange(4) / np.log(2))
+    assert result['bytes'].tolist() == [0, 1, 2, 3]
 
 
 def test_boxes(program, tmp_path: Path):
-    found = table(program, save(tmp_path / 'it', 'detection', ids=list('abcd')))
+    result = table(program, save(tmp_path / 'it', 'detection', ids=list('abcd')))
     arrays = ARRAYS['detection']
-    assert found['id'].tolist() == ['abcd'[index] for index in arrays['example']]
-    assert found['class'].tolist() == [NAMES[index] for index in arrays['classes']]
-    corners = found[['x0', 'y0', 'x1', 'y1']].to_numpy(np.float32)
+    assert result['id'].tolist() == ['abcd'[index] for index in arrays['example']]
+    assert result['class'].tolist() == [NAMES[index] for index in arrays['classes']]
+    corners = result[['x0', 'y0', 'x1', 'y1']].to_numpy(np.float32)
     np.testing.assert_array_equal(corners, arrays['boxes'])
-    np.testing.assert_array_equal(found['score'].to_numpy(np.float32), arrays['scores'])
+    np.testing.assert_array_equal(result['score'].to_numpy(np.float32), arrays['scores'])
 
 
 @pytest.mark.parametrize('kind', ARRAYS)
 def test_arrays(kind: str, program, tmp_path: Path):
-    with np.load(export(program, save(tmp_path / 'it', kind), 'npz')) as found:
-        assert found['ids'].tolist() == IDS
-        assert set(found.files) == {'ids', 'class_names', *ARRAYS[kind]}
+    with np.load(export(program, save(tmp_path / 'it', kind), 'npz')) as result:
+        assert result['ids'].tolist() == IDS
+        assert set(result.files) == {'ids', 'class_names', *ARRAYS[kind]}
         for name, array in ARRAYS[kind].items():
-            np.testing.assert_array_equal(found[name], array)
+            np.testing.assert_array_equal(result[name], array)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_coco_scores_boxes_alike(ids: list[str], program, tmp_path: Path):
 def test_coco_takes_masks(program, tmp_path: Path):
     file = export(program, save(tmp_path / 'it', 'segmentation', ids=list('1234')), 'coco')
     made = np.zeros((4, 5, 6), np.uint8)
-    for each in json.loads(file.read_text()):
-        made[each['image_id'] - 1] += run_lengths.decode(each['segmentation']) * each['category_id']
+    for segment in json.loads(file.read_text()):
+        made[segment['image_id'] - 1] += run_lengths.decode(segment['segmentation']) * segment['category_id']
     np.testing.assert_array_equal(made, ARRAYS['segmentation']['masks'] + 1)
 
 

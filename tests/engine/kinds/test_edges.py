@@ -61,6 +61,6 @@ def test_one_example_has_every_metric_a_number_and_no_doubt(tmp_path: Path, kind
     )
     metrics = evaluate(folder)['metrics']
     assert metrics
-    for each in metrics.values():
-        assert np.isfinite(each['value'])
-        assert each['interval'] == pytest.approx([each['value']] * 2, abs=1e-9)
+    for metric in metrics.values():
+        assert np.isfinite(metric['value'])
+        assert metric['interval'] == pytest.approx([metric['value']] * 2, abs=1e-9)

@@ -245,9 +245,9 @@ def test_evaluations_hold_no_formula_and_no_markup(program: Program, nasty: Path
 def test_comparisons_hold_no_markup(program: Program, nasty: Path, form: str) -> None:
     other = nasty.with_name('=1+1 <b> & $x')
     nasty.rename(other)
-    found = outputs.read(other)
+    result = outputs.read(other)
     sample_outputs.write(
-        nasty, 'classification', arrays=dict(found.arrays), ids=found.ids, class_names=found.class_names
+        nasty, 'classification', arrays=dict(result.arrays), ids=result.ids, class_names=result.class_names
     )
     code, out, _ = program('compare', str(other), str(nasty), '--resamples=100', f'--format={form}')
     assert code == 0

@@ -78,20 +78,20 @@ def refusal(folder: Path) -> str:
 
 
 def test_what_was_written_is_read(folder: Path):
-    found = outputs.read(folder)
-    np.testing.assert_array_equal(found.arrays['logits'], LOGITS)
-    np.testing.assert_array_equal(found.arrays['labels'], LABELS)
-    assert isinstance(found.arrays['logits'], np.memmap)
-    assert not found.arrays['logits'].flags.writeable
-    assert (found.kind, found.manifest.project, found.manifest.run) == (
+    result = outputs.read(folder)
+    np.testing.assert_array_equal(result.arrays['logits'], LOGITS)
+    np.testing.assert_array_equal(result.arrays['labels'], LABELS)
+    assert isinstance(result.arrays['logits'], np.memmap)
+    assert not result.arrays['logits'].flags.writeable
+    assert (result.kind, result.manifest.project, result.manifest.run) == (
         'classification',
         'zoo',
         '2026-11-22T17-30-05',
     )
-    assert (found.manifest.step, found.manifest.dataset, found.manifest.split) == (7, 'animals', 'test')
-    assert (found.class_names, found.ids, found.folder) == (NAMES, IDS, folder)
-    assert found.manifest.arrays['logits'].meaning == 'before softmax'
-    assert found.manifest.details == {'extractor': 'a network'}
+    assert (result.manifest.step, result.manifest.dataset, result.manifest.split) == (7, 'animals', 'test')
+    assert (result.class_names, result.ids, result.folder) == (NAMES, IDS, folder)
+    assert result.manifest.arrays['logits'].meaning == 'before softmax'
+    assert result.manifest.details == {'extractor': 'a network'}
 
 
 def test_every_file_is_in_the_manifest(folder: Path):
@@ -121,9 +121,9 @@ def example_of(kind: str) -> dict[str, np.ndarray]:
 def test_every_kind_goes_there_and_back(tmp_path: Path, kind: str):
     arrays = example_of(kind)
     write(tmp_path / 'it', kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
-    found = outputs.read(tmp_path / 'it')
-    assert found.kind == kind
-    assert {name: array.shape for name, array in found.arrays.items()} == {
+    result = outputs.read(tmp_path / 'it')
+    assert result.kind == kind
+    assert {name: array.shape for name, array in result.arrays.items()} == {
         name: array.shape for name, array in arrays.items()
     }
 
@@ -143,8 +143,8 @@ def test_every_dtype_that_an_array_may_have(tmp_path: Path, kind: str, name: str
     for dtype in kind_folders.declaration(kind).arrays[name].dtypes:
         arrays[name] = arrays[name].astype(dtype)
         write(tmp_path / dtype, kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
-        found = outputs.read(tmp_path / dtype)
-        assert found.manifest.arrays[name].dtype == found.arrays[name].dtype == dtype
+        result = outputs.read(tmp_path / dtype)
+        assert result.manifest.arrays[name].dtype == result.arrays[name].dtype == dtype
 
 
 def test_predictions_for_people_from_float16(tmp_path: Path):
@@ -477,9 +477,9 @@ def test_a_manifest_of_another_shape(folder: Path):
 def test_what_says_whence_it_came_may_be_missing(folder: Path):
     for key in ('project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'):
         edit_manifest(folder, lambda manifest, key=key: manifest.pop(key))
-    found = outputs.read(folder)
-    assert (found.manifest.project, found.manifest.step, found.class_names) == ('', None, ())
-    assert found.manifest.details == {}
+    result = outputs.read(folder)
+    assert (result.manifest.project, result.manifest.step, result.class_names) == ('', None, ())
+    assert result.manifest.details == {}
 
 
 # Finding.

@@ -54,11 +54,11 @@ def test_log_probabilities_are_sums_over_the_bytes_that_are_there(state: Any) ->
 
 
 def test_loss_is_per_byte_of_each_text_and_bits_are_per_byte_of_all(state: Any) -> None:
-    found, expected, valid = merged([BOUND.evaluate(state, BATCH)]), log_probs(state)[:3], TEXTS[:3]
+    result, expected, valid = merged([BOUND.evaluate(state, BATCH)]), log_probs(state)[:3], TEXTS[:3]
     per_text = [-each / len(text) for each, text in zip(expected, valid, strict=True)]
-    assert found['loss'] == pytest.approx(np.mean(per_text), rel=1e-5)
+    assert result['loss'] == pytest.approx(np.mean(per_text), rel=1e-5)
     bits = -sum(expected) / math.log(2) / sum(map(len, valid))
-    assert found['bits_per_byte'] == pytest.approx(bits, rel=1e-5)
+    assert result['bits_per_byte'] == pytest.approx(bits, rel=1e-5)
 
 
 def test_a_byte_is_predicted_from_those_before_it_alone(state: Any) -> None:

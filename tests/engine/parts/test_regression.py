@@ -37,9 +37,9 @@ def test_errors_are_means_over_the_targets_of_valid_examples() -> None:
     values = np.asarray(BOUND.predict(state, BATCH)['values'])
     assert values.shape == (12, 2)
     errors = [[values[i, j] - TARGETS[i, j] for j in range(2)] for i in range(9)]
-    found = merged([BOUND.evaluate(state, BATCH)])
-    assert found['loss'] == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
-    assert found['absolute_error'] == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
+    result = merged([BOUND.evaluate(state, BATCH)])
+    assert result['loss'] == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
+    assert result['absolute_error'] == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
 
 
 def test_a_batch_is_learned() -> None:

@@ -102,17 +102,17 @@ def test_measures_merge_to_those_of_all_valid_images(without: int, state: Any) -
     """In batches of which the last is padded; with and without a class that only predictions show."""
     logits = LOGITS.copy()
     logits[..., without] = -9
-    found, valid = logits.argmax(-1), np.array([1, 1, 0, 1, 1, 1], bool)
+    result, valid = logits.argmax(-1), np.array([1, 1, 0, 1, 1, 1], bool)
     batches = []
     for rows in (slice(0, 3), slice(3, 6)):
         batch: Any = {name: array[rows] for name, array in BATCH.items()} | {VALID: valid[rows]}
         measured = task().per_example(jnp.asarray(logits[rows]), batch)
         batches.append(_averages(measured, batch[VALID]))
     values = merged(batches)
-    masks, found = BATCH['mask'][valid], found[valid]
+    masks, result = BATCH['mask'][valid], result[valid]
     assert values.keys() == {'loss', 'pixel_accuracy', 'mean_iou'}
-    assert values['mean_iou'] == pytest.approx(slow_mean_iou(masks, found), rel=1e-6)
-    assert values['pixel_accuracy'] == pytest.approx((masks == found).mean(), rel=1e-6)
+    assert values['mean_iou'] == pytest.approx(slow_mean_iou(masks, result), rel=1e-6)
+    assert values['pixel_accuracy'] == pytest.approx((masks == result).mean(), rel=1e-6)
 
 
 def test_training_and_evaluation_measure_the_same_things(state: Any) -> None:

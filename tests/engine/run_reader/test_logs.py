@@ -25,11 +25,11 @@ def drawn(*folders: Path) -> set[str]:
 
 
 def test_a_whole_run_is_read_as_it_was_written(run: Path):
-    found = logs.read(run)
-    assert (found.state, found.done, found.steps, found.best) == ('finished', 20, 20, ('score', 'max'))
-    assert found.notes == ()
-    assert found.train['loss'].to_dict() == {step: 1 / step for step in range(1, 21)}
-    assert found.time.loc[8].to_dict() == {
+    result = logs.read(run)
+    assert (result.state, result.done, result.steps, result.best) == ('finished', 20, 20, ('score', 'max'))
+    assert result.notes == ()
+    assert result.train['loss'].to_dict() == {step: 1 / step for step in range(1, 21)}
+    assert result.time.loc[8].to_dict() == {
         'examples_per_second': 108.0,
         'total': 10.0,
         'data': 1.0,
@@ -77,9 +77,9 @@ def test_durations(seconds: float, said: str):
 
 def test_a_torn_last_line_is_left_out_and_said(run: Path):
     append(run, 'train', '{"step": 21, "lo')
-    found = logs.read(run)
-    assert found.done == 20
-    assert found.notes == ('train.jsonl: its last line is torn and left out',)
+    result = logs.read(run)
+    assert result.done == 20
+    assert result.notes == ('train.jsonl: its last line is torn and left out',)
 
 
 @pytest.mark.parametrize(
@@ -98,26 +98,26 @@ def test_a_torn_last_line_is_left_out_and_said(run: Path):
 )
 def test_a_damaged_line_is_left_out_and_said(run: Path, line: str):
     append(run, 'val', f'{line}\n')
-    found = logs.read(run)
-    assert len(found.val) == 5
-    assert found.notes == ('val.jsonl: 1 damaged line left out',)
+    result = logs.read(run)
+    assert len(result.val) == 5
+    assert result.notes == ('val.jsonl: 1 damaged line left out',)
 
 
 def test_of_a_step_written_twice_the_later_line_counts(run: Path):
     append(run, 'train', '{"step": 3, "epoch": 0.75, "loss": 9.0}\n')
-    found = logs.read(run)
-    assert found.train.loc[3].to_dict() == {'epoch': 0.75, 'loss': 9.0}
-    assert found.train.index.is_monotonic_increasing
-    assert found.notes == ('train.jsonl: 1 line repeated; the later one counts',)
+    result = logs.read(run)
+    assert result.train.loc[3].to_dict() == {'epoch': 0.75, 'loss': 9.0}
+    assert result.train.index.is_monotonic_increasing
+    assert result.notes == ('train.jsonl: 1 line repeated; the later one counts',)
 
 
 @pytest.mark.parametrize('value', ['null', 'NaN', '-Infinity', '"a"', '[1]', '1e308', '1' + '0' * 400])
 def test_what_is_no_finite_number_is_a_gap_and_said(run: Path, value: str):
     append(run, 'train', f'{{"step": 21, "epoch": 5.25, "loss": {value}}}\n')
-    found = logs.read(run)
-    assert found.train['loss'].tolist()[:-1] == [1 / step for step in range(1, 21)]
-    assert math.isnan(found.train['loss'].tolist()[-1])
-    assert found.notes == ('train.jsonl: loss has no finite number at 1 step, first at 21',)
+    result = logs.read(run)
+    assert result.train['loss'].tolist()[:-1] == [1 / step for step in range(1, 21)]
+    assert math.isnan(result.train['loss'].tolist()[-1])
+    assert result.notes == ('train.jsonl: loss has no finite number at 1 step, first at 21',)
     assert 'loss' in drawn(run)
 
 
@@ -130,25 +130,25 @@ def test_a_file_that_is_missing_or_empty_is_said(run: Path, name: str, state: st
     path.unlink()
     if state == 'is empty':
         path.touch()
-    found = logs.read(run)
-    assert found.notes == (f'{path.name} {state}',)
+    result = logs.read(run)
+    assert result.notes == (f'{path.name} {state}',)
     assert drawn(run) >= ({'loss'} if 'time' in name else {'loss', 'where_the_time_went'})
-    assert summary.terminal({'a': found})
+    assert summary.terminal({'a': result})
 
 
 def test_a_run_that_wrote_nothing_yet(tmp_path: Path):
     (tmp_path / 'config.gin').touch()
-    found = logs.read(tmp_path)
-    assert (found.state, found.done, found.steps) == ('unknown', 0, None)
-    assert len(found.notes) == 5
+    result = logs.read(tmp_path)
+    assert (result.state, result.done, result.steps) == ('unknown', 0, None)
+    assert len(result.notes) == 5
     assert drawn(tmp_path) == set()
-    assert summary.terminal({'a': found}).startswith('run')
+    assert summary.terminal({'a': result}).startswith('run')
 
 
 def test_names_that_would_do_harm_are_escaped(run: Path):
     append(run, 'val', '{"step": 21, "epoch": 5.25, "loss": 1.0, "score": 1.0, "\\ud800\\u001b": 1.0}\n')
-    found = logs.read(run)
-    said = summary.terminal({'a': found})
+    result = logs.read(run)
+    said = summary.terminal({'a': result})
     assert r"'\ud800\x1b'" in said
     assert said.replace('\n', '').isprintable()
     assert r"'\ud800\x1b'" in drawn(run)
@@ -211,9 +211,9 @@ def test_runs_are_found_below_a_folder_and_once(tmp_path: Path):
     folders = [write_run(tmp_path / 'runs' / name) for name in ('a', 'b')]
     (folders[0] / 'outputs').mkdir()
     write_run(folders[0] / 'outputs' / 'inner')
-    found = logs.find([folders[1], tmp_path])
-    assert found == [folders[1], folders[0]]
-    assert short_names(found) == ['b', 'a']
+    result = logs.find([folders[1], tmp_path])
+    assert result == [folders[1], folders[0]]
+    assert short_names(result) == ['b', 'a']
 
 
 @pytest.mark.parametrize(('name', 'message'), [('rum', "Did you mean 'run'?"), ('empty', 'contains no run')])

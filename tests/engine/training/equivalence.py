@@ -147,8 +147,8 @@ def free(name: str) -> dict[str, float]:
     def run(way: Way) -> tuple[State, list[Any]]:
         state, metrics = way.put(first), []
         for step in range(STEPS):
-            state, found = way.step(state, step)
-            metrics.append(found)
+            state, result = way.step(state, step)
+            metrics.append(result)
         return jax.device_get((state, metrics))
 
     with jax.enable_x64(True):
@@ -214,5 +214,5 @@ def largest_share() -> float:
 if __name__ == '__main__':
     assert jax.device_count() == 8
     task = sys.argv[1]
-    found = {'free': free(task), 'common': from_common_states(task), 'pmap_differs': pmap_differs(task)}
-    print(json.dumps(found | ({'largest_share': largest_share()} if task == 'convnet' else {})))
+    results = {'free': free(task), 'common': from_common_states(task), 'pmap_differs': pmap_differs(task)}
+    print(json.dumps(results | ({'largest_share': largest_share()} if task == 'convnet' else {})))

@@ -120,9 +120,9 @@ def test_two_processes_see_what_one_sees(train: Train, alone: Path, tmp_path: Pa
     assert [code for code, _ in ends] == [0, 0], ends
     np.testing.assert_allclose(losses(tmp_path / 'run'), losses(alone), rtol=1e-4)
     for split in ('val', 'test'):
-        found, expected = (outputs.read(run / 'outputs' / split) for run in (tmp_path / 'run', alone))
-        assert found.ids == expected.ids
-        np.testing.assert_allclose(found.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
+        result, expected = (outputs.read(run / 'outputs' / split) for run in (tmp_path / 'run', alone))
+        assert result.ids == expected.ids
+        np.testing.assert_allclose(result.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
 
 
 def test_a_run_goes_on_with_the_same_images(train: Train, alone: Path, tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ def test_all_ways_to_work_are_one_function(task: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert max(found['free'].values()) < 1e-12
-    assert max(found['common'].values()) < 1e-5
-    assert found['pmap_differs'] == 0
-    assert found.get('largest_share', 0) <= 1.05 / 8
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert max(result['free'].values()) < 1e-12
+    assert max(result['common'].values()) < 1e-5
+    assert result['pmap_differs'] == 0
+    assert result.get('largest_share', 0) <= 1.05 / 8

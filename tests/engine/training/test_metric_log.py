@@ -121,11 +121,11 @@ def test_the_best_is_better_than_all_before(direction: str, metric_logger: Any) 
 @pytest.mark.parametrize('direction', ['min', 'max'])
 def test_nan_is_never_best_and_never_in_the_way(direction: Any, metric_logger: Any) -> None:
     with metric_logger() as opened:
-        found = []
+        result = []
         for step, value in enumerate([NAN, 2.0, NAN, 2.0], 1):
             opened.log_evaluation(step, {'loss': value}, {})
-            found.append(opened.log.is_best('loss', direction))
-    assert found == [False, True, False, False]
+            result.append(opened.log.is_best('loss', direction))
+    assert result == [False, True, False, False]
 
 
 def test_the_best_is_the_best_of_the_whole_run(metric_logger: Any) -> None:

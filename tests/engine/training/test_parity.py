@@ -40,11 +40,11 @@ def train(program: Program, run: Path, config: Path, *bindings: str) -> Path:
 def check(program: Program, saved: Path, pairs: Pairs) -> None:
     """Evaluates outputs and compares with the line of the step that they are of."""
     assert program('evaluate', str(saved))[0] == 0
-    found: dict[str, Any] = json.loads((saved / 'evaluation/metrics.json').read_text())
+    result: dict[str, Any] = json.loads((saved / 'evaluation/metrics.json').read_text())
     lines = {line['step']: line for line in json_lines.read(saved.parents[1] / 'logs/val.jsonl')}
-    line = lines[found['step']]
+    line = lines[result['step']]
     for name, (offline, change) in pairs.items():
-        assert found['metrics'][offline]['value'] == pytest.approx(change(line[name]), abs=1e-6, rel=0), name
+        assert result['metrics'][offline]['value'] == pytest.approx(change(line[name]), abs=1e-6, rel=0), name
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_the_gradient_penalty_by_finite_differences() -> None:
     def logits(images: Any) -> Any:
         return jnp.square(images * weights[None]).sum((1, 2, 3)) / 2
 
-    found = gradient_penalty(logits, jnp.asarray(real), jnp.asarray(fake), jnp.asarray(shares))
+    result = gradient_penalty(logits, jnp.asarray(real), jnp.asarray(fake), jnp.asarray(shares))
     for index, share in enumerate(shares):
         mixed = (1 - share) * real[index] + share * fake[index]
         slopes = []
@@ -84,7 +84,7 @@ def test_the_gradient_penalty_by_finite_differences() -> None:
             step[place] = 0.01
             sides = logits(jnp.asarray(np.stack([mixed + step, mixed - step])))
             slopes.append(float(sides[0] - sides[1]) / 0.02)
-        assert found[index] == pytest.approx((np.linalg.norm(slopes) - 1) ** 2, rel=1e-2)
+        assert result[index] == pytest.approx((np.linalg.norm(slopes) - 1) ** 2, rel=1e-2)
 
 
 def test_the_gradient_of_the_penalty_is_finite_where_the_slope_is_zero() -> None:

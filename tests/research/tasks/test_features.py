@@ -40,10 +40,10 @@ def convolved(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def test_features_of_each_image(file: Path, arrays: Any) -> None:
-    found = np.asarray(Convolutions(str(file))(IMAGES))
-    assert (found.shape, found.dtype) == ((3, 6), np.float32)
+    result = np.asarray(Convolutions(str(file))(IMAGES))
+    assert (result.shape, result.dtype) == ((3, 6), np.float32)
     arrays = {name: array.astype(np.float64) for name, array in arrays.items()}
-    for image, features in zip(IMAGES, found, strict=True):
+    for image, features in zip(IMAGES, result, strict=True):
         x = np.maximum(convolved(image / 127.5 - 1, arrays['kernel_0']) + arrays['bias_0'], 0)
         x = x.reshape(2, 2, 2, 2, -1).max((1, 3))
         x = np.maximum(convolved(x, arrays['kernel_1']) + arrays['bias_1'], 0)

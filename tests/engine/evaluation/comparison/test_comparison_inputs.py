@@ -45,18 +45,18 @@ def owned(source: ComparisonInput) -> list[tuple[str, float]]:
 def test_boxes_go_with_their_examples(tmp_path: Path):
     write(tmp_path / 'it/1', 'abc')
     write(tmp_path / 'it/2', 'cab')
-    for each in common(find([tmp_path], 'test'), intersect=False):
-        assert each.outputs.ids == ('a', 'b', 'c')
-        assert owned(each) == [('a', 1), ('a', 4), ('b', 3), ('c', 2), ('c', 5)]
+    for compared in common(find([tmp_path], 'test'), intersect=False):
+        assert compared.outputs.ids == ('a', 'b', 'c')
+        assert owned(compared) == [('a', 1), ('a', 4), ('b', 3), ('c', 2), ('c', 5)]
 
 
 def test_boxes_of_examples_that_are_cut_go_too(tmp_path: Path):
     write(tmp_path / 'it/1', 'dabc')
     write(tmp_path / 'it/2', 'ca')
-    for each in common(find([tmp_path], 'test'), intersect=True):
-        assert each.outputs.ids == ('a', 'c')
-        assert owned(each) == [('a', 1), ('a', 4), ('c', 2), ('c', 5)]
-        assert each.outputs.arrays['target_example'].tolist() == [0, 1]
+    for compared in common(find([tmp_path], 'test'), intersect=True):
+        assert compared.outputs.ids == ('a', 'c')
+        assert owned(compared) == [('a', 1), ('a', 4), ('c', 2), ('c', 5)]
+        assert compared.outputs.arrays['target_example'].tolist() == [0, 1]
 
 
 def test_other_splits_below_a_folder_are_left_out_unless_given(tmp_path: Path):
@@ -70,8 +70,8 @@ def test_other_splits_below_a_folder_are_left_out_unless_given(tmp_path: Path):
         )
     assert [each.folder.name for each in find([tmp_path], 'test')] == ['none', 'test']
     assert [each.folder.name for each in find([tmp_path], 'val')] == ['none', 'val']
-    found = find([tmp_path / 'it/val', tmp_path, tmp_path / 'it/val'], 'test')
-    assert [each.folder.name for each in found] == ['val', 'none', 'test']
+    result = find([tmp_path / 'it/val', tmp_path, tmp_path / 'it/val'], 'test')
+    assert [each.folder.name for each in result] == ['val', 'none', 'test']
 
 
 def test_damaged_outputs_are_refused(tmp_path: Path):

@@ -33,10 +33,10 @@ def method(values: Any, place: int, noise: float = 0.0, unit: str = 'points') ->
 
 def test_the_interval_of_the_mean_of_seeds_is_that_of_student() -> None:
     values = [1.0, 2.0, 4.0, 4.5]
-    found = method(values, 0).metric('score')
+    result = method(values, 0).metric('score')
     expected = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
-    assert found.value == np.mean(values)
-    assert found.interval == pytest.approx(expected, abs=0.2)
+    assert result.value == np.mean(values)
+    assert result.interval == pytest.approx(expected, abs=0.2)
 
 
 def test_of_one_seed_and_of_equal_seeds_examples_alone_tell() -> None:

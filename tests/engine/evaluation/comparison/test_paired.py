@@ -33,9 +33,9 @@ def test_bootstrap_of_accuracies_against_a_loop(save, seed: int):
     one, two = (
         evaluator.report(save(scores, labels, name)) for name, scores in (('a', logits), ('b', noise))
     )
-    found = paired.bootstrap_p(one.resamples['accuracy'] - two.resamples['accuracy'], 40)
+    result = paired.bootstrap_p(one.resamples['accuracy'] - two.resamples['accuracy'], 40)
     first, second = ((scores.argmax(1) == labels).astype(int) for scores in (logits, noise))
-    assert found == slow_bootstrap_p(first, second, one.bootstrap)
+    assert result == slow_bootstrap_p(first, second, one.bootstrap)
 
 
 def test_bootstrap_agrees_with_theory():

@@ -146,17 +146,17 @@ def test_annotations_of_coco(name: str, tmp_path: Path):
         example = IDS[image['id'] - 50]
         image.update({'id': example} if name == 'id' else {'file_name': name.format(example)})
     if name == 'id':
-        for each in known['annotations']:
-            each['image_id'] = IDS[each['image_id'] - 50]
+        for annotation in known['annotations']:
+            annotation['image_id'] = IDS[annotation['image_id'] - 50]
     path = written(tmp_path, json.dumps(known), 'true.json')
     made = external_labels.add(save(tmp_path / 'bare', 'detection'), path)
     assert scores(made) == pytest.approx(scores(whole))
 
 
 def test_labels_may_be_indices_where_no_class_is_called_so(tmp_path: Path):
-    found = save(tmp_path / 'it', 'classification')
+    result = save(tmp_path / 'it', 'classification')
     path = written(tmp_path, 'id,label\nb,0\n"c,d",1\né,1\n007,2\n')
-    assert external_labels.add(found, path).arrays['labels'].tolist() == [2, 0, 1, 1]
+    assert external_labels.add(result, path).arrays['labels'].tolist() == [2, 0, 1, 1]
     nameless = save(tmp_path / 'nameless', 'classification', class_names=())
     assert external_labels.add(nameless, path).arrays['labels'].tolist() == [2, 0, 1, 1]
     numerals = save(tmp_path / 'numerals', 'classification', class_names=('2', '0', '1'))
@@ -184,9 +184,9 @@ def test_given_truth_wins_and_is_recorded(tmp_path: Path, program):
 
 
 def test_without_a_file_nothing_is_recorded(tmp_path: Path):
-    found = save(tmp_path / 'it', 'classification', truth=TRUE['classification'])
-    assert Evaluator(resamples=100).report_on(found).as_json()['external_labels'] is None
-    assert external_labels.note(found) == ''
+    result = save(tmp_path / 'it', 'classification', truth=TRUE['classification'])
+    assert Evaluator(resamples=100).report_on(result).as_json()['external_labels'] is None
+    assert external_labels.note(result) == ''
     manifest = json.loads((tmp_path / 'it/manifest.json').read_text())
     manifest |= {'labels': 'of somebody else', 'external_labels': {'file': 'of somebody else'}}
     (tmp_path / 'it/manifest.json').write_text(json.dumps(manifest))
@@ -194,9 +194,9 @@ def test_without_a_file_nothing_is_recorded(tmp_path: Path):
 
 
 def test_differing_boxes_are_counted_by_image(tmp_path: Path):
-    found = save(tmp_path / 'it', 'detection', truth=TRUE['detection'])
+    result = save(tmp_path / 'it', 'detection', truth=TRUE['detection'])
     path = written(tmp_path, json.dumps(annotations(annotations=annotations()['annotations'][1:])), 'x.json')
-    assert (external_labels.add(found, path).external_labels or {})['differing'] == 1
+    assert (external_labels.add(result, path).external_labels or {})['differing'] == 1
 
 
 def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program):
@@ -232,17 +232,17 @@ MISTAKES = {
 
 @pytest.mark.parametrize('text, message', MISTAKES.values(), ids=MISTAKES)
 def test_mistakes_in_lists(text: str, message: str, tmp_path: Path):
-    found = save(tmp_path / 'it', 'classification')
+    result = save(tmp_path / 'it', 'classification')
     with pytest.raises(UserError, match=message):
-        external_labels.add(found, written(tmp_path, text))
+        external_labels.add(result, written(tmp_path, text))
 
 
 def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
-    found = save(tmp_path / 'it', 'classification')
-    cells = [f'"{name}",{"x" if place == 2 else 1}' for place, name in enumerate(found.ids)]
+    result = save(tmp_path / 'it', 'classification')
+    cells = [f'"{name}",{"x" if place == 2 else 1}' for place, name in enumerate(result.ids)]
     text = '\n'.join(['id,label', *cells])
-    with pytest.raises(UserError, match=f"'x', the label of '{found.ids[2]}', is not a class of [^(]*$"):
-        external_labels.add(found, written(tmp_path, text))
+    with pytest.raises(UserError, match=f"'x', the label of '{result.ids[2]}', is not a class of [^(]*$"):
+        external_labels.add(result, written(tmp_path, text))
 
 
 @pytest.mark.parametrize(
@@ -259,20 +259,20 @@ def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
     ],
 )
 def test_mistakes_in_lists_of_other_kinds(kind: str, text: str, message: str, tmp_path: Path):
-    found = save(tmp_path / 'it', kind)
+    result = save(tmp_path / 'it', kind)
     with pytest.raises(UserError, match=message):
-        external_labels.add(found, written(tmp_path, text))
+        external_labels.add(result, written(tmp_path, text))
 
 
 def test_masks_of_another_size_or_class(tmp_path: Path):
-    found = save(tmp_path / 'it', 'segmentation')
+    result = save(tmp_path / 'it', 'segmentation')
     path = written(tmp_path, pictures(tmp_path, 'label'))
     Image.fromarray(np.full((5, 6), 255, np.uint8)).save(tmp_path / '1.png')
     with pytest.raises(UserError, match=r'targets.npy holds 255, but only 0 to 2'):
-        external_labels.add(found, path)
+        external_labels.add(result, path)
     Image.fromarray(np.zeros((6, 5), np.uint8)).save(tmp_path / '1.png')
     with pytest.raises(UserError, match=r"1.png, of example 'b', holds uint8 \[6, 5\], but uint8 \[5, 6\]"):
-        external_labels.add(found, path)
+        external_labels.add(result, path)
 
 
 @pytest.mark.parametrize(
@@ -307,22 +307,22 @@ def test_mistakes_in_arrays(arrays: dict[str, np.ndarray], message: str, tmp_pat
     ],
 )
 def test_mistakes_in_annotations(more: dict[str, Any], message: str, tmp_path: Path):
-    found = save(tmp_path / 'it', 'detection')
+    result = save(tmp_path / 'it', 'detection')
     with pytest.raises(UserError, match=message):
-        external_labels.add(found, written(tmp_path, json.dumps(annotations(**more)), 'true.json'))
+        external_labels.add(result, written(tmp_path, json.dumps(annotations(**more)), 'true.json'))
 
 
 def test_mistakes_about_the_file(tmp_path: Path):
-    found = save(tmp_path / 'it', 'classification')
+    result = save(tmp_path / 'it', 'classification')
     path = written(tmp_path, LABELS)
     with pytest.raises(UserError, match=f'no such file\\. Did you mean {path}'):
-        external_labels.add(found, tmp_path / 'lists.csv')
+        external_labels.add(result, tmp_path / 'lists.csv')
     with pytest.raises(UserError, match=r'give a .csv, .npz or .json file'):
-        external_labels.add(found, written(tmp_path, LABELS, 'list.txt'))
+        external_labels.add(result, written(tmp_path, LABELS, 'list.txt'))
     with pytest.raises(UserError, match='cannot be read from JSON'):
-        external_labels.add(found, written(tmp_path, '{}', 'list.json'))
+        external_labels.add(result, written(tmp_path, '{}', 'list.json'))
     with pytest.raises(UserError, match='has no labels either'):
-        external_labels.add(found, tmp_path / 'it')
+        external_labels.add(result, tmp_path / 'it')
     (tmp_path / 'bad.csv').write_bytes(b'id,label\n\xff,cat\n')
     with pytest.raises(UserError, match='cannot be read as CSV in UTF-8'):
-        external_labels.add(found, tmp_path / 'bad.csv')
+        external_labels.add(result, tmp_path / 'bad.csv')

@@ -14,11 +14,11 @@ CHROMIUM = ('chromium', 'chromium-browser', 'google-chrome')
 @pytest.fixture(scope='session')
 def browser() -> Iterator[Browser]:
     """Chromium without a window. Where there is none, what is tested by it fails."""
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if not found:
+    result = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if not result:
         pytest.fail(f'no {CHROMIUM[0]} on PATH: install it (on Debian and Ubuntu: apt install chromium)')
     with sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=found, args=['--no-sandbox'])
+        opened = started.chromium.launch(executable_path=result, args=['--no-sandbox'])
         yield opened
         opened.close()
 

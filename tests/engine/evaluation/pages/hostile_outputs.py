@@ -17,18 +17,18 @@ CLASSIFIED = ('classification', 'segmentation', 'detection')
 
 def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     """Writes outputs whose names would do harm if they could."""
-    found = sample_outputs.arrays(kind, seed, N)
+    result = sample_outputs.arrays(kind, seed, N)
     if 'inputs' in kind_folders.declaration(kind).arrays:
-        found['inputs'] = np.random.default_rng(0).integers(0, 256, (N, 12, 16, 3), np.uint8)
+        result['inputs'] = np.random.default_rng(0).integers(0, 256, (N, 12, 16, 3), np.uint8)
     given: dict[str, Any] = {
         'class_names': ['cat', '$dog_1$', EVIL] if kind in CLASSIFIED else [],
         'dataset': f'animals {EVIL}',
         'project': 'zoo',
         'details': {'extractor': EVIL, 'inputs_shrunk': '8'},
         'ids': [f'{EVIL} {index}' for index in range(N)],
-        'meanings': dict.fromkeys(found, EVIL),
+        'meanings': dict.fromkeys(result, EVIL),
     }
-    return sample_outputs.write(folder, kind, seed, arrays=found, **given | more)
+    return sample_outputs.write(folder, kind, seed, arrays=result, **given | more)
 
 
 def write_in_run(run: Path, kind: str, seed: int = 0) -> Path:

@@ -61,7 +61,7 @@ def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> No
         place for place, title in enumerate(opened.texts('#comparison th'), 1) if title.startswith('log loss')
     )
     opened.page.click(f'#comparison th:nth-child({place}) button')
-    found = [float(each.split()[0]) for each in opened.texts(f'#comparison td:nth-child({place})')]
-    assert found == sorted(found)
+    result = [float(each.split()[0]) for each in opened.texts(f'#comparison td:nth-child({place})')]
+    assert result == sorted(result)
     assert opened.page.locator('#comparison td strong, #comparison td em').count() > 0
     opened.check()

@@ -51,8 +51,8 @@ def test_tables_are_sorted_by_numbers_and_back(tmp_path: Path, show: Any) -> Non
     assert opened.texts(button) == ['confidence']
     for direction in ('ascending', 'descending'):
         opened.page.click(button)
-        found = [float(each) for each in opened.texts(column)]
-        assert found == sorted(found, reverse=direction == 'descending')
+        result = [float(each) for each in opened.texts(column)]
+        assert result == sorted(result, reverse=direction == 'descending')
         assert opened.page.get_attribute('#per-example th:nth-child(4)', 'aria-sort') == direction
     opened.page.click('#per-example th:nth-child(1) button')
     assert opened.texts('#per-example td:first-child') == [f'{EVIL} {index}' for index in range(N)]

@@ -60,12 +60,12 @@ def test_float16_is_read_as_the_numbers_that_it_holds(save, array: str):
     logits, labels = random_logits(4, classes=10)
     scores = logits if array == 'logits' else special.softmax(logits, axis=1)
     half = scores.astype(np.float16)
-    found = read(save(half, labels, array=array, dtype='float16', name='half'))
-    same = read(save(half, labels, array=array, name='whole')) if array == 'logits' else found
+    result = read(save(half, labels, array=array, dtype='float16', name='half'))
+    same = read(save(half, labels, array=array, name='whole')) if array == 'logits' else result
     exact = read(save(scores, labels, array=array, name='exact'))
     for name in FIELDS:
-        np.testing.assert_allclose(getattr(found, name), getattr(same, name), rtol=3e-7, err_msg=name)
-    np.testing.assert_allclose(found.log_losses, exact.log_losses, atol=3e-3)
+        np.testing.assert_allclose(getattr(result, name), getattr(same, name), rtol=3e-7, err_msg=name)
+    np.testing.assert_allclose(result.log_losses, exact.log_losses, atol=3e-3)
 
 
 def test_a_small_float16_probability_counts_as_what_it_is(save):
@@ -90,13 +90,13 @@ def test_blocks_and_threads_change_nothing(save, monkeypatch: pytest.MonkeyPatch
 
 def test_memory_is_that_of_a_block(save, monkeypatch: pytest.MonkeyPatch):
     logits, labels = random_logits(6, examples=10_000, classes=200)
-    found = outputs.read(save(logits, labels, dtype='float16'))
+    result = outputs.read(save(logits, labels, dtype='float16'))
     monkeypatch.setattr('engine.kinds.classification.class_probabilities._BLOCK_SCORES', 2**12)
     tracemalloc.start()
-    read_predictions(found)
+    read_predictions(result)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < found.arrays['logits'].nbytes / 2
+    assert peak < result.arrays['logits'].nbytes / 2
 
 
 @pytest.mark.parametrize('seed', range(3))

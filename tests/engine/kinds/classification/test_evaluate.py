@@ -79,7 +79,7 @@ def slow_metrics(chances: np.ndarray, truths: np.ndarray, k: int, bins: int) -> 
         precisions.append(precision)
         recalls.append(recall)
         f1s.append(2 * precision * recall / (precision + recall) if hits else 0.0)
-    found = {
+    result = {
         'accuracy': sum(guess == truth for guess, truth in zip(guesses, labels, strict=True)) / n,
         'balanced_accuracy': sum(recalls) / len(recalls),
         'macro_precision': sum(precisions) / len(precisions),
@@ -88,8 +88,8 @@ def slow_metrics(chances: np.ndarray, truths: np.ndarray, k: int, bins: int) -> 
         'calibration_error': error_by_loop(chances, truths, bins),
     }
     if k < chances.shape[1]:
-        found[f'top_{k}_accuracy'] = sum(t in order[:k] for order, t in zip(orders, labels, strict=True)) / n
-    return found
+        result[f'top_{k}_accuracy'] = sum(t in order[:k] for order, t in zip(orders, labels, strict=True)) / n
+    return result
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -100,8 +100,8 @@ def test_metrics_against_a_loop(save, case: str, array: str):
     if array == 'probabilities':
         # As stored: rounded. Of them the loop has to take the same, and not the smallest for 0.
         chances = np.maximum(chances, 1e-6).astype(np.float32)
-    found = outputs.read(save(logits if array == 'logits' else chances, labels, array=array))
-    measured = ClassificationEvaluation((2,), 15).report(found, BOOTSTRAP).metrics
+    result = outputs.read(save(logits if array == 'logits' else chances, labels, array=array))
+    measured = ClassificationEvaluation((2,), 15).report(result, BOOTSTRAP).metrics
     expected = slow_metrics(chances.astype(np.float64), labels, 2, 15)
     assert {name: metric.value for name, metric in measured.items()} == pytest.approx(expected, abs=1e-6)
 
@@ -110,7 +110,7 @@ def test_metrics_against_a_loop(save, case: str, array: str):
 def test_metrics_against_scikit_learn(save, case: str):
     logits, labels = CASES[case]
     chances, guesses = special.softmax(logits.astype(np.float64), axis=1), logits.argmax(axis=1)
-    found = ClassificationEvaluation((2,), 15).report(outputs.read(save(logits, labels)), BOOTSTRAP).metrics
+    result = ClassificationEvaluation((2,), 15).report(outputs.read(save(logits, labels)), BOOTSTRAP).metrics
     over = {'labels': np.unique(labels), 'average': 'macro', 'zero_division': 0.0}
     expected = {
         'accuracy': metrics.accuracy_score(labels, guesses),
@@ -123,14 +123,14 @@ def test_metrics_against_scikit_learn(save, case: str):
         expected['log_loss'] = metrics.log_loss(labels, chances, labels=every)
         if 'equal' not in case and case != 'ties':  # of equals it takes the last first
             expected['top_2_accuracy'] = metrics.top_k_accuracy_score(labels, logits, k=2, labels=every)
-    assert {name: found[name].value for name in expected} == pytest.approx(expected, abs=1e-6)
+    assert {name: result[name].value for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
 def test_probabilities_of_0_and_1(save):
     """What is given no chance at all costs as much as in scikit-learn, not infinity."""
     chances, labels = certain(9)
-    found = outputs.read(save(chances, labels, array='probabilities'))
-    value = ClassificationEvaluation((2,), 15).report(found, BOOTSTRAP).metrics['log_loss'].value
+    result = outputs.read(save(chances, labels, array='probabilities'))
+    value = ClassificationEvaluation((2,), 15).report(result, BOOTSTRAP).metrics['log_loss'].value
     assert value == pytest.approx(metrics.log_loss(labels, chances), abs=1e-6)
 
 
@@ -152,8 +152,8 @@ def test_one_example(save):
 def test_intervals_hold_the_value_and_narrow_with_examples(save):
     widths = []
     for examples in (50, 5000):
-        found = outputs.read(save(*random_logits(9, examples=examples), name=str(examples)))
-        measured = ClassificationEvaluation((2,), 15).report(found, BOOTSTRAP).metrics
+        result = outputs.read(save(*random_logits(9, examples=examples), name=str(examples)))
+        measured = ClassificationEvaluation((2,), 15).report(result, BOOTSTRAP).metrics
         low, high = measured['accuracy'].interval
         assert low < measured['accuracy'].value < high
         widths.append(high - low)
@@ -169,8 +169,8 @@ def test_top_k_where_there_are_more_classes(save, top_k: tuple[int, ...], expect
 
 
 def test_per_class_table(save):
-    found = outputs.read(save(*random_logits(2, missing=(1,))))
-    table = ClassificationEvaluation((5,), 15).report(found, BOOTSTRAP).tables['per_class']
+    result = outputs.read(save(*random_logits(2, missing=(1,))))
+    table = ClassificationEvaluation((5,), 15).report(result, BOOTSTRAP).tables['per_class']
     assert table.columns.tolist() == ['precision', 'recall', 'f1', 'support', 'f1_low', 'f1_high']
     assert table['support'].tolist()[1] == 0
     assert table['f1'].isna().tolist() == table['f1_low'].isna().tolist() == [False, True, False, False]
@@ -191,8 +191,8 @@ def test_every_metric_says_what_it_is(save):
 
 def test_scores_of_each_example(save):
     logits, labels = random_logits(3)
-    found = outputs.read(save(logits, labels))
-    table = ClassificationEvaluation((), 5).report(found, BOOTSTRAP).tables['per_example']
+    result = outputs.read(save(logits, labels))
+    table = ClassificationEvaluation((), 5).report(result, BOOTSTRAP).tables['per_example']
     assert table['log_loss'].is_monotonic_decreasing
     by_id = table.loc[[f'example {index}' for index in range(len(labels))]]
     assert by_id['label'].tolist() == [str(label) for label in labels]
@@ -201,10 +201,10 @@ def test_scores_of_each_example(save):
 
 
 def test_of_many_classes_there_is_no_table_of_all_pairs(save, monkeypatch: pytest.MonkeyPatch):
-    found = outputs.read(save(*random_logits(1)))
-    few = ClassificationEvaluation((), 15).report(found, BOOTSTRAP)
+    result = outputs.read(save(*random_logits(1)))
+    few = ClassificationEvaluation((), 15).report(result, BOOTSTRAP)
     monkeypatch.setattr('engine.kinds.classification.class_scores.MAX_CONFUSION_CLASSES', 3)
-    many = ClassificationEvaluation((), 15).report(found, BOOTSTRAP)
+    many = ClassificationEvaluation((), 15).report(result, BOOTSTRAP)
     assert few.tables.keys() - many.tables.keys() == {'confusion_matrix'}
     assert few.figures.keys() - many.figures.keys() == {'confusion_matrix'}
 

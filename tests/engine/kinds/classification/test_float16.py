@@ -8,12 +8,12 @@ ALL = np.arange(2**16, dtype=np.uint16).view(np.float16)
 
 
 def test_every_float16():
-    found, expected = widened(ALL), ALL.astype(np.float32)
+    result, expected = widened(ALL), ALL.astype(np.float32)
     finite = np.isfinite(expected)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found[finite].view(np.int32), expected[finite].view(np.int32))
-    assert np.isinf(found[~finite]).all()
-    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result[finite].view(np.int32), expected[finite].view(np.int32))
+    assert np.isinf(result[~finite]).all()
+    np.testing.assert_array_equal(np.signbit(result), np.signbit(expected))
 
 
 def test_any_layout_and_nothing_of_the_argument_changes():

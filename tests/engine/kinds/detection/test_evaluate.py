@@ -31,10 +31,10 @@ def scenes(seed: int, n: int = 12, absent: int = -1) -> Arrays:
     corners, sides = random.uniform(0, 50, (4 * n, 2)), random.uniform(8, 40, (4 * n, 2))
     targets = np.concatenate([corners, corners + sides], 1)
     seen = random.random(4 * n) < 0.8
-    found = targets[seen] + random.normal(0, 2, (seen.sum(), 4))
+    result = targets[seen] + random.normal(0, 2, (seen.sum(), 4))
     more = random.integers(0, n, n)
     invented = np.concatenate([np.zeros((n, 2)), random.uniform(5, 60, (n, 2))], 1)
-    boxes = np.concatenate([found, invented])
+    boxes = np.concatenate([result, invented])
     return {
         'boxes': np.concatenate([boxes[:, :2], np.maximum(boxes[:, :2], boxes[:, 2:])], 1).astype(np.float32),
         'scores': random.random(len(boxes)).round(2).astype(np.float32),  # with ties
@@ -132,11 +132,11 @@ def by_coco(arrays: Arrays) -> dict[str, float]:
 
 @pytest.mark.parametrize('case', CASES)
 def test_metrics_are_those_of_coco(save, case: str) -> None:
-    found = {
+    result = {
         name: each.value
         for name, each in DetectionEvaluation().report(save(CASES[case]), BOOTSTRAP).metrics.items()
     }
-    assert found == pytest.approx(by_coco(CASES[case]), abs=1e-6)
+    assert result == pytest.approx(by_coco(CASES[case]), abs=1e-6)
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
@@ -176,8 +176,8 @@ def slow_ap(arrays: Arrays, label: int, threshold: float) -> float:
 
 @pytest.mark.parametrize('case', ['many', 'others'])
 def test_average_precision_against_a_loop(save, case: str) -> None:
-    found = save(CASES[case])
-    scores = class_scores(match(found)[0], np.ones(len(found.ids)))
+    result = save(CASES[case])
+    scores = class_scores(match(result)[0], np.ones(len(result.ids)))
     slow = [[slow_ap(CASES[case], label, threshold) for threshold in THRESHOLDS] for label in range(3)]
     assert scores['ap'] == pytest.approx(np.mean(slow, 1), abs=1e-6)
 
@@ -193,8 +193,8 @@ def test_an_image_that_counts_twice_is_there_twice(save) -> None:
         repeated |= {name: np.concatenate([arrays[name][each] for each in rows]) for name in names}
         places = np.repeat(np.arange(len(copies)), [len(each) for each in rows])
         repeated[f'{prefix}example'] = places.astype(np.int32)
-    found = class_scores(match(save(arrays))[0], counts)
-    assert float(np.mean(found['ap'])) == pytest.approx(
+    result = class_scores(match(save(arrays))[0], counts)
+    assert float(np.mean(result['ap'])) == pytest.approx(
         by_coco(repeated)['ap'], abs=2e-3
     )  # ties in another order
 
@@ -249,10 +249,10 @@ def test_all_is_written(save) -> None:
 
 def test_scores_of_each_image(save):
     arrays = CASES['many']
-    found = save(arrays)
-    table = DetectionEvaluation().report(found, BOOTSTRAP).tables['per_example']
+    result = save(arrays)
+    table = DetectionEvaluation().report(result, BOOTSTRAP).tables['per_example']
     assert table['found_share'].is_monotonic_increasing
-    assert table['found'].to_numpy().sum() == sum(each.hits[0].sum() for each in match(found)[0])
+    assert table['found'].to_numpy().sum() == sum(each.hits[0].sum() for each in match(result)[0])
     for index in range(len(table)):
         row = table.loc[f'scene {index}'].to_dict()
         assert row['targets'] == (arrays['target_example'] == index).sum()
@@ -260,9 +260,9 @@ def test_scores_of_each_image(save):
 
 
 def test_intervals_are_moved_by_the_bias_that_resamples_show(save) -> None:
-    found = DetectionEvaluation().report(save(CASES['others']), BOOTSTRAP)
-    for name, metric in found.metrics.items():
-        resamples = np.asarray(found.resamples[name])
+    result = DetectionEvaluation().report(save(CASES['others']), BOOTSTRAP)
+    for name, metric in result.metrics.items():
+        resamples = np.asarray(result.resamples[name])
         bias = resamples.mean() - metric.value
         assert metric.interval == pytest.approx(np.quantile(resamples, [0.025, 0.975]) - 2 * bias)
         assert metric.interval[0] < metric.value < metric.interval[1]

@@ -48,9 +48,9 @@ def test_frechet_of_one_number() -> None:
 def test_moments_of_repeated_features() -> None:
     counts = RANDOM.integers(0, 3, len(ONE))
     repeated = np.repeat(ONE, counts, axis=0)
-    found = moments(ONE, counts.astype(float))
-    np.testing.assert_allclose(found.mean, repeated.mean(0), atol=1e-12)
-    np.testing.assert_allclose(found.covariance, np.cov(repeated.T), atol=1e-12)
+    result = moments(ONE, counts.astype(float))
+    np.testing.assert_allclose(result.mean, repeated.mean(0), atol=1e-12)
+    np.testing.assert_allclose(result.covariance, np.cov(repeated.T), atol=1e-12)
 
 
 def slow_discrepancy(one: np.ndarray, other: np.ndarray) -> float:
@@ -72,27 +72,27 @@ def once(features: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(('one', 'other'), EVERY)
 def test_kernel_distance_pair_by_pair(one: np.ndarray, other: np.ndarray) -> None:
-    [found] = discrepancy(one, other, once(one), once(other))
-    assert found == pytest.approx(slow_discrepancy(one, other), rel=1e-6)
+    [result] = discrepancy(one, other, once(one), once(other))
+    assert result == pytest.approx(slow_discrepancy(one, other), rel=1e-6)
 
 
 def test_kernel_distance_of_resamples() -> None:
     counts = RANDOM.multinomial(len(ONE), np.full(len(ONE), 1 / len(ONE)), 3)
     others = RANDOM.multinomial(len(OTHER), np.full(len(OTHER), 1 / len(OTHER)), 3)
-    found = discrepancy(ONE, OTHER, counts.astype(float), others.astype(float))
-    for value, count, other in zip(found, counts, others, strict=True):
+    result = discrepancy(ONE, OTHER, counts.astype(float), others.astype(float))
+    for value, count, other in zip(result, counts, others, strict=True):
         expected = slow_discrepancy(np.repeat(ONE, count, axis=0), np.repeat(OTHER, other, axis=0))
         assert value == pytest.approx(expected, rel=1e-6)
 
 
 def test_kernel_distance_is_unbiased() -> None:
     """Of pairs of sets that are drawn alike it is 0 on average, however small they are."""
-    found = []
+    result = []
     for _ in range(4000):
         one, other = RANDOM.normal(size=(2, 4, 3))
-        found.append(discrepancy(one, other, once(one), once(other))[0])
-    assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
-    assert min(found) < 0 < max(found)
+        result.append(discrepancy(one, other, once(one), once(other))[0])
+    assert abs(np.mean(result)) < 4 * np.std(result) / np.sqrt(len(result))
+    assert min(result) < 0 < max(result)
 
 
 def test_the_kernel() -> None:

@@ -49,29 +49,29 @@ def report(folder: Path) -> Any:
 
 
 def test_the_numbers(save) -> None:
-    found = report(save(SAMPLES + 0.5, REAL)).metrics
+    result = report(save(SAMPLES + 0.5, REAL)).metrics
     samples, real = SAMPLES.astype(float) + 0.5, REAL.astype(float)
-    assert list(found) == list(DEFINITIONS)
-    assert found['frechet_distance'].value == pytest.approx(
+    assert list(result) == list(DEFINITIONS)
+    assert result['frechet_distance'].value == pytest.approx(
         frechet(moments(samples), moments(real)), rel=1e-6
     )
     expected = slow_discrepancy(samples, real)
-    assert found['kernel_distance'].value == pytest.approx(expected, rel=1e-6)
+    assert result['kernel_distance'].value == pytest.approx(expected, rel=1e-6)
     halved = halvings(samples, real, 200, 0).mean(0)
-    assert found['frechet_distance_of_halves'].value == pytest.approx(halved[0], rel=1e-5)
-    assert found['frechet_ratio'].value == pytest.approx(halved[1] / halved[0], rel=1e-5)
-    assert found['precision'].value == pytest.approx(slow_share(samples, real), abs=1e-9)
-    assert found['recall'].value == pytest.approx(slow_share(real, samples), abs=1e-9)
-    for metric in found.values():
+    assert result['frechet_distance_of_halves'].value == pytest.approx(halved[0], rel=1e-5)
+    assert result['frechet_ratio'].value == pytest.approx(halved[1] / halved[0], rel=1e-5)
+    assert result['precision'].value == pytest.approx(slow_share(samples, real), abs=1e-9)
+    assert result['recall'].value == pytest.approx(slow_share(real, samples), abs=1e-9)
+    for metric in result.values():
         assert metric.interval[0] < metric.value < metric.interval[1]
 
 
 def test_the_intervals_of_precision_and_recall_are_those_of_shares(save) -> None:
-    found = report(save(SAMPLES + 1, REAL)).metrics
+    result = report(save(SAMPLES + 1, REAL)).metrics
     for name, examples in (('precision', 60), ('recall', 80)):
-        share = found[name].value
+        share = result[name].value
         deviation = np.sqrt(share * (1 - share) / examples)
-        low, high = found[name].interval
+        low, high = result[name].interval
         assert 0.1 < share < 0.9
         assert [low - share, high - share] == pytest.approx([-1.96 * deviation, 1.96 * deviation], rel=0.25)
 
@@ -88,9 +88,9 @@ def test_a_row_for_each_sample_the_farthest_first(save) -> None:
 
 def test_real_examples_that_are_all_equal(save) -> None:
     """Then there is no yardstick, and no ratio; the rest holds."""
-    found = report(save(SAMPLES, np.ones((5, 3))))
-    assert 'frechet_ratio' not in {*found.metrics, *found.headline}
-    assert (found.metrics['precision'].value, found.metrics['recall'].value) == (0, 1)
+    result = report(save(SAMPLES, np.ones((5, 3))))
+    assert 'frechet_ratio' not in {*result.metrics, *result.headline}
+    assert (result.metrics['precision'].value, result.metrics['recall'].value) == (0, 1)
     equal = GenerationEvaluation().report(
         outputs.read(save(np.ones((4, 3)), np.ones((5, 3)), name='equal')), BOOTSTRAP
     )
@@ -128,11 +128,11 @@ def test_halves_are_halves_of_the_real_examples() -> None:
 
 def test_an_interval_covers_the_distance_of_other_samples(save) -> None:
     """Bootstrap alone would lie above: repeated examples make sets more different."""
-    found = report(save(SAMPLES + 0.5, REAL)).metrics
+    result = report(save(SAMPLES + 0.5, REAL)).metrics
     for name in ('frechet_distance', 'kernel_distance'):
-        low, high = found[name].interval
+        low, high = result[name].interval
         middle = (low + high) / 2
-        assert abs(middle - found[name].value) < 0.25 * (high - low)
+        assert abs(middle - result[name].value) < 0.25 * (high - low)
 
 
 def test_halves_that_are_equal_by_chance(save) -> None:
@@ -151,12 +151,12 @@ def test_samples_without_pixels_are_refused(save) -> None:
 @pytest.mark.parametrize('channels', [1, 2, 3, 4])
 def test_the_first_samples_are_drawn(save, channels: int) -> None:
     folder = save(np.concatenate([SAMPLES, SAMPLES]), REAL, channels=channels)
-    found = report(folder)
-    figure = found.figures['samples']()
+    result = report(folder)
+    figure = result.figures['samples']()
     assert figure.get_suptitle().startswith('noise test, n = 120, 95 % intervals\nFrechet distance ')
     sheet = np.asarray(figure.axes[0].images[0].get_array())
     width, height = figures.SAMPLE_WIDTH, round(figures.SAMPLE_WIDTH * 4 / 6)
-    for index, sample in enumerate(found.outputs.arrays['samples'][: figures.MAX_SAMPLES]):
+    for index, sample in enumerate(result.outputs.arrays['samples'][: figures.MAX_SAMPLES]):
         row, column = divmod(index, 16)
         tile = sheet[GAP + row * (height + GAP) :, GAP + column * (width + GAP) :][:height, :width]
         shown = sample[..., : 1 if channels < 3 else 3]
@@ -167,8 +167,8 @@ def test_the_first_samples_are_drawn(save, channels: int) -> None:
 
 def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
     folder = save(SAMPLES, REAL, details={'extractor': 'a network'})
-    found = Evaluator(resamples=100).evaluate(folder)
-    assert found['details'] == {'extractor': 'a network'}
+    result = Evaluator(resamples=100).evaluate(folder)
+    assert result['details'] == {'extractor': 'a network'}
     assert (folder / 'evaluation/figures/samples.png').read_bytes().startswith(b'\x89PNG')
 
 

@@ -61,7 +61,7 @@ def slow_ssim(image: np.ndarray, target: np.ndarray) -> float:
     line = np.exp(-np.square(offsets) / (2 * 1.5**2))
     window = np.outer(line, line) / line.sum() ** 2
     first, second = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    found = []
+    result = []
     for channel in range(image.shape[-1]):
         one, other = (each[..., channel].astype(float) for each in (image, target))
         for row in range(5, one.shape[0] - 5):
@@ -71,8 +71,8 @@ def slow_ssim(image: np.ndarray, target: np.ndarray) -> float:
                 var_a, var_b = (window * (a - mean_a) ** 2).sum(), (window * (b - mean_b) ** 2).sum()
                 both = (window * (a - mean_a) * (b - mean_b)).sum()
                 brightness = (2 * mean_a * mean_b + first) / (mean_a**2 + mean_b**2 + first)
-                found.append(brightness * (2 * both + second) / (var_a + var_b + second))
-    return float(np.mean(found))
+                result.append(brightness * (2 * both + second) / (var_a + var_b + second))
+    return float(np.mean(result))
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -89,8 +89,8 @@ def test_scores_against_loops(save, case: str) -> None:
 
 
 def test_means_and_intervals(save) -> None:
-    found = save(*pictures(4, n=30))
-    report, scores = ImageEvaluation().report(found, BOOTSTRAP), score_images(found)
+    result = save(*pictures(4, n=30))
+    report, scores = ImageEvaluation().report(result, BOOTSTRAP), score_images(result)
     for name, metric in report.metrics.items():
         drawn = BOOTSTRAP.counts(30) @ scores[name].to_numpy() / 30
         assert metric.value == pytest.approx(scores[name].mean())

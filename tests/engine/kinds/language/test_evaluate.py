@@ -70,8 +70,8 @@ def slow_metrics(log_probs: Any, lengths: Any) -> dict[str, float]:
 
 @pytest.mark.parametrize('case', CASES)
 def test_metrics_against_a_loop(save, case: str):
-    found = {name: metric.value for name, metric in report(save(*CASES[case])).metrics.items()}
-    assert found == pytest.approx(slow_metrics(*CASES[case]), rel=1e-6)
+    result = {name: metric.value for name, metric in report(save(*CASES[case])).metrics.items()}
+    assert result == pytest.approx(slow_metrics(*CASES[case]), rel=1e-6)
 
 
 def test_intervals_against_a_loop(save):
@@ -100,9 +100,9 @@ def test_of_one_text_nothing_is_uncertain(save):
 
 
 def test_a_uniform_guess_takes_eight_bits(save):
-    found = report(save([-math.log(256) * 7], [7])).metrics
-    assert found['bits_per_byte'].value == pytest.approx(8)
-    assert found['perplexity'].value == pytest.approx(256)
+    result = report(save([-math.log(256) * 7], [7])).metrics
+    assert result['bits_per_byte'].value == pytest.approx(8)
+    assert result['perplexity'].value == pytest.approx(256)
 
 
 @pytest.mark.parametrize('bad', [math.nan, -math.inf, math.inf, 0.5])
@@ -132,9 +132,9 @@ def test_the_figure_is_drawn_with_title_and_labelled_axes(save, tmp_path: Path, 
 
 def test_the_evaluator_knows_the_kind(save):
     folder = save(*CASES['many'])
-    found = Evaluator(resamples=100).evaluate(folder)
+    result = Evaluator(resamples=100).evaluate(folder)
     expected = slow_metrics(*CASES['many'])
-    assert found['metrics']['bits_per_byte']['value'] == pytest.approx(expected['bits_per_byte'])
+    assert result['metrics']['bits_per_byte']['value'] == pytest.approx(expected['bits_per_byte'])
     assert (folder / 'evaluation/figures/per_text.png').read_bytes().startswith(b'\x89PNG')
     assert (folder / 'evaluation/per_example.csv').read_text().startswith('id,bits_per_byte,bits,bytes\n')
 

@@ -63,8 +63,8 @@ def report(folder: Path) -> Any:
 @pytest.mark.parametrize('case', CASES)
 def test_metrics_against_scikit_learn(save, case: str) -> None:
     values, targets = (each.astype(np.float64) for each in CASES[case])
-    found = {name: metric.value for name, metric in report(save(values, targets)).metrics.items()}
-    assert found == pytest.approx(
+    result = {name: metric.value for name, metric in report(save(values, targets)).metrics.items()}
+    assert result == pytest.approx(
         {
             'rmse': np.sqrt(np.mean(root_mean_squared_error(targets, values, multioutput='raw_values') ** 2)),
             'mae': mean_absolute_error(targets, values),
@@ -78,9 +78,9 @@ def test_metrics_against_scikit_learn(save, case: str) -> None:
 def test_a_target_that_does_not_vary_has_no_r2(save) -> None:
     values, targets = numbers(5, 30, 2)
     targets[:, 1] = 0.1
-    found = report(save(values, targets))
-    assert found.metrics['r2'].value == pytest.approx(r2_score(targets[:, 0], values[:, 0]), rel=1e-6)
-    assert found.tables['per_target']['r2'].isna().tolist() == [False, True]
+    result = report(save(values, targets))
+    assert result.metrics['r2'].value == pytest.approx(r2_score(targets[:, 0], values[:, 0]), rel=1e-6)
+    assert result.tables['per_target']['r2'].isna().tolist() == [False, True]
 
 
 def test_where_no_target_varies_there_is_no_r2(save) -> None:

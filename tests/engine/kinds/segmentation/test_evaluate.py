@@ -72,13 +72,13 @@ def slow_scores(targets: np.ndarray, masks: np.ndarray) -> dict[str, float]:
     """Returns the metrics, pixel by pixel."""
     both, either, areas, right, pixels = ([0] * 4, [0] * 4, [0] * 4, 0, 0)
     for place in np.ndindex(targets.shape):
-        target, found = targets[place], masks[place]
+        target, result = targets[place], masks[place]
         pixels += 1
-        right += int(target == found)
+        right += int(target == result)
         for index in range(4):
-            both[index] += int(target == index and found == index)
-            either[index] += int(target == index or found == index)
-            areas[index] += int(target == index) + int(found == index)
+            both[index] += int(target == index and result == index)
+            either[index] += int(target == index or result == index)
+            areas[index] += int(target == index) + int(result == index)
     there = [index for index in range(4) if either[index]]
     return {
         'mean_iou': sum(both[index] / either[index] for index in there) / len(there),
@@ -90,9 +90,9 @@ def slow_scores(targets: np.ndarray, masks: np.ndarray) -> dict[str, float]:
 @pytest.mark.parametrize('case', CASES)
 def test_metrics_against_scikit_learn_and_a_loop(save, case: str):
     targets, masks = CASES[case]
-    found = {name: metric.value for name, metric in report(save(targets, masks)).metrics.items()}
+    result = {name: metric.value for name, metric in report(save(targets, masks)).metrics.items()}
     flat = targets.ravel(), masks.ravel()
-    assert found == pytest.approx(
+    assert result == pytest.approx(
         {
             'mean_iou': jaccard_score(*flat, average='macro'),
             'mean_dice': f1_score(*flat, average='macro'),
@@ -100,7 +100,7 @@ def test_metrics_against_scikit_learn_and_a_loop(save, case: str):
         },
         abs=1e-6,
     )
-    assert found == pytest.approx(slow_scores(targets, masks), abs=1e-6)
+    assert result == pytest.approx(slow_scores(targets, masks), abs=1e-6)
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -121,11 +121,11 @@ def test_tables_against_scikit_learn(save, case: str):
 
 
 def test_intervals_hold_the_values(save):
-    found = report(save(*CASES['all classes']))
-    for metric in found.metrics.values():
+    result = report(save(*CASES['all classes']))
+    for metric in result.metrics.values():
         low, high = metric.interval
         assert low < metric.value < high
-    table = found.tables['per_class']
+    table = result.tables['per_class']
     assert (table['iou_low'] < table['iou']).all()
     assert (table['iou'] < table['iou_high']).all()
 
@@ -154,8 +154,8 @@ def test_figures_are_drawn_with_titles(save, tmp_path: Path, case: str):
 
 def test_the_evaluator_knows_the_kind(save):
     folder = save(*CASES['all classes'])
-    found = Evaluator(resamples=100).evaluate(folder)
-    assert found['metrics']['mean_iou']['value'] == pytest.approx(
+    result = Evaluator(resamples=100).evaluate(folder)
+    assert result['metrics']['mean_iou']['value'] == pytest.approx(
         slow_scores(*CASES['all classes'])['mean_iou']
     )
     for name in ('examples', 'per_class_iou', 'confusion_matrix'):

@@ -29,8 +29,8 @@ def test_a_row_is_a_function_of_seed_step_and_row(workers: int) -> None:
     indices = np.array([3, 3, 0, 6, 1, 5])
     whole = alone.training(indices, 1, 2, np.arange(6)).result()['image']
     for rows in ([0, 1, 2, 3, 4, 5], [0, 3], [4], [1, 5]):
-        found = Decoder(several).training(indices, 1, 2, np.array(rows)).result()['image']
-        np.testing.assert_array_equal(found, whole[rows])
+        result = Decoder(several).training(indices, 1, 2, np.array(rows)).result()['image']
+        np.testing.assert_array_equal(result, whole[rows])
     assert not np.array_equal(whole[0], whole[1])
     for seed, step in ((1, 3), (2, 2), (2, 1)):
         other = alone.training(indices, seed, step, np.arange(6)).result()['image']

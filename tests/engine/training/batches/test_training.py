@@ -173,9 +173,9 @@ def test_evaluation_decodes_every_image_once_in_order(n: int, batch_size: int, w
     examples = photos.examples(n, Crops(size=16, workers=workers))
     batches = list(evaluation_batches(examples, batch_size))
     assert all(len(array) == batch_size for batch in batches for array in batch.values())
-    found = np.concatenate([batch['image'][batch[VALID]] for batch in batches])
+    result = np.concatenate([batch['image'][batch[VALID]] for batch in batches])
     expected = [examples.decode.evaluate(each, 3) for each in examples.encoded['image']]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_evaluation_decodes_for_the_devices_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
