@@ -220,9 +220,11 @@ def topmost(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
       UserError: `path` is not a folder, or a folder below it cannot be read.
     """
     if not path.is_dir():
-        siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
         problem = 'is not a folder' if path.exists() else 'does not exist'
-        raise UserError(f'{path} {problem}. {did_you_mean(path.name, siblings)}')
+        above = next(parent for parent in path.absolute().parents if parent.is_dir())
+        siblings = [sibling.name for sibling in above.iterdir()] if above == path.parent.absolute() else []
+        hint = did_you_mean(path.name, siblings) if siblings else f'The path exists up to {above}.'
+        raise UserError(f'{path} {problem}. {hint}')
     folders: list[Path] = []
     for name, below, _ in os.walk(path, onerror=_refuse_unreadable):
         if wanted(Path(name)):

@@ -118,3 +118,10 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None
     with pytest.raises(TypeError):
         files.write_json(path, {'a': object()})
     assert files.read_json(path) == {'a': 1}
+
+
+def test_a_path_that_ends_early_says_how_far_it_exists(tmp_path: Path) -> None:
+    (tmp_path / 'runs').mkdir()
+    with pytest.raises(UserError) as raised:
+        files.topmost(tmp_path / 'runs' / 'first' / 'outputs', lambda folder: True)
+    assert str(raised.value).endswith(f'outputs does not exist. The path exists up to {tmp_path / "runs"}.')
