@@ -1,6 +1,6 @@
-"""The house holds together: imports run one way from room to room, and the code stays small enough to read.
+"""Imports run in one direction, from room to room, and the code stays small enough to read.
 
-Both are read off the sources. Some programs are run too, to see what they load.
+The tests read the source files. Some run programs, to see which libraries they load.
 """
 
 import ast
@@ -42,17 +42,15 @@ ROOMS = {
     'processes': {'errors', 'runs'},
     'training': {'datasets', 'errors', 'interfaces', 'outputs', 'render', 'runs', 'sharding', 'workspace'},
     'prediction': {
-        *(
-            'datasets',
-            'errors',
-            'interfaces',
-            'outputs',
-            'render',
-            'runs',
-            'sharding',
-            'training',
-            'workspace',
-        ),
+        'datasets',
+        'errors',
+        'interfaces',
+        'outputs',
+        'render',
+        'runs',
+        'sharding',
+        'training',
+        'workspace',
     },
     'checks': {'datasets', 'errors', 'files', 'interfaces', 'outputs', 'render', 'sharding', 'training'},
     'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
