@@ -22,6 +22,9 @@ promotion.exempt_libraries()
 
 Program = Callable[..., tuple[int, str, str]]
 
+HAS_EXAMPLES = (REPOSITORY / 'scripts/examples.txt').exists()
+collect_ignore = [] if HAS_EXAMPLES else ['engine']  # the tests of engine/ train the examples
+
 
 @pytest.fixture(scope='session', autouse=True)
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -98,6 +101,6 @@ def write_config(folder: Path, *lines: str, **replaced: str) -> Path:
 @pytest.fixture
 def config_file(tmp_path: Path) -> Callable[..., Path]:
     """`write_config` into a folder of the test's own: config_file('A = 1', STEPS='STEPS = 3')."""
-    if not (REPOSITORY / 'scripts/examples.txt').exists():
+    if not HAS_EXAMPLES:
         pytest.skip('needs the examples, which this project dropped')
     return partial(write_config, tmp_path)

@@ -189,7 +189,7 @@ def renew(template: Repository, version: str) -> None:
     ):
         append(template, path, f'# {version}\n')
     append(template, 'engine/training/trainer.py', f'# {version}\n')
-    for path in ('engine/new.py', 'configs/new.gin', 'data/new/README.md', 'tests/test_new.py'):
+    for path in ('engine/new.py', 'configs/new.gin', 'data/new/README.md', 'tests/data/test_new.py'):
         append(template, path, f'# {version}\n')
     if (template.root / 'configs/digits_mlp.gin').exists():
         template.git('mv', 'configs/digits_mlp.gin', 'configs/renamed.gin')
@@ -238,7 +238,7 @@ def test_a_project_of_ones_own(template: Repository, workspace: Path) -> None:
         assert project.git('status', '--porcelain') == ''
         assert files(project) == before | {'engine/new.py'}
         assert contents(project, set(mine)) == mine
-        theirs = {'engine/training/trainer.py', 'engine/new.py'}
+        theirs = {'engine/training/trainer.py', 'engine/new.py', 'tests/engine/commands/test_train.py'}
         assert contents(project, theirs) == contents(template, theirs)
         settings = tomllib.loads((project.root / 'pyproject.toml').read_text())
         assert [settings['project'][key] for key in ('name', 'version')] == ['petals', '0.1.0']
