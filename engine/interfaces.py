@@ -50,6 +50,11 @@ class Spec:
                 f'{task} needs the field {missing!r}; the dataset has: {", ".join(self.example)}.'
             )
 
+    def require_classes(self, task: str, remedy: str) -> None:
+        """Raises `UserError`, with the name of the task and the remedy, if the dataset names no classes."""
+        if not self.class_names:
+            raise UserError(f'{task} needs classes; the dataset names none: {remedy}.')
+
 
 @dataclass(frozen=True)
 class Description:

@@ -53,7 +53,7 @@ def damage_file(base: Path, names: Sequence[str], damage: Callable[[Path, random
 
     Args:
       base: the run folder that is copied.
-      names: files of the run, of which one is chosen.
+      names: names of files of the run; the fault damages one of them.
       damage: is done to the file.
     """
 

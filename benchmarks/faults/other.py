@@ -78,7 +78,7 @@ def _change_status(run: Path, **values: str) -> None:
 
 
 def _time_in(days: float) -> str:
-    """Returns the time in so many days, as status.json writes it."""
+    """Returns the time that many days from now, in the format of status.json."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec='seconds')
 
 

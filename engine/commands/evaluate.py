@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
     for evaluated, target in zip(reports, targets, strict=True):
         report_files.write(replace(evaluated, config=bindings), target, arguments.overwrite)
     show(files.short_names(folders), reports)
-    notes = filter(None, (external_labels.note(each.outputs) for each in reports))
+    notes = filter(None, (external_labels.note(evaluated.outputs) for evaluated in reports))
     pages = (f'report: {target / report_files.PAGE}' for target in targets)
     places = (f'evaluation: {target}' for target in targets)
     print(*map(printable, (*notes, *pages, *places)), sep='\n')

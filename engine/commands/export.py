@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Checks all outputs, then writes all submissions; returns the exit code."""
     folders = outputs_arguments.find(arguments)
     all_outputs = [outputs_arguments.read(arguments, folder) for folder in folders]
-    forms = [export.form(each, arguments.format) for each in all_outputs]
+    forms = [export.form(outputs, arguments.format) for outputs in all_outputs]
     targets = outputs_arguments.targets(arguments, folders, 'export')
     submissions = [target / f'submission{form.ending}' for target, form in zip(targets, forms, strict=True)]
     for file in submissions:

@@ -20,7 +20,7 @@ from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.outputs import kind_folders, subset
 from engine.outputs.contents import fingerprint
@@ -52,8 +52,7 @@ def _add(report: Report, function: Function) -> Report:
         report = replace(report, tables={**report.tables, 'per_example': _join(report, name, scores)})
     else:
         resamples = _resampled(function, report.outputs, report.bootstrap)
-    interval = report.bootstrap.interval(resamples).tolist()
-    metric = Metric(float(scores.mean()), interval, definition(function))
+    metric = report.bootstrap.metric(float(scores.mean()), resamples, definition(function))
     return replace(
         report,
         metrics={**report.metrics, name: metric},

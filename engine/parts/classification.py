@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, mixing
 from engine.parts.supervised import Supervised
@@ -34,10 +33,7 @@ class Classification(Supervised):
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
         spec.require('classification', 'image', 'label')
-        if not spec.class_names:
-            raise UserError(
-                'classification needs classes; the dataset names none: make its label a ClassLabel.'
-            )
+        spec.require_classes('classification', 'make its label a ClassLabel')
         return self.model(input_shape=spec.example['image'].shape, outputs=len(spec.class_names), rngs=rngs)
 
     def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, losses
 from engine.parts.supervised import Supervised
@@ -32,10 +31,7 @@ class Segmentation(Supervised):
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
         spec.require('segmentation', 'image', 'mask')
-        if not spec.class_names:
-            raise UserError(
-                'segmentation needs classes; the dataset names none: make its mask a LabeledImage.'
-            )
+        spec.require_classes('segmentation', 'make its mask a LabeledImage')
         return self.model(input_shape=spec.example['image'].shape, outputs=len(spec.class_names), rngs=rngs)
 
     def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:

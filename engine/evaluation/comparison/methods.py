@@ -89,7 +89,7 @@ def from_inputs(inputs: Sequence[ComparisonInput], reports: Sequence[Report]) ->
     `method`.
 
     Raises:
-      UserError: two outputs of one method have the same seed, so they are no independent samples.
+      UserError: two outputs of one method have the same seed. They are then not independent.
     """
     members: dict[object, list[int]] = {}
     for index, source in enumerate(inputs):

@@ -61,8 +61,8 @@ def ranking(methods: Sequence[Method], metric: str) -> list[Rank]:
 def _difference(best: Method, method: Method, metric: str) -> Metric:
     value = method.metric(metric).value - best.metric(metric).value
     report = best.reports[0]
-    ends = report.bootstrap.interval(method.resamples(metric) - best.resamples(metric))
-    return Metric(value, ends.tolist(), report.metrics[metric].definition)
+    differences = method.resamples(metric) - best.resamples(metric)
+    return report.bootstrap.metric(value, differences, report.metrics[metric].definition)
 
 
 def _mcnemar(best: Method, others: Sequence[Method], metric: str) -> list[float | None]:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from engine.evaluation.results.metric import Definition, Metric
+
 # So many resamples of so many examples are summed at once: they stay in a core's cache.
 _TILE = (64, 4096)
 # So many counts, a byte each, are kept: outputs that are compared are resampled alike.
@@ -62,6 +64,16 @@ class Bootstrap:
         """Returns the low and the high end, f64 [2, ...], of values [resamples, ...]; NaN is left out."""
         tail = (1 - self.confidence) / 2
         return np.nanquantile(values, [tail, 1 - tail], axis=0)
+
+    def metric(self, value: float, resamples: np.ndarray, definition: Definition) -> Metric:
+        """Returns a metric with its interval.
+
+        Args:
+          value: of all examples.
+          resamples: values on the resamples, f64 [resamples]; NaN is left out.
+          definition: what the value means.
+        """
+        return Metric(value, self.interval(resamples).tolist(), definition)
 
     def _blocks(self, examples: int) -> Iterable[np.ndarray]:
         """Returns blocks, u8 [block, examples], of how often each example was drawn."""

@@ -16,7 +16,6 @@ from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_classes
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Column, Export, class_names, csv
 from engine.kinds.classification import calibration, class_scores
@@ -64,7 +63,7 @@ class ClassificationEvaluation(KindEvaluation):
         resamples = resample(predicted, tops, self.calibration_bins, bootstrap)
         definitions = DEFINITIONS | {f'top_{k}_accuracy': top_k_definition(k) for k in tops}
         measured = {
-            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), definitions[name])
+            name: bootstrap.metric(value, resamples[name], definitions[name])
             for name, value in values.items()
         }
         conditions = CONDITIONS['logits' if 'logits' in outputs.arrays else 'probabilities']

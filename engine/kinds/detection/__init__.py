@@ -12,7 +12,7 @@ def pack(arrays: Arrays) -> dict[str, np.ndarray]:
     >>> pack({'boxes': boxes, 'counts': counts})['example'].tolist()
     [0, 1, 1]
 
-    A task under `jax.jit` returns k boxes for every example, of which the first `counts` are valid. Labels
+    A task under `jax.jit` returns k boxes for every example. The first `counts` of them are valid. Labels
     can have the same form, as `target_boxes`, `target_classes` and `target_counts`.
 
     Args:

@@ -13,7 +13,7 @@ import pandas as pd
 from engine.evaluation.drawing import figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Column, Export, class_names, csv
 from engine.kinds.detection import box_pictures, coco
@@ -74,9 +74,8 @@ class DetectionEvaluation(KindEvaluation):
         means = {name: _means(values) for name, values in of_classes.items()}
         once = class_scores(classes, np.ones(n))
         values = {name: float(np.nanmean(scores)) for name, scores in once.items()}
-        ends = {name: bootstrap.interval(_unbiased(means[name], value)) for name, value in values.items()}
         measured = {
-            name: Metric(values[name], ends[name].tolist(), definition)
+            name: bootstrap.metric(values[name], _unbiased(means[name], values[name]), definition)
             for name, definition in DEFINITIONS.items()
         }
         table = _per_class(classes, names, once, of_classes, bootstrap)

@@ -96,7 +96,7 @@ def measure(
     ]
     pairs = {name: pair for part in parts for name, pair in part.items()}
     return {
-        name: Metric(float(pairs[name][0]), bootstrap.interval(pairs[name][1]).tolist(), definition)
+        name: bootstrap.metric(float(pairs[name][0]), pairs[name][1], definition)
         for name, definition in DEFINITIONS.items()
         if name in pairs
     }

@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.evaluation.drawing import figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export, csv
 from engine.outputs.outputs import Outputs
@@ -57,7 +57,7 @@ class LanguageEvaluation(KindEvaluation):
         # In the order of the ids, so that resamples of other outputs contain the same texts.
         resamples = resample(texts.reindex(list(outputs.ids)).dropna(), bootstrap)
         measured = {
-            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
+            name: bootstrap.metric(value, resamples[name], DEFINITIONS[name])
             for name, value in measure(texts).items()
         }
         title = figures.subject(outputs, bootstrap)

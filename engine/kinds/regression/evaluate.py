@@ -14,7 +14,7 @@ from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, requ
 from engine.evaluation.labels import label_cells
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export, csv
 from engine.kinds.regression import scatter
@@ -64,7 +64,7 @@ class RegressionEvaluation(KindEvaluation):
         values, targets = read_numbers(outputs)
         resamples = resample(values, targets, bootstrap)
         measured = {
-            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
+            name: bootstrap.metric(value, resamples[name], DEFINITIONS[name])
             for name, value in measure(values, targets).items()
         }
         title = figures.subject(outputs, bootstrap)

@@ -15,7 +15,7 @@ from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_images
 from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export
 from engine.kinds.detection import coco
@@ -74,7 +74,7 @@ class SegmentationEvaluation(KindEvaluation):
         pixels = count_pixels(outputs)
         resamples = resample(pixels, bootstrap)
         measured = {
-            name: Metric(value, bootstrap.interval(resamples[name]).tolist(), DEFINITIONS[name])
+            name: bootstrap.metric(value, resamples[name], DEFINITIONS[name])
             for name, value in measure(pixels).items()
         }
         classes = pd.Index(pixels.class_names, name='label')
