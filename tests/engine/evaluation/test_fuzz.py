@@ -6,7 +6,6 @@ Longer by hand: FUZZ=3000 scripts/test.sh -n 2 tests/engine/evaluation/test_fuzz
 import contextlib
 import io
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -24,17 +23,7 @@ from engine.commands import command_line, compare, evaluate
 from engine.outputs import kind_folders
 from engine.render import escape
 from tests.engine import sample_outputs
-
-EXAMPLES = int(os.environ.get('FUZZ', 0))
-# The same examples each time, unless more of them are asked for.
-fuzzed = settings(
-    max_examples=EXAMPLES or 25,
-    derandomize=not EXAMPLES,
-    deadline=None,
-    database=None,
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+from tests.engine.random_cases import random_cases
 
 NUMBERS = st.integers() | st.sampled_from([-1, 0, 10**30, 2**63, 10**400]) | st.floats()
 TEXTS = st.text(st.characters(codec=None)) | st.sampled_from(
@@ -117,7 +106,7 @@ def add(draw: st.DataObject, container: Any, key: Any) -> None:
 EDITS: list[Callable[[st.DataObject, Any, Any], None]] = [replace, drop, add]
 
 
-@fuzzed
+@random_cases(25)
 @given(KINDS, st.data())
 def test_edited_manifests(kind: str, draw: st.DataObject) -> None:
     with folder_of(kind) as folder:
@@ -133,7 +122,7 @@ def test_edited_manifests(kind: str, draw: st.DataObject) -> None:
 # Files.
 
 
-@fuzzed
+@random_cases(25)
 @given(KINDS, st.data())
 def test_edited_files(kind: str, draw: st.DataObject) -> None:
     with folder_of(kind) as folder:
@@ -171,7 +160,7 @@ def some_arrays(draw: st.DrawFn, kind: str) -> tuple[int, int, dict[str, np.ndar
     return lengths['n'], lengths['classes'], {name: drawn[name] for name in drawn.keys() - left_out}
 
 
-@fuzzed
+@random_cases(25)
 @given(KINDS, st.data())
 def test_any_arrays(kind: str, draw: st.DataObject) -> None:
     examples, classes, drawn = draw.draw(some_arrays(kind))
@@ -186,7 +175,7 @@ def test_any_arrays(kind: str, draw: st.DataObject) -> None:
 NAMES = st.text(st.characters(exclude_categories=['Cs', 'Cc', 'Zl', 'Zp']), min_size=1, max_size=300)
 
 
-@fuzzed
+@random_cases(25)
 @given(KINDS, st.data())
 def test_any_names(kind: str, draw: st.DataObject) -> None:
     texts = NAMES if draw.draw(st.booleans()) else TEXTS
