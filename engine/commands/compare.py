@@ -1,6 +1,7 @@
 """Compares methods by their saved outputs: `scripts/compare.sh <runs or outputs>...`. Needs no JAX."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ EXAMPLES = """\
   scripts/compare.sh <run> <outputs of scikit-learn> --intersect    on the examples that both have
   scripts/compare.sh <runs> --gin_file=cost.gin --metric=expected_cost  by a metric of your own
   scripts/compare.sh <runs> --format=latex --output=table.tex       for a paper
+  scripts/compare.sh <runs> --columns=parameters,accuracy,test --rows='wide=Wide MLP,narrow=MLP'
   scripts/compare.sh <runs> --format=html --output=report.html      a page: curves, classes, examples
 """
 
@@ -37,6 +39,20 @@ def parser() -> command_line.Parser:
         '--labels', metavar='FILE', help='labels by id: .csv, .npz, .json or other outputs'
     )
     arguments.add_argument('--metric', help="metric to sort and test by; by default the kind's first")
+    arguments.add_argument(
+        '--columns',
+        metavar='NAMES',
+        type=lambda text: tuple(name.strip() for name in text.split(',') if name.strip()),
+        default=(),
+        help='columns after the name, in this order: metrics, parameters, seeds, commit, test',
+    )
+    arguments.add_argument(
+        '--rows',
+        metavar='RUN=NAME',
+        action='append',
+        default=[],
+        help='names of methods: wide=Wide MLP,small=MLP',
+    )
     arguments.add_argument(
         '--intersect', action='store_true', help='compare on the examples that all outputs have'
     )
@@ -62,21 +78,45 @@ def main(arguments: argparse.Namespace) -> int:
         files.check_file(target, arguments.overwrite)
     evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, resamples=arguments.resamples)
-    inputs = read(arguments)
+    inputs, left_out = read(arguments)
     reports = [evaluator.report_on(source.outputs) for source in inputs]
     bound_evaluator.operative(config)
     metric = arguments.metric or reports[0].headline[0]
-    ordered = ranking.ordered(methods.from_inputs(inputs, reports), metric)
-    text, note = rendered(ordered, metric, arguments.format)
+    named = methods.named(methods.from_inputs(inputs, reports), row_names(arguments.rows))
+    ordered = ranking.ordered(named, metric)
+    text, note = rendered(ordered, metric, arguments.format, arguments.columns, left_out)
     show(text, target)
     notes = dict.fromkeys([note, *(external_labels.note(source.outputs) for source in inputs)])
     sys.stderr.writelines(f'{printable(sentence)}\n' for sentence in notes if sentence)
     return errors.EXIT_FINISHED
 
 
-def read(arguments: argparse.Namespace) -> list[ComparisonInput]:
-    """Reads the outputs, cuts them to the same examples and adds the labels of `--labels`."""
-    inputs = comparison_inputs.find(arguments.inputs, arguments.split)
+def row_names(pairs: Sequence[str]) -> dict[str, str]:
+    """Returns run to name.
+
+    >>> row_names(['wide=Wide, 2 layers,narrow=MLP'])
+    {'wide': 'Wide, 2 layers', 'narrow': 'MLP'}
+
+    Raises:
+      UserError: a pair lacks its run or its name.
+    """
+    names = {}
+    for pair in (pair for text in pairs for pair in re.split(r',(?=[^,=]+=)', text)):
+        run, _, name = pair.partition('=')
+        if not run.strip() or not name.strip():
+            raise errors.UserError(f"--rows={pair} is not a run and its name. Write --rows='{pair}=NAME'.")
+        names[run.strip()] = name.strip()
+    return names
+
+
+def read(arguments: argparse.Namespace) -> tuple[list[ComparisonInput], list[str]]:
+    """Reads the outputs, cuts them to the same examples and adds the labels of `--labels`.
+
+    Returns:
+      The inputs, and a note for each one that is left out.
+    """
+    inputs, without_outputs = comparison_inputs.find(arguments.inputs, arguments.split)
+    inputs, duplicates = comparison_inputs.without_duplicates(inputs)
     inputs = comparison_inputs.common(inputs, arguments.intersect)
     if arguments.labels is not None:
         path, part = Path(arguments.labels), arguments.intersect
@@ -84,15 +124,18 @@ def read(arguments: argparse.Namespace) -> list[ComparisonInput]:
             replace(source, outputs=external_labels.add(source.outputs, path, part)) for source in inputs
         ]
     comparison_inputs.check_comparable(inputs)
-    return inputs
+    return inputs, [*without_outputs, *duplicates]
 
 
-def rendered(ordered: Sequence[Method], metric: str, form: str) -> tuple[str, str]:
-    """Returns the comparison in a format, and the note if the format has no place for it."""
+def rendered(
+    ordered: Sequence[Method], metric: str, form: str, columns: Sequence[str], left_out: Sequence[str]
+) -> tuple[str, str]:
+    """Returns the comparison in a format, and the notes if the format has no place for them."""
     ranks = ranking.ranking(ordered, metric)
     if form == 'html':
-        return comparison_page.page(ordered, ranks, metric), ''
-    table = comparison_table.table(ordered, ranks, metric, in_numbers=form == 'csv')
+        return comparison_page.page(ordered, ranks, metric, columns, left_out), ''
+    table = comparison_table.table(ordered, ranks, metric, columns, in_numbers=form == 'csv')
+    table = replace(table, note=' '.join([table.note, *left_out]))
     return tables.FORMATS[form](table), table.note if form == 'csv' else ''
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,8 +41,19 @@ class ComparisonInput:
         """The seed, from the run or from the details of the outputs; '' if unknown."""
         return self.settings.seed if self.settings else self.outputs.manifest.details.get('seed', '')
 
+    @property
+    def method(self) -> object:
+        """What the outputs of one method have in common.
 
-def find(paths: Iterable[str | Path], split: str) -> list[ComparisonInput]:
+        Runs share the config apart from the seed, the code and the name of the outputs. Outputs that belong
+        to no run are a method each, unless their details name the same `method`.
+        """
+        if self.settings is None:
+            return self.outputs.manifest.details.get('method', self.folder)
+        return frozenset(self.settings.values.items()), self.commit, self.outputs.folder.name
+
+
+def find(paths: Sequence[str | Path], split: str) -> tuple[list[ComparisonInput], list[str]]:
     """Finds and reads outputs.
 
     Args:
@@ -50,14 +61,44 @@ def find(paths: Iterable[str | Path], split: str) -> list[ComparisonInput]:
       split: the outputs to read of each run. Outputs that belong to no run and state another split are left
         out, unless they are passed themselves.
 
+    Returns:
+      The outputs, and a note for each run without outputs of the split: it is left out.
+
     Raises:
-      UserError: a path does not exist or has no such outputs, or outputs are damaged.
+      UserError: a path does not exist or holds neither runs nor outputs, no run has outputs of the split, or
+        outputs are damaged.
     """
     by_folder: dict[Path, ComparisonInput] = {}
+    without: list[Path] = []
     for path in map(Path, paths):
-        for source in [read(path)] if finding.is_outputs(path) else _below(path, split):
-            by_folder.setdefault(source.outputs.folder.resolve(), source)
-    return list(by_folder.values())
+        for folder in [path] if finding.is_outputs(path) else _below(path):
+            saved = _outputs_of(folder, split)
+            if not saved:
+                without.append(folder)
+                continue
+            source = read(saved)
+            if folder == path or _is_run(folder) or source.outputs.manifest.split in ('', split):
+                by_folder.setdefault(source.outputs.folder.resolve(), source)
+    if without and not any(source.settings for source in by_folder.values()):
+        raise UserError(_on_no_outputs(without[0], split))
+    if not by_folder:
+        raise UserError(f'No outputs of the split {split!r} in: {", ".join(map(str, paths))}.')
+    return list(by_folder.values()), [_on_left_out(run, split) for run in without]
+
+
+def without_duplicates(inputs: Sequence[ComparisonInput]) -> tuple[list[ComparisonInput], list[str]]:
+    """Leaves out a second run of the same method and seed, which is not an independent result.
+
+    Returns:
+      The other inputs, and a note for each input that is left out.
+    """
+    kept: dict[object, ComparisonInput] = {}
+    notes = []
+    for source in inputs:
+        first = kept.setdefault((source.method, source.seed), source)
+        if first is not source:
+            notes.append(_on_duplicate(first, source))
+    return list(kept.values()), notes
 
 
 def read(folder: Path) -> ComparisonInput:
@@ -99,32 +140,54 @@ def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
 # Search.
 
 
-def _below(path: Path, split: str) -> list[ComparisonInput]:
-    folders = files.topmost(path, lambda folder: (folder / CONFIG).is_file() or finding.is_outputs(folder))
-    inputs = [source for folder in folders for source in _in(folder, split)]
-    if not inputs:
-        raise UserError(f'{path} contains neither runs nor outputs of the split {split!r}.')
-    return inputs
+def _is_run(folder: Path) -> bool:
+    return (folder / CONFIG).is_file()
 
 
-def _in(folder: Path, split: str) -> list[ComparisonInput]:
-    """Returns the outputs of a run, or the outputs in `folder` unless they state another split."""
-    if (folder / CONFIG).is_file():
-        return [read(_of_run(folder, split))]
-    source = read(folder)
-    return [source] if source.outputs.manifest.split in ('', split) else []
+def _below(path: Path) -> list[Path]:
+    """Returns the runs and the outputs folders at or below a path."""
+    folders = files.topmost(path, lambda folder: _is_run(folder) or finding.is_outputs(folder))
+    if not folders:
+        raise UserError(f'{path} contains neither runs nor outputs. Pass a run or an outputs folder.')
+    return folders
 
 
-def _of_run(run: Path, split: str) -> Path:
-    folder = run / 'outputs' / split
-    if not (folder / MANIFEST).is_file():
-        splits = [manifest.parent.name for manifest in (run / 'outputs').glob(f'*/{MANIFEST}')]
-        raise UserError(
-            f'{run} has no outputs of {split!r}. {did_you_mean(split, splits)} Write them with '
-            f'scripts/predict.sh {run} --split={split}, choose another split with --split, or leave out the '
-            'run.'
-        )
-    return folder
+def _outputs_of(folder: Path, split: str) -> Path | None:
+    """Returns the outputs folder of a run, or `folder` itself if it is one; None if a run has none."""
+    if not _is_run(folder):
+        return folder
+    saved = folder / 'outputs' / split
+    return saved if (saved / MANIFEST).is_file() else None
+
+
+# Notes and messages.
+
+
+def _on_left_out(run: Path, split: str) -> str:
+    return (
+        f'{run} is left out: it has no outputs of {split!r}. '
+        f'Write them with scripts/predict.sh {run} --split={split}.'
+    )
+
+
+def _on_no_outputs(run: Path, split: str) -> str:
+    splits = [manifest.parent.name for manifest in (run / 'outputs').glob(f'*/{MANIFEST}')]
+    return (
+        f'{run} has no outputs of {split!r}. {did_you_mean(split, splits)} Write them with '
+        f'scripts/predict.sh {run} --split={split}, or choose another split with --split.'
+    )
+
+
+def _on_duplicate(first: ComparisonInput, second: ComparisonInput) -> str:
+    same = first.outputs.ids == second.outputs.ids and all(
+        np.array_equal(array, second.outputs.arrays.get(name), equal_nan=array.dtype.kind == 'f')
+        for name, array in first.outputs.arrays.items()
+    )
+    if first.settings is None:
+        cause = f'both name the method {first.method!r} and the same seed. State each seed in the details'
+    else:
+        cause = 'its config, seed and code are the same' + ('' if same else ', but its outputs differ')
+    return f'{second.folder} is left out as a duplicate of {first.folder}: {cause}.'
 
 
 # Reading.

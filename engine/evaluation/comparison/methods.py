@@ -5,13 +5,14 @@ test of a difference is then that of Behrens and Fisher.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from engine.errors import UserError
+from engine import files
+from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison.comparison_inputs import ComparisonInput
 from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
@@ -25,11 +26,13 @@ class Method:
       inputs: the outputs.
       reports: the evaluation of each.
       index: index of the method; methods with different indices get independent random numbers.
+      name: what tables and pages call it.
     """
 
     inputs: Sequence[ComparisonInput]
     reports: Sequence[Report]
     index: int = 0
+    name: str = ''
 
     @property
     def folder(self) -> Path:
@@ -82,24 +85,48 @@ class Method:
 
 
 def from_inputs(inputs: Sequence[ComparisonInput], reports: Sequence[Report]) -> list[Method]:
-    """Groups outputs into methods, in the order of their first outputs.
-
-    Outputs of runs belong to one method if the config apart from the seed, the code and the name of the
-    outputs are equal. Outputs that belong to no run are a method each, unless their details name the same
-    `method`.
-
-    Raises:
-      UserError: two outputs of one method have the same seed. They are then not independent.
-    """
+    """Groups outputs into methods, in the order of their first outputs. No two of a method share a seed."""
     members: dict[object, list[int]] = {}
     for index, source in enumerate(inputs):
-        members.setdefault(_identity(source), []).append(index)
-    for indices in members.values():
-        _check_seeds([inputs[index] for index in indices])
+        members.setdefault(source.method, []).append(index)
     return [
         Method([inputs[index] for index in indices], [reports[index] for index in indices], place)
         for place, indices in enumerate(members.values())
     ]
+
+
+def named(methods: Sequence[Method], names: Mapping[str, str]) -> list[Method]:
+    """Names the methods.
+
+    Args:
+      methods: the methods.
+      names: the folder of a run, or its shortest distinct name, to the name of its method. A method that is
+        not named is called by the shortest distinct name of its first folder.
+
+    Raises:
+      UserError: a key is not among the methods, or two methods get the same name.
+    """
+    folders = [method.folder for method in methods]
+    if len(set(folders)) < len(folders):
+        folders = [method.inputs[0].outputs.folder.resolve() for method in methods]
+    short = files.distinct_names(folders)
+    places = {key: place for place, method in enumerate(methods) for key in _keys(method, short[place])}
+    result = list(short)
+    for key, name in names.items():
+        place = places.get(key, places.get(str(Path(key).expanduser().resolve())))
+        if place is None:
+            raise UserError(f'--rows: there is no run {key!r}. {did_you_mean(key, short)}')
+        result[place] = name
+    for name in result:
+        if result.count(name) > 1:
+            raise UserError(f'--rows: two methods are called {name!r}. Give them different names.')
+    return [replace(method, name=name) for method, name in zip(methods, result, strict=True)]
+
+
+def _keys(method: Method, short: str) -> list[str]:
+    """Returns the texts that stand for a method on the command line."""
+    folders = [folder for source in method.inputs for folder in (source.folder, source.outputs.folder)]
+    return [short, *(str(folder.resolve()) for folder in folders), *(folder.name for folder in folders[::2])]
 
 
 def differing_conditions(methods: Sequence[Method]) -> dict[str, list[str]]:
@@ -109,23 +136,3 @@ def differing_conditions(methods: Sequence[Method]) -> dict[str, list[str]]:
         for metric, sentence in report.conditions.items():
             conditions.setdefault(metric, set()).add(sentence)
     return {metric: sorted(sentences) for metric, sentences in conditions.items() if len(sentences) > 1}
-
-
-def _identity(source: ComparisonInput) -> object:
-    """Returns what outputs of the same method have in common."""
-    if source.settings is None:
-        details = source.outputs.manifest.details
-        return details.get('method', source.folder)
-    settings = frozenset(source.settings.values.items())
-    return settings, source.commit, source.outputs.folder.name
-
-
-def _check_seeds(members: Sequence[ComparisonInput]) -> None:
-    by_seed: dict[str, ComparisonInput] = {}
-    for source in members:
-        if source.seed in by_seed:
-            raise UserError(
-                f'{by_seed[source.seed].folder} and {source.folder} are duplicates: same config or method, '
-                'seed and code. Pass only one of them.'
-            )
-        by_seed[source.seed] = source

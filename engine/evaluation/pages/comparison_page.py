@@ -9,7 +9,7 @@ import pandas as pd
 
 from engine import files
 from engine.evaluation import kind_evaluation
-from engine.evaluation.comparison import comparison_table
+from engine.evaluation.comparison import columns, comparison_table
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.comparison.rank import Rank
 from engine.evaluation.pages import parts
@@ -28,18 +28,30 @@ SAMPLES = 36  # generated pictures of a method, the first ones
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
 
 
-def page(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> str:
+def page(
+    methods: Sequence[Method],
+    ranks: Sequence[Rank],
+    metric: str,
+    chosen: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+) -> str:
     """Returns the page.
 
     Args:
       methods: the methods, evaluated on the same examples, the best first.
       ranks: how each method compares with the best.
       metric: name of the metric that ranks the methods.
+      chosen: names of the columns of the table; metrics and tests by default.
+      left_out: notes on inputs that are not compared.
     """
-    names, differing = comparison_table.names(methods), comparison_table.differing(methods)
-    table = comparison_table.table(methods, ranks, metric, in_numbers=False)
+    names = [method.name for method in methods]
+    differing = columns.differing_parameters(methods) | columns.differing_origins(methods)
+    table = comparison_table.table(
+        methods, ranks, metric, chosen or comparison_table.measures(methods, metric)
+    )
+    notes = ' '.join([table.note, *left_out])
     sections = [
-        markup.section('Comparison', _html(table, without=differing), f'<p>{markup.escaped(table.note)}</p>'),
+        markup.section('Comparison', _html(table), f'<p>{markup.escaped(notes)}</p>'),
         markup.section('What differs between them', _transposed(differing, names)),
         markup.section('Intervals', markup.cards(_forests(methods, names, ranks, metric))),
         markup.section('Per class', _per_class(methods, names)),
@@ -71,12 +83,10 @@ def _head(methods: Sequence[Method], title: str) -> str:
     return f'<header><h1>{markup.escaped(title)}</h1><p class="soft">{markup.escaped(about)}</p></header>'
 
 
-def _html(table: Table, without: Mapping[str, object]) -> str:
-    """Returns the comparison without some columns. Intervals are set small, below their numbers."""
-    kept = [column for column, title in enumerate(table.titles) if title not in without]
-    titles = [table.titles[column] for column in kept]
-    rows = [[_with_small_interval(row[column]) for column in kept] for row in table.rows]
-    return tables.html(Table(titles, rows), 'stacked')
+def _html(table: Table) -> str:
+    """Returns the comparison. Intervals are set small, below their numbers."""
+    rows = [[_with_small_interval(cell) for cell in row] for row in table.rows]
+    return tables.html(Table(table.titles, rows), 'stacked')
 
 
 def _with_small_interval(cell: Cell) -> Cell:
@@ -97,13 +107,11 @@ def _forests(
     """Returns a forest plot per headline metric, and one of the differences from the best."""
     metrics = methods[0].reports[0].metrics
     plots = [
-        forest(
-            comparison_table.title(methods, name), _rows(methods, names, name), partial(_shown, metrics[name])
-        )
+        forest(columns.title(methods, name), _rows(methods, names, name), partial(_shown, metrics[name]))
         for name in dict.fromkeys((metric, *methods[0].reports[0].headline))
         if all(name in report.metrics for method in methods for report in method.reports)
     ]
-    title = f'{comparison_table.title(methods, metric)}, minus the best'
+    title = f'{columns.title(methods, metric)}, minus the best'
     minus = [
         ForestRow(
             name,

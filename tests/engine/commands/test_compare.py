@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,8 +88,8 @@ def test_seeds_are_grouped_and_the_best_comes_first(program, runs: Path):
     code, out, err = program('compare', str(runs), '--resamples=1000')
     assert (code, err) == (0, '')
     best, other = table(out)
-    assert (best['outputs'], best['WIDTH'], best['seeds']) == ('wide0', '64', '0, 1, 2')
-    assert (other['outputs'], other['WIDTH'], other['seeds']) == ('narrow', '8', '0')
+    assert (best['method'], best['WIDTH'], best['seeds']) == ('wide0', '64', '0, 1, 2')
+    assert (other['method'], other['WIDTH'], other['seeds']) == ('narrow', '8', '0')
     shares = [100 * (scores(3, seed).argmax(1) == LABELS).mean() for seed in range(3)]
     assert best[ACCURACY] == f'**{np.mean(shares):.2f} ± {np.std(shares, ddof=1):.2f}**'
     share = 100 * (scores(1).argmax(1) == LABELS).mean()
@@ -149,7 +150,7 @@ def test_outputs_of_no_run_stand_beside_a_run(program, runs: Path, tmp_path: Pat
     )
     _, out, _ = program('compare', str(svm), str(runs / 'narrow'), '--format=csv')
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert [row['outputs'] for row in rows] == ['runs/narrow', 'svm']
+    assert [row['method'] for row in rows] == ['runs/narrow', 'svm']
     for row, strength in zip(rows, (1, 0.5), strict=True):
         assert float(row['accuracy']) == pytest.approx(
             (scores(strength).argmax(1) == LABELS).mean(), rel=1e-5
@@ -231,7 +232,7 @@ def test_masks_are_compared_by_what_the_evaluator_says(program, tmp_path: Path):
     assert [float(bad['mean_iou']), float(bad['mean_iou_low']), float(bad['mean_iou_high'])] == pytest.approx(
         [evaluated.value, *evaluated.interval], rel=1e-5
     )
-    assert (good['outputs'], good['mark'], bad['mark']) == ('good', 'best', '')
+    assert (good['method'], good['mark'], bad['mark']) == ('good', 'best', '')
     difference = float(bad['mean_iou']) - float(good['mean_iou'])
     assert float(bad['minus_best']) == pytest.approx(difference, rel=1e-4)
     assert float(bad['minus_best_low']) < difference < float(bad['minus_best_high'])
@@ -255,7 +256,7 @@ def test_numbers_and_images_are_compared(program, tmp_path: Path, kind: str, pre
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=1000', '--format=csv')
     near, far = csv.DictReader(io.StringIO(out))
-    assert (near['outputs'], near['mark'], far['mark']) == ('near', 'best', '')
+    assert (near['method'], near['mark'], far['mark']) == ('near', 'best', '')
     assert float(far['p']) == pytest.approx(2 / 1001, rel=1e-5)
 
 
@@ -283,7 +284,7 @@ def test_boxes_are_compared(program, tmp_path: Path):
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=200', '--format=csv')
     near, far = csv.DictReader(io.StringIO(out))
-    assert (near['outputs'], near['mark'], far['mark']) == ('near', 'best', '')
+    assert (near['method'], near['mark'], far['mark']) == ('near', 'best', '')
     assert float(far['p']) == pytest.approx(2 / 201, rel=1e-5)
 
 
@@ -304,7 +305,7 @@ def test_samples_are_sorted_and_not_tested(program, tmp_path: Path):
             dict.fromkeys(arrays, 'of the test'),
         )
     _, out, _ = program('compare', str(tmp_path / 'it'), '--resamples=100')
-    assert [row['outputs'] for row in table(out)] == ['near', 'far']
+    assert [row['method'] for row in table(out)] == ['near', 'far']
     assert 'cannot be compared example by example: nothing is marked' in out
     assert '*' not in out
 
@@ -360,9 +361,14 @@ def test_mistakes(program, runs: Path, tmp_path: Path, make: Any, arguments: lis
 
 
 def test_the_same_run_twice_is_no_second_seed(program, runs: Path, tmp_path: Path):
-    write_run(tmp_path / 'runs/again', 3, 0, width=64)
-    code, _, err = program('compare', str(runs))
-    assert (code, 'are duplicates' in err) == (2, True)
+    write_run(tmp_path / 'runs/z_again', 3, 0, width=64)
+    write_run(tmp_path / 'runs/z_other_bits', 3.1, 0, width=64)
+    code, out, _ = program('compare', str(runs), '--resamples=100')
+    assert (code, table(out)[0]['seeds']) == (0, '0, 1, 2')
+    note = out.splitlines()[-1].replace('\\', '')
+    assert 'z_again is left out as a duplicate of' in note
+    assert 'its config, seed and code are the same.' in note
+    assert 'its config, seed and code are the same, but its outputs differ.' in note
     code, out, _ = program(
         'compare', str(runs / 'narrow'), str(runs / 'narrow'), str(runs / 'narrow/outputs')
     )
@@ -403,10 +409,69 @@ def test_seeds_of_methods_that_are_no_runs(program, tmp_path: Path):
     write(tmp_path / 'g', scores(1))
     code, out, _ = program('compare', str(tmp_path), '--resamples=100')
     assert code == 0
-    assert [(row['outputs'], row['seeds']) for row in table(out)] == [('f0', '0, 1, 2'), ('g', '')]
+    assert [(row['method'], row['seeds']) for row in table(out)] == [('f0', '0, 1, 2'), ('g', '')]
     assert '±' in table(out)[0][ACCURACY].strip('*')
     write(tmp_path / 'again', scores(3), details={'method': 'forest', 'seed': '0'})
-    assert 'are duplicates' in program('compare', str(tmp_path))[2]
+    _, out, _ = program('compare', str(tmp_path), '--resamples=100')
+    assert [row['seeds'] for row in table(out)] == ['0, 1, 2', '']
+    assert "both name the method 'forest' and the same seed" in out
+
+
+def test_runs_without_outputs_are_notes(program, runs: Path):
+    shutil.rmtree(runs / 'wide1/outputs')
+    for command in ([str(runs)], [str(runs / 'wide0'), str(runs / 'wide1'), str(runs / 'narrow')]):
+        code, out, _ = program('compare', *command, '--resamples=100')
+        assert (code, len(table(out))) == (0, 2)
+        assert 'wide1 is left out: it has no outputs of' in out
+        assert 'scripts/predict.sh' in out
+    code, _, err = program('compare', str(runs), '--format=csv', '--resamples=100')
+    assert 'wide1 is left out' in err
+    code, _, err = program('compare', str(runs / 'wide1'))
+    assert (code, 'has no outputs of' in err) == (2, True)
+
+
+def test_chosen_columns_and_names_of_rows(program, runs: Path):
+    rows = f'--rows=narrow=Narrow, 8 units,{runs / "wide2"}=Wide & deep'
+    _, out, _ = program(
+        'compare', str(runs), '--columns=log_loss,parameters,accuracy', rows, '--resamples=100'
+    )
+    best, other = table(out)
+    assert list(best) == ['method', 'log loss (nats) ↓', 'parameters', ACCURACY]
+    assert [best['method'], other['method']] == ['Wide & deep', 'Narrow, 8 units']
+    assert [best['parameters'], other['parameters']] == ['WIDTH=64', 'WIDTH=8']
+    _, out, _ = program('compare', str(runs), '--columns=accuracy', rows, '--format=csv', '--resamples=100')
+    assert out.splitlines()[0] == 'method,accuracy,accuracy_low,accuracy_high,accuracy_deviation'
+    _, out, _ = program('compare', str(runs), rows, '--format=latex', '--resamples=100')
+    assert r'Wide \& deep' in out
+
+
+@pytest.mark.parametrize(
+    ('argument', 'message'),
+    [
+        ('--columns=acuracy', "there is no 'acuracy'. Did you mean 'accuracy'"),
+        ('--rows=wode0=Wide', "there is no run 'wode0'. Did you mean 'wide0'?"),
+        ('--rows=wide0', "Write --rows='wide0=NAME'"),
+        ('--rows=wide0=narrow', "two methods are called 'narrow'"),
+    ],
+)
+def test_mistakes_in_columns_and_rows(program, runs: Path, argument: str, message: str):
+    code, out, err = program('compare', str(runs), argument, '--resamples=100')
+    assert (code, out) == (2, '')
+    assert message in err
+
+
+@pytest.mark.parametrize(('parameters', 'shown'), [(3, 'apart'), (5, 'folded'), (9, 'counted')])
+def test_many_parameters_are_folded_or_counted(program, runs: Path, parameters: int, shown: str):
+    for seed, run in enumerate(sorted(runs.iterdir())):
+        width = 8 if run.name == 'narrow' else 64
+        lines = [f'cnn.CNN.p{index} = {width + index}' for index in range(parameters - 1)]
+        (run / 'config.gin').write_text('\n'.join([CONFIG.format(seed=seed, width=width), *lines]))
+    _, out, _ = program('compare', str(runs), '--resamples=100')
+    best = table(out)[0]
+    assert ('WIDTH' in best) == (shown == 'apart')
+    assert best.get('parameters') == ('WIDTH=64, p0=64, p1=65, p2=66, p3=67' if shown == 'folded' else None)
+    assert ('The configs differ in 9 parameters' in out) == (shown == 'counted')
+    assert best['seeds'] == '1, 2, 3'
 
 
 def test_features_of_another_extractor_are_not_compared(program, tmp_path: Path):

@@ -45,7 +45,7 @@ def owned(source: ComparisonInput) -> list[tuple[str, float]]:
 def test_boxes_go_with_their_examples(tmp_path: Path):
     write(tmp_path / 'it/1', 'abc')
     write(tmp_path / 'it/2', 'cab')
-    for compared in common(find([tmp_path], 'test'), intersect=False):
+    for compared in common(find([tmp_path], 'test')[0], intersect=False):
         assert compared.outputs.ids == ('a', 'b', 'c')
         assert owned(compared) == [('a', 1), ('a', 4), ('b', 3), ('c', 2), ('c', 5)]
 
@@ -53,7 +53,7 @@ def test_boxes_go_with_their_examples(tmp_path: Path):
 def test_boxes_of_examples_that_are_cut_go_too(tmp_path: Path):
     write(tmp_path / 'it/1', 'dabc')
     write(tmp_path / 'it/2', 'ca')
-    for compared in common(find([tmp_path], 'test'), intersect=True):
+    for compared in common(find([tmp_path], 'test')[0], intersect=True):
         assert compared.outputs.ids == ('a', 'c')
         assert owned(compared) == [('a', 1), ('a', 4), ('c', 2), ('c', 5)]
         assert compared.outputs.arrays['target_example'].tolist() == [0, 1]
@@ -68,9 +68,9 @@ def test_other_splits_below_a_folder_are_left_out_unless_given(tmp_path: Path):
             ['a'],
             {'log_probs': 'x', 'lengths': 'x'},
         )
-    assert [each.folder.name for each in find([tmp_path], 'test')] == ['none', 'test']
-    assert [each.folder.name for each in find([tmp_path], 'val')] == ['none', 'val']
-    result = find([tmp_path / 'it/val', tmp_path, tmp_path / 'it/val'], 'test')
+    assert [each.folder.name for each in find([tmp_path], 'test')[0]] == ['none', 'test']
+    assert [each.folder.name for each in find([tmp_path], 'val')[0]] == ['none', 'val']
+    result, _ = find([tmp_path / 'it/val', tmp_path, tmp_path / 'it/val'], 'test')
     assert [each.folder.name for each in result] == ['val', 'none', 'test']
 
 
@@ -78,4 +78,4 @@ def test_damaged_outputs_are_refused(tmp_path: Path):
     write(tmp_path / 'it', 'abc')
     (tmp_path / 'it/scores.npy').write_bytes(b'x')
     with pytest.raises(UserError, match=r'scores\.npy is damaged'):
-        find([tmp_path], 'test')
+        find([tmp_path], 'test')[0]
