@@ -36,11 +36,13 @@ class Spec:
 
     Attributes:
       example: shape and dtype of each field of one example, without a batch axis.
-      class_names: names of the classes in the order of their indices; empty if there are no classes.
+      class_names: for each field of classes, their names in the order of their indices.
+      notes: what else the builder states of the dataset, such as a vocabulary, or means and deviations.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
-    class_names: tuple[str, ...] = ()
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def require(self, task: str, *fields: str) -> None:
         """Raises `UserError`, with the name of the task, if the dataset lacks one of the fields."""
@@ -50,10 +52,29 @@ class Spec:
                 f'{task} needs the field {missing!r}; the dataset has: {", ".join(self.example)}.'
             )
 
-    def require_classes(self, task: str, remedy: str) -> None:
-        """Raises `UserError`, with the name of the task and the remedy, if the dataset names no classes."""
-        if not self.class_names:
-            raise UserError(f'{task} needs classes; the dataset names none: {remedy}.')
+    def require_classes(self, task: str, field: str, remedy: str) -> None:
+        """Raises `UserError`, with the task's name and a remedy, if the classes of a field have no names."""
+        if self.class_names.get(field):
+            return
+        others = ' and '.join(repr(name) for name, names in self.class_names.items() if names)
+        named = f'those of {others} have names' if others else 'no field names any'
+        raise UserError(f'{task} needs the classes of {field!r}; in this dataset {named}: {remedy}.')
+
+    def label_field(self, description: 'Description') -> str:
+        """Returns the field of a task's labels: of its truth, the field whose classes have names.
+
+        Without such a field it is the first one of the truth. A task without truth gets the only field of the
+        dataset whose classes have names. '' if there is none.
+        """
+        named = [name for name, names in self.class_names.items() if names]
+        truth = list(description.truth.values())
+        if truth:
+            return next((name for name in truth if name in named), truth[0])
+        return named[0] if len(named) == 1 else ''
+
+    def task_classes(self, description: 'Description') -> tuple[str, ...]:
+        """Returns the names of the classes of a task's label field, () if it has none."""
+        return tuple(self.class_names.get(self.label_field(description), ()))
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ class Builder(FolderBuilder):
                 doc='Object of each pixel; 0 where there is none.',
             ),
             'boxes': tfds.features.Tensor(shape=(original.MAX_OBJECTS, 4), dtype=np.float32, doc=boxes),
-            'classes': tfds.features.Tensor(
-                shape=(original.MAX_OBJECTS,),
-                dtype=np.int32,
+            'classes': tfds.features.Sequence(
+                tfds.features.ClassLabel(names=list(original.CLASSES)),
+                length=original.MAX_OBJECTS,
                 doc='Class of each object; -1 where there is none.',
             ),
         }

@@ -15,7 +15,7 @@ from engine.parts.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(Supervised):
-    """Softmax cross-entropy on the fields `image` (uint8 [H, W, C]) and `label` (int32 []).
+    """Softmax cross-entropy on the fields `image` (uint8 [H, W, C]) and `label` (int32 []), or another label.
 
     Args:
       model: called with input_shape, outputs (the number of classes) and rngs; maps images f32 [B, H, W, C]
@@ -24,17 +24,20 @@ class Classification(Supervised):
       mix: mixes pairs of images and their labels in training, after `augment`, as `mixing.Mixup` does.
       label_smoothing: share of each target that is spread evenly over all classes; Szegedy et al. 2016,
         https://arxiv.org/abs/1512.00567.
+      label: the field of the labels, for datasets that have several.
     """
 
     augment: augmentation.Augmentation = augmentation.none
     mix: mixing.Mix | None = None
     label_smoothing: float = 0.0
+    label: str = 'label'
 
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
-        spec.require('classification', 'image', 'label')
-        spec.require_classes('classification', 'make its label a ClassLabel')
-        return self.model(input_shape=spec.example['image'].shape, outputs=len(spec.class_names), rngs=rngs)
+        spec.require('classification', 'image', self.label)
+        spec.require_classes('classification', self.label, 'make its label a ClassLabel')
+        classes = len(spec.class_names[self.label])
+        return self.model(input_shape=spec.example['image'].shape, outputs=classes, rngs=rngs)
 
     def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
         """Returns the batch with its images changed, each uint8 [H, W, C].
@@ -46,7 +49,7 @@ class Classification(Supervised):
         if self.mix is None:
             return {**batch, 'image': images}
         images, share = self.mix(keys_by_row(jax.random.fold_in(key, 1), batch), images)
-        return {**batch, 'image': images, 'share': share, 'other': mixing.partners(batch['label'])}
+        return {**batch, 'image': images, 'share': share, 'other': mixing.partners(batch[self.label])}
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns the images scaled to -1 to 1, f32 [B, H, W, C]."""
@@ -57,7 +60,8 @@ class Classification(Supervised):
 
         The accuracy of a mixed image counts the label with the larger share as the right one.
         """
-        label, targets = batch['label'], jax.nn.one_hot(batch['label'], output.shape[-1])
+        label = batch[self.label]
+        targets = jax.nn.one_hot(label, output.shape[-1])
         if 'share' in batch:
             share, other = batch['share'], batch['other']
             others = jax.nn.one_hot(other, output.shape[-1])
@@ -72,13 +76,13 @@ class Classification(Supervised):
 
     def first_loss(self, spec: Spec) -> float:
         """Returns the loss of equal probabilities for all classes."""
-        return math.log(len(spec.class_names))
+        return math.log(len(spec.class_names[self.label]))
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
         return Description(
             kind='classification',
             predictions={'logits': 'unnormalised log-probabilities of the classes'},
-            truth={'labels': 'label'},
+            truth={'labels': self.label},
             random_per_device='pairs that are mixed' if self.mix else '',
         )

@@ -23,22 +23,25 @@ class Segmentation(Supervised):
         yours.
       augment: moves pixels in training, (keys [B], images uint8 [B, H, W, C]) -> images. The mask travels as
         one more channel, so that it moves with the image; pixels filled with 0 become the first class.
+      mask: the field of the masks.
     """
 
     loss: losses.PixelLoss = losses.cross_entropy
     augment: augmentation.Augmentation = augmentation.none
+    mask: str = 'mask'
 
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
-        spec.require('segmentation', 'image', 'mask')
-        spec.require_classes('segmentation', 'make its mask a LabeledImage')
-        return self.model(input_shape=spec.example['image'].shape, outputs=len(spec.class_names), rngs=rngs)
+        spec.require('segmentation', 'image', self.mask)
+        spec.require_classes('segmentation', self.mask, 'make its mask a LabeledImage')
+        classes = len(spec.class_names[self.mask])
+        return self.model(input_shape=spec.example['image'].shape, outputs=classes, rngs=rngs)
 
     def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
         """Returns the batch with each image and its mask moved in the same way."""
-        both = jnp.concatenate([batch['image'], batch['mask'][..., None]], -1)
+        both = jnp.concatenate([batch['image'], batch[self.mask][..., None]], -1)
         moved = self.augment(keys_by_row(key, batch), both)
-        return {**batch, 'image': moved[..., :-1], 'mask': moved[..., -1]}
+        return {**batch, 'image': moved[..., :-1], self.mask: moved[..., -1]}
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns the images scaled to -1 to 1, f32 [B, H, W, C]."""
@@ -46,7 +49,7 @@ class Segmentation(Supervised):
 
     def debug_inputs(self, batch: Batch) -> dict[str, jax.Array]:
         """Returns the network's input, f32 [B, H, W, C], and the true classes, uint8 [B, H, W]."""
-        return {'inputs': self.inputs(batch), 'targets': batch['mask']}
+        return {'inputs': self.inputs(batch), 'targets': batch[self.mask]}
 
     def per_example(self, output: jax.Array, batch: Batch) -> dict[str, Any]:
         """Returns loss and pixel accuracy of each image, f32 [B], and the counts of mean IoU.
@@ -56,9 +59,9 @@ class Segmentation(Supervised):
 
         Args:
           output: logits f32 [B, H, W, classes].
-          batch: with `mask`, int [B, H, W].
+          batch: with the masks, int [B, H, W].
         """
-        masks, predicted = batch['mask'].astype(jnp.int32), jnp.argmax(output, -1)
+        masks, predicted = batch[self.mask].astype(jnp.int32), jnp.argmax(output, -1)
         classes = jnp.arange(output.shape[-1])[None, None, None]
         is_true, is_predicted = masks[..., None] == classes, predicted[..., None] == classes
         return {
@@ -73,7 +76,7 @@ class Segmentation(Supervised):
 
     def first_loss(self, spec: Spec) -> float:
         """Returns the loss of equal probabilities for all classes."""
-        logits = jnp.zeros((1, *spec.example['mask'].shape, len(spec.class_names)))
+        logits = jnp.zeros((1, *spec.example[self.mask].shape, len(spec.class_names[self.mask])))
         return float(self.loss(logits, jnp.zeros(logits.shape[:-1], int))[0])
 
     def describe(self) -> Description:
@@ -81,7 +84,7 @@ class Segmentation(Supervised):
         return Description(
             kind='segmentation',
             predictions={'masks': 'most probable class of each pixel'},
-            truth={'targets': 'mask'},
+            truth={'targets': self.mask},
         )
 
 

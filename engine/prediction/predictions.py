@@ -70,7 +70,7 @@ def predict(
 
 
 def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
-    description = experiment.bound.describe()
+    description = experiment.description
     if NAME not in kind_folders.declaration(description.kind).arrays:
         return Thumbnails()
     return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
@@ -90,7 +90,7 @@ def _write(
     faults.point('outputs')
     if overwrite and not (folder / outputs.MANIFEST).exists():
         shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
-    examples, description = experiment.data.split(split), experiment.bound.describe()
+    examples, description = experiment.data.split(split), experiment.description
     truth = {name: examples.arrays[field] for name, field in description.truth.items()}
     pictured = {name: array for name, array in predicted.items() if name != NAME}
     meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
@@ -105,7 +105,7 @@ def _write(
             step=step,
             dataset=experiment.data.name,
             split=split,
-            class_names=experiment.data.spec.class_names,
+            class_names=experiment.class_names,
             details={**description.details, **details},
         ),
         arrays,

@@ -11,7 +11,7 @@ from engine import sharding
 from engine.datasets.load import load
 from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
-from engine.interfaces import BoundTask, Task
+from engine.interfaces import BoundTask, Description, Task
 from engine.runs import faults
 from engine.sharding import Jit, Parallelism
 from engine.training.batches import decoding
@@ -76,6 +76,16 @@ class Experiment:
     def bound(self) -> BoundTask:
         """The task, bound to the dataset."""
         return self.task.bind(self.data.spec)
+
+    @property
+    def description(self) -> Description:
+        """What the outputs manifest says of the task's predictions."""
+        return self.bound.describe()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes of the task's labels, () where there are none."""
+        return self.data.spec.task_classes(self.description)
 
     @cached_property
     def order(self) -> Order:

@@ -116,7 +116,8 @@ class Trainer(Experiment):
             steps=self.steps,
             batch_size=self.batch_size,
             epoch=self.order.epoch,
-            class_names=self.data.spec.class_names,
+            label_field=self.data.spec.label_field(self.description),
+            class_names=self.class_names,
             batch=self.batch,
             first_inputs=self.step_functions.first_inputs,
         )

@@ -54,7 +54,7 @@ def test_counts_shapes_and_names(full: Dataset):
         'image': ((8, 8, 1), np.uint8),
         'label': ((), np.int32),
     }
-    assert full.spec.class_names == tuple('0123456789')
+    assert full.spec.class_names == {'label': tuple('0123456789')}
     for split, count in COUNTS.items():
         examples = full.split(split)
         assert len(examples) == count

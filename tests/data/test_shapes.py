@@ -44,7 +44,7 @@ def test_counts_shapes_and_names(full: Dataset):
         'boxes': ((original.MAX_OBJECTS, 4), np.float32),
         'classes': ((original.MAX_OBJECTS,), np.int32),
     }
-    assert full.spec.class_names == original.CLASSES
+    assert full.spec.class_names == {'mask': original.CLASSES, 'classes': original.CLASSES}
     for split, count in COUNTS.items():
         assert full.split(split).arrays['mask'].shape == (count, SIDE, SIDE)
 

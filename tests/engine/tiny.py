@@ -20,11 +20,12 @@ from research.models.mlp import MLP
 
 IMAGE, CLASSES = (4, 4, 1), ('a', 'b', 'c')
 SPEC = Spec(
-    {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'label': jax.ShapeDtypeStruct((), np.int32)}, CLASSES
+    {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'label': jax.ShapeDtypeStruct((), np.int32)},
+    {'label': CLASSES},
 )
 MASK_SPEC = Spec(
     {'image': jax.ShapeDtypeStruct(IMAGE, np.uint8), 'mask': jax.ShapeDtypeStruct(IMAGE[:2], np.uint8)},
-    CLASSES,
+    {'mask': CLASSES},
 )
 MODELS = {
     'mlp': partial(MLP, width=8, dropout=0.0),

@@ -56,7 +56,7 @@ def _problem(values: np.ndarray) -> str:
 
 def _captions(experiment: ExperimentUnderTest, batch: dict[str, Any]) -> list[str]:
     """Returns the class or the number that each example has as its target, '' for other targets."""
-    names = experiment.experiment.data.spec.class_names
+    names = experiment.experiment.class_names
     truth = next((batch[field] for field in experiment.truth_fields if batch[field].ndim == 1), None)
     if truth is None:
         return [''] * len(batch[INDEX])

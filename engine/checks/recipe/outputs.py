@@ -39,7 +39,7 @@ def _is_field(experiment: ExperimentUnderTest, array: np.ndarray) -> bool:
 
 def _misfits(experiment: ExperimentUnderTest, arrays: Arrays) -> list[str]:
     """Returns how arrays differ from what their kind of outputs states."""
-    classes = len(experiment.experiment.data.spec.class_names)
+    classes = len(experiment.experiment.class_names)
     count, kind = experiment.experiment.batch_size, experiment.description.kind
     try:
         check(Path('outputs'), kind, kind_folders.declaration(kind).pack(arrays), count, classes)

@@ -24,10 +24,25 @@ def spec(builder: Any) -> Spec:
         for name, feature in builder.info.features.items()
         if not isinstance(feature, tfds.features.Text) and not _is_encoded(feature)
     }
-    labels = tfds.features.ClassLabel, tfds.features.LabeledImage
-    class_names = [feature.names for feature in features.values() if isinstance(feature, labels)]
     example = {name: field_shape(builder.name, name, feature) for name, feature in features.items()}
-    return Spec(example, tuple(class_names[0]) if class_names else ())
+    names = {name: _class_names(feature) for name, feature in features.items()}
+    return Spec(example, {field: classes for field, classes in names.items() if classes})
+
+
+def _class_names(feature: Any) -> tuple[str, ...]:
+    """Returns the names of the classes that a feature holds, () if it holds none."""
+    import tensorflow_datasets as tfds
+
+    feature = _element(feature)
+    classes = tfds.features.ClassLabel, tfds.features.LabeledImage
+    return tuple(feature.names) if isinstance(feature, classes) and feature.num_classes else ()
+
+
+def _element(feature: Any) -> Any:
+    """Returns the feature of which a sequence consists, any other feature as it is."""
+    import tensorflow_datasets as tfds
+
+    return feature.feature if isinstance(feature, tfds.features.Sequence) else feature
 
 
 def encoded_channels(builder: Any) -> dict[str, int]:
@@ -58,7 +73,7 @@ def field_shape(dataset: str, name: str, feature: Any) -> jax.ShapeDtypeStruct:
             f'The field {name!r} of {dataset} has the shape {feature.shape}, but batches need a fixed one. '
             f'State it in data/{dataset}/{dataset}_dataset_builder.py and bring all examples to it there.'
         )
-    is_label = isinstance(feature, tfds.features.ClassLabel)
+    is_label = isinstance(_element(feature), tfds.features.ClassLabel)
     dtype = np.dtype(np.int32) if is_label else np.dtype(feature.np_dtype)
     is_mask = isinstance(feature, tfds.features.LabeledImage)
     shape = tuple(feature.shape)

@@ -26,7 +26,7 @@ def contact_sheets(dataset: ShownDataset) -> str:
 
 def _legend(dataset: ShownDataset) -> str:
     """Returns the colours of the classes, if masks or boxes show them."""
-    names = dataset.classes
+    names = dataset.shown_classes
     if not (dataset.field('LabeledImage') or dataset.has_boxes) or len(names) > MAX_ROWS:
         return ''
     chips = [(name, pictures.css(index, len(names))) for index, name in enumerate(names)]
@@ -35,7 +35,7 @@ def _legend(dataset: ShownDataset) -> str:
 
 def _has_rows(dataset: ShownDataset) -> bool:
     """Whether each class gets a row of images."""
-    return dataset.field('ClassLabel') is not None and len(dataset.classes) <= MAX_ROWS
+    return 0 < len(dataset.classes(dataset.field('ClassLabel'))) <= MAX_ROWS
 
 
 def _sheet(dataset: ShownDataset, examples: Examples) -> str:
@@ -49,9 +49,10 @@ def _sheet(dataset: ShownDataset, examples: Examples) -> str:
 
 def _rows_by_class(dataset: ShownDataset, examples: Examples, labels: np.ndarray) -> str:
     """Returns a row of images for each class."""
-    count = IMAGES_IN_LINE if len(dataset.classes) > 3 else 3 * IMAGES_IN_LINE
+    classes = dataset.classes(dataset.field('ClassLabel'))
+    count = IMAGES_IN_LINE if len(classes) > 3 else 3 * IMAGES_IN_LINE
     rows = []
-    for label, name in enumerate(dataset.classes):
+    for label, name in enumerate(classes):
         indices = np.flatnonzero(labels == label)
         indices = indices[spread(len(indices), count)]
         figures = ''.join(_figure(dataset, examples, index, False) for index in indices)
@@ -63,9 +64,9 @@ def _figure(dataset: ShownDataset, examples: Examples, index: int, captioned: bo
     """Returns one example: its image with boxes, and its mask beside it."""
     example, identity = examples.whole(int(index)), examples.ids[index]
     image, mask, label = (dataset.field(kind) for kind in ('Image', 'LabeledImage', 'ClassLabel'))
-    count = len(dataset.classes)
+    count = len(dataset.shown_classes)
     images = [pictures.picture(example[str(image)], pictures.boxes(example, count))]
     if mask:
         images.append(pictures.mask(example[mask], count))
-    name = dataset.classes[int(example[label])] if label else ''
+    name = dict(enumerate(dataset.classes(label))).get(int(example[label]), '') if label else ''
     return pictures.figure(images, (name or identity) if captioned else '', f'{identity}  {name}'.strip())

@@ -28,10 +28,14 @@ class ShownDataset:
         """The examples of each split."""
         return {split: self.data.split(split) for split in self.data.splits}
 
+    def classes(self, field: str | None) -> tuple[str, ...]:
+        """Returns the names of the classes of a field, () if it has none."""
+        return tuple(self.data.spec.class_names.get(field or '', ()))
+
     @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes."""
-        return self.data.spec.class_names
+    def shown_classes(self) -> tuple[str, ...]:
+        """The names of the classes whose colours masks and boxes have."""
+        return self.classes(self.field('LabeledImage')) or self.classes('classes')
 
     def field(self, kind: str) -> str | None:
         """Returns the first field of a kind, None if there is none."""

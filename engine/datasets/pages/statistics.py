@@ -1,6 +1,6 @@
 """The sections of a dataset's page with statistics of classes, images and numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,31 +16,35 @@ MAX_PIXELS = 1024  # pixels of an image that enter the statistics of intensities
 
 
 def classes(dataset: ShownDataset) -> str:
-    """Returns the frequency of each class in each split, '' if there are no classes."""
-    counts = {split: _class_counts(dataset, split) for split in dataset.splits}
-    known = {split: count for split, count in counts.items() if count is not None}
-    if not dataset.classes or len(known) < len(counts):
-        return ''
-    unit = _counted_unit(dataset)
-    more = len(dataset.classes) - MAX_CLASSES
+    """Returns the frequency of each class in each split, a section for each field of classes."""
+    return '\n'.join(_field_classes(dataset, field) for field in dataset.data.spec.class_names)
+
+
+def _field_classes(dataset: ShownDataset, field: str) -> str:
+    """Returns the frequency of each class of a field in each split."""
+    counts = {split: _class_counts(dataset, split, field) for split in dataset.splits}
+    unit, names = _counted_unit(dataset, field), dataset.classes(field)
+    more = len(names) - MAX_CLASSES
     note = f'<p>and {more:,} more classes</p>' if more > 0 else ''
-    table = Table.of(['class', *known], _class_rows(dataset, known, unit))
-    return markup.section(f'Classes: {unit} of each', tables.html(table, 'bars', sortable=False), note)
+    table = Table.of(['class', *counts], _class_rows(names[:MAX_CLASSES], counts, unit))
+    title = f'Classes of {field}: {unit} of each' if len(dataset.data.spec.class_names) > 1 else ''
+    return markup.section(
+        title or f'Classes: {unit} of each', tables.html(table, 'bars', sortable=False), note
+    )
 
 
-def _counted_unit(dataset: ShownDataset) -> str:
+def _counted_unit(dataset: ShownDataset, field: str) -> str:
     """Returns what `_class_counts` counts."""
-    if dataset.field('LabeledImage'):
-        return 'pixels'
-    return 'boxes' if dataset.field('ClassLabel') is None else 'examples'
+    axes = len(dataset.data.spec.example[field].shape)
+    return ('examples', 'boxes' if dataset.has_boxes else 'labels', 'pixels')[min(axes, 2)]
 
 
-def _class_rows(dataset: ShownDataset, counts: Mapping[str, np.ndarray], unit: str) -> list[list[Cell | str]]:
+def _class_rows(names: Sequence[str], counts: Mapping[str, np.ndarray], unit: str) -> list[list[Cell | str]]:
     """Returns a row for each class: its name, and a bar for each split."""
     shares = {split: count / max(count.sum(), 1) for split, count in counts.items()}
     largest = max(share.max() for share in shares.values()) or 1.0
     rows: list[list[Cell | str]] = []
-    for index, name in enumerate(dataset.classes[:MAX_CLASSES]):
+    for index, name in enumerate(names):
         bars = []
         for place, split in enumerate(counts):
             share = shares[split][index]
@@ -50,15 +54,13 @@ def _class_rows(dataset: ShownDataset, counts: Mapping[str, np.ndarray], unit: s
     return rows
 
 
-def _class_counts(dataset: ShownDataset, split: str) -> np.ndarray | None:
-    """Returns the number of examples, pixels or boxes of each class, int [classes]; None without classes."""
-    if label := dataset.field('ClassLabel'):
-        return _count(dataset.splits[split].arrays[label], len(dataset.classes))
-    field = dataset.field('LabeledImage') or ('classes' if 'classes' in dataset.data.spec.example else None)
-    if field is None:
-        return None
-    counts = (_count(example[field].ravel(), len(dataset.classes)) for example in dataset.sampled(split))
-    return sum(counts, np.zeros(len(dataset.classes), int))
+def _class_counts(dataset: ShownDataset, split: str, field: str) -> np.ndarray:
+    """Returns the number of examples, pixels or boxes of each class of a field, int [classes]."""
+    classes = len(dataset.classes(field))
+    if not dataset.data.spec.example[field].shape:
+        return _count(dataset.splits[split].arrays[field], classes)
+    counts = (_count(example[field].ravel(), classes) for example in dataset.sampled(split))
+    return sum(counts, np.zeros(classes, int))
 
 
 def _count(labels: np.ndarray, classes: int) -> np.ndarray:

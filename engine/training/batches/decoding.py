@@ -13,7 +13,6 @@ import numpy as np
 
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError
-from engine.interfaces import Spec
 from engine.training.batches import workers
 
 STREAM = 1  # of randomness, apart from that of the order of examples
@@ -71,7 +70,7 @@ def bound(data: Dataset, decode: Decode | None) -> Dataset:
         name: jax.ShapeDtypeStruct((decode.size, decode.size, channels), np.uint8)
         for name, channels in data.encoded.items()
     }
-    return replace(data, spec=Spec({**data.spec.example, **shapes}, data.spec.class_names), decode=decode)
+    return replace(data, spec=replace(data.spec, example={**data.spec.example, **shapes}), decode=decode)
 
 
 def _fields(names: Mapping[str, int]) -> str:

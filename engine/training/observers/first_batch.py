@@ -29,7 +29,7 @@ class FirstBatch(Observer):
 def _save(run: ObservedRun) -> None:
     batch = run.batch(0)
     inputs = jax.device_get(run.first_inputs(batch))
-    save_first_batch(run.folder / 'debug', inputs, batch.get('label'), run.class_names)
+    save_first_batch(run.folder / 'debug', inputs, batch.get(run.label_field), run.class_names)
 
 
 def save_first_batch(

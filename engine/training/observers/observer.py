@@ -30,7 +30,8 @@ class ObservedRun:
       steps: of the whole training.
       batch_size: examples per step, over all devices.
       epoch: returns how many epochs a number of steps makes.
-      class_names: names of the classes in the order of their indices; () where there are none.
+      label_field: the dataset's field of the task's labels, '' where there is none.
+      class_names: names of its classes in the order of their indices; () where there are none.
       batch: returns the training batch of a step (from 0 on) on the host, each array [B, ...].
       first_inputs: returns what enters the network at the first step, given the batch of that step.
     """
@@ -40,6 +41,7 @@ class ObservedRun:
     steps: int
     batch_size: int
     epoch: Callable[[int], float]
+    label_field: str
     class_names: Sequence[str]
     batch: Callable[[int], dict[str, np.ndarray]]
     first_inputs: Callable[[Mapping[str, Any]], dict[str, jax.Array]]

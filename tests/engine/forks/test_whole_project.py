@@ -103,7 +103,7 @@ class OneAgainstRest(Supervised):
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset."""
         shape = spec.example['image'].shape
-        return self.model(input_shape=shape, outputs=len(spec.class_names), rngs=rngs)
+        return self.model(input_shape=shape, outputs=len(spec.class_names['label']), rngs=rngs)
 
     def inputs(self, batch: Batch, key: jax.Array | None = None) -> jax.Array:
         """Returns images f32 [B, H, W, C] between -1 and 1."""

@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.interfaces import VALID, Spec, keys_by_row
 from engine.outputs import kind_folders
 from engine.parts.augmentation import Shift
+from engine.parts.mixing import Mixup
 from research.models.mlp import MLP
 from tests.engine import tiny
 
@@ -163,7 +164,7 @@ def test_data_without_a_field_are_refused(missing: str) -> None:
     fields = {name: shape for name, shape in tiny.SPEC.example.items() if name != missing}
     [there] = fields
     with pytest.raises(UserError) as error:
-        tiny.classification().bind(Spec(fields, tiny.CLASSES))
+        tiny.classification().bind(Spec(fields, {'label': tiny.CLASSES}))
     expected = f'classification needs the field {missing!r}; the dataset has: {there}.'
     assert str(error.value) == expected
 
@@ -171,6 +172,40 @@ def test_data_without_a_field_are_refused(missing: str) -> None:
 def test_data_without_classes_are_refused() -> None:
     with pytest.raises(UserError, match='class'):
         tiny.classification().bind(Spec(tiny.SPEC.example))
+
+
+SPECIES = ('cat', 'dog', 'owl', 'rat', 'yak')
+
+
+def two_labels() -> Spec:
+    """The classes of `label`, which come first, and those of `species`."""
+    fields = {**tiny.SPEC.example, 'species': jax.ShapeDtypeStruct((), np.int32)}
+    return Spec(fields, {'label': tiny.CLASSES, 'species': SPECIES})
+
+
+@pytest.mark.parametrize(('label', 'classes'), [('label', tiny.CLASSES), ('species', SPECIES)])
+def test_of_two_labels_the_bound_one_counts(label: str, classes: tuple[str, ...]) -> None:
+    bound: Any = tiny.classification(label=label).bind(two_labels())
+    assert bound.describe().first_loss == pytest.approx(np.log(len(classes)))
+    assert two_labels().task_classes(bound.describe()) == classes
+    batch = {**tiny.batch(8), 'species': np.arange(8, dtype=np.int32) % len(SPECIES)}
+    state = bound.init(jax.random.key(0))
+    logits = np.asarray(bound.predict(state, batch)['logits'])
+    assert logits.shape == (8, len(classes))
+    losses = jax.nn.logsumexp(logits, -1) - logits[np.arange(8), batch[label]]
+    assert float(bound.evaluate(state, batch)['loss'].compute()) == pytest.approx(
+        float(losses.mean()), rel=1e-5
+    )
+    mixed = tiny.classification(label=label, mix=Mixup()).augment_batch(batch, jax.random.key(0))
+    np.testing.assert_array_equal(mixed['other'], np.roll(batch[label], 1))
+
+
+def test_a_label_without_names_is_refused() -> None:
+    spec = Spec(two_labels().example, {'label': tiny.CLASSES})
+    with pytest.raises(
+        UserError, match="needs the classes of 'species'; in this dataset those of 'label' have"
+    ):
+        tiny.classification(label='species').bind(spec)
 
 
 def test_a_task_does_not_change() -> None:

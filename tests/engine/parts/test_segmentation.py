@@ -22,7 +22,7 @@ from research.models.unet import UNet
 CLASSES = ('ground', 'cat', 'dog', 'owl')
 SPEC = Spec(
     {'image': jax.ShapeDtypeStruct((8, 8, 3), np.uint8), 'mask': jax.ShapeDtypeStruct((8, 8), np.uint8)},
-    CLASSES,
+    {'mask': CLASSES},
 )
 RANDOM = np.random.default_rng(0)
 LOGITS = (RANDOM.normal(size=(6, 8, 8, 4)) * 2).astype(np.float32)
@@ -177,7 +177,7 @@ def test_data_without_a_field_are_refused(missing: str) -> None:
     fields = {name: shape for name, shape in SPEC.example.items() if name != missing}
     [there] = fields
     with pytest.raises(UserError) as error:
-        task().bind(Spec(fields, CLASSES))
+        task().bind(Spec(fields, {'mask': CLASSES}))
     assert str(error.value) == f'segmentation needs the field {missing!r}; the dataset has: {there}.'
 
 

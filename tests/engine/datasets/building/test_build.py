@@ -268,7 +268,7 @@ def test_a_folder_with_a_builder_is_a_dataset(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     rows = load('rows')
     examples = rows.split('train')
-    assert (rows.version, rows.spec.class_names, examples.ids) == ('0.1.0', (), ['a', 'b', 'c'])
+    assert (rows.version, rows.spec.class_names, examples.ids) == ('0.1.0', {}, ['a', 'b', 'c'])
     np.testing.assert_array_equal(examples.arrays['row'], [[97, 0.5], [98, 0.5], [99, 0.5]])
 
 

@@ -43,12 +43,12 @@ def listed(folder: Path, **lists: list[str]) -> Path:
 def test_splits_classes_and_files(folder: Path) -> None:
     data = load(f'images:{folder}')
     assert data.splits == {'train': 12, 'val': 6, 'test': 6}
-    assert data.spec.class_names == ('aster', 'rose')
+    assert data.spec.class_names == {'label': ('aster', 'rose')}
     train = data.split('train')
     assert train.ids[0] == 'train/aster/00.JPG'
     for index, identity in enumerate(train.ids):
         assert train.encoded['image'][index] == (folder / identity).read_bytes()
-        assert data.spec.class_names[train.arrays['label'][index]] == identity.split('/')[1]
+        assert data.spec.class_names['label'][train.arrays['label'][index]] == identity.split('/')[1]
 
 
 def test_lists_define_splits(folder: Path) -> None:

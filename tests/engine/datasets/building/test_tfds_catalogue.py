@@ -85,7 +85,7 @@ def test_mnist_has_all_images_once(workspace: Path) -> None:
     data = load('tfds:mnist')
     assert data.splits == {'train': 36, 'val': 4, 'test': 10}
     assert data.spec.example['image'].shape == (28, 28, 1)
-    assert data.spec.class_names == tuple(map(str, range(10)))
+    assert data.spec.class_names == {'label': tuple(map(str, range(10)))}
     images = np.concatenate([data.split(split).arrays['image'] for split in ('train', 'val')])
     as_bytes = {image.tobytes() for image in images}
     assert as_bytes == {image.tobytes() for image in DIGITS['train']}
@@ -96,7 +96,7 @@ def test_mnist_has_all_images_once(workspace: Path) -> None:
 def test_cifar_keeps_names_and_labels(workspace: Path) -> None:
     data = load('tfds:cifar10')
     assert data.splits == {'train': 45, 'val': 5, 'test': 10}
-    assert data.spec.class_names[3] == 'cat'
+    assert data.spec.class_names['label'][3] == 'cat'
     test = data.split('test')
     for identity, image, label in zip(test.ids, test.arrays['image'], test.arrays['label'], strict=True):
         number = int(identity.removeprefix('test_'))

@@ -127,7 +127,14 @@ def nasty(folder: Path) -> ShownDataset:
     for name, array in fields.items():
         np.save(folder / 'train' / f'{name}.npy', array)
     spec = {name: jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for name, array in fields.items()}
-    dataset = Dataset(NASTY, '1.0.0', 'f' * 64, Spec(spec, ('ground', NASTY)), {'train': 4}, folder)
+    dataset = Dataset(
+        NASTY,
+        '1.0.0',
+        'f' * 64,
+        Spec(spec, {'label': ('ground', NASTY), 'classes': ('ground', NASTY)}),
+        {'train': 4},
+        folder,
+    )
     kinds = {'image': 'Image', 'label': 'ClassLabel', 'boxes': 'Tensor', 'classes': 'Tensor', '<b>': 'Tensor'}
     return ShownDataset(dataset, kinds)
 

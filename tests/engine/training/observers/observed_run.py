@@ -12,6 +12,7 @@ def observed_run(folder: Path, step: int = 0, **more: Any) -> ObservedRun:
         'steps': 100,
         'batch_size': 8,
         'epoch': lambda steps: steps / 10,
+        'label_field': '',
         'class_names': (),
         'batch': lambda step: {},
         'first_inputs': lambda batch: {},
