@@ -4,6 +4,8 @@ By default a test tries a few cases, the same ones each time. Two variables ask 
 
     FUZZ=3000 scripts/test.sh tests/engine/evaluation/test_fuzz.py                3,000 cases of each test
     FUZZ=3000 FUZZ_SEED=1 scripts/test.sh tests/engine/evaluation/test_fuzz.py    3,000 others
+
+`scripts/benchmark.sh random_cases` tries all of them in blocks, and continues after an interruption.
 """
 
 import os
@@ -11,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck, Phase
 
 CASES = int(os.environ.get('FUZZ', 0))
@@ -32,4 +35,4 @@ def random_cases(cases: int) -> Callable[[Any], Any]:
             HealthCheck.filter_too_much,
         ],
     )
-    return lambda test: chosen(hypothesis.seed(SEED)(test) if CASES else test)
+    return lambda test: pytest.mark.random_cases(chosen(hypothesis.seed(SEED)(test) if CASES else test))
