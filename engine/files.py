@@ -122,7 +122,7 @@ def original_name(name: str) -> str:
     'status.json'
     """
     matched = _TEMPORARY.fullmatch(name)
-    return matched['name'] if matched else name
+    return original_name(matched['name']) if matched else name  # what writes to a temporary may be atomic too
 
 
 def _temporary(path: Path) -> Path:

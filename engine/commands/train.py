@@ -133,6 +133,10 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         guard = RunGuard(run, signals)
         group.on_loss = guard.fail
         with guard.active(**devices.record(), **trainer.origin):
+            if decision is start.Decision.CONTINUE_CHANGED:
+                resume.discard_later(
+                    run.folder, trainer.steps
+                )  # first, so that a kill in between does no harm
             guard.save_config(config.save, changes)
             run.record_data(data)
             _train_and_predict(trainer, guard)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine import files
+
 CHECKSUM_FILE = 'checksums.json'
 # Orbax writes these after the checksums.
 UNCHECKED_FILES = ('_CHECKPOINT_METADATA', 'commit_success.txt')
@@ -15,7 +17,7 @@ def write(folder: Path, metadata: Mapping[str, str]) -> None:
     """Writes the checksums of all files in a folder, together with `metadata`."""
     values: dict[str, Any] = {'files': _checksums(folder), 'metadata': dict(metadata)}
     values['self'] = _own_checksum(values)  # so that damage to this very file is noticed too
-    (folder / CHECKSUM_FILE).write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
+    files.write_text(folder / CHECKSUM_FILE, json.dumps(values, indent=1) + '\n')
 
 
 def metadata(folder: Path) -> dict[str, str]:
@@ -48,8 +50,8 @@ def _difference(recorded: Mapping[str, str], present: Mapping[str, str]) -> str:
 
 def _checksums(folder: Path) -> dict[str, str]:
     """Returns the sha256 of each file by its path in the folder."""
-    files = (path for path in sorted(folder.rglob('*')) if path.is_file())
-    checked = (path for path in files if path.name not in (CHECKSUM_FILE, *UNCHECKED_FILES))
+    paths = (path for path in sorted(folder.rglob('*')) if path.is_file())
+    checked = (path for path in paths if path.name not in (CHECKSUM_FILE, *UNCHECKED_FILES))
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in checked}
 
 

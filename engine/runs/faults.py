@@ -15,6 +15,8 @@ _passed: Counter[str] = Counter()
 POINTS = (
     'build',
     'start',
+    'config',
+    'config_saved',
     'compile',
     'step',
     'evaluation',

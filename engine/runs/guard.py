@@ -105,8 +105,7 @@ class RunGuard:
             line = {'step': self.run.status().get('step', 0), 'changes': changes}
             with (self.run.folder / 'config_changes.jsonl').open('a', encoding='utf-8') as file:
                 file.write(json.dumps(line) + '\n')
-        save(self.run.config)
-        self.run.record_config()  # each time, because status.json may have been lost
+        self.run.save_config(save)  # each time, because status.json may have been lost
 
     def note_progress(self, step: int | None = None) -> None:
         """Notes that the run has progressed, and to which step if that is known."""

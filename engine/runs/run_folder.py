@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Self
 from engine import files
 from engine.errors import UserError, did_you_mean
 from engine.files import original_name
+from engine.runs import faults
 from engine.runs.run_state import RunState
 from engine.workspace import project, workspace
 
@@ -108,13 +110,26 @@ class Run:
         """Whether status.json says that the run has finished."""
         return self.status().get('state') == RunState.FINISHED
 
-    def record_config(self) -> None:
-        """Records the sha256 of config.gin, so that a later change of the file is noticed."""
-        self.write_status(config_sha256=self._config_sha256())
+    def save_config(self, save: Callable[[Path], object]) -> None:
+        """Replaces config.gin and records its sha256, so that a later change of the file is noticed.
+
+        The new sha256 is recorded before the file is replaced. After a kill in between, both are known.
+
+        Args:
+          save: writes the config to a path.
+        """
+        with files.atomic_file(self.config) as temporary:
+            save(temporary)
+            self.write_status(next_config_sha256=_sha256(temporary))
+            faults.point('config')
+        faults.point('config_saved')
+        self.write_status(config_sha256=_sha256(self.config), next_config_sha256=None)
 
     def check_config(self) -> None:
         """Raises `UserError` if config.gin has changed since the run recorded it."""
-        if self.status().get('config_sha256') not in (None, self._config_sha256()):
+        status = self.status()
+        recorded = {status.get('config_sha256'), status.get('next_config_sha256')} - {None}
+        if recorded and _sha256(self.config) not in recorded:
             raise UserError(
                 f'{self.config} has changed since the run began: its sha256 differs. Restore the file, or '
                 f'begin a new run with --gin_file={self.config}.'
@@ -139,9 +154,6 @@ class Run:
         """Returns the fingerprint in environment.json, for a run that has lost its status.json."""
         return files.read_json(self.folder / 'environment.json').get('dataset', {}).get('fingerprint')
 
-    def _config_sha256(self) -> str:
-        return hashlib.sha256(self.config.read_bytes()).hexdigest()
-
     def status(self) -> dict[str, Any]:
         """Returns the values in status.json; none if there is no such file."""
         return files.read_json(self.folder / STATUS_FILE)
@@ -152,6 +164,10 @@ class Run:
         with _STATUS_LOCK:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
             files.write_json(self.folder / STATUS_FILE, status)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def is_run(folder: Path) -> bool:

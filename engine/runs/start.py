@@ -7,7 +7,8 @@ The folder that the command line names decides:
 | none, or not a run   |                                       | a new run begins                          |
 | a run                | config.gin was edited                 | refused                                   |
 | a run                | other data                            | refused                                   |
-| a run                | other config                          | refused, unless --accept_changes is given |
+| a run                | other config                          | refused; with --accept_changes it         |
+|                      |                                       | continues with what lies later discarded  |
 | a run                | more steps, or the same config        | the run continues                         |
 | a finished run       | the same config, no file damaged      | there is nothing left to do               |
 """
@@ -30,6 +31,7 @@ class Decision(Enum):
 
     BEGIN = auto()
     CONTINUE = auto()
+    CONTINUE_CHANGED = auto()
     NOTHING_LEFT = auto()
 
 
@@ -62,7 +64,7 @@ def decide(
       run: the existing run, None for a new one.
       data: the dataset that the command would train on.
       changes: (old, new) of each parameter that differs between the run's config and the command's.
-      accept_changes: whether the user accepts the changes.
+      accept_changes: whether the user accepts changes.
       damage: describes the damaged files of a finished run in a folder, '' if there are none.
 
     Raises:
@@ -71,8 +73,9 @@ def decide(
     if run is None:
         return Decision.BEGIN
     run.check_data(data)
-    if changes and not accept_changes:
-        _check_changes(run, changes)
+    if changes and not _are_more_steps(changes):
+        _check_accepted(run, changes, accept_changes)
+        return Decision.CONTINUE_CHANGED
     if changes or not run.is_finished:
         return Decision.CONTINUE
     if damaged := damage(run.folder):
@@ -81,10 +84,15 @@ def decide(
     return Decision.NOTHING_LEFT
 
 
-def _check_changes(run: Run, changes: Changes) -> None:
-    """Raises `UserError` for any changes but a larger number of steps."""
+def _are_more_steps(changes: Changes) -> bool:
+    """Whether the number of steps is larger and nothing else has changed."""
     old_steps, new_steps = changes.get(STEPS, ('0', '0'))
-    if len(changes) == 1 and int(new_steps) > int(old_steps):
+    return len(changes) == 1 and int(new_steps) > int(old_steps)
+
+
+def _check_accepted(run: Run, changes: Changes, accept_changes: bool) -> None:
+    """Raises `UserError` with the changes unless the user accepts them."""
+    if accept_changes:
         return
     lines = '\n'.join(f'  {name}: {old} -> {new}' for name, (old, new) in sorted(changes.items()))
     raise UserError(

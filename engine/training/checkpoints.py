@@ -80,7 +80,8 @@ class Checkpoints:
         faults.point('save')
         manager = self._managers[kind]
         manager.wait_until_finished()  # raises the error of the save before
-        if step > (self.last(kind) or 0):
+        last = self.last(kind)
+        if last is None or step > last:
             self._metadata[kind] = metadata or {}
             manager.save(step, args=ocp.args.StandardSave(state))
 
@@ -112,6 +113,11 @@ class Checkpoints:
     def metadata(self, kind: str, step: int) -> dict[str, str]:
         """Returns the metadata that was saved with a step."""
         return checksums.metadata(self._folder / kind / str(step))
+
+    def change_metadata(self, kind: str, step: int, **values: str) -> None:
+        """Changes some values of the metadata that was saved with a step."""
+        if jax.process_index() == 0:
+            checksums.write(self._folder / kind / str(step), self.metadata(kind, step) | values)
 
     def find(self, which: str) -> tuple[str, int]:
         """Returns (kind, step) for 'latest', 'best' or a step; raises `UserError` if it is not saved."""

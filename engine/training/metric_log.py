@@ -1,8 +1,8 @@
 """The logs of metrics: a line for each step and for each evaluation. Resuming and stopping rest on them."""
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,13 +10,15 @@ from engine.runs import json_lines
 from engine.training.metrics import StepMetrics
 
 Direction = Literal['min', 'max']
+BEST = 'best'  # the name of the best step so far in the record of a checkpoint
 
 
 def best_step(evaluations: Iterable[Mapping[str, Any]], metric: str, direction: Direction) -> int | None:
     """Returns the step of the best evaluation, the first of equal ones; NaN and infinity are never best."""
-    finite = [line for line in evaluations if line[metric] is not None and math.isfinite(line[metric])]
+    values = {line['step']: line.get(metric) for line in evaluations}
     sign = 1 if direction == 'min' else -1
-    return min(finite, key=lambda line: (sign * line[metric], line['step']))['step'] if finite else None
+    finite = [(sign * value, step) for step, value in values.items() if value is not None and isfinite(value)]
+    return min(finite)[1] if finite else None
 
 
 def digests(folder: Path, step: int) -> dict[str, str]:
@@ -34,13 +36,14 @@ class MetricLog:
       folder: `logs/` of the run.
       step: the step that the run continues from; later lines are dropped.
       epoch: returns how many epochs a number of steps makes.
+      best: the step of the best evaluation so far, None if there is none.
     """
 
-    def __init__(self, folder: Path, step: int, epoch: Callable[[int], float]):
+    def __init__(self, folder: Path, step: int, epoch: Callable[[int], float], best: int | None = None):
         self._train, self._val = (
             json_lines.JsonLines(folder / f'{name}.jsonl', step) for name in ('train', 'val')
         )
-        self._epoch = epoch
+        self._epoch, self._best = epoch, best
         self._evaluations = {line['step']: line for line in json_lines.read(folder / 'val.jsonl')}
 
     def write_steps(self, metrics: StepMetrics) -> None:
@@ -59,13 +62,18 @@ class MetricLog:
         """Whether the log holds the evaluation after `step`."""
         return step in self._evaluations
 
-    def is_best(self, metric: str, direction: Direction) -> bool:
-        """Whether the newest evaluation is better than all earlier ones."""
-        return best_step(self._evaluations.values(), metric, direction) == max(self._evaluations)
+    def note_best(self, metric: str, direction: Direction) -> bool:
+        """Notes the newest evaluation as best so far if it is better, and returns whether it is."""
+        newest = max(self._evaluations)
+        rivals = [self._evaluations[step] for step in {self._best, newest} if step in self._evaluations]
+        is_better = newest != self._best and best_step(rivals, metric, direction) == newest
+        self._best = newest if is_better else self._best
+        return is_better
 
-    def digests(self) -> dict[str, str]:
-        """Returns the sha256 of both files as they are now."""
-        return {'train.jsonl': self._train.digest(), 'val.jsonl': self._val.digest()}
+    def record(self) -> dict[str, str]:
+        """Returns what a checkpoint records: the sha256 of both files, and the best step so far."""
+        digests = {'train.jsonl': self._train.digest(), 'val.jsonl': self._val.digest()}
+        return digests | {BEST: '' if self._best is None else str(self._best)}
 
     def close(self) -> None:
         """Closes both files."""

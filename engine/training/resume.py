@@ -3,34 +3,37 @@
 Lost or damaged steps are recomputed and come out the same. So any earlier step serves, in the end step 0.
 """
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from engine import outputs
 from engine.errors import UserError
+from engine.outputs.manifest import read_manifest
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
 from engine.training.checkpoints import CHECKPOINT_KINDS, Checkpoints
-from engine.training.metric_log import Direction, best_step, digests
+from engine.training.metric_log import BEST, digests
+
+LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
 
 
-def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | None) -> int:
+def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
     """Returns the step to continue from; 0 starts from the beginning.
 
     Args:
       folder: `logs/` of the run.
       checkpoints: of the run, without damaged ones.
-      best: (metric, direction) that chooses the best checkpoint.
+      steps: of the whole training; there may be later checkpoints if the config asked for more before.
     """
-    evaluations = json_lines.read(folder / 'val.jsonl')
-    for candidate in checkpoints.steps('latest'):
-        if checkpoints.metadata('latest', candidate) != digests(folder, candidate):
+    for candidate in (saved for saved in checkpoints.steps('latest') if saved <= steps):
+        if not _are_unchanged(folder, checkpoints.metadata('latest', candidate), candidate):
             logger.warning(
                 'The logs up to step %d have changed since it was saved: trying an earlier checkpoint.',
                 candidate,
             )
-        elif best and not _has_best(candidate, evaluations, best, checkpoints.steps('best')):
+        elif not _has_best(candidate, best_step(checkpoints, candidate), checkpoints.steps('best')):
             logger.warning(
                 'The best checkpoint up to step %d is lost: trying an earlier checkpoint.', candidate
             )
@@ -38,6 +41,41 @@ def step(folder: Path, checkpoints: Checkpoints, best: tuple[str, Direction] | N
             logger.info('Continuing after step %d.', candidate)
             return candidate
     return 0
+
+
+def best_step(checkpoints: Checkpoints, step: int) -> int | None:
+    """Returns the step of the best evaluation up to a step that is 0 or saved; None if there is none."""
+    known = checkpoints.metadata('latest', step) if step in checkpoints.steps('latest') else {}
+    return int(known[BEST]) if known.get(BEST) else None
+
+
+def discard_later(run: Path, steps: int) -> int:
+    """Discards what a run holds after the step from which it continues, because it continues otherwise.
+
+    This concerns checkpoints, best ones too, lines of the logs, and outputs. If the best checkpoint up to
+    that step is lost, the next evaluation makes a new one.
+
+    Args:
+      run: its folder.
+      steps: of the whole training.
+
+    Returns:
+      The step.
+    """
+    with Checkpoints(run / 'checkpoints') as checkpoints:
+        start = step(run / 'logs', checkpoints, steps)
+        best = best_step(checkpoints, start)
+        if best is not None and best not in checkpoints.steps('best'):
+            checkpoints.change_metadata('latest', start, **{BEST: ''})  # first: a kill may come in between
+        checkpoints.discard_after(start)
+    for log in LOGS:
+        json_lines.JsonLines(run / 'logs' / log, start).close()
+    for folder in (run / 'outputs').glob('*'):
+        with suppress(UserError):  # no outputs, or damaged ones
+            if (read_manifest(folder).step or 0) > start:
+                shutil.rmtree(folder)
+    logger.info('Everything after step %d was discarded, because the run continues otherwise.', start)
+    return start
 
 
 def damage(run: Path, predicted: Iterable[str]) -> str:
@@ -51,11 +89,10 @@ def damage(run: Path, predicted: Iterable[str]) -> str:
         is_checkpoint = folder.parent.name in CHECKPOINT_KINDS and folder.name.isdecimal()
         if is_checkpoint and (problem := checksums.damage(folder)):
             return f'{folder}: {problem}'
-    latest = max((int(path.name) for path in run.glob('checkpoints/latest/*')), default=None)
-    if latest and checksums.metadata(run / 'checkpoints' / 'latest' / str(latest)) != digests(
-        run / 'logs', latest
-    ):
-        return f'{run / "logs"}: the logs have changed since step {latest} was saved'
+    saved = [path for path in run.glob('checkpoints/latest/*') if path.name.isdecimal()]
+    latest = max(saved, key=lambda path: int(path.name), default=None)
+    if latest and not _are_unchanged(run / 'logs', checksums.metadata(latest), int(latest.name)):
+        return f'{run / "logs"}: the logs have changed since step {latest.name} was saved'
     for split in predicted:
         try:
             outputs.read(run / 'outputs' / split)
@@ -64,9 +101,11 @@ def damage(run: Path, predicted: Iterable[str]) -> str:
     return ''
 
 
-def _has_best(
-    step: int, evaluations: Sequence[Mapping[str, Any]], best: tuple[str, Direction], saved: Sequence[int]
-) -> bool:
+def _are_unchanged(logs: Path, recorded: Mapping[str, str], step: int) -> bool:
+    """Whether the logs up to a step are those that its checkpoint recorded."""
+    return all(recorded.get(name) == digest for name, digest in digests(logs, step).items())
+
+
+def _has_best(step: int, needed: int | None, saved: Sequence[int]) -> bool:
     """Whether the best checkpoint up to a step is saved, or a later one, which the run will reach again."""
-    needed = best_step([line for line in evaluations if line['step'] <= step], *best)
     return needed is None or any(number == needed or number > step for number in saved)

@@ -82,7 +82,7 @@ class Trainer(Experiment):
         """
         folder = guard.run.folder
         with Checkpoints(folder / 'checkpoints') as checkpoints:
-            start = resume.step(folder / 'logs', checkpoints, self.best)
+            start = resume.step(folder / 'logs', checkpoints, self.steps)
             try:
                 self._run_from(start, checkpoints, guard)
             except NonFinite as event:
@@ -98,7 +98,7 @@ class Trainer(Experiment):
         """Trains from a step on, watched by the observers and the watchdog."""
         state, train_steps, evaluate = self._set_up(start, checkpoints, guard.signals)
         folder, observers = guard.run.folder, ObserverGroup(self.observers)
-        log = MetricLog(folder / 'logs', start, self.order.epoch)
+        log = MetricLog(folder / 'logs', start, self.order.epoch, resume.best_step(checkpoints, start))
         times = TimeLog(folder / 'logs', start, self.batch_size)
         with (
             observers.watching(self._observed(folder, start)),
@@ -165,11 +165,11 @@ class Trainer(Experiment):
                 metric_logger.flush()
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)
-                    if self.best and log.is_best(*self.best):
+                    if self.best and log.note_best(*self.best):
                         save('best', step, state)
             if signals.stop_requested() or self.saves_at(step):
                 metric_logger.flush()
-                save('latest', step, state, log.digests())
+                save('latest', step, state, log.record())
             if signals.stop_requested():
                 raise Interrupted
             if step == self.steps:

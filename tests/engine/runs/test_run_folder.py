@@ -1,5 +1,9 @@
 """The run folder: how it begins, how it is found, and what its status says."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +127,35 @@ def test_status_changes_by_parts() -> None:
     assert after['started'] == before['started'] <= before['heartbeat'] <= after['heartbeat']
 
 
+@pytest.mark.parametrize('point', ['config', 'config_saved'])
+@pytest.mark.parametrize('old', ['', 'RATE = 1'], ids=['a new run', 'a changed config'])
+def test_a_kill_while_the_config_is_saved_refuses_no_resume(old: str, point: str, tmp_path: Path) -> None:
+    run = Run.begin(DIGITS, tmp_path / 'run')
+    if old:
+        run.save_config(lambda path: path.write_text(old))
+    program = """
+import sys
+from pathlib import Path
+from engine.files import write_text
+from engine.runs.run_folder import Run
+Run(Path(sys.argv[1])).save_config(lambda path: write_text(path, 'RATE = 2'))
+"""
+    command = [sys.executable, '-c', program, str(run.folder)]
+    done = subprocess.run(command, cwd=REPOSITORY, env=os.environ | {'FAULT': point}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    if run.config.exists():
+        assert run.config.read_text() == ('RATE = 2' if point == 'config_saved' else old)
+        Run.find(str(run.folder)).check_config()
+    else:
+        assert Run.begin(DIGITS, run.folder) == run
+    run.save_config(lambda path: path.write_text('RATE = 3'))
+    run.check_config()
+    for text in (old, 'RATE = 2'):  # neither is the config of the run any longer
+        run.config.write_text(text)
+        with pytest.raises(UserError, match='has changed since the run began'):
+            run.check_config()
+
+
 def test_a_run_is_recognised_by_its_config(tmp_path: Path) -> None:
     assert not run_folder.is_run(tmp_path)
     (tmp_path / 'config.gin').touch()
@@ -131,7 +164,11 @@ def test_a_run_is_recognised_by_its_config(tmp_path: Path) -> None:
 
 
 def test_a_run_may_begin_among_half_written_files(tmp_path: Path) -> None:
-    half_written = ('.status.json.0123abcd.tmp', '.config.gin.0123abcd.tmp')
+    half_written = (
+        '.status.json.0123abcd.tmp',
+        '.config.gin.0123abcd.tmp',
+        '..config.gin.0123abcd.tmp.456789ef.tmp',
+    )
     for name in (*half_written, 'requirements.lock', 'lock'):
         (tmp_path / name).touch()
     assert Run.begin(DIGITS, tmp_path).folder == tmp_path

@@ -22,8 +22,7 @@ FEWER_STEPS = {start.STEPS: ('20', '10')}
 def run(tmp_path: Path) -> Run:
     """A run that was interrupted."""
     run = Run.begin(DIGITS, tmp_path / 'run')
-    run.config.write_text('STEPS = 10\n')
-    run.record_config()
+    run.save_config(lambda path: path.write_text('STEPS = 10\n'))
     run.record_data(DIGITS)
     run.write_status(state=RunState.INTERRUPTED)
     return run
@@ -65,7 +64,7 @@ def test_other_changes_must_be_accepted(changes: Mapping[str, tuple[str, str]], 
         decided(run, changes)
     for name, (old, new) in changes.items():
         assert f'  {name}: {old} -> {new}\n' in str(error.value)
-    assert decided(run, changes, accept_changes=True) == Decision.CONTINUE
+    assert decided(run, changes, accept_changes=True) == Decision.CONTINUE_CHANGED
 
 
 def test_other_data_are_refused_whatever_is_accepted(run: Run) -> None:

@@ -170,6 +170,29 @@ def test_best_ones_of_a_future_undone_are_discarded_and_made_anew(tmp_path: Path
         assert weight(checkpoints, 'best', 8) == 9.5
 
 
+def test_step_0_counts_as_any_other(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save('best', 0, state_at(0))
+        checkpoints.save('best', 0, state_at(9))
+        assert checkpoints.find('best') == checkpoints.find('0') == ('best', 0)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert weight(checkpoints, 'best', 0) == 0.5
+        checkpoints.discard_after(0)
+        assert checkpoints.last('best') == 0
+        checkpoints.save('best', 4, state_at(4))
+        assert checkpoints.steps('best')[0] == 4
+
+
+def test_changed_metadata_leave_a_checkpoint_undamaged(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save('latest', 5, state_at(5), {'one': '1', 'two': '2'})
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.change_metadata('latest', 5, two='')
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.metadata('latest', 5) == {'one': '1', 'two': ''}
+        assert weight(checkpoints, 'latest', 5) == 5.5
+
+
 @pytest.fixture
 def killed(tmp_path: Path) -> Path:
     """A folder with step 3, and a save of step 7 that was killed on its way."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.runs import json_lines
 from engine.training import trainer
 from tests.conftest import run_program, write_config
 from tests.engine.training.equal_runs import assert_equal
@@ -22,20 +23,26 @@ def spoil(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def stop_after(step: int) -> Callable[..., None]:
+    """Returns a method `MetricLogger.log_steps` that ends the training at a step, as Ctrl-C does."""
+    log_steps = trainer.MetricLogger.log_steps
+
+    def interrupt(self: Any, before: int, metrics: Any) -> None:
+        log_steps(self, before, metrics)
+        if before == step:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
 @pytest.fixture(scope='module')
 def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run stopped after step 11: checkpoints latest 5 and 10, best 8."""
 
-    def interrupt(self: Any, before: int, metrics: Any) -> None:
-        log_steps(self, before, metrics)
-        if before == 11:
-            raise KeyboardInterrupt
-
     folder = tmp_path_factory.mktemp('stopped')
-    log_steps = trainer.MetricLogger.log_steps
     arguments = [f'--gin_file={write_config(folder)}', f'--run={folder / "run"}']
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.MetricLogger, 'log_steps', interrupt)
+        patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(11))
         assert run_program('train', *arguments) == 75
     return folder / 'run'
 
@@ -123,6 +130,74 @@ def test_accepted_changes_are_recorded(stopped: Path, config_file: Any, program:
     assert record['changes'] == {'classification.Classification.learning_rate': ['0.03', '0.001']}
     assert 'RATE = 0.001' in (stopped / 'config.gin').read_text()
     assert program('train', f'--run={stopped}')[0] == 0
+
+
+@pytest.fixture
+def continued_from_10(trained: Path, tmp_path: Path) -> Path:
+    """A run whose best checkpoint, of step 14, is later than its latest, of step 10."""
+    run = Path(shutil.copytree(trained, tmp_path / 'run'))
+    assert saved_steps(run, 'best') == ['14']
+    shutil.rmtree(run / 'checkpoints' / 'latest' / '14')
+    return run
+
+
+def saved_steps(run: Path, kind: str) -> list[str]:
+    return sorted(path.name for path in (run / 'checkpoints' / kind).iterdir())
+
+
+def losses(run: Path) -> dict[int, float]:
+    """Returns the loss of each evaluation."""
+    return {line['step']: line['loss'] for line in json_lines.read(run / 'logs' / 'val.jsonl')}
+
+
+def test_accepted_changes_discard_the_abandoned_path(
+    continued_from_10: Path, trained: Path, config_file: Any, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best checkpoint up to step 10 is lost too: the next evaluation makes one."""
+    run = continued_from_10
+    arguments = (f'--gin_file={config_file()}', f'--run={run}', '--gin_bindings=RATE = -0.2')
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(10))
+        code, out, err = program('train', *arguments, '--accept_changes')
+    assert (code, 'Continuing after step 10' in out) == (75, True), err
+    assert (saved_steps(run, 'latest'), saved_steps(run, 'best')) == (['10'], [])
+    assert list(losses(run)) == [4, 8]
+    assert not (run / 'outputs' / 'test').exists()
+    code, out, err = program('train', f'--run={run}')
+    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert losses(run)[12] < losses(run)[14] != losses(trained)[14]  # a negative rate makes it worse
+    assert losses(run)[8] < losses(run)[12]
+    assert saved_steps(run, 'best') == ['12']
+    assert json.loads((run / 'outputs' / 'test' / 'manifest.json').read_text())['step'] == 12
+
+
+def test_fewer_steps_continue_from_a_checkpoint_before_them(
+    trained: Path, tmp_path: Path, config_file: Any, program: Any
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / 'run'))
+    arguments = (f'--gin_file={config_file()}', f'--run={run}', '--gin_bindings=STEPS = 11')
+    code, out, err = program('train', *arguments, '--accept_changes')
+    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert (saved_steps(run, 'latest'), list(losses(run))) == (['10', '11'], [4, 8, 11])
+
+
+def test_the_state_before_the_first_step_can_be_best(
+    config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is stopped and continues from its latest checkpoint, not from step 0."""
+    evaluations = {0, 4, 8, 12, 14}
+    monkeypatch.setattr(trainer.Trainer, 'evaluations', evaluations)
+    arguments = (f'--gin_file={config_file(RATE="RATE = -0.01")}', f'--run={tmp_path / "run"}')
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(11))
+        assert program('train', *arguments)[0] == 75
+    assert saved_steps(tmp_path / 'run', 'best') == ['0']
+    code, out, err = program('train', *arguments)
+    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert min(losses(tmp_path / 'run').items(), key=lambda item: item[1])[0] == 0
+    manifest = json.loads((tmp_path / 'run' / 'outputs' / 'val' / 'manifest.json').read_text())
+    assert manifest['step'] == 0
+    assert saved_steps(tmp_path / 'run', 'latest') == ['10', '14']
 
 
 def test_more_steps_are_allowed_where_they_reach_nothing_else(

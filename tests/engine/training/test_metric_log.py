@@ -38,8 +38,10 @@ def metric_logger(tmp_path: Path, beats: list[int]) -> Callable[..., MetricLogge
         if step is not None:
             beats.append(step)
 
-    def opened(step: int = 0, nonfinite: Any = 'skip', observer: Observer | None = None) -> MetricLogger:
-        log, times = MetricLog(tmp_path, step, epoch), TimeLog(tmp_path, step, 8)
+    def opened(
+        step: int = 0, nonfinite: Any = 'skip', observer: Observer | None = None, best: int | None = None
+    ) -> MetricLogger:
+        log, times = MetricLog(tmp_path, step, epoch, best), TimeLog(tmp_path, step, 8)
         return MetricLogger(log, times, observer or Observer(), moved, nonfinite)
 
     return opened
@@ -115,7 +117,7 @@ def test_the_best_is_better_than_all_before(direction: str, metric_logger: Any) 
     with metric_logger() as opened:
         for step, (value, best) in enumerate(zip(values, expected, strict=True), 1):
             opened.log_evaluation(step, {'score': value, 'other': -step}, {})
-            assert opened.log.is_best('score', direction) is best
+            assert opened.log.note_best('score', direction) is best
 
 
 @pytest.mark.parametrize('direction', ['min', 'max'])
@@ -124,19 +126,47 @@ def test_nan_is_never_best_and_never_in_the_way(direction: Any, metric_logger: A
         result = []
         for step, value in enumerate([NAN, 2.0, NAN, 2.0], 1):
             opened.log_evaluation(step, {'loss': value}, {})
-            result.append(opened.log.is_best('loss', direction))
+            result.append(opened.log.note_best('loss', direction))
     assert result == [False, True, False, False]
 
 
 def test_the_best_is_the_best_of_the_whole_run(metric_logger: Any) -> None:
     with metric_logger() as opened:
         opened.log_evaluation(4, {'loss': 1.0}, {})
-        opened.log_evaluation(8, {'loss': 0.1}, {})  # which going on from step 5 undoes
-    with metric_logger(5) as opened:
+        opened.log_evaluation(8, {'loss': 0.1}, {})  # a run that continues from step 5 writes it again
+    with metric_logger(5, best=4) as opened:
         opened.log_evaluation(8, {'loss': 2.0}, {})
-        assert not opened.log.is_best('loss', 'min')
+        assert not opened.log.note_best('loss', 'min')
         opened.log_evaluation(12, {'loss': 0.5}, {})
-        assert opened.log.is_best('loss', 'min')
+        assert opened.log.note_best('loss', 'min')
+        assert opened.log.record()['best'] == '12'
+
+
+def test_without_a_best_so_far_the_next_evaluation_is_best(metric_logger: Any) -> None:
+    with metric_logger() as opened:
+        assert opened.log.record()['best'] == ''
+        opened.log_evaluation(4, {'loss': 1.0}, {})
+    with metric_logger(5) as opened:  # the checkpoint of step 4 is lost
+        opened.log_evaluation(8, {'loss': 2.0}, {})
+        assert opened.log.note_best('loss', 'min')
+
+
+@pytest.mark.parametrize('value', [0.0, -1.0, 1e-30])
+def test_the_evaluation_before_the_first_step_can_be_best(value: float, metric_logger: Any) -> None:
+    with metric_logger() as opened:
+        opened.log_evaluation(0, {'loss': value}, {})
+        assert opened.log.note_best('loss', 'min')
+        opened.log_evaluation(4, {'loss': 2.0}, {})
+        assert not opened.log.note_best('loss', 'min')
+        assert opened.log.record()['best'] == '0'
+
+
+def test_a_metric_that_older_lines_lack_is_compared_from_its_first_line_on(metric_logger: Any) -> None:
+    with metric_logger() as opened:
+        opened.log_evaluation(4, {'loss': 1.0}, {})
+        assert opened.log.note_best('loss', 'min')
+        opened.log_evaluation(8, {'loss': 2.0, 'accuracy': 0.1}, {})
+        assert opened.log.note_best('accuracy', 'max')
 
 
 def test_time_is_counted_by_kind_of_work(clock: Time) -> None:
