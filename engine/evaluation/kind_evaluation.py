@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards
-from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export, npz
+from engine.lists import ListTable
 from engine.outputs import kind_folders
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
@@ -93,7 +93,7 @@ class KindEvaluation:
         """Returns the formats of submissions, by their name in `scripts/export.sh --format`."""
         return {'npz': Export('.npz', npz)}
 
-    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+    def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads labels from a list, a CSV file with a row per example.
 
         Raises:

@@ -25,6 +25,8 @@ def _read_json(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
 Read = Callable[[Path, Outputs], tuple[Sequence[str], Arrays]]
 READERS: Mapping[str, Read] = {
     '.csv': label_lists.read,
+    '.tsv': label_lists.read,
+    '.txt': label_lists.read,
     '.npz': label_arrays.read,
     '.json': _read_json,
     '': label_arrays.read_folder,
@@ -36,7 +38,8 @@ def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
 
     Args:
       outputs: the outputs.
-      path: a list (`.csv`), arrays (`.npz`), COCO's annotations (`.json`), or another outputs folder.
+      path: a list (`.csv`, `.tsv`, `.txt`), arrays (`.npz`), COCO's annotations (`.json`), or another
+        outputs folder.
       allow_more: whether the file may hold further examples, which are then ignored.
 
     Returns:
@@ -84,7 +87,7 @@ def _reader(path: Path) -> Read:
         hint = f' Did you mean {path.with_name(close[0])}?' if close else ''
         raise UserError(f'--labels={path}: no such file.{hint}')
     if ending not in READERS or (not ending and path.is_file()):
-        raise UserError(f'--labels={path}: give a .csv, .npz or .json file, or an outputs folder.')
+        raise UserError(f'--labels={path}: give a .csv, .tsv, .npz or .json file, or an outputs folder.')
     return READERS[ending]
 
 

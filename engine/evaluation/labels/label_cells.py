@@ -1,5 +1,6 @@
 """Classes, numbers and images, read from the cells of a list of labels."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,13 +8,16 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import UserError, did_you_mean, nearest
-from engine.evaluation.labels.label_table import ID, LabelTable
+from engine.evaluation.labels.label_lists import ID
+from engine.lists import ListRow, ListTable
 from engine.outputs.outputs import Outputs
+
+_NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?', re.ASCII)
 
 # Classes.
 
 
-def read_classes(table: LabelTable, outputs: Outputs) -> np.ndarray:
+def read_classes(table: ListTable, outputs: Outputs) -> np.ndarray:
     """Reads the column `label`: names of classes, or their indices unless a class is named like an index.
 
     Returns:
@@ -28,14 +32,14 @@ def read_classes(table: LabelTable, outputs: Outputs) -> np.ndarray:
     named = sum(cell in places for cell in cells)
     if not any(name in indices for name in places) and sum(cell in indices for cell in cells) > named:
         places = indices
-    unknown = [(name, cell) for name, cell in zip(table.column(ID), cells, strict=True) if cell not in places]
+    unknown = [row for row in table.rows if row['label'] not in places]
     if unknown:
-        raise UserError(_unknown_label(table.path, unknown, outputs, len(indices)))
+        raise UserError(_unknown_label(unknown, outputs, len(indices)))
     return np.array([places[cell] for cell in cells], np.int32)
 
 
-def _unknown_label(path: Path, unknown: Sequence[tuple[str, str]], outputs: Outputs, classes: int) -> str:
-    example, label = unknown[0]
+def _unknown_label(unknown: Sequence[ListRow], outputs: Outputs, classes: int) -> str:
+    example, label = unknown[0][ID], unknown[0]['label']
     more = f' ({len(unknown)} such labels)' if len(unknown) > 1 else ''
     if not outputs.class_names:
         advice = f'The outputs name no classes, so labels are indices, 0 to {classes - 1}.'
@@ -44,13 +48,16 @@ def _unknown_label(path: Path, unknown: Sequence[tuple[str, str]], outputs: Outp
     else:
         shown = ', '.join(outputs.class_names[:10]) + ', ...' * (len(outputs.class_names) > 10)
         advice = f'The classes are {shown}.'
-    return f'{path}: {label!r}, the label of {example!r}, is not a class of {outputs.folder}{more}. {advice}'
+    return (
+        f'{unknown[0].place}: {label!r}, the label of {example!r}, is not a class of {outputs.folder}{more}. '
+        f'{advice}'
+    )
 
 
 # Numbers.
 
 
-def read_numbers(table: LabelTable, outputs: Outputs, width: int) -> np.ndarray:
+def read_numbers(table: ListTable, outputs: Outputs, width: int) -> np.ndarray:
     """Reads the column `target`, or the columns `target_0`, `target_1`, ...
 
     Args:
@@ -70,29 +77,25 @@ def read_numbers(table: LabelTable, outputs: Outputs, width: int) -> np.ndarray:
             f'{table.path} has a column target_{max(width, 1)}, but {outputs.folder} predicts {width} '
             'numbers.'
         )
-    columns = [table.column(*alternatives) for alternatives in names]
-    rows = [
-        [_number(table.path, example, cell) for cell in cells]
-        for example, *cells in zip(table.column(ID), *columns, strict=True)
-    ]
+    columns = [table.columns[table.index(*alternatives)] for alternatives in names]
+    rows = [[_number(row, column) for column in columns] for row in table.rows]
     return np.array(rows, np.float32).reshape(len(rows), width)
 
 
-def _number(path: Path, example: str, cell: str) -> np.float32:
-    try:
-        with np.errstate(over='ignore'):
-            number = np.float32(cell)
-    except ValueError:
-        number = np.float32(np.nan)
+def _number(row: ListRow, column: str) -> np.float32:
+    with np.errstate(over='ignore'):
+        number = np.float32(row[column] if _NUMBER.fullmatch(row[column]) else 'nan')
     if not np.isfinite(number):
-        raise UserError(f'{path}: {cell!r}, a target of {example!r}, is not a finite number.')
+        raise UserError(
+            f'{row.place}: {row[column]!r}, a target of {row[ID]!r}, is not a finite number such as -1.5e3.'
+        )
     return number
 
 
 # Images.
 
 
-def read_images(table: LabelTable, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
+def read_images(table: ListTable, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
     """Reads PNG files of one shape, named by the first of these columns that exists.
 
     Args:

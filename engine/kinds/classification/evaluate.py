@@ -14,13 +14,13 @@ from engine.errors import UserError
 from engine.evaluation.drawing import figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_classes
-from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Column, Export, class_names, csv
 from engine.kinds.classification import calibration, class_scores
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.kinds.classification.definitions import CONDITIONS, DEFINITIONS, HEADLINE, top_k_definition
+from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
@@ -117,7 +117,7 @@ class ClassificationEvaluation(KindEvaluation):
         """Returns the formats: arrays, and a table of predictions and probabilities."""
         return {**super().exports(), 'csv': Export('.csv', _as_csv)}
 
-    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+    def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads the column `label`: the name of the class, or its index."""
         return {'labels': read_classes(table, outputs)}
 

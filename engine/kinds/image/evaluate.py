@@ -14,11 +14,11 @@ from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
 from engine.evaluation.labels.label_cells import read_images
-from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
 from engine.kinds.image import image_sheet
+from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 
@@ -101,7 +101,7 @@ class ImageEvaluation(KindEvaluation):
         """Returns the signal-to-noise ratio of an example."""
         return f'{example["psnr"]:.1f} dB'
 
-    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+    def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads the column `target` or `label`: a PNG file per example, absolute or relative to the list."""
         return {'targets': read_images(table, ('target', 'label'), outputs.arrays['images'].shape[1:])}
 

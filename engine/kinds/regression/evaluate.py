@@ -12,12 +12,12 @@ from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
 from engine.evaluation.labels import label_cells
-from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export, csv
 from engine.kinds.regression import scatter
+from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
@@ -88,7 +88,7 @@ class RegressionEvaluation(KindEvaluation):
         """Returns the formats: arrays, and a table with the column names that `--labels` reads."""
         return {**super().exports(), 'csv': Export('.csv', _as_csv)}
 
-    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+    def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads the column `target`, or `target_0`, `target_1`, ..."""
         return {'targets': label_cells.read_numbers(table, outputs, outputs.arrays['values'].shape[1])}
 

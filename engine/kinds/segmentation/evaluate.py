@@ -13,7 +13,6 @@ from scipy import sparse
 from engine.evaluation.drawing import figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_images
-from engine.evaluation.labels.label_table import LabelTable
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
@@ -21,6 +20,7 @@ from engine.evaluation.submissions import Export
 from engine.kinds.detection import coco
 from engine.kinds.segmentation import mask_sheet
 from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores
+from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
@@ -115,7 +115,7 @@ class SegmentationEvaluation(KindEvaluation):
         """Returns the formats: arrays, and results of COCO with run lengths of each class in each mask."""
         return {**super().exports(), 'coco': Export('.json', _as_coco)}
 
-    def read_list(self, table: LabelTable, outputs: Outputs) -> Arrays:
+    def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads the column `mask` or `label`: a PNG file of class indices per example."""
         return {'targets': read_images(table, ('mask', 'label'), outputs.arrays['masks'].shape[1:])}
 

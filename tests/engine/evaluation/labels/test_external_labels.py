@@ -218,14 +218,14 @@ MISTAKES = {
     'another split': ('id,label\n1,cat\n', 'has none of the 4 examples'),
     'class': (
         LABELS.replace('owl', 'owls'),
-        "'owls', the label of '007', is not a class.*Did you mean 'owl'",
+        "list.csv:5: 'owls', the label of '007', is not a class.*Did you mean 'owl'",
     ),
-    'empty label': (LABELS.replace('owl', ''), "'', the label of '007'"),
-    'no label': ('id,lable\nb,cat\n', "no column 'label'. Did you mean 'lable'"),
+    'empty label': (LABELS.replace('owl', ''), "list.csv:5: the cell 'label' is empty"),
+    'no label': ('id,lable\nb,cat\n', "list.csv:1: there is no column 'label'. The line reads 'id, lable'"),
     'no id': ('name,label\nb,cat\n', "no column 'id'"),
-    'ragged': (LABELS + 'b\n', "the row 'b' has 1 cells, not 3"),
+    'ragged': (LABELS + 'b\n', "list.csv:6: the row 'b' has 1 cell, but there are 3"),
     'same columns': ('id,label,label\nb,cat,cat\n', 'two columns have the same name'),
-    'empty': ('', 'lists no examples'),
+    'empty': ('', 'is empty'),
     'head only': ('id,label\n', 'lists no examples'),
 }
 
@@ -248,7 +248,7 @@ def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
 @pytest.mark.parametrize(
     ('kind', 'text', 'message'),
     [
-        ('regression', 'id,target\nb,1\n', "no column 'target_0'. Did you mean 'target'"),
+        ('regression', 'id,target\nb,1\n', "no column 'target_0'. The line reads 'id, target'"),
         ('regression', 'id,target_0,target_1\nb,1,x\n', "'x', a target of 'b', is not a finite number"),
         ('regression', 'id,target_0,target_1\nb,1,nan\n', 'not a finite number'),
         ('regression', 'id,target_0,target_1,target_2\nb,1,2,3\n', 'has a column target_2'),
@@ -317,12 +317,12 @@ def test_mistakes_about_the_file(tmp_path: Path):
     path = written(tmp_path, LABELS)
     with pytest.raises(UserError, match=f'no such file\\. Did you mean {path}'):
         external_labels.add(result, tmp_path / 'lists.csv')
-    with pytest.raises(UserError, match=r'give a .csv, .npz or .json file'):
-        external_labels.add(result, written(tmp_path, LABELS, 'list.txt'))
+    with pytest.raises(UserError, match=r'give a .csv, .tsv, .npz or .json file'):
+        external_labels.add(result, written(tmp_path, LABELS, 'list.xls'))
     with pytest.raises(UserError, match='cannot be read from JSON'):
         external_labels.add(result, written(tmp_path, '{}', 'list.json'))
     with pytest.raises(UserError, match='has no labels either'):
         external_labels.add(result, tmp_path / 'it')
     (tmp_path / 'bad.csv').write_bytes(b'id,label\n\xff,cat\n')
-    with pytest.raises(UserError, match='cannot be read as CSV in UTF-8'):
+    with pytest.raises(UserError, match=r'bad\.csv:2: the byte 0xff is not UTF-8'):
         external_labels.add(result, tmp_path / 'bad.csv')
