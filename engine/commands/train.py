@@ -124,6 +124,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     if run and decision is start.Decision.NOTHING_LEFT:
         print(f'This run is finished.\nrun: {run.folder}')
         return errors.EXIT_FINISHED
+    if run:
+        resume.check_fits(run.folder, trainer.step_functions.state_shapes)
     if not run and group.is_first:
         run = Run.begin(data, Path(arguments.run) if arguments.run else None)
     with group.folder(run) as run:
@@ -134,9 +136,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         group.on_loss = guard.fail
         with guard.active(**devices.record(), **trainer.origin):
             if decision is start.Decision.CONTINUE_CHANGED:
-                resume.discard_later(
-                    run.folder, trainer.steps
-                )  # first, so that a kill in between does no harm
+                resume.discard_later(run.folder, trainer.steps)  # a kill before the next line is harmless
             guard.save_config(config.save, changes)
             run.record_data(data)
             _train_and_predict(trainer, guard)

@@ -15,6 +15,7 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.runs import checksums, faults
 from engine.runs.text_log import logger
+from engine.training import state_layout
 
 CHECKPOINT_KINDS = ('latest', 'best')
 UNFINISHED_MARK = '.orbax-checkpoint-tmp'  # in the name of a folder that Orbax is still writing
@@ -135,14 +136,17 @@ class Checkpoints:
     def restore(self, kind: str, step: int, shapes: Any) -> State:
         """Returns the state of a step, with the shapes, dtypes and shardings of `shapes`.
 
+        Nothing is cast, and no array is left out.
+
         Raises:
-          UserError: if the checkpoint is damaged.
+          UserError: if the checkpoint is damaged, or its arrays are not those of `shapes`.
         """
         self._managers[kind].wait_until_finished()
         folder = self._folder / kind / str(step)
         damage = checksums.damage(folder)
         if damage:
             raise UserError(f'the checkpoint {folder} is damaged: {damage}. Choose another one.')
+        state_layout.check_same(folder, shapes)
         restored: Any = self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
         return restored
 
@@ -154,9 +158,14 @@ class Checkpoints:
                     manager.delete(saved)
 
 
+def saved_folders(checkpoints: Path, kind: str) -> list[Path]:
+    """Returns the folders of the saved steps of a kind, undamaged or not, in any order."""
+    return [path for path in (checkpoints / kind).glob('*') if path.name.isdecimal()]
+
+
 def _move_damaged(folder: Path) -> None:
     """Moves damaged checkpoints to `damaged/` beside `latest/` and `best/`, and reports them."""
-    for step in (path for path in sorted(folder.glob('*')) if path.name.isdecimal()):
+    for step in saved_folders(folder.parent, folder.name):
         damage = checksums.damage(step)
         if damage:
             target = folder.parent / 'damaged' / f'{folder.name}-{step.name}'

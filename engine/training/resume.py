@@ -7,13 +7,15 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from engine import outputs
 from engine.errors import UserError
 from engine.outputs.manifest import read_manifest
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
-from engine.training.checkpoints import CHECKPOINT_KINDS, Checkpoints
+from engine.training import state_layout
+from engine.training.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
 from engine.training.metric_log import BEST, digests
 
 LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
@@ -41,6 +43,21 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
             logger.info('Continuing after step %d.', candidate)
             return candidate
     return 0
+
+
+def check_fits(run: Path, shapes: Any) -> None:
+    """Raises `UserError` if the newest undamaged checkpoint of a run does not fit the present state.
+
+    Restoring checks this too. This check comes before anything is written, discarded or compiled.
+
+    Args:
+      run: its folder.
+      shapes: the state that the present code makes, as shapes and dtypes.
+    """
+    newest_first = sorted(saved_folders(run / 'checkpoints', 'latest'), key=_step_of, reverse=True)
+    undamaged = next((folder for folder in newest_first if not checksums.damage(folder)), None)
+    if undamaged:
+        state_layout.check_same(undamaged, shapes)
 
 
 def best_step(checkpoints: Checkpoints, step: int) -> int | None:
@@ -85,12 +102,11 @@ def damage(run: Path, predicted: Iterable[str]) -> str:
       run: its folder.
       predicted: the splits whose predictions it has.
     """
-    for folder in run.glob('checkpoints/*/*'):
-        is_checkpoint = folder.parent.name in CHECKPOINT_KINDS and folder.name.isdecimal()
-        if is_checkpoint and (problem := checksums.damage(folder)):
-            return f'{folder}: {problem}'
-    saved = [path for path in run.glob('checkpoints/latest/*') if path.name.isdecimal()]
-    latest = max(saved, key=lambda path: int(path.name), default=None)
+    for kind in CHECKPOINT_KINDS:
+        for folder in saved_folders(run / 'checkpoints', kind):
+            if problem := checksums.damage(folder):
+                return f'{folder}: {problem}'
+    latest = max(saved_folders(run / 'checkpoints', 'latest'), key=_step_of, default=None)
     if latest and not _are_unchanged(run / 'logs', checksums.metadata(latest), int(latest.name)):
         return f'{run / "logs"}: the logs have changed since step {latest.name} was saved'
     for split in predicted:
@@ -99,6 +115,10 @@ def damage(run: Path, predicted: Iterable[str]) -> str:
         except UserError as error:
             return str(error)
     return ''
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name)
 
 
 def _are_unchanged(logs: Path, recorded: Mapping[str, str], step: int) -> bool:
