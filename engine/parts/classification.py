@@ -10,17 +10,18 @@ from flax import nnx
 
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, mixing
+from engine.parts.scaling import same_dtype, scaled
 from engine.parts.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(Supervised):
-    """Softmax cross-entropy on the fields `image` (uint8 [H, W, C]) and `label` (int32 []), or another label.
+    """Softmax cross-entropy on the fields `image` (uint8 or uint16) and `label` (int32), or another label.
 
     Args:
       model: called with input_shape, outputs (the number of classes) and rngs; maps images f32 [B, H, W, C]
         to logits [B, classes].
-      augment: changes the images in training, (keys [B], images uint8 [B, H, W, C]) -> images.
+      augment: changes the images in training, (keys [B], images [B, H, W, C]) -> images of the same dtype.
       mix: mixes pairs of images and their labels in training, after `augment`, as `mixing.Mixup` does.
       label_smoothing: share of each target that is spread evenly over all classes; Szegedy et al. 2016,
         https://arxiv.org/abs/1512.00567.
@@ -45,15 +46,15 @@ class Classification(Supervised):
         If `mix` is bound, the batch also holds `other`, the label of each image's partner, int32 [B], and
         `share`, the weight of the image's own label, f32 [B].
         """
-        images = self.augment(keys_by_row(key, batch), batch['image'])
+        images = same_dtype(batch['image'], self.augment(keys_by_row(key, batch), batch['image']))
         if self.mix is None:
             return {**batch, 'image': images}
         images, share = self.mix(keys_by_row(jax.random.fold_in(key, 1), batch), images)
         return {**batch, 'image': images, 'share': share, 'other': mixing.partners(batch[self.label])}
 
     def inputs(self, batch: Batch) -> jax.Array:
-        """Returns the images scaled to -1 to 1, f32 [B, H, W, C]."""
-        return batch['image'].astype(jnp.float32) / 127.5 - 1
+        """Returns the images scaled from the range of their dtype to -1 to 1, f32 [B, H, W, C]."""
+        return scaled(batch['image'])
 
     def per_example(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns loss and accuracy of each example, f32 [B], for logits f32 [B, classes].

@@ -5,24 +5,27 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, losses
+from engine.parts.scaling import same_dtype, scaled
 from engine.parts.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(Supervised):
-    """A class for each pixel, from the fields `image` (uint8 [H, W, C]) and `mask` (uint8 [H, W]).
+    """A class for each pixel, from the fields `image` (uint8 or uint16 [H, W, C]) and `mask` ([H, W]).
 
     Args:
       model: called with input_shape, outputs (the number of classes) and rngs; maps images f32 [B, H, W, C]
         to logits [B, H, W, classes].
       loss: the loss of each image: `losses.cross_entropy`, `losses.dice`, `losses.cross_entropy_and_dice`, or
         yours.
-      augment: moves pixels in training, (keys [B], images uint8 [B, H, W, C]) -> images. The mask travels as
-        one more channel, so that it moves with the image; pixels filled with 0 become the first class.
+      augment: moves pixels in training, (keys [B], images [B, H, W, C]) -> images of the same dtype. The
+        mask travels as one more channel, so that it moves with the image; pixels filled with 0 become the
+        first class.
       mask: the field of the masks.
     """
 
@@ -39,13 +42,19 @@ class Segmentation(Supervised):
 
     def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
         """Returns the batch with each image and its mask moved in the same way."""
-        both = jnp.concatenate([batch['image'], batch[self.mask][..., None]], -1)
-        moved = self.augment(keys_by_row(key, batch), both)
-        return {**batch, 'image': moved[..., :-1], self.mask: moved[..., -1]}
+        images, masks = batch['image'], batch[self.mask]
+        dtype = np.promote_types(images.dtype, masks.dtype)
+        both = jnp.concatenate([images.astype(dtype), masks[..., None].astype(dtype)], -1)
+        moved = same_dtype(both, self.augment(keys_by_row(key, batch), both))
+        return {
+            **batch,
+            'image': moved[..., :-1].astype(images.dtype),
+            self.mask: moved[..., -1].astype(masks.dtype),
+        }
 
     def inputs(self, batch: Batch) -> jax.Array:
-        """Returns the images scaled to -1 to 1, f32 [B, H, W, C]."""
-        return batch['image'].astype(jnp.float32) / 127.5 - 1
+        """Returns the images scaled from the range of their dtype to -1 to 1, f32 [B, H, W, C]."""
+        return scaled(batch['image'])
 
     def debug_inputs(self, batch: Batch) -> dict[str, jax.Array]:
         """Returns the network's input, f32 [B, H, W, C], and the true classes, uint8 [B, H, W]."""

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from engine.errors import UserError
+from engine.parts.scaling import scaled
 from engine.workspace import REPOSITORY
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
@@ -22,7 +23,7 @@ class Extractor(Protocol):
     """Maps images to features. The same images always have the same features."""
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Returns features f32 [B, d] of images uint8 [B, H, W, C]."""
+        """Returns features f32 [B, d] of images uint8 or uint16 [B, H, W, C]."""
         ...
 
     def describe(self) -> Mapping[str, str]:
@@ -49,8 +50,8 @@ class Convolutions:
     file: str
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Returns features f32 [B, d] of images uint8 [B, H, W, C]."""
-        x = images.astype(jnp.float32) / 127.5 - 1
+        """Returns features f32 [B, d] of images uint8 or uint16 [B, H, W, C]."""
+        x = scaled(images)
         for layer, halve in enumerate(self._arrays['halve']):
             if halve:
                 x = nnx.max_pool(x, (2, 2), strides=(2, 2))

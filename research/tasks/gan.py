@@ -12,6 +12,7 @@ from flax import nnx
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Batch, Description, Metrics, Spec, State, average, keys_by_row
 from engine.parts.learning_rate import LearningRate
+from engine.parts.scaling import scaled
 from research.tasks import adversarial
 from research.tasks.features import Extractor
 from research.tasks.trainable import Trainable
@@ -187,7 +188,7 @@ class BoundGAN:
 
     def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Returns images f32 [B, H, W, C] between -1 and 1, and latents f32 [B, latent_dim]."""
-        return {'images': _scaled(batch['image']), 'latents': self._latents(batch, jax.random.split(key)[0])}
+        return {'images': scaled(batch['image']), 'latents': self._latents(batch, jax.random.split(key)[0])}
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns losses and logits of images and as many samples, summed over the valid rows.
@@ -196,7 +197,7 @@ class BoundGAN:
         same row. It is 0.5 if the discriminator guesses.
         """
         discriminator = _state_of('discriminator', state)
-        real = self.discriminator(discriminator, _scaled(batch['image']))[:, 0]
+        real = self.discriminator(discriminator, scaled(batch['image']))[:, 0]
         fake = self.discriminator(discriminator, self._samples(state, batch))[:, 0]
         metrics = {
             'discriminator_loss': self.task.loss.discriminator(real, fake),
@@ -248,8 +249,3 @@ def _joined(generator: State, discriminator: State) -> State:
 
 def _state_of(network: str, state: State) -> State:
     return {name: state[name][network] for name in TRAINED}
-
-
-def _scaled(images: jax.Array) -> jax.Array:
-    """Returns images uint8 scaled to -1 to 1, f32."""
-    return images.astype(jnp.float32) / 127.5 - 1
