@@ -1,7 +1,9 @@
-"""Repeats some steps of a run and compares each with its log, to the bit."""
+"""Repeats steps and evaluations of a run, and its outputs if asked to, and compares them to the bit."""
 
 import argparse
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,16 @@ from engine.errors import UserError
 
 if TYPE_CHECKING:
     from engine.runs.run_folder import Run
+    from engine.training.replay import Repeated
     from engine.training.trainer import Trainer
 
 EXAMPLES = """\
-  scripts/verify.sh <run>                          20 steps from the earliest saved checkpoint
-  scripts/verify.sh <run> --from=0 --steps=100     the first hundred steps
+  scripts/verify.sh <run>                          from the earliest checkpoint to the next evaluation
+  scripts/verify.sh <run> --from=0 --steps=100     the first hundred steps, and evaluations among them
+  scripts/verify.sh <run> --outputs                the predictions too
 """
 IGNORED_DIFFERENCES = {'command'}
+UNCOMPARED_COLUMNS = {'step', 'epoch'}
 
 
 def parser() -> Parser:
@@ -26,12 +31,18 @@ def parser() -> Parser:
     parser = Parser('verify.sh', __doc__ or '', EXAMPLES)
     parser.add_argument('run', metavar='RUN', help="a run folder, or 'latest': the latest unfinished run")
     parser.add_argument('--from', dest='start', metavar='STEP', type=int, help='0, or a saved step')
-    parser.add_argument('--steps', default=20, metavar='N', type=int, help='how many steps to repeat')
+    parser.add_argument(
+        '--steps',
+        metavar='N',
+        type=int,
+        help='how many steps to repeat; by default up to the next evaluation',
+    )
+    parser.add_argument('--outputs', action='store_true', help='predicts once more and compares the outputs')
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Repeats the steps, and prints 'equal' or the first difference."""
+    """Repeats the steps, and prints 'equal' with all that was compared, or the first difference."""
     from engine.commands import experiments
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
@@ -40,55 +51,151 @@ def main(arguments: argparse.Namespace) -> int:
     run = Run.find(arguments.run)
     run.check_config()
     trainer = experiments.of_run(run, Trainer)
-    result = compare(trainer, run, arguments.start, arguments.steps)
+    run.check_data(experiments.run_data(trainer))
     for line in environment_differences(run.folder, trainer):
         print(line)
-    print(result)
-    return errors.EXIT_FINISHED if result.startswith('equal') else errors.EXIT_FAILED
+    results = [compare(trainer, run, arguments.start, arguments.steps)]
+    if arguments.outputs:
+        results.append(compare_outputs(trainer, run))
+    else:
+        print('Outputs are not compared: pass --outputs.')
+    print(*results, sep='\n')
+    return errors.EXIT_FINISHED if all(map(_is_equal, results)) else errors.EXIT_FAILED
 
 
-def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int) -> str:
-    """Returns 'equal: ...', or the first step and metric that differ, and by how much.
+def _is_equal(result: str) -> bool:
+    return result.startswith('equal: ')
+
+
+@dataclass(frozen=True)
+class _Logs:
+    """The logs of a run.
+
+    Attributes:
+      train: the line of each step.
+      val: the line of each evaluation.
+    """
+
+    train: Mapping[int, Mapping[str, Any]]
+    val: Mapping[int, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, run: 'Run') -> '_Logs':
+        """Reads the logs of a run. Raises `UserError` if they hold no step."""
+        from engine.runs import json_lines
+
+        train, val = (
+            {line['step']: line for line in json_lines.read(run.folder / 'logs' / f'{name}.jsonl')}
+            for name in ('train', 'val')
+        )
+        if not train:
+            raise UserError(f'{run.folder} has no logged steps to compare with.')
+        return cls(train, val)
+
+    @property
+    def last(self) -> int:
+        """The last logged step."""
+        return max(self.train)
+
+    def difference(self, repeated: 'Repeated') -> str:
+        """Describes the first metric in which a repeated step or evaluation differs; '' if none does."""
+        line = (self.val if repeated.is_evaluation else self.train).get(repeated.step)
+        what = f'evaluation after step {repeated.step}' if repeated.is_evaluation else f'step {repeated.step}'
+        problem = 'the log has no such line' if line is None else _difference(line, repeated.metrics)
+        return f'{what}: {problem}' if problem else ''
+
+
+def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None) -> str:
+    """Returns 'equal: ...' with all that was compared, or the first metric that differs, and by how much.
 
     Args:
       trainer: the trainer of the run.
-      run: the run whose log is compared.
+      run: the run whose logs are compared.
       start: the step to start after; None takes the earliest saved step that has later steps, or else 0.
-      steps: how many steps to repeat; fewer if the log ends before.
+      steps: how many steps to repeat, fewer if the log ends before; None repeats up to the next evaluation.
 
     Raises:
-      UserError: there is no such checkpoint, or no logged step after it.
+      UserError: there is no such checkpoint, or nothing was logged after it.
     """
-    from engine.runs import json_lines
     from engine.training import replay
     from engine.training.checkpoints import Checkpoints
 
-    log = {line['step']: line for line in json_lines.read(run.folder / 'logs' / 'train.jsonl')}
-    if not log:
-        raise UserError(f'{run.folder} has no logged steps to compare with.')
+    logs = _Logs.read(run)
     with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
         if start is None:
-            start = min((step for step in checkpoints.steps('latest') if step < max(log)), default=0)
+            start = min((step for step in checkpoints.steps('latest') if step < logs.last), default=0)
         state = replay.saved_state(trainer, checkpoints, start)
-    stop = min(start + steps, max(log))
-    if stop <= start:
-        raise UserError(f'nothing to compare: {steps} steps after {start}; the log ends at {max(log)}.')
-    for step, metrics in replay.metrics(trainer, state, start, stop):
-        if difference := _difference(log.get(step, {}), metrics):
-            return f'step {step}: {difference}'
-    return f'equal: steps {start + 1} to {stop}, every metric to the bit'
+    stop = _stop(logs, start, steps)
+    evaluations = _evaluations(logs, trainer.evaluations, start, stop)
+    if stop <= start and not evaluations:
+        raise UserError(
+            f'nothing to compare: no step and no evaluation after {start}; the log ends at {logs.last}.'
+        )
+    print(f'repeating {_described(start, stop, evaluations)}', flush=True)
+    compared = []
+    for repeated in replay.repeat(trainer, state, start, stop, evaluations):
+        if difference := logs.difference(repeated):
+            return difference
+        compared += [repeated.step] if repeated.is_evaluation else []
+    return f'equal: {_described(start, stop, compared)}, every metric to the bit'
+
+
+def _stop(logs: _Logs, start: int, steps: int | None) -> int:
+    """Returns the last step to repeat."""
+    if steps is not None:
+        return min(start + max(steps, 0), max(logs.last, start))
+    return min((step for step in logs.val if step > start), default=max(logs.last, start))
+
+
+def _evaluations(logs: _Logs, planned: Collection[int], start: int, stop: int) -> list[int]:
+    """Returns the steps after which the run has evaluated, or should have."""
+    evaluated = {*logs.val, *(step for step in planned if step < logs.last)}
+    return sorted(step for step in evaluated if start <= step <= stop)
+
+
+def _described(start: int, stop: int, evaluations: Sequence[int]) -> str:
+    """Returns what is compared, such as 'steps 11 to 14, the evaluations after steps 12 and 14'."""
+    steps = [f'steps {start + 1} to {stop}'] if stop > start else []
+    first, last = ', '.join(map(str, evaluations[:-1])), evaluations[-1] if evaluations else None
+    if first:
+        text = f'the evaluations after steps {first} and {last}'
+    else:
+        text = 'no evaluation' if last is None else f'the evaluation after step {last}'
+    return ', '.join([*steps, text])
 
 
 def _difference(logged: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     """Describes the first metric that differs from the log; returns '' if none does."""
     from engine.runs.json_lines import json_value
 
-    for name, value in metrics.items():
-        old = logged.get(name)
-        if old != json_value(value):
-            distance = '' if old is None else f' (difference {value - old:.3g})'
-            return f'{name} was {old!r}, is {value!r}{distance}'
+    for name in [*metrics, *sorted(logged.keys() - metrics.keys() - UNCOMPARED_COLUMNS)]:
+        old, new = logged.get(name), json_value(metrics.get(name))
+        if name not in logged or name not in metrics or json.dumps(old) != json.dumps(new):
+            distance = (
+                f' (difference {new - old:.3g})' if isinstance(old, float) and isinstance(new, float) else ''
+            )
+            return f'{name} was {old!r}, is {new!r}{distance}'
     return ''
+
+
+def compare_outputs(trainer: 'Trainer', run: 'Run') -> str:
+    """Returns 'equal: ...' with the outputs that were compared, or their first difference.
+
+    Raises:
+      UserError: the run has no outputs whose checkpoint is saved.
+    """
+    from engine.prediction import repeat
+
+    names = []
+    for name, difference in repeat.differences(trainer, run.folder):
+        if difference:
+            return f'outputs/{name}: {difference}'
+        names.append(name)
+    if not names:
+        raise UserError(
+            f'{run.folder} has no outputs to compare. Write them: scripts/predict.sh {run.folder}.'
+        )
+    return f'equal: the outputs {" and ".join(names)}, every file to the byte'
 
 
 def environment_differences(folder: Path, trainer: 'Trainer') -> list[str]:

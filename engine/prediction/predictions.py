@@ -22,7 +22,14 @@ from engine.training.steps import Compiled, compiled
 from engine.workspace import project
 
 
-def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, overwrite: bool) -> list[Path]:
+def save(
+    experiment: Experiment,
+    run: Path,
+    splits: Sequence[str],
+    which: str,
+    overwrite: bool,
+    target: Path | None = None,
+) -> list[Path]:
     """Predicts splits from a checkpoint and writes them to the run's outputs.
 
     Args:
@@ -31,6 +38,7 @@ def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, o
       splits: of the dataset.
       which: 'best', 'latest' or the number of a step.
       overwrite: whether outputs that exist are replaced; else they are an error.
+      target: the folder for the outputs folders, by default `outputs/` of the run.
 
     Returns:
       The outputs folders: `<split>`, or `<split>@<step>` for a checkpoint asked for by number.
@@ -47,7 +55,7 @@ def save(experiment: Experiment, run: Path, splits: Sequence[str], which: str, o
         examples, mesh = experiment.data.split(split), experiment.parallelism.mesh
         small = _thumbnails(experiment, len(examples))
         predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
-        folders.append(run / 'outputs' / (f'{split}@{step}' if which.isdecimal() else split))
+        folders.append((target or run / 'outputs') / (f'{split}@{step}' if which.isdecimal() else split))
         more = {'run': run.name, 'step': step, 'details': small.details}
         _write(folders[-1], predicted, experiment, split, overwrite, **more)
     return folders

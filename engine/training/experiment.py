@@ -1,6 +1,7 @@
 """What a config describes, before anything runs: data, task, order of examples, step functions, events."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from engine import sharding
 from engine.datasets.load import load
 from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
-from engine.interfaces import BoundTask, Description, Task
+from engine.interfaces import Batch, BoundTask, Description, Task
 from engine.runs import faults
 from engine.sharding import Jit, Parallelism
 from engine.training.batches import decoding
@@ -112,6 +113,13 @@ class Experiment:
         """The step functions, traced on shapes."""
         batch = next(evaluation_batches(self.data.split('val'), self.batch_size))
         return self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """Yields the batches of the validation set, on the devices."""
+        mesh = self.parallelism.mesh
+        rows = sharding.batch_sharding(mesh)
+        batches = evaluation_batches(self.data.split('val'), self.batch_size, mesh)
+        return (sharding.shard(batch, rows) for batch in batches)
 
     def check(self) -> None:
         """Binds the task and traces its functions on shapes: mistakes show here, not after an hour.

@@ -1,14 +1,30 @@
-"""Steps of a run, repeated from a checkpoint: they must give the same metrics, to the bit."""
+"""Steps and evaluations of a run, repeated from a checkpoint: they must give the same metrics, to the bit."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.interfaces import State
 from engine.training.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
-from engine.training.metrics import InFlightMetrics
+from engine.training.metrics import InFlightMetrics, merged
 from engine.training.steps import Compiled, compiled
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """What a repeated step or evaluation gave.
+
+    Attributes:
+      step: the step, or the step after which was evaluated.
+      is_evaluation: whether it is an evaluation; else a training step.
+      metrics: as the log holds them.
+    """
+
+    step: int
+    is_evaluation: bool
+    metrics: dict[str, float]
 
 
 def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> State:
@@ -19,10 +35,10 @@ def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> 
     return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
 
 
-def metrics(
-    experiment: Experiment, state: State, start: int, stop: int
-) -> Iterator[tuple[int, dict[str, float]]]:
-    """Yields (step, its metrics) for each step after `start` up to `stop`.
+def repeat(
+    experiment: Experiment, state: State, start: int, stop: int, evaluations: Collection[int]
+) -> Iterator[Repeated]:
+    """Repeats training steps and evaluations in the order of the training.
 
     Steps are grouped as in training, because the grouping changes the bits.
 
@@ -31,16 +47,28 @@ def metrics(
       state: after `start` steps; its arrays are given away.
       start: the step that the state belongs to.
       stop: the last step to repeat.
+      evaluations: the steps, `start` to `stop`, after which to evaluate. One inside a group is left out.
     """
     train_steps = _compiled(experiment)
+    evaluate = compiled(experiment.traced.evaluate) if evaluations else None
     step = start
-    while step < stop:
+    while True:
+        if evaluate and step in evaluations:
+            yield Repeated(step, True, _evaluation(experiment, evaluate, state))
+        if step >= stop:
+            return
         count, in_flight = experiment.group(step), InFlightMetrics()
         state, metrics = train_steps[count](state, experiment.source.inputs(step, count), np.int32(step))
         in_flight.add(step, metrics)
         fetched = in_flight.all()
-        yield from (line for line in (fetched.lines() if fetched else ()) if line[0] <= stop)
+        for number, values in fetched.lines() if fetched else ():
+            if number <= stop:
+                yield Repeated(number, False, values)
         step += count
+
+
+def _evaluation(experiment: Experiment, program: Compiled, state: State) -> dict[str, float]:
+    return merged(program(state, batch) for batch in experiment.validation_batches())
 
 
 def state_before(experiment: Experiment, state: State, start: int, step: int) -> State:

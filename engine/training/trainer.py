@@ -28,7 +28,6 @@ from pathlib import Path
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
-from engine import sharding
 from engine.errors import Interrupted, RunError
 from engine.interfaces import State
 from engine.runs import faults
@@ -37,7 +36,6 @@ from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
 from engine.training import nonfinite, replay, resume
-from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.metric_log import MetricLog
@@ -139,11 +137,8 @@ class Trainer(Experiment):
     def _evaluate(self, program: Compiled, signals: Signals, state: State) -> dict[str, float] | None:
         """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
         faults.point('evaluation')
-        mesh = self.parallelism.mesh
-        rows = sharding.batch_sharding(mesh)
-        batches = evaluation_batches(self.data.split('val'), self.batch_size, mesh)
-        wanted = takewhile(lambda _: not signals.stop_requested(), batches)
-        metrics = merged(program(state, sharding.shard(batch, rows)) for batch in wanted)
+        wanted = takewhile(lambda _: not signals.stop_requested(), self.validation_batches())
+        metrics = merged(program(state, batch) for batch in wanted)
         return None if signals.stop_requested() else metrics
 
     def _train(
