@@ -4,12 +4,27 @@ This module imports the standard library alone.
 """
 
 import difflib
+import linecache
+import re
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
 
 # The last one is EX_TEMPFAIL of sysexits.h: the same command may succeed later.
 EXIT_FINISHED, EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 75
 
 MAX_LISTED_NAMES = 40
+MAX_REASON_LINES = 12
+
+_ENGINE = Path(__file__).resolve().parent
+_LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib'))
+_OUT_OF_MEMORY = re.compile(r'RESOURCE_EXHAUSTED|[Oo]ut of memory|Unable to allocate')
+# What Gin and JAX append to the messages of others.
+_APPENDED = re.compile(
+    r'\n  (?:In call to configurable|No values supplied by Gin|In bindings string line)|\n-{10,}\n'
+)
 
 
 class UserError(Exception):
@@ -55,3 +70,78 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
         return 'There are none.'
     more = len(names) - MAX_LISTED_NAMES
     return 'There are: ' + ', '.join(names[:MAX_LISTED_NAMES]) + (f' and {more} more.' if more > 0 else '.')
+
+
+# Errors of the user's own code.
+
+
+def own_code_failure(error: BaseException) -> str:
+    """Describes an error that came from the user's own code, by their lines alone.
+
+    Their own code is all that belongs neither to the engine nor to Python and its packages.
+
+    Returns:
+      The message; '' if none of the user's code took part.
+    """
+    frames = [pair for pair in traceback.walk_tb(error.__traceback__) if is_own(pair[0])]
+    kind = f'{type(error).__name__}: {reason(error)}'.removesuffix(': ')
+    if isinstance(error, SyntaxError) and error.filename and is_own_file(error.filename):
+        return f'{file_place(error.filename, error.lineno or 1)}: {kind}'
+    if not frames:
+        return ''
+    *callers, (frame, line) = frames
+    code = linecache.getline(_file(frame), line).strip()
+    lines = [f'{place(frame, line)}, in {frame.f_code.co_qualname}: {kind}', f'    {code}' if code else '']
+    lines += [f'  called at {place(*caller)}, in {caller[0].f_code.co_qualname}' for caller in callers[::-1]]
+    return '\n'.join(filter(None, lines))
+
+
+def memory_failure(error: BaseException) -> str:
+    """Describes an error by which memory ran out, and what to do; returns '' for other errors."""
+    if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
+        return ''
+    what = reason(error).splitlines()[0].rstrip('.') if str(error) else 'no more memory'
+    return (
+        f'memory ran out: {what}. To train with less, lower Trainer.batch_size, set '
+        'accumulation_steps or remat of the task, or take a smaller model.'
+    )
+
+
+def is_own(frame: FrameType) -> bool:
+    """Whether a frame runs the user's own code and does not hide itself, as pytest and JAX understand it."""
+    return is_own_file(_file(frame)) and '__tracebackhide__' not in frame.f_locals
+
+
+def is_own_file(file: str) -> bool:
+    """Whether a source file is the user's, not the engine's, Python's or a package's."""
+    is_installed = file.startswith(_LIBRARIES) or {'site-packages', 'dist-packages'} & set(Path(file).parts)
+    return not (is_installed or file.startswith('<') or Path(file).is_relative_to(_ENGINE))
+
+
+def reason(error: BaseException) -> str:
+    """Returns the message of an error, without what libraries append to it and without its further lines."""
+    text = _APPENDED.split(str(error))[0].strip()
+    return '\n'.join(text.splitlines()[:MAX_REASON_LINES])
+
+
+def place(frame: FrameType, line: int) -> str:
+    """Returns where a line of a frame's code is, as messages show it."""
+    return file_place(_file(frame), line)
+
+
+def file_place(file: str, line: int) -> str:
+    """Returns a line of a file as messages show it: `research/models/mlp.py:12`."""
+    return f'{_shown(file)}:{line}'
+
+
+def _file(frame: FrameType) -> str:
+    return frame.f_code.co_filename
+
+
+def _shown(file: str) -> str:
+    """Returns a path relative to the repository, or from the name of an installed package on."""
+    path = Path(file)
+    if path.is_relative_to(_ENGINE.parent) and 'site-packages' not in path.parts:
+        return str(path.relative_to(_ENGINE.parent))
+    roots = [Path(root) for root in _LIBRARIES if path.is_relative_to(root)]
+    return str(path.relative_to(max(roots, key=lambda root: len(root.parts)))) if roots else file

@@ -18,6 +18,7 @@ def _lenient(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True  # the code under test is at fault, not this
         with jax.numpy_dtype_promotion('standard'):
             return function(*args, **kwargs)
 
@@ -29,6 +30,7 @@ def _makes_lenient(factory: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         return _lenient(factory(*args, **kwargs))
 
     make.__signature__ = inspect.signature(factory)  # type: ignore[attr-defined]

@@ -43,7 +43,7 @@ SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8')
 @cache
 def bindings(path: Path) -> tuple[Binding, ...]:
     """Returns the bindings of a file, those of the files that it includes first."""
-    return tuple(binding for text in reading.read_file(path) for binding in text.bindings)
+    return tuple(binding for text in reading.read_files([path]).texts for binding in text.bindings)
 
 
 def role(path: Path) -> str:

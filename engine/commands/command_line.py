@@ -17,6 +17,8 @@ from engine.errors import (
     RunError,
     UserError,
     did_you_mean,
+    memory_failure,
+    own_code_failure,
 )
 from engine.files import file_system_failure
 from engine.render.escape import printable
@@ -80,14 +82,21 @@ def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int
         return EXIT_MISTAKE
     except RunError as error:
         _report(str(error))
-    except OSError as error:
-        failure = file_system_failure(error)
-        if not failure:
-            raise
-        _report(f'{failure}.')
     except (Interrupted, KeyboardInterrupt):
         return EXIT_INTERRUPTED
+    except Exception as error:
+        failure = _failure(error)
+        if not failure:
+            raise
+        _report(failure)
     return EXIT_FAILED
+
+
+def _failure(error: Exception) -> str:
+    """Describes a failure of the file system, of memory or of the user's own code; returns '' for others."""
+    if isinstance(error, OSError) and (failure := file_system_failure(error)):
+        return f'{failure}.'
+    return memory_failure(error) or own_code_failure(error)
 
 
 def _report(message: str) -> None:

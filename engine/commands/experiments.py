@@ -3,7 +3,6 @@
 from typing import TypeVar
 
 from engine.config.config import Config
-from engine.config.messages import explained
 from engine.datasets.catalogue.names import DatasetName
 from engine.runs import text_log
 from engine.runs.run_folder import Run, RunData
@@ -31,7 +30,7 @@ def build(config: Config, root: type[Root]) -> Root:
       UserError: the config or the experiment has a mistake.
     """
     experiment = config.build(root)
-    with explained():
+    with config.explained():
         experiment.check()
     return experiment
 

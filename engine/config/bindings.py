@@ -1,10 +1,12 @@
 """All bindings of a config together: which of them win, and whether macros and types are right."""
 
+import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from engine.config import types
-from engine.config.statements import Binding, Macro, Reference, leaves, transform
+from engine.config.statements import Binding, Location, Macro, Reference, leaves, transform, written
 from engine.errors import UserError, did_you_mean
 
 REQUIRED = 'gin.REQUIRED'  # the name of the macro whose value the user must give
@@ -34,7 +36,10 @@ class Bindings:
           UserError: a required value is missing, a macro is not defined, or a value has the wrong type.
         """
         for binding in self.final.values():
+            _check_numbers(binding)
             self._check_macros(binding)
+        for binding in self.macros.values():
+            self._check_cycle(binding)
         for binding in self.final.values():
             if binding.target:
                 self._check_type(binding)
@@ -52,8 +57,31 @@ class Bindings:
         keys = [(scope, used.target, used.parameter) for scope in prefixes]
         return next((self.final[key] for key in keys if key in self.final), None)
 
+    def origin(self, binding: Binding) -> Binding:
+        """Returns the binding that gives a binding its value: that of the macro, if it names one."""
+        while isinstance(binding.value, Macro) and binding.value.name in self.macros:
+            binding = self.macros[binding.value.name]
+        return binding
+
+    def targets(self) -> list[Any]:
+        """Returns the classes and functions to which the config refers."""
+        values = (leaf for binding in self.final.values() for leaf in leaves(binding.value))
+        return [leaf.target for leaf in values if isinstance(leaf, Reference)]
+
+    def mention(self, target: Any) -> tuple[str, Location | None]:
+        """Returns how a class or function is written, and where a statement refers to it or else binds it."""
+        final = self.final.values()
+        referring = [
+            (leaf.selector, binding.location)
+            for binding in final
+            for leaf in leaves(binding.value)
+            if isinstance(leaf, Reference) and leaf.target is target
+        ]
+        binding = [(binding.selector, binding.location) for binding in final if binding.target is target]
+        return next(iter(referring + binding), (types.selector(target), None))
+
     def _check_macros(self, binding: Binding) -> None:
-        names = [leaf.name for leaf in leaves(binding.value) if isinstance(leaf, Macro)]
+        names = _macros(binding.value)
         if REQUIRED in names:
             raise UserError(
                 f'{binding.location}: {binding} must be given: write `{binding} = ...` in your config.'
@@ -62,6 +90,22 @@ class Bindings:
             if name not in self.macros:
                 hint = did_you_mean(name, self.macros)
                 raise UserError(f'{binding.location}: %{name} is not defined. {hint}')
+
+    def _check_cycle(self, first: Binding) -> None:
+        """Raises `UserError` if a macro is defined by itself, directly or through others."""
+        pending: list[tuple[Binding, ...]] = [(first,)]
+        while pending:
+            chain = pending.pop()
+            for name in _macros(chain[-1].value):
+                if self.macros[name] is first:
+                    names = ' -> '.join(f'%{macro}' for macro in (*chain, first))
+                    places = ', '.join(f'{macro} at {macro.location}' for macro in chain[1:])
+                    raise UserError(
+                        f'{first.location}: {first} is defined by itself: {names}. '
+                        f'Give one of them a value{f" ({places})" if places else ""}.'
+                    )
+                if self.macros[name] not in chain:
+                    pending.append((*chain, self.macros[name]))
 
     def _check_type(self, binding: Binding) -> None:
         value = self._expanded(binding.value)
@@ -85,15 +129,33 @@ class Bindings:
         return transform(value, expand)
 
 
+def _macros(value: Any) -> list[str]:
+    return [leaf.name for leaf in leaves(value) if isinstance(leaf, Macro)]
+
+
+def _check_numbers(binding: Binding) -> None:
+    """Raises `UserError` for a number such as 1e999, which Python reads as infinity and Gin cannot write."""
+    numbers = [leaf for leaf in leaves(binding.value) if isinstance(leaf, float)]
+    if not all(map(math.isfinite, numbers)):
+        raise UserError(
+            f'{binding.location}: {binding} = {written(binding.value)}: a config holds finite numbers alone, '
+            f'up to {sys.float_info.max:.2g}. Write the largest number that you mean, such as 1e38, '
+            'or None where the code takes None for "no limit".'
+        )
+
+
 def _misfit(value: Any, annotation: Any) -> str:
     """Returns why a value does not fit an annotation; '' if it fits or is known only once built."""
     if isinstance(value, Reference):
         check = types.misfit_of_product if value.evaluate else types.misfit_of_factory
         return check(value.target, annotation)
-    if any(isinstance(leaf, Reference | Macro) for leaf in leaves(value)):
+    if isinstance(value, Macro):
         return ''
+    if any(isinstance(leaf, Reference | Macro) for leaf in leaves(value)):
+        misfits = (_misfit(item, wanted) for item, wanted in types.items(value, annotation))
+        return next(filter(None, misfits), '')
     return types.misfit(value, annotation)
 
 
 def _display(value: Any) -> str:
-    return str(value) if isinstance(value, Reference) else repr(value)
+    return written(value) if any(isinstance(leaf, Reference) for leaf in leaves(value)) else repr(value)

@@ -6,14 +6,16 @@ can be checked; then by Gin itself. What was used in the end stands in Gin's ope
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
 import gin
 
+from engine import errors
+from engine.config import failures
 from engine.config.bindings import Bindings
-from engine.config.messages import explained
-from engine.config.reading import find_file, read_command_line, read_file, read_operative
+from engine.config.reading import GinText, find_file, read_command_line, read_files, read_operative
 from engine.config.statements import written
 from engine.config.unused import unused
 from engine.errors import UserError
@@ -23,6 +25,7 @@ Root = TypeVar('Root')
 _LINE_LENGTH = 110
 _MAX_EXPLAINED_WIDTH = 72  # longer bindings push their location to the right
 # Gin's heading of a function whose caller gives every argument, such as a loss. Nothing follows it.
+_GIN_LINE = re.compile(r'\n  In bindings string line (\d+)')
 _EMPTY_SECTION = re.compile(r'# Parameters for .*:\n# =+\n# None\.\n\n?')
 
 
@@ -45,14 +48,14 @@ class Config:
     """
 
     def __init__(self, files: Sequence[str | Path], bindings: Sequence[str] = ()):
-        paths = [find_file(Path(file), f'--gin_file={file}') for file in files]
-        texts = [text for path in paths for text in read_file(path)]
+        read = read_files([find_file(Path(file), f'--gin_file={file}') for file in files])
+        self._notes, texts = read.notes, read.texts
         texts += read_command_line(bindings, texts)
         self._bindings = Bindings([binding for text in texts for binding in text.bindings])
         self._bindings.check()
         gin.clear_config()
         for text in texts:
-            gin.parse_config(text.text)
+            _parse(text)
         gin.finalize()
 
     def build(self, root: type[Root]) -> Root:
@@ -61,7 +64,7 @@ class Config:
         Raises:
           UserError: the configs bind nothing of `root`, or something cannot be built from their values.
         """
-        with explained():
+        with self.explained():
             if any(binding.target is root for binding in self._bindings.all):
                 return gin.get_configurable(root)()
         try:
@@ -70,12 +73,16 @@ class Config:
             name = f'{root.__module__.rpartition(".")[2]}.{root.__name__}'
             raise UserError(f'these configs bind no parameter of {name}: add a config that does.') from None
 
+    def explained(self) -> AbstractContextManager[None]:
+        """Turns errors inside into a `UserError` that names the statement or the line of own code."""
+        return failures.explained(self._bindings)
+
     def check(self) -> list[str]:
         """Looks for bindings that nothing used. Call it when everything is built.
 
         Returns:
-          Notes on bindings that may well be unused: an included file holds them, or only what a later file or
-          the command line replaced would have used them.
+          Notes on files that are named twice, and on bindings that may well be unused: an included file holds
+          them, or only what a later file or the command line replaced would have used them.
 
         Raises:
           UserError: any other binding is unused.
@@ -83,7 +90,7 @@ class Config:
         notes, mistakes = unused(self._bindings, read_operative(self.text()))
         if mistakes:
             raise UserError('\n'.join(mistakes))
-        return notes
+        return [*self._notes, *notes]
 
     def text(self) -> str:
         """Returns the operative config: every parameter of everything that was built, defaults too."""
@@ -113,6 +120,20 @@ class Config:
         write_text(path, text)
 
 
+def _parse(text: GinText) -> None:
+    """Lets Gin read a text.
+
+    Raises:
+      UserError: Gin cannot wrap a class or function, or refuses a statement for another reason.
+    """
+    try:
+        gin.parse_config(text.text)
+    except Exception as error:
+        line = _GIN_LINE.search(str(error))
+        place = f'{text.name}:{line[1]}: ' if line else f'{text.name}: '
+        raise UserError(f'{place}Gin refuses this: {errors.reason(error)}.') from error
+
+
 def _statements(text: str) -> list[str]:
     """Returns the lines of a config without comments. Gin's comments also list what has no parameters."""
-    return [line for line in text.splitlines() if line and not line.startswith('#')]
+    return [line for line in text.split('\n') if line and not line.startswith('#')]

@@ -4,12 +4,18 @@ import importlib
 import importlib.util
 import inspect
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from engine.config import types
+import gin.config
+
+from engine.config import bindable, types
 from engine.config.statements import Binding, Location, Reference, transform
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, did_you_mean, own_code_failure, reason
 from engine.workspace import REPOSITORY
+
+DYNAMIC_REGISTRATION = 'from __gin__ import dynamic_registration'
+_GIN = SimpleNamespace(singleton=gin.config.singleton)  # the names that Gin offers without an import
 
 
 class ImportedNames:
@@ -24,17 +30,44 @@ class ImportedNames:
     """
 
     def __init__(self, import_missing: bool = False):
-        self._modules: dict[str, Any] = {}
+        self._modules: dict[str, Any] = {'gin': _GIN}
         self._import_missing = import_missing
+        self._ambiguous: dict[str, str] = {}
         self.added_imports: list[str] = []
 
     def add(self, statement: Any, location: Location) -> None:
-        """Executes an import statement of Gin."""
+        """Executes an import statement of Gin.
+
+        Raises:
+          UserError: there is no such module, it cannot be imported, or its name is taken.
+        """
         if statement.module.startswith('__gin__.'):
+            self._check_feature(statement, location)
             return
         module, name = _import(statement.module, location), statement.bound_name()
         is_bound_itself = statement.is_from or statement.alias
-        self._modules[name] = module if is_bound_itself else importlib.import_module(name)
+        self._bind(name, module if is_bound_itself else importlib.import_module(name), location)
+
+    def _check_feature(self, statement: Any, location: Location) -> None:
+        if statement.format() != DYNAMIC_REGISTRATION:
+            raise UserError(f'{location}: write `{DYNAMIC_REGISTRATION}`: no other part of __gin__ is used.')
+        if self._modules.keys() - {'gin'}:
+            raise UserError(f'{location}: move this line above the other imports.')
+
+    def _bind(self, name: str, module: Any, location: Location) -> None:
+        """Binds a name to a module. Two files may mean two modules by it, but a file may not."""
+        known = self._modules.setdefault(name, module)
+        if name == 'gin':
+            raise UserError(f'{location}: gin.singleton and %gin.REQUIRED need no import: remove this line.')
+        if known is module:
+            return
+        meanings = f'{known.__name__} and {module.__name__}'
+        if not self._import_missing:
+            raise UserError(
+                f'{location}: the name {name} is taken: it would mean {meanings}. '
+                f'Import one by another name, as `... as other_{name}`.'
+            )
+        self._ambiguous[name] = meanings
 
     def resolve(self, selector: str, location: Location) -> Any:
         """Returns the class or function that a selector such as `optax.adamw` names.
@@ -47,14 +80,29 @@ class ImportedNames:
             self._import_longest_prefix(selector)
         if first not in self._modules:
             raise UserError(f'{location}: {self._explain_unknown(first)}')
-        target, path = self._modules[first], first
-        for name in attributes:
-            target, path = _attribute(target, path, name, location), f'{path}.{name}'
-        if not callable(target):
+        if first in self._ambiguous:
             raise UserError(
-                f'{location}: {selector} is neither a class nor a function: only those can be bound.'
+                f'{location}: {first} means {self._ambiguous[first]} in these configs: write the whole path.'
             )
+        target, path = self._modules[first], first
+        for index, name in enumerate(attributes):
+            owner, target = target, _attribute(target, path, name, location)
+            if not _contains(owner, target):
+                rest = '.'.join(attributes[index + 1 :])
+                raise UserError(f'{location}: {self._explain_foreign(target, path, name, rest)}')
+            path = f'{path}.{name}'
+        if reason := bindable.refusal(target):
+            raise UserError(f'{location}: {selector} {reason}')
         return target
+
+    def _explain_foreign(self, module: ModuleType, path: str, name: str, rest: str) -> str:
+        """Returns what to write instead of a selector that passes through another module's import."""
+        package, _, last = module.__name__.rpartition('.')
+        known = f'{path}.{name} is the module {module.__name__}, which {path} only imports. '
+        if self._import_missing:
+            return f'{known}Write {module.__name__}.{rest}.'
+        statement = f'from {package} import {last}' if package else f'import {last}'
+        return f'{known}Add `{statement}` and write {last}.{rest}.'
 
     def _import_longest_prefix(self, selector: str) -> None:
         """Imports as many leading parts of a selector as name a module."""
@@ -78,7 +126,21 @@ class ImportedNames:
         return f'{name!r} is not imported. {did_you_mean(name, self._modules.keys() | modules)}'
 
 
+def _contains(owner: Any, target: Any) -> bool:
+    """Whether a selector may step from `owner` to `target`: not to a module that `owner` only imports."""
+    if not isinstance(target, ModuleType):
+        return True
+    if not isinstance(owner, ModuleType):
+        return False
+    inside = owner.__name__
+    if hasattr(owner, '__path__'):  # a library's packages publish modules of one another
+        inside = inside.partition('.')[0]
+    return target.__name__.startswith(f'{inside}.')
+
+
 def _attribute(target: Any, path: str, name: str, location: Location) -> Any:
+    if name.startswith('__'):
+        raise UserError(f'{location}: {path}.{name} belongs to Python itself: bind {path} instead.')
     if hasattr(target, name):
         return getattr(target, name)
     public = [known for known in [*dir(target), *_submodules(target)] if not known.startswith('_')]
@@ -108,6 +170,11 @@ def _import(module: str, location: Location) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(f'{location}: {module} needs {error.name!r}, which is not installed.') from None
+    except Exception as error:
+        kind = f'{type(error).__name__}: {reason(error)}'
+        raise UserError(
+            f'{location}: {module} cannot be imported: {own_code_failure(error) or kind}'
+        ) from error
 
 
 def _explain_missing(module: str) -> str:
@@ -147,7 +214,8 @@ def _check_parameter(binding: Binding) -> None:
     kinds = {name: parameter.kind for name, parameter in parameters.items()}
     if inspect.Parameter.VAR_KEYWORD in kinds.values():
         return
-    names = [name for name, kind in kinds.items() if kind is not inspect.Parameter.VAR_POSITIONAL]
+    by_position = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
+    names = [name for name, kind in kinds.items() if kind not in by_position]
     if binding.parameter not in names:
         hint = did_you_mean(binding.parameter, names)
         raise UserError(

@@ -7,13 +7,12 @@ from typing import Any
 
 from gin.config_parser import BindingStatement, ImportStatement, IncludeStatement
 
+from engine.config import source_text
 from engine.config.messages import COMMAND_LINE
-from engine.config.names import ImportedNames, resolved
+from engine.config.names import DYNAMIC_REGISTRATION, ImportedNames, resolved
 from engine.config.statements import Binding, Location, parse
 from engine.errors import UserError, did_you_mean, nearest
 from engine.workspace import REPOSITORY
-
-DYNAMIC_REGISTRATION = 'from __gin__ import dynamic_registration'
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,13 @@ class GinText:
     """One file, or all bindings of the command line.
 
     Attributes:
+      name: of the file, for messages; `COMMAND_LINE` for the command line.
       text: for Gin to parse. Includes are blanked; on the command line the imports come first.
       imports: the import statements, in order, as text.
       bindings: the bindings, in order.
     """
 
+    name: str
     text: str
     imports: tuple[str, ...]
     bindings: tuple[Binding, ...]
@@ -34,51 +35,98 @@ class GinText:
 # Files.
 
 
-def read_file(path: Path, included: bool = False, including: tuple[Path, ...] = ()) -> list[GinText]:
-    """Reads a file and the files that it includes.
+class ConfigFiles:
+    """Config files and what they include. A file counts once, at its first place.
+
+    Attributes:
+      texts: the files that have been read, in the order in which their bindings win.
+      notes: on files that the user names though they have been read already.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[GinText] = []
+        self.notes: list[str] = []
+        self._first_places: dict[tuple[int, int], str] = {}
+
+    def add(self, path: Path) -> None:
+        """Reads a file that the user names, after the files that it includes.
+
+        Raises:
+          UserError: a statement is wrong. The message names file and line.
+        """
+        if not self.read(path, '--gin_file'):
+            first = self._first_places[_identity(path)]
+            self.notes.append(f'--gin_file={_display(path)} counts at its first place, {first}.')
+
+    def read(self, path: Path, place: str, including: tuple[Path, ...] = ()) -> bool:
+        """Reads a file unless it has been read; returns whether it was new.
+
+        Args:
+          path: of an existing file. Links and other paths to it are the same file.
+          place: of the statement or flag that names the file.
+          including: the files that include it, outermost first.
+        """
+        if _identity(path) in map(_identity, including):
+            chain = ' -> '.join(map(_display, (*including, path)))
+            raise UserError(f'{place}: {_display(path)} includes itself: {chain}. Remove this line.')
+        if _identity(path) in self._first_places:
+            return False
+        self._first_places[_identity(path)] = place
+        self.texts.append(_FileReader(path, including, self).read())
+        return True
+
+
+def read_files(paths: Sequence[Path]) -> ConfigFiles:
+    """Reads files, each after the files that it includes.
 
     Args:
-      path: of an existing file.
-      included: whether another file includes it.
-      including: the files that include it, outermost first.
-
-    Returns:
-      The included files, then the file itself.
+      paths: of existing files. The bindings of later ones win.
 
     Raises:
       UserError: a statement is wrong. The message names file and line.
     """
-    return _FileReader(path, included, including).read()
+    files = ConfigFiles()
+    for path in paths:
+        files.add(path)
+    return files
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Returns the same for every path to a file, through whatever links."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 class _FileReader:
     """Reads one file, statement by statement."""
 
-    def __init__(self, path: Path, included: bool, including: tuple[Path, ...]):
+    def __init__(self, path: Path, including: tuple[Path, ...], files: ConfigFiles):
         self.path = path
         self.name = _display(path)
-        self.text = path.read_text(encoding='utf-8')
-        self.is_included = included
+        self.text = source_text.read(path, self.name)
         self.including = including
-        self.lines = self.text.splitlines(keepends=True)
+        self.files = files
         self.names = ImportedNames()
         self.imports: list[str] = []
         self.bindings: list[Binding] = []
-        self.included_texts: list[GinText] = []
+        self.first_line = 0  # of what is not an include
 
-    def read(self) -> list[GinText]:
+    def read(self) -> GinText:
         for statement in parse(self.text, self.name):
-            self._add(statement, Location(self.name, statement.location.line_num, self.is_included))
+            self._add(statement, Location(self.name, statement.location.line_num, bool(self.including)))
         if self.bindings and DYNAMIC_REGISTRATION not in self.imports:
-            raise UserError(f'{self.name}: add the line `{DYNAMIC_REGISTRATION}` at its top, below includes.')
+            raise UserError(
+                f'{self.name}:1: add the line `{DYNAMIC_REGISTRATION}` at its top, below includes.'
+            )
         _refuse_duplicates(self.bindings)
-        text = GinText(''.join(self.lines), tuple(self.imports), tuple(self.bindings))
-        return [*self.included_texts, text]
+        return GinText(self.name, self._without_includes(), tuple(self.imports), tuple(self.bindings))
 
     def _add(self, statement: Any, location: Location) -> None:
         if isinstance(statement, IncludeStatement):
             self._include(statement.filename, location)
-        elif isinstance(statement, ImportStatement):
+            return
+        self.first_line = self.first_line or location.line
+        if isinstance(statement, ImportStatement):
             self.names.add(statement, location)
             self.imports.append(statement.format())
         elif isinstance(statement, BindingStatement):
@@ -87,14 +135,17 @@ class _FileReader:
             self.names.resolve(statement.selector, location)
 
     def _include(self, file: str, location: Location) -> None:
-        if self.bindings or self.imports:
+        if self.first_line:
             raise UserError(f'{location}: includes come first in a file: move this line to the top.')
         target = find_file(self.path.parent / file, f'{location}: include {file!r}')
-        including = (*self.including, self.path.resolve())
-        if target.resolve() in including:
-            raise UserError(f'{location}: {file} includes itself: remove this line.')
-        self.included_texts += read_file(target, True, including)
-        self.lines[location.line - 1] = '\n'
+        self.files.read(target, str(location), (*self.including, self.path))
+
+    def _without_includes(self) -> str:
+        """Returns the text for Gin: includes, which come first, are blanked; lines keep their numbers."""
+        if not self.first_line:
+            return ''
+        lines = self.text.split('\n')[self.first_line - 1 :]
+        return '\n' * (self.first_line - 1) + '\n'.join(lines)
 
 
 def _refuse_duplicates(bindings: Sequence[Binding]) -> None:
@@ -159,7 +210,7 @@ def read_command_line(bindings: Sequence[str], texts: Sequence[GinText]) -> list
     resolved_bindings = [binding for text in bindings for binding in _read_bindings(text, names)]
     _refuse_duplicates(resolved_bindings)
     lines = dict.fromkeys([DYNAMIC_REGISTRATION, *imports, *names.added_imports])
-    return [GinText('\n'.join([*lines, *bindings, '']), (), tuple(resolved_bindings))]
+    return [GinText(COMMAND_LINE, '\n'.join([*lines, *bindings, '']), (), tuple(resolved_bindings))]
 
 
 def _read_bindings(text: str, names: ImportedNames) -> list[Binding]:

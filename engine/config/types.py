@@ -12,10 +12,25 @@ import typeguard
 
 
 def signature(target: Any) -> inspect.Signature:
-    """Returns the signature of a function, or of a class's `__init__` without `self`."""
+    """Returns the signature of a function, or what a class takes.
+
+    Raises:
+      TypeError, ValueError: it is a builtin that does not tell its parameters.
+    """
     if inspect.isclass(target):  # of a class with a metaclass, inspect would see the metaclass's __call__
-        return inspect.Signature(list(inspect.signature(target.__init__).parameters.values())[1:])
+        return inspect.Signature(list(inspect.signature(constructor(target)).parameters.values())[1:])
     return inspect.signature(target)
+
+
+def constructor(target: type) -> Any:
+    """Returns the function that takes a class's arguments: the first `__init__` or `__new__` of its bases."""
+    base = next(base for base in target.__mro__ if {'__init__', '__new__'} & vars(base).keys())
+    return getattr(base, '__init__' if '__init__' in vars(base) else '__new__')
+
+
+def selector(target: Any) -> str:
+    """Returns the name of a class or function with the last part of its module's, as configs write it."""
+    return f'{target.__module__.rpartition(".")[2]}.{target.__qualname__}'
 
 
 def annotation(target: Any, parameter: str) -> Any:
@@ -26,7 +41,7 @@ def annotation(target: Any, parameter: str) -> Any:
 
 def _evaluated(written: Any, target: Any) -> Any:
     if isinstance(written, str):
-        function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
+        function = inspect.unwrap(constructor(target) if inspect.isclass(target) else target)
         try:
             return eval(written, getattr(function, '__globals__', {}))
         except Exception:  # a forward reference that only a type checker can follow
@@ -44,12 +59,51 @@ def misfit(value: Any, annotation: Any) -> str:
     return reason and reason + _correction(value, annotation)
 
 
+def items(value: Any, annotation: Any) -> list[tuple[Any, Any]]:
+    """Returns the items of a list, tuple or dict with their annotations, `Any` where there are none.
+
+    >>> items(('loss', 'min'), tuple[str, int] | None)
+    [('loss', <class 'str'>), ('min', <class 'int'>)]
+    """
+    fitting = [member for member in _members(annotation) if isinstance(value, _origin(member))]
+    arguments = typing.get_args(fitting[0]) if len(fitting) == 1 else ()
+    if isinstance(value, dict):
+        wanted = arguments[1] if len(arguments) == 2 else Any
+        return [(item, wanted) for item in value.values()]
+    if not arguments or arguments[-1] is Ellipsis or len(arguments) != len(value):
+        arguments = (arguments[0] if arguments else Any,) * len(value)
+    return list(zip(value, arguments, strict=True))
+
+
+def _origin(annotation: Any) -> type:
+    """Returns the class of an annotation, `tuple` of `tuple[str, ...]`; `_NoClass` if none is known."""
+    origin = typing.get_origin(annotation) or annotation
+    return origin if inspect.isclass(origin) and origin is not Any else _NoClass
+
+
+class _NoClass:
+    """The class of no value."""
+
+
 def misfit_of_factory(factory: Any, annotation: Any) -> str:
     """Returns why a class or function, not called, does not fit an annotation; '' if it fits."""
     # A class has the methods of its instances, so it would satisfy a protocol that describes an instance.
     has_call = any('__call__' in vars(base) for base in getattr(annotation, '__mro__', ()))
     wants_instance = _is_protocol(annotation) and not has_call
-    return 'it is not called' if wants_instance or _reason(factory, annotation) else ''
+    makes_function = any(map(_is_function_type, _members(annotation))) and _is_callable_type(_result(factory))
+    return 'it is not called' if wants_instance or makes_function or _reason(factory, annotation) else ''
+
+
+def _is_function_type(annotation: Any) -> bool:
+    """Whether an annotation describes functions of known arguments that make no function or model in turn."""
+    arguments = typing.get_args(annotation)
+    is_known = typing.get_origin(annotation) is Callable and arguments[0] is not Ellipsis
+    return is_known and not _is_callable_type(arguments[-1])
+
+
+def _is_callable_type(annotation: Any) -> bool:
+    """Whether all values of an annotation can be called, as far as the annotation tells."""
+    return annotation is not Any and issubclass(_origin(annotation), Callable)
 
 
 def misfit_of_product(factory: Any, annotation: Any) -> str:
@@ -59,13 +113,16 @@ def misfit_of_product(factory: Any, annotation: Any) -> str:
     if wanted and _are_classes(result, *wanted):
         is_wanted_product = issubclass(result, wanted[0])
         return 'it is called where a factory is wanted: leave out ()' if is_wanted_product else ''
-    if (
-        not _are_classes(result, annotation)
-        or _is_protocol(annotation)
-        or (result, annotation) == (int, float)
-    ):
-        return ''
-    return '' if issubclass(result, annotation) else f'it makes {display(result)}'
+    fits = any(_may_be(result, member) for member in _members(annotation))
+    return '' if fits else f'it makes {display(result)}'
+
+
+def _may_be(result: Any, annotation: Any) -> bool:
+    """Whether a value of a type may be one of another type, as far as the two annotations tell."""
+    result, wanted = _origin(result), _origin(annotation)
+    if _NoClass in (result, wanted) or _is_protocol(annotation) or (result, wanted) == (int, float):
+        return True
+    return issubclass(result, wanted)
 
 
 def _result(factory: Any) -> Any:

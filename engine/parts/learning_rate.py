@@ -1,10 +1,13 @@
 """Learning rates: a number or a schedule, and the rate of a step, which tasks log."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from engine.errors import UserError
 
 LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> number
 
@@ -17,4 +20,18 @@ def at_step(rate: LearningRate, step: jax.Array) -> jax.Array:
       >>> float(at_step(lambda step: 0.5**step, jnp.asarray(2)))
       0.25
     """
-    return jnp.asarray(rate(step) if callable(rate) else rate, float)
+    value = rate(step) if callable(rate) else rate
+    if callable(value):
+        name = getattr(rate, '__name__', type(rate).__name__)
+        raise UserError(f'{name} gives a function where a rate is wanted: write {name}() to call it.')
+    return jnp.asarray(value, float)
+
+
+def checked(rate: LearningRate) -> LearningRate:
+    """Returns a learning rate, once it is known that it gives a number.
+
+    Raises:
+      UserError: it gives a function, as a maker of schedules does that is not called.
+    """
+    jax.eval_shape(partial(at_step, rate), jax.ShapeDtypeStruct((), jnp.int32))
+    return rate

@@ -81,7 +81,7 @@ class Supervised(ABC):
     def bind(self, spec: Spec) -> 'BoundSupervised':
         """Returns the task for one dataset, its model built on shapes alone."""
         network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat)
-        return BoundSupervised(self, spec, network, self.optimizer(self.learning_rate))
+        return BoundSupervised(self, spec, network, self.optimizer(learning_rate.checked(self.learning_rate)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from flax import nnx
 from engine.interfaces import Batch, Metrics, State, average
 from engine.network import LossFunction, Network, gradients
 from engine.parts import learning_rate
-from engine.parts.learning_rate import LearningRate
+from engine.parts.learning_rate import LearningRate, checked
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Trainable:
     ) -> 'Trainable':
         """Returns a model, called with rngs, with an optimizer, called with the learning rate."""
         network = Network(lambda rngs: model(rngs=rngs))
-        return cls(name, network, optimizer(learning_rate), learning_rate)
+        return cls(name, network, optimizer(checked(learning_rate)), learning_rate)
 
     def init(self, key: jax.Array) -> State:
         """Returns the first state."""

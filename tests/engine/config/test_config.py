@@ -9,7 +9,6 @@ import pytest
 from flax import nnx
 
 from engine.config.config import Config
-from engine.config.messages import explained
 from engine.errors import UserError
 from engine.training.trainer import Trainer
 from engine.workspace import REPOSITORY
@@ -93,7 +92,7 @@ IN_FILE = {
 def build(*files: Path, bindings: tuple[str, ...] = ()) -> tuple[Trainer, Config]:
     config = Config(files, bindings)
     trainer = config.build(Trainer)
-    with explained():
+    with config.explained():
         trainer.check()
     return trainer, config
 
@@ -136,7 +135,7 @@ def test_a_value_that_a_function_refuses(config_file: Any, program: Any) -> None
     path = config_file(*bindings, learning_rate=rate, RATE='')
     code, out, err = program('train', f'--gin_file={path}', '--dry_run')
     assert code == 2, out
-    assert 'cosine_decay_schedule cannot be built: ' in err
+    assert 'optax.cosine_decay_schedule cannot be built: ' in err
     assert 'Traceback' not in out + err
 
 
@@ -171,7 +170,8 @@ def test_missing_required_macro(config_file: Any) -> None:
 
 def test_missing_value(config_file: Any) -> None:
     with pytest.raises(
-        UserError, match=r'classification.Classification needs a value for learning_rate: bind `Cl'
+        UserError,
+        match=r'classification.Classification needs a value for learning_rate: bind `classification.Cl',
     ):
         build(config_file(learning_rate='', RATE=''))
 
@@ -196,7 +196,9 @@ def test_an_include_is_relative_to_its_file(tmp_path: Path) -> None:
 def test_circular_include(tmp_path: Path) -> None:
     (tmp_path / 'a.gin').write_text("include 'b.gin'\n")
     (tmp_path / 'b.gin').write_text("include 'a.gin'\n")
-    with pytest.raises(UserError, match=r'b.gin:1: a.gin includes itself'):
+    with pytest.raises(
+        UserError, match=r'b.gin:1: .*a.gin includes itself: .*a.gin -> .*b.gin -> .*a.gin. Remove'
+    ):
         Config([tmp_path / 'a.gin'])
 
 

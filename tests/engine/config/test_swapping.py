@@ -24,7 +24,7 @@ def assert_swapped(run: Path, swap: str) -> None:
     """Asserts that the run's own config says what the swap says, perhaps by longer names of modules."""
     saved = [
         f'{binding} = {binding.value}'
-        for text in reading.read_file(run / 'config.gin')
+        for text in reading.read_files([run / 'config.gin']).texts
         for binding in text.bindings
     ]
     assert set(SWAPS[swap]) <= {line.replace('research.models.', '') for line in saved}

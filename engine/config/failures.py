@@ -1,0 +1,180 @@
+"""What users read when what a config describes cannot be built, traced or checked.
+
+An error in the user's own code ends at their line. Other errors name the statement of the config that led to
+them.
+"""
+
+import inspect
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from inspect import Parameter
+from itertools import takewhile
+from types import FrameType
+from typing import Any
+
+import gin
+
+from engine import errors
+from engine.config import types
+from engine.config.bindings import Bindings
+from engine.errors import Interrupted, RunError, UserError
+
+_PLACE = re.compile(r'\S.*?:\d+[:,] |--gin_bindings')  # how a message begins that names its place
+_VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+_Frame = tuple[FrameType, int]  # with the line at which it is
+_PARAMETER = re.compile(r'\b(\w+)\.(\w+)\b')
+
+
+@contextmanager
+def explained(bindings: Bindings) -> Iterator[None]:
+    """Turns errors inside into a `UserError` that says what is wrong, where, and what to do.
+
+    Failures of the run and of the file system pass unchanged.
+
+    Args:
+      bindings: of the config. They know the places of its statements.
+    """
+    try:
+        yield
+    except UserError as mistake:
+        raise UserError(_located(errors.reason(mistake), bindings)) from None
+    except (RunError, Interrupted):
+        raise
+    except Exception as error:
+        own = errors.own_code_failure(error)
+        if isinstance(error, OSError) and not own:
+            raise
+        memory = errors.memory_failure(error)
+        message = memory or _call_failure(error, bindings) or own or _other_failure(error, bindings)
+        raise UserError(_located(message, bindings)) from error
+
+
+def _located(message: str, bindings: Bindings) -> str:
+    """Returns a message after the place of the first parameter, or class or function, that it mentions."""
+    if _PLACE.match(message):
+        return message
+    for owner, parameter in _PARAMETER.findall(message):
+        for binding in bindings.final.values():
+            if binding.parameter == parameter and binding.target.__name__ == owner:
+                return f'{bindings.origin(binding).location}: {message}'
+    words = set(re.findall(r'\w+', message))
+    named = [target for target in bindings.targets() if getattr(target, '__name__', '') in words]
+    return f'{bindings.mention(named[0])[1]}: {message}' if named else message
+
+
+# Errors of the calls that Gin makes.
+
+
+class _Call:
+    """A call of a configurable by Gin, on the stack of an error.
+
+    Attributes:
+      target: the class or function.
+      caller: the frame and line that called it; None if the config did.
+      inner: the frames below the call.
+    """
+
+    def __init__(self, frames: Sequence[_Frame], index: int):
+        values = frames[index][0].f_locals
+        self.target = values['fn_or_cls']
+        args = values.get('new_args', ())
+        self._given = args[inspect.isclass(self.target) :], values.get('new_kwargs', {})
+        by_gin = list(takewhile(lambda pair: _is_gin(pair[0]), frames[index::-1]))
+        by_config = any(frame.f_code.co_name == '__deepcopy__' for frame, _ in by_gin)
+        self.caller = frames[index - len(by_gin)] if len(by_gin) <= index and not by_config else None
+        self.inner = frames[index + 1 :]
+
+    def missing(self) -> list[str]:
+        """Returns the parameters that need a value and got none."""
+        parameters = types.signature(self.target).parameters.values()
+        required = [p.name for p in parameters if p.default is p.empty and p.kind not in _VARIADIC]
+        args, kwargs = self._given
+        return [name for name in required[len(args) :] if name not in kwargs]
+
+    def has_unknown(self) -> bool:
+        """Whether the call gives a parameter that the target does not have."""
+        parameters = types.signature(self.target).parameters
+        takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        return not takes_all and bool(self._given[1].keys() - parameters.keys())
+
+    def is_refused(self) -> bool:
+        """Whether the target does not take the arguments of the call."""
+        args, kwargs = self._given
+        try:
+            types.signature(self.target).bind(*args, **kwargs)
+        except TypeError:
+            return True
+        return False
+
+
+def _call_failure(error: Exception, bindings: Bindings) -> str:
+    """Explains an error of a call that Gin makes; returns '' for other errors."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    indices = [index for index, (frame, _) in enumerate(frames) if _is_call(frame)]
+    if not indices:
+        return ''
+    if isinstance(error, RecursionError):
+        return _recursion([frames[index][0].f_locals['fn_or_cls'] for index in indices], bindings)
+    call = _Call(frames, indices[-1])
+    if any(errors.is_own(frame) for frame, _ in call.inner):
+        return ''
+    if isinstance(error, TypeError) and call.is_refused():
+        return _refused_arguments(error, call, bindings)
+    return _other_failure(error, bindings, call.target)
+
+
+def _is_call(frame: FrameType) -> bool:
+    return _is_gin(frame) and frame.f_code.co_name == 'gin_wrapper'
+
+
+def _is_gin(frame: FrameType) -> bool:
+    return frame.f_globals.get('__name__', '').partition('.')[0] == gin.__name__
+
+
+def _recursion(targets: Sequence[Any], bindings: Bindings) -> str:
+    """Explains that a configurable is built from itself."""
+    last = targets[-1]
+    before = max(index for index, target in enumerate(targets[:-1]) if target is last)
+    chain = ' -> '.join(bindings.mention(target)[0] for target in targets[before:])
+    return f'{_mention(last, bindings)} is built from itself: {chain}. Bind something else.'
+
+
+def _refused_arguments(error: Exception, call: _Call, bindings: Bindings) -> str:
+    at = f' at {errors.place(*call.caller)}' if call.caller else ''
+    missing = call.missing()
+    if call.has_unknown() or not missing:
+        return (
+            f'{_mention(call.target, bindings)} does not take what the call{at} gives it: '
+            f'{errors.reason(error)}{_definition(call.target)}.'
+        )
+    name, _ = bindings.mention(call.target)
+    lines = ' and '.join(f'`{name}.{parameter} = ...`' for parameter in missing)
+    is_own = call.caller and errors.is_own(call.caller[0])
+    return (
+        f'{_mention(call.target, bindings)} needs a value for {", ".join(missing)}: '
+        f'bind {lines} in your config{f", or give it in the call{at}" if is_own else ""}.'
+    )
+
+
+def _definition(target: Any) -> str:
+    """Returns where the user's own code defines what a target takes; '' for other code."""
+    code = getattr(types.constructor(target) if inspect.isclass(target) else target, '__code__', None)
+    if not code or not errors.is_own_file(code.co_filename):
+        return ''
+    return f' ({errors.file_place(code.co_filename, code.co_firstlineno)})'
+
+
+def _other_failure(error: Exception, bindings: Bindings, target: Any = None) -> str:
+    """Explains an error that code of a library or of the engine raised."""
+    *_, last = traceback.walk_tb(error.__traceback__)
+    what = _mention(target, bindings) if target else 'the experiment'
+    kind = '' if isinstance(error, ValueError) else f'{type(error).__name__}: '
+    return f'{what} cannot be built: {kind}{errors.reason(error)} (raised at {errors.place(*last)}).'
+
+
+def _mention(target: Any, bindings: Bindings) -> str:
+    """Returns the name of a target as the config writes it, after the place where it does."""
+    name, location = bindings.mention(target)
+    return f'{location}: {name}' if location else name
