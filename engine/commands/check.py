@@ -14,6 +14,7 @@ from engine.commands import command_line
 from engine.commands.command_line import Parser
 from engine.config.config import Config
 from engine.errors import EXIT_FAILED, EXIT_FINISHED, UserError
+from engine.processes import devices
 
 if TYPE_CHECKING:
     from engine.checks.finding import Finding
@@ -40,6 +41,7 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Runs all checks, prints their findings, and writes a report with pictures."""
+    devices.import_jax()
     import jax
 
     from engine.checks import report

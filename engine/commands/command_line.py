@@ -5,10 +5,12 @@ This module and its imports need the standard library alone.
 
 import argparse
 import re
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from engine.commands import streams
 from engine.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -22,6 +24,7 @@ from engine.errors import (
 )
 from engine.files import file_system_failure
 from engine.render.escape import printable
+from engine.runs.signals import die_of
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,20 +72,32 @@ def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
     """Parses the command line, calls `main` and exits with its code.
 
     A user's mistake prints one message and exits with 2, a failure of the run or the file system with 1. A
-    signal exits with 75. Any other exception keeps its traceback.
+    training that a signal has stopped exits with 75. Ctrl-C ends the process by SIGINT, so that a loop of a
+    shell ends too; output that nobody reads ends it by SIGPIPE. Any other exception keeps its traceback.
     """
-    sys.exit(_exit_code(main, parser))
+    streams.prepare()
+    try:
+        code = _exit_code(main, parser)
+    except SystemExit as ended:  # after --help
+        code = int(ended.code or 0)
+    except KeyboardInterrupt:
+        die_of(signal.SIGINT)
+    if failure := streams.flush():
+        code = max(code, _exit_code_of_output(failure))
+    sys.exit(code)
 
 
 def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int:
     try:
         return main(parser.parse_args())
+    except BrokenPipeError as error:
+        return _exit_code_of_output(error)
     except UserError as error:
         _report(str(error))
         return EXIT_MISTAKE
     except RunError as error:
         _report(str(error))
-    except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
         return EXIT_INTERRUPTED
     except Exception as error:
         failure = _failure(error)
@@ -99,6 +114,20 @@ def _failure(error: Exception) -> str:
     return memory_failure(error) or own_code_failure(error)
 
 
+def _exit_code_of_output(error: OSError) -> int:
+    """Ends the program silently if nobody reads its output any more, as every program after `| head`."""
+    if not isinstance(error, BrokenPipeError):
+        _report(f'the output cannot be written: {error.strerror}.')
+    elif streams.reader_is_gone():
+        die_of(signal.SIGPIPE)
+    else:
+        raise error
+    return EXIT_FAILED
+
+
 def _report(message: str) -> None:
-    sys.stdout.flush()
-    print(f'error: {printable(message)}', file=sys.stderr)
+    streams.flush()
+    try:
+        print(f'error: {printable(message)}', file=sys.stderr, flush=True)
+    except OSError:  # nobody can be told
+        streams.discard(sys.stderr)

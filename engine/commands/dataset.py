@@ -5,8 +5,8 @@ import argparse
 from engine import errors
 from engine.commands import command_line
 from engine.commands.command_line import Parser
-from engine.datasets.load import load
 from engine.errors import UserError
+from engine.processes import devices
 
 EXAMPLES = """\
   scripts/dataset.sh list
@@ -37,6 +37,7 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Runs one command. Returns the exit code."""
+    devices.import_jax()
     from engine.runs import text_log
 
     text_log.silence_libraries()
@@ -101,6 +102,7 @@ def new(name: str, kind: str) -> int:
 def build(name: str) -> int:
     """Builds a dataset if it is not built yet, and prints its counts and fingerprint."""
     from engine.datasets.catalogue.names import DatasetName
+    from engine.datasets.load import load
 
     dataset = load(name)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())

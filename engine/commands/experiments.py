@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from engine.config.config import Config
 from engine.datasets.catalogue.names import DatasetName
+from engine.processes import devices
 from engine.runs import text_log
 from engine.runs.run_folder import Run, RunData
 from engine.training import steps
@@ -30,6 +31,7 @@ def build(config: Config, root: type[Root]) -> Root:
       UserError: the config or the experiment has a mistake.
     """
     experiment = config.build(root)
+    devices.start()  # only now: experiments may set flags that XLA reads when it starts
     with config.explained():
         experiment.check()
     return experiment

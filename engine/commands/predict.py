@@ -5,6 +5,7 @@ import argparse
 from engine import errors
 from engine.commands import command_line
 from engine.commands.command_line import Parser
+from engine.processes import devices
 
 EXAMPLES = """\
   scripts/predict.sh <run>                                          val and test from the best checkpoint
@@ -25,6 +26,7 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
+    devices.import_jax()
     from engine.commands import experiments
     from engine.prediction import predictions
     from engine.runs.run_folder import Run

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import errors
-from engine.commands import command_line
+from engine.commands import command_line, streams
 from engine.commands.command_line import Parser
 from engine.errors import UserError
-from engine.processes import launcher
+from engine.processes import address, devices, launcher
+from engine.processes.address import Address
 from engine.runs.signals import Signals
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def parser() -> Parser:
         help='continues with a changed config and records it',
     )
     parser.add_argument(
-        '--processes', type=int, default=1, metavar='N', help='trains in N processes on this machine'
+        '--processes',
+        type=int,
+        metavar='N',
+        help='trains in N processes on this machine; 1: alone, in Slurm too',
     )
     parser.add_argument('--process', type=int, metavar='I', help='on several machines: this process, from 0')
     parser.add_argument(
@@ -69,40 +73,44 @@ def main(arguments: argparse.Namespace, process_ends: bool = False) -> int:
       The exit code.
     """
     _check_processes(arguments)
-    if arguments.processes > 1 and arguments.process is None:
-        return launcher.launch(sys.argv[1:], arguments.processes)
-    with Signals(process_ends) as signals:
-        from engine.processes import join
+    with streams.optional_output():
+        if (arguments.processes or 1) > 1 and arguments.process is None:
+            return launcher.launch(sys.argv[1:], arguments.processes)
+        with Signals(process_ends) as signals:
+            devices.import_jax()
+            from engine.processes import join
 
-        address = None
-        if arguments.process is not None:
-            address = join.Address(arguments.process, arguments.processes, arguments.coordinator)
-        with join.joined(address, signals) as group:
-            if not group.is_first:
-                sys.stdout = Path(os.devnull).open('w')  # noqa: SIM115 (the first process reports for all)
-            return train(arguments, signals, group)
+            with join.joined(_address(arguments), signals) as group:
+                if not group.is_first:
+                    sys.stdout = Path(os.devnull).open('w')  # noqa: SIM115 (the first process reports for all)
+                return train(arguments, signals, group)
+
+
+def _address(arguments: argparse.Namespace) -> Address | None:
+    """Returns the place of this process among those of its run, None if it trains alone."""
+    if arguments.process is not None:
+        return Address(arguments.process, arguments.processes, arguments.coordinator)
+    return None if arguments.processes else address.from_slurm(os.environ)
 
 
 def _check_processes(arguments: argparse.Namespace) -> None:
     """Raises `UserError` unless the flags for several processes agree."""
-    if arguments.processes < 1:
+    if arguments.processes is not None and arguments.processes < 1:
         raise UserError(f'--processes={arguments.processes}: it must be at least 1.')
-    if (arguments.process is None) != (arguments.coordinator is None):
+    count, is_named = arguments.processes or 0, arguments.process is not None
+    if is_named != (arguments.coordinator is not None) or (is_named and not count):
         raise UserError(
-            'on several machines each process needs both --process=I and --coordinator=HOST:PORT. '
+            'on several machines each process needs --processes=N, --process=I and --coordinator=HOST:PORT. '
             'To try several processes on this machine, pass --processes=N alone.'
         )
-    if arguments.process is not None and not 0 <= arguments.process < arguments.processes:
-        raise UserError(
-            f'--process={arguments.process}: it must be 0 to {arguments.processes - 1}, below --processes.'
-        )
+    if is_named and not 0 <= arguments.process < count:
+        raise UserError(f'--process={arguments.process}: it must be 0 to {count - 1}, below --processes.')
 
 
 def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup') -> int:
     """Builds the trainer, checks everything, and only then trains."""
     from engine.commands import experiments
     from engine.config.config import Config
-    from engine.processes import devices
     from engine.runs import start, text_log
     from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
@@ -130,7 +138,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         run = Run.begin(data, Path(arguments.run) if arguments.run else None)
     with group.folder(run) as run:
         text_log.to_file(run.folder / 'logs' / 'train.log')
-        for note in notes:
+        text_log.logger.info(devices.line())
+        for note in filter(None, [*notes, '' if arguments.processes else address.note(os.environ)]):
             text_log.logger.info('note: %s', note)
         guard = RunGuard(run, signals)
         group.on_loss = guard.fail

@@ -11,6 +11,7 @@ from engine import errors
 from engine.commands import command_line
 from engine.commands.command_line import Parser
 from engine.errors import UserError
+from engine.processes import devices
 
 if TYPE_CHECKING:
     from engine.runs.run_folder import Run
@@ -43,6 +44,7 @@ def parser() -> Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Repeats the steps, and prints 'equal' with all that was compared, or the first difference."""
+    devices.import_jax()
     from engine.commands import experiments
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer

@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.errors import EXIT_FAILED, EXIT_INTERRUPTED
+from engine.processes import gpus
+from engine.runs.signals import STOP_SIGNALS, is_handled
 
 GRACE_SECONDS = 60.0  # for the other processes to end once one has failed
 
@@ -18,30 +20,45 @@ Process = subprocess.Popen[bytes]
 def launch(arguments: Sequence[str], count: int) -> int:
     """Runs the train program in several processes and returns their common exit code.
 
-    Ctrl-C and SIGTERM are forwarded. When one process fails, the others end by themselves or are killed.
+    The signals that ask a training to stop are forwarded. When one process fails, the others end by
+    themselves or are killed.
 
     Args:
       arguments: the command line of the train program.
       count: the number of processes.
+
+    Raises:
+      UserError: the processes cannot share the GPUs evenly.
+      KeyboardInterrupt: Ctrl-C has stopped the training, and everything is saved.
     """
     coordinator = f'localhost:{_free_port()}'
     command = [sys.executable, '-m', 'engine.commands.train', *arguments, f'--coordinator={coordinator}']
-    processes = [_start([*command, f'--process={index}'], index) for index in range(count)]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: _forward(processes, number))
+    processes: list[Process] = []
+    received: list[int] = []
+    for number in filter(is_handled, STOP_SIGNALS):
+        signal.signal(number, lambda number, _: (received.append(number), _forward(processes, number)))
+    for index, environment in enumerate(gpus.environments(os.environ, count)):
+        processes.append(_start([*command, f'--process={index}'], environment))
+    for number in received[:1]:  # it came while they were started
+        _forward(processes, number)
     codes = _wait(processes)
+    code = EXIT_INTERRUPTED if len(received) > 1 else _common_code(codes)
+    if code == EXIT_INTERRUPTED and received[-1:] == [signal.SIGINT]:
+        raise KeyboardInterrupt
+    _report_killed(codes)
+    return code
+
+
+def _report_killed(codes: Sequence[int]) -> None:
     for index, code in enumerate(codes):
         if code < 0:
-            print(f'process {index} of {count} was ended by {signal.Signals(-code).name}', file=sys.stderr)
-    return _common_code(codes)
+            name = signal.Signals(-code).name
+            print(f'process {index} of {len(codes)} was ended by {name}', file=sys.stderr)
 
 
-def _start(command: Sequence[str], index: int) -> Process:
-    return subprocess.Popen(
-        command,
-        env=os.environ | {'CUDA_VISIBLE_DEVICES': str(index)},  # on a machine with GPUs, one per process
-        start_new_session=True,  # Ctrl-C reaches the processes through this one only
-    )
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
+    # In a session of its own: Ctrl-C reaches the processes through this one only.
+    return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
 def _common_code(codes: Sequence[int]) -> int:

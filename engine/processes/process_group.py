@@ -6,13 +6,15 @@
    others work in temporary folders, which start with a copy of the logs. Only the checkpoints are written by
    all processes together. A barrier, `copied`, makes sure that no log changes while it is copied.
 3. **Heartbeat.** Each process renews `alive/<index>` every 0.25 seconds, in a thread (watch.py). A process
-   without a heartbeat for 15 seconds counts as lost. The others then end with exit code 1.
+   without a heartbeat for 15 seconds counts as lost. The others then end with exit code 1. Each counts the
+   seconds in which it is awake itself: processes that sleep together, as on a laptop, lose nobody.
 4. **Agreement on a stop step.** A process that receives a signal announces `stop/<index>`, and so do the
    others when they see it. All stop at the same step, save together, and end (stop_agreement.py).
 5. **Normal end.** All processes wait at the barrier `end`, so that none leaves while another needs it. JAX
    then shuts down its own connection.
 6. **Failure.** A process that fails, or leaves at once, announces its exit code as `exit/<index>`. The others
-   end with the same code.
+   end with the same code. An error in JAX after a stop was announced is no failure: another process has left
+   because of a second signal.
 7. **Loss of process 0.** The store is gone with it. XLA aborts the other processes with a message of its own,
    or their watches notice first and end with exit code 1.
 """
@@ -23,11 +25,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import copytree
 
-import jax
+from jax.errors import JaxRuntimeError
 
 from engine.errors import EXIT_FAILED, EXIT_FINISHED, EXIT_INTERRUPTED, EXIT_MISTAKE, Interrupted, UserError
 from engine.processes.kv_store import POLL_SECONDS, KeyValueStore
@@ -86,9 +88,12 @@ class DistributedGroup(ProcessGroup):
     def __init__(self, store: KeyValueStore, signals: Signals):
         super().__init__(store.index, store.count)
         self._store, agreement = store, StopAgreement(store)
+        signals.is_alone = False
         signals.should_stop = lambda _: agreement.should_stop()
+        # After a second signal, another process leaves in the middle of a step.
+        signals.caused = lambda error: _is_loss(error) and agreement.is_announced
         signals.announce_exit = lambda: store.announce_exit(EXIT_INTERRUPTED)
-        self._watch = Watch(store, agreement, signals.received, lambda message: self.on_loss(message))
+        self._watch = Watch(store, agreement, signals, lambda message: self.on_loss(message))
         self._watch.start()
 
     def broadcast(self, name: str, make: Callable[[], str]) -> str:
@@ -103,11 +108,13 @@ class DistributedGroup(ProcessGroup):
 
     def end(self, error: BaseException | None) -> None:
         """Tells the other processes how this one ended, unless the watch finds that another is the cause."""
-        if isinstance(error, jax.errors.JaxRuntimeError):
+        if _is_loss(error):
             # Another process may be lost. The watch then reports it and ends this process.
             time.sleep(LOSS_SECONDS + 4 * POLL_SECONDS)
         code = _exit_code(error)
-        if code in (EXIT_FINISHED, EXIT_INTERRUPTED):
+        if isinstance(error, Interrupted) and _is_loss(error.__context__):
+            self._fail(code)  # another process has left already
+        elif code in (EXIT_FINISHED, EXIT_INTERRUPTED):
             self.barrier('end')
             self._watch.stop()
         else:
@@ -119,7 +126,8 @@ class DistributedGroup(ProcessGroup):
             time.sleep(LOSS_SECONDS)
         self._watch.stop()
         atexit.register(_exit_now, code)  # JAX would wait for the other processes, which may never come
-        self._store.announce_exit(code)
+        with suppress(JaxRuntimeError):  # the first process, and the store with it, may be gone
+            self._store.announce_exit(code)
 
 
 @contextmanager
@@ -136,6 +144,11 @@ def _work_folder(run: Path, is_first: bool) -> Iterator[Path]:
         yield folder
 
 
+def _is_loss(error: BaseException | None) -> bool:
+    """Whether an error may come from the loss of another process."""
+    return isinstance(error, JaxRuntimeError)
+
+
 def _exit_code(error: BaseException | None) -> int:
     if error is None:
         return EXIT_FINISHED
@@ -144,6 +157,6 @@ def _exit_code(error: BaseException | None) -> int:
 
 def _exit_now(code: int) -> None:
     """Ends this process without waiting for anything."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody may be reading
+        sys.stdout.flush()
     os._exit(code)

@@ -12,19 +12,22 @@ class StopAgreement:
     All processes ask `should_stop` equally often, once or more per step. When one receives a signal, each
     process announces how often it has asked so far. All stop at the first question after the largest of these
     numbers. That question belongs to the same step in all processes.
+
+    Attributes:
+      is_announced: whether this process has announced a stop, on its own or with the others.
     """
 
     def __init__(self, store: KeyValueStore):
         self._store = store
         self._lock = threading.Lock()
         self._questions = self._last_question = 0
-        self._is_announced, self._is_agreed = False, threading.Event()
+        self.is_announced, self._is_agreed = False, threading.Event()
 
     def should_stop(self) -> bool:
         """Whether this process stops now; waits for the agreement once a signal has been announced."""
         with self._lock:
             self._questions += 1
-            is_announced = self._is_announced
+            is_announced = self.is_announced
         if is_announced:
             self._is_agreed.wait()
         return is_announced and self._questions > self._last_question
@@ -46,6 +49,6 @@ class StopAgreement:
     def _announce(self, name: str) -> None:
         """Announces once how often this process has asked."""
         with self._lock:
-            if not self._is_announced:
-                self._is_announced = True
+            if not self.is_announced:
+                self.is_announced = True
                 self._store.set(name, str(self._questions))

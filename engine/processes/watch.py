@@ -12,6 +12,7 @@ import jax
 from engine.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_MISTAKE
 from engine.processes.kv_store import POLL_SECONDS, KeyValueStore
 from engine.processes.stop_agreement import StopAgreement
+from engine.runs.signals import Signals
 
 LOSS_SECONDS = 15.0  # without a heartbeat, after which a process counts as lost
 
@@ -24,7 +25,7 @@ class Watch:
     Args:
       store: the messages of all processes.
       agreement: on the step at which all stop.
-      signal_received: whether this process has received a signal.
+      signals: the signals that this process receives.
       on_loss: called with the reason before this process ends.
     """
 
@@ -32,13 +33,15 @@ class Watch:
         self,
         store: KeyValueStore,
         agreement: StopAgreement,
-        signal_received: Callable[[], bool],
+        signals: Signals,
         on_loss: Callable[[str], None],
     ):
         self._store, self._agreement = store, agreement
-        self._signal_received, self._on_loss = signal_received, on_loss
+        self._signals, self._on_loss = signals, on_loss
         self._ended = threading.Event()
-        self._heartbeats = {index: ('', time.monotonic()) for index in range(store.count)}
+        self._heartbeats: dict[int, tuple[str, float]] = dict.fromkeys(
+            range(store.count), ('', 0.0)
+        )  # and the seconds since
 
     def start(self) -> None:
         """Starts the thread."""
@@ -54,9 +57,11 @@ class Watch:
                 self._store.set(f'alive/{self._store.index}', str(time.monotonic()))
                 messages = self._store.messages()
             except jax.errors.JaxRuntimeError:
+                if self._agreement.is_announced:
+                    self._exit('', EXIT_INTERRUPTED)
                 self._exit('the first process cannot be reached: it ended, or its machine is down')
             self._check_exits(messages)
-            self._agreement.update(messages, self._signal_received())
+            self._agreement.update(messages, self._signals.received())
             self._check_heartbeats(messages)
 
     def _check_exits(self, messages: Mapping[str, str]) -> None:
@@ -68,11 +73,11 @@ class Watch:
                 self._exit(f'process {index} of {self._store.count} ended with exit code {code}', code)
 
     def _check_heartbeats(self, messages: Mapping[str, str]) -> None:
-        now = time.monotonic()
-        for index, (last, since) in self._heartbeats.items():
+        for index, (last, seconds) in self._heartbeats.items():
             heartbeat = messages.get(f'alive/{index}', '')
-            self._heartbeats[index] = (heartbeat, now if heartbeat != last else since)
-            is_lost = now - self._heartbeats[index][1] > LOSS_SECONDS
+            # Its own turns count, no clock: after a sleep of this process, the others need a moment too.
+            self._heartbeats[index] = (heartbeat, seconds + POLL_SECONDS if heartbeat == last else 0.0)
+            is_lost = self._heartbeats[index][1] > LOSS_SECONDS
             if is_lost and f'exit/{index}' not in messages:
                 self._exit(
                     f'process {index} of {self._store.count} has sent no heartbeat for {LOSS_SECONDS:g} '
@@ -83,6 +88,8 @@ class Watch:
         """Ends this process at once."""
         if message:
             self._on_loss(message)
+        elif code == EXIT_INTERRUPTED:
+            self._signals.before_exit()
         # The first process reports a user's mistake for all.
         if message and (self._store.index == 0 or code != EXIT_MISTAKE):
             print(f'error: {message}. To continue, run the same command again.', file=sys.stderr, flush=True)

@@ -82,10 +82,10 @@ class RunGuard:
         """Records every exception as a state; shortens failures of the file system to one message."""
         try:
             yield
-        except (Interrupted, KeyboardInterrupt):
-            self._record_interruption()
-            raise Interrupted from None
         except BaseException as error:
+            if isinstance(error, (Interrupted, KeyboardInterrupt)) or self.signals.caused(error):
+                self._record_interruption()
+                raise Interrupted from None
             failure = file_system_failure(error)
             self.fail(failure or f'{type(error).__name__}: {error}'.splitlines()[0])
             if failure:

@@ -3,13 +3,12 @@
 import faulthandler
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import EXIT_FAILED
+from engine.errors import EXIT_FAILED, UserError
 from engine.runs.text_log import logger
 
 
@@ -18,12 +17,17 @@ class Watchdog:
     """Writes the stacks of all threads when a run has not progressed for a while.
 
     Args:
-      seconds: time without a step, an evaluation or a checkpoint after which the run counts as hanging.
+      seconds: time without a step, an evaluation or a checkpoint after which the run counts as hanging. The
+        watchdog counts its own turns, no clock: the time in which a laptop sleeps does not count.
       end: whether a hanging run is ended as failed. Otherwise it is only reported.
     """
 
     seconds: float = 900.0
     end: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise UserError(f'Watchdog.seconds = {self.seconds:g}: it must be above 0. 1e9 switches it off.')
 
     @contextmanager
     def watch(
@@ -32,7 +36,7 @@ class Watchdog:
         """Watches while inside.
 
         Args:
-          last_progress: returns when the run last progressed, in seconds of `time.monotonic`.
+          last_progress: returns when the run last progressed, on any clock.
           report: the file for the stacks.
           fail: records why the run is ended.
         """
@@ -51,13 +55,13 @@ class Watchdog:
         report: Path,
         fail: Callable[[str], None],
     ) -> None:
-        reported: float | None = None
-        while not ended.wait(min(1.0, self.seconds / 4)):
-            last = last_progress()
-            if time.monotonic() - last < self.seconds or last == reported:
-                continue
-            reported = last
-            self._report(report, fail)
+        turn = min(1.0, self.seconds / 4)
+        last, turns = last_progress(), 0
+        while not ended.wait(turn):
+            before, last = last, last_progress()
+            turns = turns + 1 if last == before else 0
+            if (turns - 1) * turn < self.seconds <= turns * turn:  # once per hang
+                self._report(report, fail)
 
     def _report(self, report: Path, fail: Callable[[str], None]) -> None:
         with report.open('a', encoding='utf-8') as file:

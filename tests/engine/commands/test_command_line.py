@@ -11,7 +11,7 @@ import pytest
 from engine import errors, files
 from engine.commands import command_line
 from engine.commands.command_line import Parser
-from engine.errors import UserError
+from engine.errors import Interrupted, UserError
 
 
 @pytest.fixture
@@ -104,11 +104,20 @@ def test_a_mistake_on_the_command_line_is_2_too(end: End) -> None:
     assert err.endswith('See scripts/train.sh --help.\n')
 
 
-def test_ctrl_c_is_75(end: End) -> None:
+def test_a_training_that_was_stopped_is_75(end: End) -> None:
     def main(_: argparse.Namespace) -> int:
-        raise KeyboardInterrupt
+        raise Interrupted
 
     assert end(main) == (75, '', '')
+
+
+def test_a_lack_of_memory_is_one_message_and_1(end: End) -> None:
+    def main(_: argparse.Namespace) -> int:
+        raise MemoryError
+
+    code, out, err = end(main)
+    assert (code, out, err.count('\n')) == (1, '', 1)
+    assert err.startswith('error: memory ran out: ')
 
 
 def test_what_is_no_mistake_of_the_users_shows_where(parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:

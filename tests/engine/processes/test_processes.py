@@ -148,7 +148,7 @@ def test_a_launcher_starts_them_and_passes_signals_on(config: Path, tmp_path: Pa
         assert any('val:' in line for line in started.stdout)  # the first evaluation: both are at work
         started.send_signal(signal.SIGINT)
         out, _ = started.communicate(timeout=60)
-    assert started.returncode == 75, out
+    assert started.returncode == -signal.SIGINT, out  # a loop of a shell ends too
     assert 'To continue' in out
 
 

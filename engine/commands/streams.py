@@ -1,0 +1,99 @@
+"""The standard streams of a program: always open, able to write any text, and no reason to end a training.
+
+This module imports the standard library alone.
+"""
+
+import io
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+
+def prepare() -> None:
+    """Opens closed streams on /dev/null, and has stdout and stderr escape what their encoding lacks.
+
+    A closed stream would give its number to the next file that is opened, and messages would go there.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            _open_null(descriptor)
+    for name in ('stdout', 'stderr'):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115, PTH123 (for good)
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+
+
+@contextmanager
+def optional_output() -> Iterator[None]:
+    """While inside, nothing fails because stdout or stderr cannot be written, such as a closed terminal."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, _Optional(stream)) for stream in streams)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = streams
+
+
+def discard(stream: TextIO) -> None:
+    """Sends what a stream still holds, and all that follows, to /dev/null: also what C libraries write."""
+    try:
+        _open_null(stream.fileno())
+    except (OSError, ValueError):  # it has no descriptor, or is closed: there is nothing to flush
+        return
+
+
+def flush() -> OSError | None:
+    """Writes what stdout still holds; returns why that is impossible, after which stdout is /dev/null."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        discard(sys.stdout)
+        return error
+    return None
+
+
+def reader_is_gone() -> bool:
+    """Whether stdout or stderr is a pipe that nobody reads any more, as after `| head`."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+class _Optional:
+    """A stream that drops what it cannot write."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._attempt(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def _attempt(self, function: Any, *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except (OSError, ValueError):
+            discard(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _open_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != descriptor:
+        os.dup2(null, descriptor)
+        os.close(null)
+    os.set_inheritable(descriptor, True)
