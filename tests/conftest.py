@@ -5,16 +5,20 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
 import pytest
 
+from engine.processes import devices
 from engine.workspace import REPOSITORY
 from tests import promotion
 
 # A background job ignores Ctrl-C, and so would every process that a test starts from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if not any(map(find_spec, devices.GPU_PLUGINS)):  # a GPU that JAX cannot use is no reason to refuse the tests
+    os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 jax.config.update('jax_numpy_dtype_promotion', 'strict')

@@ -16,6 +16,7 @@ from benchmarks.faults.training_process import ProcessResult, TrainingStarter, d
 from engine.errors import EXIT_FINISHED, EXIT_INTERRUPTED
 
 EXIT_KILLED = -signal.SIGKILL
+EXIT_STOPPED = (EXIT_INTERRUPTED, -signal.SIGINT)  # by Ctrl-C, a run ends as if it had no handler
 
 
 @dataclass
@@ -89,11 +90,11 @@ class FaultCase:
         for number in signals:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
-            time.sleep(0.01 * (len(signals) > 1))
+            time.sleep(0.3 * (len(signals) > 1))  # those that come at once count as one
         result = wait_for_result(process, since)
-        self.faults += result.code == EXIT_INTERRUPTED
+        self.faults += result.code in EXIT_STOPPED
         self.stop_seconds.append(result.seconds)
-        self.check(result, EXIT_INTERRUPTED, EXIT_FINISHED)
+        self.check(result, *EXIT_STOPPED, EXIT_FINISHED)
 
     def finish(self, message: str = '') -> None:
         """Resumes the run with the same command and without faults, then compares it with the reference."""
