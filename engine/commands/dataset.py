@@ -100,11 +100,16 @@ def new(name: str, kind: str) -> int:
 
 
 def build(name: str) -> int:
-    """Builds a dataset if it is not built yet, and prints its counts and fingerprint."""
+    """Builds a dataset if it is not built yet, and prints its report and its fingerprint."""
+    from engine.datasets.building import build, report
+    from engine.datasets.catalogue import builders
     from engine.datasets.catalogue.names import DatasetName
     from engine.datasets.load import load
 
+    is_built = build.arrays_folder(builders.builder(name)).exists()
     dataset = load(name)
+    if is_built:  # else the build has printed it
+        print(report.read(dataset.folder))
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')

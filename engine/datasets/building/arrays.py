@@ -13,6 +13,7 @@ from numpy.lib.format import open_memmap
 
 from engine.datasets import progress_bar
 from engine.datasets.building import features
+from engine.datasets.building.ids import IdCheck
 from engine.datasets.reading import images
 from engine.datasets.reading.lists import describe_example
 from engine.errors import UserError
@@ -25,11 +26,13 @@ def write(builder: Any, lists: Path, folder: Path) -> None:
     """Writes `<split>/{ids.txt,<field>.npy,<field>.bin}` and `fingerprint.txt` into the empty `folder`.
 
     Raises:
-      UserError: an encoded image is damaged. `lists`, the folder of the lists, gives its file.
+      UserError: an id is not valid, or an encoded image is damaged. `lists`, the folder of the lists, gives
+        its file.
     """
     spec, encoded = features.spec(builder), features.encoded_channels(builder)
+    ids = IdCheck()
     for split in builder.info.splits:
-        _write_split(folder / split, records(builder, split), spec)
+        _write_split(folder / split, records(builder, split), spec, ids)
         for name in encoded:
             _write_encoded(folder / split, name, builder, lists / f'{split}.csv')
     (folder / 'fingerprint.txt').write_text(fingerprint(folder) + '\n')
@@ -60,7 +63,7 @@ def fingerprint(folder: Path) -> str:
     return sha256.hexdigest()
 
 
-def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
+def _write_split(folder: Path, examples: Any, spec: Spec, known: IdCheck) -> None:
     """Writes the ids and the fields of fixed shape of a split."""
     folder.mkdir(parents=True)
     count = len(examples)
@@ -70,7 +73,9 @@ def _write_split(folder: Path, examples: Any, spec: Spec) -> None:
     }
     with (folder / 'ids.txt').open('w', encoding='utf-8') as ids:
         for index, example in enumerate(progress_bar.bar(examples, count, f'arrays of {folder.name}')):
-            ids.write(example['id'].decode() + '\n')
+            identity = example['id'].decode()
+            known.add(identity, f'record {index} of {folder.name}')
+            ids.write(identity + '\n')
             for name, array in arrays.items():
                 array[index] = np.reshape(example[name], array.shape[1:])
 

@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from engine import files
-from engine.datasets.building import arrays
+from engine.datasets.building import arrays, features, ids, labels, report
+from engine.errors import UserError
 
 # TensorFlow Datasets takes a second to import, so only the functions that need it import it.
 
+ENCODING = 'Failed to encode example'  # the start of TFDS's message about an example that does not fit
+MAX_REASON = 300  # characters of TFDS's reason
 TFDS_INCOMPLETE = 'incomplete.'  # the prefix of folders that TFDS has not completed
 
 _log = logging.getLogger(__name__)
@@ -93,12 +96,36 @@ def _build(builder: Any) -> None:
     _log.info('Building the dataset %s in %s', builder.info.full_name, home(builder))
     _remove_leftovers(builder)
     with _quiet():
-        builder.download_and_prepare(file_format='array_record')
+        if hasattr(builder, 'raw_examples'):
+            ids.check(builder.raw_examples())
+        _prepare_records(builder)
         if hasattr(builder, 'raw_examples'):
             _write_lists(builder)
         if not arrays_folder(builder).exists():
             with files.atomic_folder(arrays_folder(builder)) as folder:
-                arrays.write(builder, lists_folder(builder), folder)
+                _write_arrays(builder, folder)
+            _log.info('%s', report.read(arrays_folder(builder)))
+
+
+def _prepare_records(builder: Any) -> None:
+    """Writes the records. Raises `UserError` if an example is not what the features state."""
+    try:
+        builder.download_and_prepare(file_format='array_record')
+    except Exception as error:  # TFDS raises what the feature raised, with the whole example in its text
+        if not str(error).startswith(ENCODING):
+            raise
+        reason = ' '.join(str(error).rpartition('\nIn ')[2].split())[:MAX_REASON]
+        raise UserError(
+            f'{builder.name}: an example does not fit its features, in {reason}. Correct the example or the '
+            'features in the builder.'
+        ) from error
+
+
+def _write_arrays(builder: Any, folder: Path) -> None:
+    """Writes the arrays and the report, once labels are checked."""
+    arrays.write(builder, lists_folder(builder), folder)
+    labels.check(folder, list(builder.info.splits), features.spec(builder), lists_folder(builder))
+    report.write(builder, folder)
 
 
 def _remove_leftovers(builder: Any) -> None:

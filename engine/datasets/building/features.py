@@ -29,6 +29,34 @@ def spec(builder: Any) -> Spec:
     return Spec(example, {field: classes for field, classes in names.items() if classes})
 
 
+def unused_fields(builder: Any) -> dict[str, str]:
+    """Returns the fields that batches cannot hold, each with the reason. `id` is not one of them."""
+    features = getattr(builder, 'all_features', builder.info.features)
+    reasons = {name: unusable(feature) for name, feature in features.items() if name != 'id'}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def unusable(feature: Any) -> str:
+    """Returns why batches cannot hold a field, '' if they can: images, or numbers of fixed shape."""
+    import tensorflow_datasets as tfds
+
+    kind = type(feature).__name__
+    if _is_encoded(feature):
+        return ''
+    if isinstance(feature, tfds.features.Text):
+        return 'Text: batches hold numbers, such as the bytes of a text in a Tensor of fixed length'
+    if not isinstance(feature.shape, tuple) or isinstance(feature.np_dtype, dict):
+        inside = ', '.join(feature) if hasattr(feature, '__iter__') else ''
+        return f'{kind} of several fields{f" ({inside})" if inside else ""}: batches hold arrays'
+    is_mask = isinstance(feature, tfds.features.LabeledImage)
+    if None in feature.shape:
+        reason = 'resizing a mask would invent classes' if is_mask else 'batches need a fixed one'
+        return f'{kind} of the shape {feature.shape}: {reason}'
+    if np.dtype(feature.np_dtype).kind not in 'biuf':
+        return f'{kind} of {np.dtype(feature.np_dtype)}: batches hold numbers'
+    return ''
+
+
 def _class_names(feature: Any) -> tuple[str, ...]:
     """Returns the names of the classes that a feature holds, () if it holds none."""
     import tensorflow_datasets as tfds

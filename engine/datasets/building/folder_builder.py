@@ -13,9 +13,9 @@ import tensorflow_datasets as tfds
 
 from engine import files
 from engine.datasets.building import checksums
-from engine.errors import UserError
+from engine.datasets.building.ids import Original
+from engine.errors import UserError, did_you_mean
 
-Original = tuple[str, Path, Any]  # id, file, label or the file of the mask
 TOY = 'toy'
 ORIGINALS = {'full': 'raw'}  # the folder of the originals, for configs that do not share its name
 
@@ -164,9 +164,28 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _generate_examples(self, examples: Iterable[Original]) -> Iterator[tuple[str, dict[str, Any]]]:
         for identity, path, label in examples:
-            yield identity, {'id': identity, **self.example(identity, path, label)}
+            example = self.example(identity, path, label)
+            self._check_labels(example, f'{identity!r} ({path})')
+            yield identity, {'id': identity, **example}
+
+    def _check_labels(self, example: dict[str, Any], place: str) -> None:
+        """Raises `UserError` if a label of an example is none of the classes."""
+        known: Any = self.info.features
+        for name, feature in known.items():
+            is_label = isinstance(feature, tfds.features.ClassLabel) and name in example
+            if is_label and (problem := _label_problem(feature, example[name])):
+                raise UserError(f'example {place}: {name}: {problem}')
 
 
 def _workspace_checksums(folder: Path) -> Path:
     """Returns the file in the workspace that states the originals in `folder`: `raw.checksums.tsv`."""
     return folder.with_name(f'{folder.name}.{checksums.FILE}')
+
+
+def _label_problem(feature: Any, value: Any) -> str:
+    """Returns why a builder's value of a ClassLabel has no name, '' if it has one. -1 stands for no label."""
+    known = feature.names if isinstance(value, str) else range(-1, feature.num_classes)
+    if value in known:
+        return ''
+    hint = did_you_mean(str(value), feature.names)
+    return f'the label {value!r} is none of the {feature.num_classes} classes. {hint}'

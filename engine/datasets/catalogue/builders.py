@@ -46,7 +46,7 @@ def builder(name: str) -> Any:
     parsed = DatasetName.parse(name)
     data_dir = parsed.workspace_folder / 'records'
     if parsed.source == IMAGES:
-        from engine.datasets.building import image_folder
+        from engine.datasets.image_folders import image_folder
 
         return image_folder.builder(parsed.path, data_dir)
     if parsed.source == TFDS:

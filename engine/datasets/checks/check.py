@@ -13,7 +13,8 @@ from engine.datasets.checks import arrays, contents, documentation, originals
 from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable, one_line
 from engine.errors import UserError
 
-OK, WRONG, SKIPPED = 'ok', 'wrong', 'skipped'
+OK, WRONG, SKIPPED, NOTE = 'ok', 'wrong', 'skipped', 'note'
+REMARKS = 'remarks'  # the check whose messages are notes, not faults
 MAX_MESSAGES = 5  # messages of one check. More of them are only counted.
 
 DatasetCheck = Callable[[DatasetUnderTest], Iterator[str]]
@@ -26,6 +27,7 @@ CHECKS: dict[str, DatasetCheck] = {
     'records': arrays.records,
     'arrays': arrays.arrays,
     'labels': contents.labels,
+    REMARKS: contents.remarks,
     'duplicates': contents.duplicates,
     'ids': contents.ids,
     'lists': contents.lists,
@@ -39,8 +41,8 @@ class DatasetFinding:
 
     Attributes:
       check: the name of the check.
-      verdict: OK, WRONG or SKIPPED.
-      message: what holds, which fault was found, or why the check was skipped.
+      verdict: OK, WRONG, SKIPPED or NOTE.
+      message: what holds, which fault was found, why the check was skipped, or what to note.
     """
 
     check: str
@@ -69,7 +71,8 @@ def run(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
         try:
             messages = list(check(dataset))
             summary = (inspect.getdoc(check) or '').partition('\n')[0].rstrip('.')
-            yield from _first(name, messages) if messages else [DatasetFinding(name, OK, summary)]
+            verdict = NOTE if name == REMARKS else WRONG
+            yield from _first(name, verdict, messages) if messages else [DatasetFinding(name, OK, summary)]
         except NotApplicable as reason:
             yield DatasetFinding(name, SKIPPED, str(reason))
         except Exception as error:  # the builder's own code may raise anything
@@ -83,9 +86,10 @@ def run(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
             )
 
 
-def _first(name: str, messages: list[str]) -> Iterator[DatasetFinding]:
+def _first(name: str, verdict: str, messages: list[str]) -> Iterator[DatasetFinding]:
     """Yields findings with the first messages, and one with the number of the others."""
-    for message in islice(messages, MAX_MESSAGES):
-        yield DatasetFinding(name, WRONG, message)
-    if len(messages) > MAX_MESSAGES:
-        yield DatasetFinding(name, WRONG, f'and {len(messages) - MAX_MESSAGES:,} more like these')
+    most = len(messages) if verdict == NOTE else MAX_MESSAGES
+    for message in islice(messages, most):
+        yield DatasetFinding(name, verdict, message)
+    if len(messages) > most:
+        yield DatasetFinding(name, verdict, f'and {len(messages) - most:,} more like these')

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.datasets import progress_bar
+from engine.datasets.building import labels as built_labels
+from engine.datasets.building import report
 from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable, label
 from engine.datasets.reading.dataset import Examples
 
@@ -19,24 +21,29 @@ def labels(dataset: DatasetUnderTest) -> Iterator[str]:
         raise NotApplicable('it has no classes')
     for split, examples in dataset.splits.items():
         rows = dataset.rows(split)
+        unlabelled = [name for name in class_names if built_labels.is_unlabelled(examples.arrays[name])]
         for index, identity in enumerate(examples.ids):
             example = examples.example(index)
             stated = rows[index][2] if index < len(rows) else None
             for field, names in class_names.items():
+                if field in unlabelled:
+                    continue
                 if problem := _label_problem(example[field], names, stated):
                     yield f'{label(split, identity)}: {field} {problem}'
 
 
 def _label_problem(value: np.ndarray, names: tuple[str, ...], stated: Any) -> str:
     """Returns the fault of a label, or of a mask. `stated` is the label of the original."""
-    low, high = int(value.min()), int(value.max())
-    lowest = -1 if value.ndim == 1 else 0  # lists of boxes are padded with -1
-    if low < lowest or high >= len(names):
-        outside = low if low < lowest else high
-        return f'holds {outside}, but classes go from 0 to {len(names) - 1}'
-    if value.ndim == 0 and isinstance(stated, str | int) and str(stated) not in (names[high], str(high)):
-        return f'is {high}, the class {names[high]!r}, but the original states {str(stated)!r}'
+    if problem := built_labels.outside(value, len(names)):
+        return problem
+    if value.ndim == 0 and isinstance(stated, str | int) and str(stated) not in (names[value], str(value)):
+        return f'is {value}, the class {names[value]!r}, but the original states {str(stated)!r}'
     return ''
+
+
+def remarks(dataset: DatasetUnderTest) -> Iterator[str]:
+    """Nothing was left out. Classes have names of their own and examples to train on."""
+    yield from report.remarks(dataset.builder, dataset.dataset.folder, dataset.dataset.spec)
 
 
 def ids(dataset: DatasetUnderTest) -> Iterator[str]:

@@ -155,7 +155,7 @@ def test_a_killed_build_is_completed_by_the_next(tmp_path: Path, workspace: Path
     code = """
         import tensorflow_datasets
 
-        PLACES = ['metadata.json', '/toy', '_1.0.0', '/train.csv', '/val.csv', '/test.csv', '/arrays']
+        PLACES = ['/toy', 'metadata.json', '_1.0.0', '/train.csv', '/val.csv', '/test.csv', '/arrays']
 
         def dying_at(place, rename):
             def rename_or_die(source, target, **options):

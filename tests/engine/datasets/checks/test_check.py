@@ -181,7 +181,7 @@ def wrong_label(folder: Path, workspace: Path) -> None:
     change(arrays(workspace) / 'train/label.npy', 5, 0)
 
 
-@fault('check_images', 'labels', r"train 'train_005': label holds 3, but classes go from 0 to 2")
+@fault('check_images', 'labels', r"train 'train_005': label holds 3, but its classes go from 0 to 2")
 def label_out_of_range(folder: Path, workspace: Path) -> None:
     change(arrays(workspace) / 'train/label.npy', 5, 3)
 
@@ -193,7 +193,7 @@ def unknown_class(folder: Path, workspace: Path) -> None:
     replace(workspace / 'toy/labels.csv', 'train_001.png,vertical', 'train_001.png,upright')
 
 
-@fault('check_masks', 'labels', r"val 'val_002': mask holds 7, but classes go from 0 to 2")
+@fault('check_masks', 'labels', r"val 'val_002': mask holds 7, but its classes go from 0 to 2")
 def mask_value_out_of_range(folder: Path, workspace: Path) -> None:
     change(arrays(workspace) / 'val/mask.npy', (2, 30, 30), 7)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine import outputs
-from engine.datasets.building import image_folder
 from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.image_folders import image_folder, image_layout
 from engine.datasets.load import load
 from engine.errors import UserError
 from tests.conftest import Program
@@ -52,23 +52,32 @@ def test_splits_classes_and_files(folder: Path) -> None:
 
 
 def test_lists_define_splits(folder: Path) -> None:
-    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.JPG'))
+    paths = sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob('*.JPG') if 'test' not in path.parts
+    )
     data = load(f'images:{listed(folder, train=paths[6:18], val=paths[:6])}')
     assert data.splits == {'train': 12, 'val': 6, 'test': 6}  # test from its folder
     assert data.split('val').ids == paths[:6]
+
+
+def test_an_example_of_two_splits_is_refused(folder: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"test \(.*03.JPG\): the id 'test/aster/03.JPG' occurs before, in val"
+    ):
+        load(f'images:{listed(folder, val=["test/aster/03.JPG"])}')
 
 
 def test_without_val_a_fixed_part_of_train_becomes_val(folder: Path) -> None:
     shutil.rmtree(folder / 'valid')
     for index in range(100):
         (folder / f'train/rose/more{index}.jpg').write_bytes(IMAGES[0])
-    examples = image_folder.read(folder)
+    examples = image_layout.read(folder).splits
     assert sum(map(len, examples.values())) == 118
     assert 5 < len(examples['val']) < 20
     before = {identity: split for split, rows in examples.items() for identity, _, _ in rows}
     (folder / 'train/rose/one_more.jpg').write_bytes(IMAGES[1])
     with_one_more = {
-        identity: split for split, rows in image_folder.read(folder).items() for identity, _, _ in rows
+        identity: split for split, rows in image_layout.read(folder).splits.items() for identity, _, _ in rows
     }
     assert before.items() < with_one_more.items()
 

@@ -1,0 +1,92 @@
+"""The dataset `images:<folder>`: images in any folder, without a builder of their own.
+
+`image_layout` states how the images are arranged. If files are added or removed, the dataset is built again
+under another version.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+
+from engine.datasets.building.folder_builder import FolderBuilder
+from engine.datasets.image_folders import image_layout, walk
+from engine.datasets.image_folders.image_layout import ImageLayout, Splits
+
+
+class ImageFolder(FolderBuilder, skip_registration=True):
+    """Builds a dataset from the images of a folder. They stay encoded as in their files.
+
+    Args:
+      folder: the folder of the images.
+      layout: its images.
+      kwargs: arguments of `FolderBuilder`.
+    """
+
+    VERSION = tfds.core.Version('1.0.0')
+    BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = []
+    SUPERVISED_KEYS = ('image', 'label')
+    FETCHED = False
+
+    def __init__(self, folder: Path, layout: ImageLayout, **kwargs: Any):
+        self._folder, self._layout = folder, layout
+        super().__init__(**kwargs)
+
+    def fields(self) -> dict[str, tfds.features.FeatureConnector]:
+        """Returns the image and its class."""
+        return {
+            'image': tfds.features.Image(shape=(None, None, 3)),
+            'label': tfds.features.ClassLabel(names=_classes(self._layout.splits)),
+        }
+
+    def originals(self) -> Path:
+        """Returns the folder of the images. Nothing is ever written there."""
+        return self._folder
+
+    def read_originals(self, folder: Path) -> Splits:
+        """Returns id, file and class of each image, by split."""
+        return self._layout.splits
+
+    def remarks(self) -> Sequence[str]:
+        """Returns what was left out and why, and what else a reader may not expect."""
+        left_out = walk.described(self._layout.left_out, self._folder)
+        return [*self._layout.notes, *(f'left out, {line}' for line in left_out)]
+
+    def example(self, identity: str, path: Path, label: Any) -> dict[str, Any]:
+        """Returns the image and its class."""
+        return {'image': path, 'label': label}
+
+    def _check(self) -> None:
+        """Accepts all files, because no checksums are stated for them."""
+
+
+def builder(folder: Path, data_dir: Path) -> ImageFolder:
+    """Returns the builder of the images in a folder.
+
+    Raises:
+      UserError: the folder holds no images, or its layout is wrong.
+    """
+    layout = image_layout.read(folder)
+    name = _digest(folder, layout.splits)
+    config = tfds.core.BuilderConfig(name=name, description='The files of this digest.')
+    return ImageFolder(folder, layout, config=config, data_dir=data_dir)
+
+
+def _classes(examples: Splits) -> list[str]:
+    """Returns the sorted names of the classes. Names that are all numbers are sorted as numbers."""
+    names = {label for rows in examples.values() for _, _, label in rows}
+    if not all(map(str.isdecimal, names)):
+        return sorted(names)
+    return sorted(names, key=lambda name: (int(name), name))  # 1 and 01 are two classes
+
+
+def _digest(folder: Path, examples: Splits) -> str:
+    """Returns a digest of the ids, relative paths and classes of all files."""
+    sha256 = hashlib.sha256()
+    for split, rows in examples.items():
+        for identity, path, label in rows:
+            sha256.update(repr((split, identity, os.path.relpath(path, folder), label)).encode())
+    return sha256.hexdigest()[:8]

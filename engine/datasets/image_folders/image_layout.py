@@ -1,0 +1,219 @@
+"""Which images a folder holds: its splits, as folders of classes or as lists.
+
+    train/<class>/*.jpg     train.csv    path,label or path,label,id; paths are relative to the folder
+    val/<class>/*.jpg       val.csv      or .tsv
+    test/<class>/*.jpg      test.csv
+
+Upper and lower case do not matter, and `SPLITS` gives other names of splits. A list goes before a folder of
+the same split. Without val, a part of train becomes val (`holding_out`).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import lists
+from engine.datasets.building import holding_out
+from engine.datasets.building.ids import Original
+from engine.datasets.image_folders import walk
+from engine.errors import UserError, nearest
+from engine.lists import ListRow
+
+SUFFIXES = (
+    *('.avif', '.bmp', '.gif', '.jfif', '.jpe', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff'),
+    '.webp',
+)
+SPLITS = {
+    'train': ('train', 'training'),
+    'val': ('val', 'valid', 'validation', 'dev'),
+    'test': ('test', 'testing'),
+}
+LIST_SUFFIXES = ('.csv', '.tsv')
+COLUMNS = ('path', 'label')
+LAYOUTS = 'train/<class>/*.jpg or train.csv with the columns path,label; likewise val and test'
+
+Splits = dict[str, list[Original]]
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """The images of a folder.
+
+    Attributes:
+      splits: id, file and class of each image, by split.
+      left_out: files and folders that are not part of the dataset, by the reason.
+      notes: what a reader may not expect.
+    """
+
+    splits: Splits
+    left_out: dict[str, list[Path]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def read(folder: Path) -> ImageLayout:
+    """Returns the images of a folder.
+
+    Raises:
+      UserError: there are none to train on, the layout is wrong, or a file or a list cannot be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f'There is no folder {folder}.')
+    sources = {split: _source(folder, split) for split in SPLITS}
+    parts = {split: _read_source(source) for split, source in sources.items() if source}
+    splits = {split: part.splits[split] for split, part in parts.items() if part.splits[split]}
+    if not splits.get('train'):
+        raise UserError(f'{folder} holds no images to train on. It should hold {LAYOUTS}.{_hint(folder)}')
+    notes = [f'{sources[split]} holds no images' for split in parts if split not in splits]
+    if 'val' not in splits:
+        splits |= _held_out(splits['train'])
+        count, total = len(splits['val']), len(splits['val']) + len(splits['train'])
+        notes.append(
+            f'{count:,} of the {total:,} examples of train became val, drawn by the digest of the id'
+        )
+    left_out = walk.merged([*(part.left_out for part in parts.values()), _unused(folder, sources, splits)])
+    return ImageLayout({split: splits[split] for split in SPLITS if split in splits}, left_out, notes)
+
+
+def _source(folder: Path, split: str) -> Path | None:
+    """Returns the list or the folder of a split, None if there is neither. Raises `UserError` if two are."""
+    paths = [path for path in sorted(folder.iterdir()) if path.stem.lower() in SPLITS[split]]
+    tables = [path for path in paths if path.suffix.lower() in LIST_SUFFIXES and path.is_file()]
+    folders = [path for path in paths if path.name.lower() in SPLITS[split] and path.is_dir()]
+    if len(folders) > 1 and not tables:  # an empty folder is no rival
+        folders = [path for path in folders if walk.walk(path, SUFFIXES, 'images').files] or folders[:1]
+    for rivals in (tables, [] if tables else folders):
+        if len(rivals) > 1:
+            raise UserError(
+                f'{folder} holds {" and ".join(path.name for path in rivals)}, and each of them means the '
+                f'split {split}. Merge them, or move all but one out of the folder.'
+            )
+    return next(iter(tables or folders), None)
+
+
+def _read_source(source: Path) -> ImageLayout:
+    split = next(split for split, names in SPLITS.items() if source.stem.lower() in names)
+    return _from_folders(source, split) if source.is_dir() else _from_list(source, split)
+
+
+def _from_folders(folder: Path, split: str) -> ImageLayout:
+    """Returns the images below `<class>/`, at any depth."""
+    found = walk.walk(folder, SUFFIXES, 'images')
+    outside = [path for path in found.files if path.parent == folder]
+    if outside:
+        more = f' Others: {len(outside) - 1:,}.' if len(outside) > 1 else ''
+        raise UserError(
+            f'{outside[0]} is not in the folder of a class. Move it to '
+            f'{folder}/<class>/{outside[0].name}.{more}'
+        )
+    relative = [(path, path.relative_to(folder)) for path in found.files]
+    examples: list[Original] = [
+        (f'{folder.name}/{inside.as_posix()}', path, inside.parts[0]) for path, inside in relative
+    ]
+    classes = {label for _, _, label in examples}
+    spaced = sorted(label for label in classes if label != label.strip())
+    if spaced:
+        raise UserError(f'{str(folder / spaced[0])!r} begins or ends with a space. Rename the folder.')
+    empty = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in classes]
+    empty = [path for path in empty if not walk.is_hidden(path.name)]
+    left_out = found.left_out | ({'a folder without images': empty} if empty else {})
+    return ImageLayout({split: examples}, left_out)
+
+
+def _from_list(file: Path, split: str) -> ImageLayout:
+    """Returns the images that a list names."""
+    table = lists.read(file, *COLUMNS)
+    has_ids = 'id' in table.columns
+    examples: list[Original] = []
+    missing: list[ListRow] = []
+    lines: dict[str, ListRow] = {}
+    for row in table.rows:
+        path = file.parent / row['path']
+        identity = row['id'] if has_ids else row['path']
+        if identity in lines:
+            raise UserError(
+                f'{row.place}: the id {identity!r} occurs in line {lines[identity].line} too. Remove one of '
+                'the rows, or give the examples ids of their own in a column id.'
+            )
+        lines[identity] = row
+        if not path.is_file():
+            missing.append(row)
+        label = row['label']
+        if label.startswith('='):
+            raise UserError(
+                f'{row.place}: the label {label!r} is a formula of a spreadsheet. Put its value there.'
+            )
+        examples.append((identity, path, label))
+    if missing:
+        raise UserError(_missing(missing))
+    return ImageLayout({split: examples})
+
+
+def _missing(rows: Sequence[ListRow]) -> str:
+    """Returns the message about files that a list names and that do not exist."""
+    row, more = rows[0], f' Others in this list: {len(rows) - 1:,}.' if len(rows) > 1 else ''
+    path = row.table.path.parent / row['path']
+    unix = row.table.path.parent / row['path'].replace('\\', '/')
+    siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    if path.is_dir():
+        hint = ' It is a folder.'
+    elif unix.is_file():
+        hint = ' Write / instead of \\ between the names of folders.'
+    elif close := nearest(path.name, siblings, 1):
+        hint = f' Did you mean {close[0]!r}?'
+    else:
+        hint = f' Paths are relative to {row.table.path.parent}.'
+    return f'{row.place}: there is no file {path}.{hint}{more}'
+
+
+def _held_out(examples: Sequence[Original]) -> Splits:
+    """Splits the examples of train into train and val."""
+    if len(examples) < 2:
+        raise UserError(
+            f'There is one image to train on, {examples[0][1]}, and none to validate with. Add images: '
+            'without val, at least two of train are needed.'
+        )
+    chosen = holding_out.drawn([row[0] for row in examples], [row[2] for row in examples])
+    parts: Splits = {'train': [], 'val': []}
+    for example, is_drawn in zip(examples, chosen, strict=True):
+        parts['val' if is_drawn else 'train'].append(example)
+    return parts
+
+
+def _unused(folder: Path, sources: Mapping[str, Path | None], splits: Splits) -> dict[str, list[Path]]:
+    """Returns what lies in the folder and belongs to no split, and images that no list names."""
+    used = {source for source in sources.values() if source}
+    taken = {os.path.realpath(path) for rows in splits.values() for _, path, _ in rows}
+    left_out: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path in used:
+            continue
+        if walk.is_hidden(path.name):
+            left_out.setdefault(walk.HIDDEN, []).append(path)
+        elif path.is_dir():
+            unlisted = [file for file in _images(path) if os.path.realpath(file) not in taken]
+            if unlisted:
+                left_out.setdefault('an image of no split', []).extend(unlisted)
+        else:
+            left_out.setdefault('a file of no split', []).append(path)
+    return left_out
+
+
+def _images(folder: Path) -> Sequence[Path]:
+    """Returns the images in a folder that is no split. What cannot be read there does no harm."""
+    try:
+        return walk.walk(folder, SUFFIXES, 'images').files
+    except UserError:
+        return ()
+
+
+def _hint(folder: Path) -> str:
+    """Returns a sentence that says what the folder holds instead."""
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and not walk.is_hidden(path.name)]
+    names = ', '.join(path.name for path in inside[:5]) + ', ...' * (len(inside) > 5)
+    below = [path for path in inside if _source(path, 'train')]
+    if below:
+        return f' Did you mean images:{below[0]}?'
+    if inside:
+        return f' It holds {names}: if these are classes, move them into {folder / "train"}.'
+    return ''
