@@ -45,13 +45,28 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
     """A signal asked the program to stop, and everything is saved. Programs exit with code 75."""
 
 
-def nearest(name: str, candidates: Iterable[str], count: int = 3) -> list[str]:
+def nearest(name: str, candidates: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:
     """Returns up to `count` of `candidates` that resemble `name`, the most similar first.
+
+    Capitals make no difference, and a name may stand for the words of which it holds the initials.
 
     >>> nearest('tset', ['train', 'val', 'test'])
     ['test']
+    >>> nearest('lr', ['STEPS', 'LEARNING_RATE'])
+    ['LEARNING_RATE']
     """
-    return difflib.get_close_matches(name, sorted(set(candidates)), n=count, cutoff=0.5)
+    names = sorted(set(candidates) - {name})
+    wanted = name.casefold()
+    same = [known for known in names if wanted in (known.casefold(), _initials(known))]
+    by_folded = {known.casefold(): known for known in names}
+    similar = difflib.get_close_matches(wanted, by_folded, n=count, cutoff=cutoff)
+    return list(dict.fromkeys([*same, *(by_folded[folded] for folded in similar)]))[:count]
+
+
+def _initials(name: str) -> str:
+    """Returns the first letters of a name's words: 'lr' of LEARNING_RATE; '' of a single word."""
+    words = name.casefold().split('_')
+    return ''.join(word[:1] for word in words) if len(words) > 1 else ''
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   scripts/check.sh --gin_file=configs/digits_cnn.gin
-  scripts/check.sh --gin_file=configs/digits_cnn.gin --gin_bindings='LEARNING_RATE = 1.0' --output=report
+  scripts/check.sh --gin_file=configs/digits_cnn.gin --output=report LEARNING_RATE=1.0
 """
 
 
 def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('check.sh', __doc__ or '', EXAMPLES)
-    parser.add_gin_arguments()
+    parser.add_gin_arguments(after_flags=True)
     parser.add_argument(
         '--output',
         metavar='DIR',

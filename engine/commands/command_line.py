@@ -4,13 +4,14 @@ This module and its imports need the standard library alone.
 """
 
 import argparse
+import difflib
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from engine.commands import streams
+from engine.commands import binding_arguments, streams
 from engine.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -37,6 +38,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, script: str, description: str, examples: str):
+        self._takes_bindings = False
         super().__init__(
             prog=f'scripts/{script}',
             description=description,
@@ -45,8 +47,14 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
-    def add_gin_arguments(self) -> None:
-        """Adds `--gin_file` and `--gin_bindings`, both repeatable."""
+    def add_gin_arguments(self, after_flags: bool = False) -> None:
+        """Adds `--gin_file` and `--gin_bindings`, both repeatable.
+
+        Args:
+          after_flags: whether the program takes bindings after the flags too, as `SEED=1`. One that takes
+            paths does not.
+        """
+        self._takes_bindings = after_flags
         self.add_argument(
             '--gin_file', action='append', default=[], metavar='FILE', help='a Gin config; later files win'
         )
@@ -55,8 +63,34 @@ class Parser(argparse.ArgumentParser):
             action='append',
             default=[],
             metavar='BINDING',
-            help="one Gin statement, such as 'STEPS = 100'; bindings win over files",
+            help="one Gin statement, such as 'STEPS = 100'; bindings win over files"
+            + '. NAME=VALUE after the flags does the same' * after_flags,
         )
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None
+    ) -> argparse.Namespace:
+        """Parses the command line. Bindings after the flags join those of `--gin_bindings`.
+
+        Raises:
+          UserError: an argument is wrong. The message says what to write.
+        """
+        args = sys.argv[1:] if args is None else args
+        arguments, rest = self.parse_known_args(args)
+        if rest and not self._takes_bindings:
+            self.error(f'unrecognized arguments: {" ".join(rest)}')
+        if rest and self._nearest_flag(rest[0]):
+            self.error(f'unrecognized arguments: {rest[0]}')
+        if rest:
+            known = [argument for argument in args if argument not in rest]
+            arguments.gin_bindings += binding_arguments.read(rest, known, self.prog, arguments.gin_file)
+        return arguments
+
+    def _nearest_flag(self, argument: str) -> str:
+        """Returns the flag that an argument misspells; '' if it resembles none."""
+        flags = [flag for flag in self._option_string_actions if flag.startswith('--')]
+        close = difflib.get_close_matches(argument.partition('=')[0], flags, 1, cutoff=0.75)
+        return next(iter(close), '')
 
     def error(self, message: str) -> NoReturn:
         """Raises `UserError` instead of printing the usage; suggests the nearest flag for an unknown one."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin
-  scripts/train.sh --gin_file=configs/digits_cnn.gin --gin_bindings='STEPS = 100' --gin_bindings='SEED = 1'
+  scripts/train.sh --gin_file=configs/digits_cnn.gin STEPS=100 SEED=1
   scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where values come from
   scripts/train.sh --resume=latest                                  continues the latest unfinished run
   scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
@@ -36,7 +36,7 @@ EXAMPLES = """\
 def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('train.sh', __doc__ or '', EXAMPLES)
-    parser.add_gin_arguments()
+    parser.add_gin_arguments(after_flags=True)
     parser.add_argument(
         '--run', metavar='FOLDER', help='begins a run in this folder, or continues the one there'
     )

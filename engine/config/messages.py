@@ -5,6 +5,7 @@ import shlex
 
 COMMAND_LINE = '--gin_bindings'  # messages name this flag where others name a file
 # `key = word` or `key = word()`, where a class, a macro or a string is meant.
+_SEPARATOR = re.compile(r'\s*[;,]\s*(?=[A-Za-z_][\w./]*\s*=)')
 _BARE_WORD = re.compile(
     r'(?P<key>[\w./]+)\s*=\s*(?P<word>[A-Za-z_][\w./-]*)(?P<call>\(\))?\s*(#.*)?$',
 )
@@ -28,9 +29,24 @@ def syntax_error(error: Exception, text: str, name: str) -> str:
     advice = _alternatives(word) if word else f'this cannot be read: {_reason(error)}.'
     if name != COMMAND_LINE:
         return f'{name}:{number}: {line}\n  {advice}'
+    parts = split_statements(text)
+    if len(parts) > 1:
+        flags = ' '.join(f'{name}={shlex.quote(part)}' for part in parts)
+        return f'{name}: {text.strip()!r}: give each binding by itself: {flags}'
     statement = _corrected(word) if word else 'STEPS = 100'
     write = 'In a shell' if word else 'Write a binding, such as'
     return f'{name}: {text.strip()!r}: {advice} {write}: {name}={shlex.quote(statement)}'
+
+
+def split_statements(text: str) -> list[str]:
+    """Returns the bindings of a text that holds several, separated by `;` or `,`.
+
+    >>> split_statements('SEED=1; STEPS = 20')
+    ['SEED=1', 'STEPS = 20']
+    >>> split_statements("dataset = 'a, b=c'")
+    ["dataset = 'a, b=c'"]
+    """
+    return [text] if re.search(r'[\'"(\[{]', text) else _SEPARATOR.split(text.strip().rstrip(';,'))
 
 
 def _line_number(error: Exception) -> int:
@@ -53,5 +69,5 @@ def _alternatives(bare: re.Match[str]) -> str:
 
 def _corrected(bare: re.Match[str]) -> str:
     """Returns the statement with its word as a string, or as a reference if it is called."""
-    value = f'@{bare["word"]}()' if bare['call'] else f"'{bare['word']}'"
+    value = f'@{bare["word"]}()' if bare['call'] else f'"{bare["word"]}"'
     return f'{bare["key"]} = {value}'
