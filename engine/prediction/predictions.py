@@ -8,6 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from engine import outputs, sharding
+from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.reading.dataset import Examples
 from engine.interfaces import State
 from engine.outputs import kind_folders
@@ -99,9 +100,13 @@ def _write(
     if overwrite and not (folder / outputs.MANIFEST).exists():
         shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
     examples, description = experiment.data.split(split), experiment.description
-    truth = {name: examples.arrays[field] for name, field in description.truth.items()}
+    truth = {
+        name: examples.arrays[field]
+        for name, field in description.truth.items()
+        if not is_unlabelled(examples.arrays[field])
+    }
     pictured = {name: array for name, array in predicted.items() if name != NAME}
-    meanings = {name: f'field {field!r} of the dataset' for name, field in description.truth.items()}
+    meanings = {name: f'field {description.truth[name]!r} of the dataset' for name in truth}
     meanings |= {**description.predictions, NAME: MEANING}
     arrays = kind_folders.declaration(description.kind).pack(predicted | truth)
     outputs.write(

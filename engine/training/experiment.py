@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from engine import sharding
+from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.load import load
 from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
@@ -135,11 +136,20 @@ class Experiment:
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
         for split in ('train', 'val'):
-            self.data.split(split)
+            self._check_labels(split)
         metrics = self.traced.evaluate.out_info
         if self.best and self.best[0] not in metrics:
             hint = did_you_mean(self.best[0], metrics)
             raise UserError(f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. {hint}')
+
+    def _check_labels(self, split: str) -> None:
+        """Raises `UserError` if there is no such split, or if its examples lack the labels of the task."""
+        examples, field = self.data.split(split), self.data.spec.label_field(self.description)
+        if field in self.data.spec.class_names and is_unlabelled(examples.arrays[field]):
+            raise UserError(
+                f'No example of {split} of {self.data.name} has a {field}: all are -1. The task needs labels '
+                'in train and val.'
+            )
 
     def saves_at(self, step: int) -> bool:
         """Whether the latest state is saved after a step."""

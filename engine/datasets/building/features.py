@@ -44,16 +44,16 @@ def unusable(feature: Any) -> str:
     if _is_encoded(feature):
         return ''
     if isinstance(feature, tfds.features.Text):
-        return 'Text: batches hold numbers, such as the bytes of a text in a Tensor of fixed length'
+        return 'Text, and batches hold numbers, such as the bytes of a text in a Tensor'
     if not isinstance(feature.shape, tuple) or isinstance(feature.np_dtype, dict):
-        inside = ', '.join(feature) if hasattr(feature, '__iter__') else ''
-        return f'{kind} of several fields{f" ({inside})" if inside else ""}: batches hold arrays'
+        inside = f' ({", ".join(feature.shape)})' if isinstance(feature.shape, dict) else ''
+        return f'{kind} of several fields{inside}, and batches hold arrays'
     is_mask = isinstance(feature, tfds.features.LabeledImage)
     if None in feature.shape:
         reason = 'resizing a mask would invent classes' if is_mask else 'batches need a fixed one'
-        return f'{kind} of the shape {feature.shape}: {reason}'
+        return f'{kind} of the shape {feature.shape}, and {reason}'
     if np.dtype(feature.np_dtype).kind not in 'biuf':
-        return f'{kind} of {np.dtype(feature.np_dtype)}: batches hold numbers'
+        return f'{kind} of {np.dtype(feature.np_dtype)}, and batches hold numbers'
     return ''
 
 

@@ -31,9 +31,10 @@ def read(folder: Path) -> str:
 def remarks(builder: Any, folder: Path, spec: Spec) -> list[str]:
     """Returns what was left out of a dataset and why, and what is odd about its classes."""
     own = builder.remarks() if hasattr(builder, 'remarks') else ()
-    unused = [
-        f'left out, the field {field}: {reason}' for field, reason in features.unused_fields(builder).items()
-    ]
+    fields: dict[str, list[str]] = {}
+    for field, reason in features.unused_fields(builder).items():
+        fields.setdefault(reason, []).append(field)
+    unused = [f'left out, {", ".join(names)}: {reason}' for reason, names in fields.items()]
     counted = labels.counts(folder, list(builder.info.splits), spec)
     identities = (
         identity

@@ -1,26 +1,53 @@
 """The dataset `tfds:mnist`: any dataset of TensorFlow Datasets' catalogue, by its own builder and downloads.
 
 Examples of the catalogue have no ids, and their splits have other names. `AdaptedBuilder` adds the ids and
-renames `validation` or `valid` to `val`. Without either, the last tenth of `train` becomes `val`, in TFDS's
-order, which is random.
+renames `validation`, `valid` or `dev` to `val`. Without any of them, a part of `train` becomes `val`, drawn
+by the digests of the examples' names, because some sets are stored class after class.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import naming
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.util import DownloadError
 
-from engine.datasets.building.without_tensorflow import without_tensorflow
+from engine.datasets.building import features as field_features
+from engine.datasets.building import holding_out
+from engine.datasets.building.without_tensorflow import ADVICE, without_tensorflow
 from engine.errors import UserError, did_you_mean
 
-NAMES = {'validation': 'val', 'valid': 'val'}
+NAMES = {'validation': 'val', 'valid': 'val', 'dev': 'val'}
+NO_DATASETS = ('core', 'scripts', 'testing', 'proto', 'dataset_collections')
+_BUILDER_CLASS = re.compile(r'^class (\w+)\([\w.]*Builder\b', re.MULTILINE)
 FAILURES = (DownloadError, NonMatchingChecksumError, OSError, AssertionError, ImportError)
+
+
+@dataclass(frozen=True)
+class AdaptedSplit:
+    """A split, or the part of one that was drawn.
+
+    Attributes:
+      tfds_name: TFDS's name of the split.
+      filenames: the files of its records.
+      indices: the places of its examples in TFDS's split, int [n].
+    """
+
+    tfds_name: str
+    filenames: Sequence[str]
+    indices: np.ndarray
+
+    @property
+    def num_examples(self) -> int:
+        """The number of examples."""
+        return len(self.indices)
 
 
 @dataclass(frozen=True)
@@ -30,13 +57,13 @@ class AdaptedInfo:
     Attributes:
       full_name: name, config and version.
       features: the feature of each field.
-      splits: TFDS's information about each split.
+      splits: the splits, by the template's names.
       supervised_keys: the fields of the inputs and of the targets, None if TFDS states none.
     """
 
     full_name: str
     features: dict[str, Any]
-    splits: dict[str, Any]
+    splits: dict[str, AdaptedSplit]
     supervised_keys: Any
 
 
@@ -61,21 +88,49 @@ class AdaptedBuilder:
 
     @property
     def info(self) -> AdaptedInfo:
-        """The information of TFDS, with an `id` and without fields that vary in shape, images apart."""
+        """The information of TFDS, with an `id` and without fields that batches cannot hold."""
         info = self._builder.info
         features = {
             name: feature
-            for name, feature in info.features.items()
-            if name != 'id' and _fits_batches(feature)
+            for name, feature in self.all_features.items()
+            if name != 'id' and not field_features.unusable(feature)
         }
-        splits = {name: info.splits[tfds_name] for name, tfds_name in _splits(info.splits).items()}
         features['id'] = tfds.features.Text()
+        # Before the build there are no splits, so they are read again until there are.
+        splits = self._splits if info.splits else {}
         return AdaptedInfo(info.full_name, features, splits, info.supervised_keys)
+
+    @property
+    def all_features(self) -> Mapping[str, Any]:
+        """The feature of each field, also of those that batches cannot hold."""
+        return self._builder.info.features
+
+    @cached_property
+    def _splits(self) -> dict[str, AdaptedSplit]:
+        """The splits of the built dataset, by the template's names."""
+        known: dict[str, Any] = {
+            NAMES.get(str(name), str(name)): info for name, info in self._builder.info.splits.items()
+        }
+        splits = {name: _part(info, np.arange(info.num_examples)) for name, info in known.items()}
+        if 'train' in splits and 'val' not in splits:
+            chosen = holding_out.drawn(_names('train', splits['train'].num_examples))
+            for name, is_inside in (('train', ~chosen), ('val', chosen)):
+                splits[name] = _part(known['train'], np.flatnonzero(is_inside))
+        first = [name for name in ('train', 'val') if name in splits]
+        return {name: splits[name] for name in dict.fromkeys([*first, *splits])}
+
+    def remarks(self) -> Sequence[str]:
+        """Returns what a reader of the dataset may not expect."""
+        train, val = self._splits.get('train'), self._splits.get('val')
+        if train is None or val is None or train.tfds_name != val.tfds_name:
+            return []
+        total = train.num_examples + val.num_examples
+        return [f'{val.num_examples:,} of the {total:,} examples of train became val, drawn by digest']
 
     def as_data_source(self, split: str, decoders: Mapping[str, Any] | None = None) -> 'ExamplesWithIds':
         """Returns the examples of a split, in the order of their records."""
-        tfds_name = _splits(self._builder.info.splits)[split]
-        return ExamplesWithIds(self._builder.as_data_source(tfds_name, decoders=decoders), split)
+        part = self._splits[split]
+        return ExamplesWithIds(self._builder.as_data_source(part.tfds_name, decoders=decoders), part)
 
     def download_and_prepare(self, file_format: str) -> None:
         """Downloads and builds the dataset with TFDS. TensorFlow is used only if it is installed.
@@ -91,61 +146,91 @@ class AdaptedBuilder:
 
 
 class ExamplesWithIds:
-    """Examples of TFDS with ids: their own ones, or split and index."""
+    """Examples of TFDS with ids: their own ones, or TFDS's split and the index there."""
 
-    def __init__(self, examples: Any, split: str):
+    def __init__(self, examples: Any, split: AdaptedSplit):
         self._examples, self._split = examples, split
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return self._split.num_examples
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self._examples[index]
+        place = int(self._split.indices[index])
+        example = self._examples[place]
         own = example.get('id')
-        identity = own if isinstance(own, bytes) else f'{self._split}-{index:07}'.encode()
+        identity = own if isinstance(own, bytes) else _name(self._split.tfds_name, place).encode()
         return example | {'id': identity}
 
 
 def builder(dataset: str, data_dir: Path) -> AdaptedBuilder:
-    """Returns the builder of a dataset in TFDS's catalogue: `mnist`, `mnist:3.0.1` or `glue/mrpc`.
+    """Returns the builder of a dataset in TFDS's catalogue: `mnist`, `mnist:3.0.1`, `glue/mrpc:2.0.0`.
 
     Raises:
       UserError: there is no such dataset, config or version, or a package is missing.
     """
+    name = re.split('[/:]', dataset)[0]
     try:
+        _register(name)
         return AdaptedBuilder(tfds.builder(dataset, data_dir=data_dir))
     except tfds.core.DatasetNotFoundError:
-        name = re.split('[/:]', dataset)[0]
-        hint = did_you_mean(name, tfds.list_builders(with_community_datasets=False))
+        hint = did_you_mean(name, {*tfds.list_builders(with_community_datasets=False), *_modules()})
         raise UserError(f'TensorFlow Datasets has no dataset {name!r}. {hint}') from None
     except (ValueError, AssertionError) as error:
-        reason = str(error).rpartition('}": ')[2].splitlines()[0]
-        raise UserError(f'tfds:{dataset}: {reason}{_configs(dataset)}') from None
+        raise UserError(f'tfds:{dataset}: {_reason(dataset, error)}') from None
     except ImportError as error:
-        raise UserError(f'tfds:{dataset} needs a package that is not installed: {error}') from None
+        advice = f' {ADVICE}' if 'tensorflow' in str(error) else ''
+        raise UserError(
+            f'tfds:{dataset} needs a package that is not installed: {_last_part(error)}.{advice}'
+        ) from None
 
 
-def _configs(dataset: str) -> str:
-    """Returns a sentence that suggests configs of a dataset, '' if it has none or none was named."""
-    name, _, config = dataset.partition('/')
-    configs = tfds.builder_cls(name).builder_configs if config else {}
-    return f' {did_you_mean(config, configs)}' if configs else ''
+def _register(name: str) -> None:
+    """Imports the module of a dataset that TFDS knows only then. Without TensorFlow, TFDS imports few."""
+    is_known = name in tfds.list_builders(with_community_datasets=False)
+    if not is_known and (module := _modules().get(name)):
+        import_module(module)
 
 
-def _splits(available: Mapping[str, Any]) -> dict[str, str]:
-    """Returns TFDS's name of each split."""
-    names = {NAMES.get(name, name): name for name in available}
-    if 'train' in names and 'val' not in names:
-        names |= {'train': 'train[:90%]', 'val': 'train[90%:]'}
-    return names
+@cache
+def _modules() -> dict[str, str]:
+    """Returns the module of each dataset that TFDS ships, by the dataset's name."""
+    root = Path(tfds.__file__).parent
+    files = (path for path in root.glob('*/**/*.py') if path.relative_to(root).parts[0] not in NO_DATASETS)
+    return {
+        naming.camelcase_to_snakecase(cls): '.'.join(path.relative_to(root.parent).with_suffix('').parts)
+        for path in files
+        if not path.stem.endswith('_test')
+        for cls in _BUILDER_CLASS.findall(path.read_text(encoding='utf-8'))
+    }
 
 
-def _fits_batches(feature: Any) -> bool:
-    """Whether batches can hold a field: an image, or numbers of fixed shape."""
-    if isinstance(feature, tfds.features.Image):
-        return True
-    has_shape = isinstance(feature.shape, tuple) and None not in feature.shape
-    return has_shape and np.dtype(feature.np_dtype).kind in 'biuf'
+def _reason(dataset: str, error: Exception) -> str:
+    """Returns why TFDS refuses the name of a dataset that exists."""
+    reason, (name, _, config) = _last_part(error), dataset.partition(':')[0].partition('/')
+    if reason.startswith('Parsing'):
+        return 'write <dataset>[/<config>][:<version>], with a version such as 3.0.1.'
+    if reason.startswith('BuilderConfig'):
+        hint = did_you_mean(config, tfds.builder_cls(name).builder_configs)
+        return f'{name} has no config {config!r}. {hint}'
+    return reason
+
+
+def _last_part(error: Exception) -> str:
+    """Returns what is wrong, from a message of TFDS that first repeats all arguments."""
+    return str(error).rpartition('}": ')[2].splitlines()[0]
+
+
+def _part(info: Any, indices: np.ndarray) -> AdaptedSplit:
+    return AdaptedSplit(info.name, sorted(info.filenames), indices)
+
+
+def _names(split: str, count: int) -> list[str]:
+    return [_name(split, index) for index in range(count)]
+
+
+def _name(split: str, index: int) -> str:
+    """Returns the id of an example without one of its own."""
+    return f'{split}-{index:07}'

@@ -12,7 +12,7 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     """Yields name, whether it is built, counts and title of each dataset and config."""
     for dataset in builders.names():
         title = readme.title(readme.read(workspace.REPOSITORY / 'data' / dataset))
-        for config in type(builders.builder(dataset)).builder_configs:
+        for config in builders.builder(dataset).builder_configs or [DEFAULT_CONFIG]:
             name = dataset if config == DEFAULT_CONFIG else f'{dataset}/{config}'
             yield name, *_state(name), title
 

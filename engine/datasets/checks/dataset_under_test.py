@@ -28,8 +28,8 @@ class DatasetUnderTest:
         self.config = self.builder.builder_config.name
         self._name = DatasetName.parse(name)
         self.dataset_name = self._name.without_config
-        is_default = self._name.repository_folder is None or self.config == DEFAULT_CONFIG
-        self.name = self.dataset_name if is_default else f'{self.dataset_name}/{self.config}'
+        is_default = self._name.config in ('', DEFAULT_CONFIG)
+        self.name = self.dataset_name if is_default else f'{self.dataset_name}/{self._name.config}'
 
     @functools.cached_property
     def dataset(self) -> Dataset:

@@ -7,21 +7,21 @@ from typing import Any
 
 from engine.datasets.building import checksums, features
 from engine.datasets.catalogue import builders, readme
-from engine.datasets.checks.dataset_under_test import DatasetUnderTest
+from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable
 
 REQUIRED = ('README.md', 'CITATIONS.bib', 'TAGS.txt', checksums.FILE)
 
 
 def folder(dataset: DatasetUnderTest) -> Iterator[str]:
     """README.md, CITATIONS.bib, TAGS.txt, checksums.tsv and toy/ exist and are not empty."""
-    for name in REQUIRED:
+    for name in REQUIRED if dataset.lists_originals else ():  # a plain TFDS builder needs none
         file = dataset.repository_folder / name
         if not file.is_file():
             yield f'{file} is missing'
         elif not file.read_text(encoding='utf-8').strip():
             yield f'{file} is empty'
     toy = dataset.repository_folder / 'toy'
-    if not any(toy.glob('*')):
+    if dataset.lists_originals and not any(toy.glob('*')):
         yield f'{toy} is missing: put a few originals there, with the layout of raw/'
     yield from _unknown_tags(dataset.repository_folder / 'TAGS.txt')
 
@@ -38,6 +38,8 @@ def _unknown_tags(file: Path) -> Iterator[str]:
 def stated_in_readme(dataset: DatasetUnderTest) -> Iterator[str]:
     """README.md has a title, and its counts, shapes and classes are right."""
     text = readme.read(dataset.repository_folder)
+    if not dataset.lists_originals:
+        raise NotApplicable('a plain TFDS builder need not have one')
     if not readme.title(text):
         yield f'{dataset.repository_folder / "README.md"} does not open with a title: # ...'
     yield from _wrong_counts(dataset, readme.table(text, 'split'))
