@@ -51,6 +51,11 @@ class KindEvaluation:
     legend: ClassVar[str] = ''
     first_colour: ClassVar[int | None] = None
 
+    def common_score(self, tables: Sequence[Any]) -> ExampleScore | None:
+        """Returns a score of examples that all of these tables `per_example` have; None if there is none."""
+        score = self.example_score
+        return score if score and all(score.column in table for table in tables) else None
+
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
         """Returns metrics with intervals, tables and figures.
 

@@ -27,12 +27,20 @@ class Export:
 
 
 def csv(columns: Mapping[str, Column]) -> bytes:
-    """Returns a table as CSV in UTF-8, with all digits of float32 and escaped formulas."""
+    """Returns a table as CSV in UTF-8, with all digits of the numbers and escaped formulas."""
     cells = {
-        name: column if isinstance(column, np.ndarray) else [formula(cell) for cell in column]
+        name: _digits(column) if isinstance(column, np.ndarray) else [formula(cell) for cell in column]
         for name, column in columns.items()
     }
-    return pd.DataFrame(cells).to_csv(index=False, float_format='%.9g', lineterminator='\n').encode()
+    return pd.DataFrame(cells).to_csv(index=False, lineterminator='\n').encode()
+
+
+def _digits(column: np.ndarray) -> np.ndarray | list[str]:
+    """Returns numbers of float16 and float32 with nine digits and of float64 with 17: all that they have."""
+    if column.dtype.kind != 'f':
+        return column
+    form = '%.17g' if column.dtype == np.float64 else '%.9g'
+    return [form % number for number in column.tolist()]
 
 
 def npz(outputs: Outputs) -> bytes:

@@ -1,4 +1,4 @@
-"""Checks the arrays of an outputs folder against the declaration of its kind."""
+"""The arrays of an outputs folder as the declaration of its kind wants them, or a message."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,14 +7,15 @@ import numpy as np
 
 from engine.errors import UserError, did_you_mean, nearest
 from engine.outputs import kind_folders
+from engine.outputs.exact import converted
 from engine.outputs.kind import ADDITIONAL, Arrays, Field, Kind
 
 _AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
 _RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of .npz files
 
 
-def check(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) -> None:
-    """Checks names, dtypes, shapes and indices of the arrays of an outputs folder.
+def checked(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) -> dict[str, np.ndarray]:
+    """Checks names, shapes and indices of the arrays of an outputs folder, and converts their dtypes.
 
     Args:
       folder: the folder, for the message.
@@ -22,6 +23,9 @@ def check(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) 
       arrays: the arrays by name.
       examples: number of ids.
       classes: number of class names, or 0 if there are none.
+
+    Returns:
+      The arrays in the dtypes of the kind. Arrays that have one of these dtypes are not copied.
 
     Raises:
       UserError: the kind is unknown, or an array differs from its declaration; names folder and array.
@@ -32,10 +36,16 @@ def check(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) 
         raise UserError(f'{folder}: {error}') from error
     _check_names(folder, kind, declared, arrays)
     lengths = {'n': examples} | ({'classes': classes} if classes else {})
+    arrays = {
+        name: _in_dtype(f'{folder}: {name}.npy', array, declared.field(name))
+        for name, array in arrays.items()
+    }
     for name, array in arrays.items():
-        _check_array(f'{folder}: {name}.npy', array, declared.field(name), lengths)
+        _check_shape(f'{folder}: {name}.npy', array, declared.field(name), lengths)
     for name, array in arrays.items():
-        _check_indices(f'{folder}: {name}.npy', array, lengths.get(declared.field(name).below))
+        if declared.field(name).below:
+            _check_indices(f'{folder}: {name}.npy', array, lengths.get(declared.field(name).below))
+    return arrays
 
 
 def _check_names(folder: Path, kind: str, declared: Kind, names: Iterable[str]) -> None:
@@ -53,9 +63,8 @@ def _check_names(folder: Path, kind: str, declared: Kind, names: Iterable[str]) 
             raise UserError(f'{folder}: {kind} needs one array {needed}; the arrays are: {got}.')
 
 
-def _check_array(where: str, array: np.ndarray, field: Field, lengths: dict[str, int]) -> None:
-    """Checks dtype and shape. Adds the axes that the array defines to `lengths`."""
-    _check_dtype(where, array, field)
+def _check_shape(where: str, array: np.ndarray, field: Field, lengths: dict[str, int]) -> None:
+    """Checks the shape. Adds the axes that the array defines to `lengths`."""
     axes = field.axes.split()
     mismatch = f'{where} has shape {list(array.shape)}, but [{", ".join(axes)}] is needed'
     if (field is not ADDITIONAL and array.ndim != len(axes)) or not array.ndim:
@@ -66,18 +75,18 @@ def _check_array(where: str, array: np.ndarray, field: Field, lengths: dict[str,
             raise UserError(f'{mismatch} and {_AXIS_NAMES.get(axis, axis)} is {expected}.')
 
 
-def _check_dtype(where: str, array: np.ndarray, field: Field) -> None:
-    if field is ADDITIONAL:
-        if array.dtype.kind not in 'biuf' or not array.dtype.isnative:
-            raise UserError(f'{where} holds {array.dtype.str}, but plain little-endian numbers are needed.')
-    # Dtypes are compared, not their names: big-endian arrays have the same names.
-    elif array.dtype not in map(np.dtype, field.dtypes):
-        raise UserError(f'{where} holds {array.dtype}, but {" or ".join(field.dtypes)} is needed.')
+def _in_dtype(where: str, array: np.ndarray, field: Field) -> np.ndarray:
+    if field is not ADDITIONAL:
+        return converted(where, array, field)
+    if array.dtype.kind not in 'biuf' or not array.dtype.isnative:
+        raise UserError(f'{where} holds {array.dtype.str}, but plain little-endian numbers are needed.')
+    return array
 
 
 def _check_indices(where: str, array: np.ndarray, limit: int | None) -> None:
-    if limit is None or not array.size:
+    if not array.size:
         return
     for value in (int(array.min()), int(array.max())):
-        if not 0 <= value < limit:
-            raise UserError(f'{where} holds {value}, but only 0 to {limit - 1} are valid.')
+        if value < 0 or (limit is not None and value >= limit):
+            valid = '0 and more' if limit is None else f'0 to {limit - 1}'
+            raise UserError(f'{where} holds {value}, but only {valid} are valid.')

@@ -17,12 +17,15 @@ Arrays = Mapping[str, np.ndarray]
 class Field:
     """One array of a kind.
 
+    Other dtypes are converted to the first of `dtypes` that holds all of their numbers exactly, such as int64
+    to int32.
+
     Attributes:
-      dtype: name of its NumPy dtype.
+      dtype: name of its NumPy dtype. An array of float32 may also be float64.
       axes: one word per axis. A number is the length of the axis. Axes of one name have one length in the
         whole folder: `n` is the number of examples, `classes` the number of classes.
       below: name of the axis whose indices the array holds; '' if it holds no indices.
-      also: name of another dtype that the array may have, or ''.
+      also: name of one more dtype that the array may have, or ''.
     """
 
     dtype: str
@@ -32,8 +35,15 @@ class Field:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The dtypes that the array may have."""
-        return (self.also, self.dtype) if self.also else (self.dtype,)
+        """The dtypes that the array may have in memory, the usual one first."""
+        wide = ('float64',) if self.dtype == 'float32' else ()
+        return (self.dtype, *wide, self.also) if self.also else (self.dtype, *wide)
+
+    @property
+    def dtypes_in_words(self) -> str:
+        """The dtypes from narrow to wide, such as 'float16, float32 or float64'."""
+        *first, last = sorted(self.dtypes, key=lambda name: np.dtype(name).itemsize)
+        return f'{", ".join(first)} or {last}' if first else last
 
 
 # An additional array, which no kind declares: any numbers, one row per example.

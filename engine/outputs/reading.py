@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import UserError
-from engine.outputs.check_arrays import check
+from engine.outputs.check_arrays import checked
 from engine.outputs.check_ids import check_ids
 from engine.outputs.contents import IDS, MANIFEST, FileEntry, fingerprint
 from engine.outputs.manifest import ArrayEntry, Manifest, check_path, read_manifest
@@ -27,7 +27,7 @@ def read(folder: str | Path) -> Outputs:
       folder: an outputs folder.
 
     Returns:
-      The outputs. Their arrays are memory-mapped, not loaded.
+      The outputs. Their arrays are memory-mapped, not loaded, unless their dtypes had to be converted.
 
     Raises:
       UserError: the folder is unfinished or damaged, or differs from the declaration of its kind; names the
@@ -41,7 +41,7 @@ def read(folder: str | Path) -> Outputs:
         arrays = {name: _read_array(folder, name, entry) for name, entry in manifest.arrays.items()}
     except OSError as error:
         raise UserError(f'{folder}: cannot be read: {error!s:.300}.') from error
-    check(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
+    arrays = checked(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
     return Outputs(folder, manifest, tuple(ids), arrays)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from engine import files as file_system
 from engine.errors import UserError
 from engine.outputs import kind_folders
-from engine.outputs.check_arrays import check
+from engine.outputs.check_arrays import checked
 from engine.outputs.check_ids import check_ids
 from engine.outputs.contents import IDS, MANIFEST, PREDICTIONS, fingerprint
 from engine.outputs.kind import Arrays
@@ -41,7 +41,8 @@ def write(
     Args:
       folder: the folder to write. Folders above it are created.
       manifest: the kind and the origin. This function fills in `examples`, `arrays` and `files`.
-      arrays: the arrays of the kind by name, and additional arrays with one row per example.
+      arrays: the arrays of the kind by name, and additional arrays with one row per example. Dtypes that the
+        kind lacks are converted if no number changes.
       ids: one id per example: unique, and one line of text.
       meanings: the meaning of each array, in a few words.
       files: other files, as pairs of a path in the folder, such as `images/0001.png`, and the content.
@@ -53,7 +54,7 @@ def write(
     folder = Path(folder)
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     check_ids(folder, ids)
-    check(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
+    arrays = checked(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
     _check_meanings(folder, arrays, meanings)
     manifest.check_texts(folder)
     with file_system.user_folder(folder, MANIFEST, overwrite) as temporary:

@@ -8,7 +8,7 @@ from engine.checks.experiment_under_test import Arrays, ExperimentUnderTest
 from engine.checks.finding import Finding, judged
 from engine.errors import UserError
 from engine.outputs import kind_folders
-from engine.outputs.check_arrays import check
+from engine.outputs.check_arrays import checked
 
 
 def outputs(experiment: ExperimentUnderTest) -> Finding:
@@ -42,7 +42,7 @@ def _misfits(experiment: ExperimentUnderTest, arrays: Arrays) -> list[str]:
     classes = len(experiment.experiment.class_names)
     count, kind = experiment.experiment.batch_size, experiment.description.kind
     try:
-        check(Path('outputs'), kind, kind_folders.declaration(kind).pack(arrays), count, classes)
+        checked(Path('outputs'), kind, kind_folders.declaration(kind).pack(arrays), count, classes)
     except UserError as misfit:
         return [str(misfit)]
     return []

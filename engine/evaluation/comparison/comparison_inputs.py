@@ -247,7 +247,7 @@ def _check_same_task(first: Outputs, other: Outputs) -> None:
         raise UserError(
             f'{first.folder} and {other.folder} have different classes. Compare outputs of the same classes.'
         )
-    if first.classes != other.classes:
+    if first.classes and other.classes and first.classes != other.classes:
         raise UserError(
             f'{first.folder} has {first.classes} classes and {other.folder} {other.classes}. '
             'Compare outputs of the same classes.'

@@ -12,7 +12,7 @@ from engine.errors import UserError, nearest
 from engine.evaluation import kind_evaluation
 from engine.evaluation.labels import label_arrays, label_lists
 from engine.outputs import kind_folders, subset
-from engine.outputs.check_arrays import check
+from engine.outputs.check_arrays import checked
 from engine.outputs.contents import MANIFEST, fingerprint
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
@@ -57,7 +57,7 @@ def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
     labels = subset.of_ids(replace(outputs, ids=tuple(ids), arrays=arrays), outputs.ids).arrays
     predictions = {name: array for name, array in outputs.arrays.items() if name not in names}
     arrays = {**predictions, **labels}
-    check(path, outputs.kind, arrays, len(outputs.ids), len(outputs.class_names))
+    arrays = checked(path, outputs.kind, arrays, len(outputs.ids), len(outputs.class_names))
     record = {
         'file': str(path),
         'sha256': fingerprint(path / MANIFEST if path.is_dir() else path).sha256,

@@ -18,11 +18,11 @@ def disagreements(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
     """Returns markup: the examples on which either of the first two methods, by its first seed, is better."""
     reports = [method.reports[0] for method in methods[:2]]
     evaluation = kind_evaluation.load(reports[0].outputs.kind)
-    score = evaluation.example_score
+    score = evaluation.common_score([report.tables['per_example'] for report in reports])
     if len(methods) < 2 or not score:
         return []
     column = score.column
-    first, second = (pd.Series(report.tables['per_example'][column]) for report in reports)
+    first, second = (report.tables['per_example'][column].astype(float) for report in reports)
     gain = first - second if score.higher_is_better else second - first
     better = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
     show = _pictures if evaluation.pictures(reports[0].outputs, 0) else _table

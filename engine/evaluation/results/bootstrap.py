@@ -51,34 +51,59 @@ class Bootstrap:
           Name to f64 [resamples, k].
         """
         parts = list(_parts(features, examples))
-        sums = np.concatenate([_sums(parts, counts) for counts in self._blocks(examples)])
+        sums = np.concatenate([_sums(parts, counts) for counts in self.blocks(examples)])
         shapes: Any = [matrix.shape for matrix in features.values()]  # SciPy's types allow None
         ends = np.cumsum([width for _, width in shapes])
         return dict(zip(features, np.split(sums, ends[:-1], axis=1), strict=True))
 
     def counts(self, examples: int) -> np.ndarray:
         """Returns how often each example was drawn, f64 [resamples, examples]."""
-        return np.concatenate(list(self._blocks(examples)), dtype=np.float64)
+        return np.concatenate(list(self.blocks(examples)), dtype=np.float64)
 
     def interval(self, values: np.ndarray) -> np.ndarray:
-        """Returns the low and the high end, f64 [2, ...], of values [resamples, ...]; NaN is left out."""
+        """Returns the low and the high end, f64 [2, ...], of values [resamples, ...].
+
+        NaN is left out. The ends of a column that is NaN throughout are NaN.
+        """
         tail = (1 - self.confidence) / 2
-        return np.nanquantile(values, [tail, 1 - tail], axis=0)
+        columns = values.reshape(len(values), -1)
+        known = ~np.isnan(columns).all(axis=0)
+        ends = np.full((2, columns.shape[1]), np.nan)
+        ends[:, known] = np.nanquantile(columns[:, known], [tail, 1 - tail], axis=0)
+        return ends.reshape(2, *values.shape[1:])
 
     def metric(self, value: float, resamples: np.ndarray, definition: Definition) -> Metric:
         """Returns a metric with its interval.
 
         Args:
-          value: of all examples.
-          resamples: values on the resamples, f64 [resamples]; NaN is left out.
+          value: of all examples; NaN if it is not defined.
+          resamples: values on the resamples, f64 [resamples]; NaN is left out. [] for no interval.
           definition: what the value means.
         """
-        return Metric(value, self.interval(resamples).tolist(), definition)
+        if not len(resamples) or np.isnan(value):
+            ends = [np.nan, np.nan]
+        else:
+            ends = self.interval(resamples).tolist()
+        return Metric(value, ends, definition, _note(value, resamples, definition))
 
-    def _blocks(self, examples: int) -> Iterable[np.ndarray]:
+    def blocks(self, examples: int) -> Iterable[np.ndarray]:
         """Returns blocks, u8 [block, examples], of how often each example was drawn."""
         drawn = _kept if self.resamples * examples <= _KEPT else _drawn
         return drawn(self.seed, self.resamples, examples)
+
+
+def _note(value: float, resamples: np.ndarray, definition: Definition) -> str:
+    """Returns a sentence on a value or on resamples that are not defined; '' if all are."""
+    when = f': {definition.undefined}' if definition.undefined else ''
+    missing = int(np.isnan(resamples).sum())
+    if np.isnan(value):
+        return f'{definition.title} is not defined{when}.'
+    if missing:
+        return (
+            f'The interval of {definition.title} leaves out {missing:,} of {len(resamples):,} resamples, on '
+            f'which it is not defined{when}.'
+        )
+    return ''
 
 
 def _drawn(seed: int, resamples: int, examples: int) -> Iterator[np.ndarray]:

@@ -1,8 +1,11 @@
 """A number, what it means and how sure it is."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+DASH = '–'  # noqa: RUF001 (an en dash, in place of a number that is not defined)
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,9 @@ class Definition:
       direction: which is better, 'higher' or 'lower'; '' where neither is.
       definition: one sentence.
       source: where it is from.
+      group: heading under which reports list it; '' for the main metrics.
+      undefined: when it has no value, as the end of a sentence, such as 'all labels are the same class'; ''
+        if it always has one.
     """
 
     title: str
@@ -22,29 +28,42 @@ class Definition:
     direction: str
     definition: str
     source: str
+    group: str = ''
+    undefined: str = ''
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number with the low and the high end of its interval."""
+    """A number with the low and the high end of its interval. Each is NaN where it is not defined.
+
+    Attributes:
+      value: the number.
+      interval: its low and its high end.
+      definition: what the number means.
+      note: a sentence on what is not defined, or ''.
+    """
 
     value: float
     interval: Sequence[float]
     definition: Definition
+    note: str = ''
 
     def shown(self) -> str:
-        """Returns the value as people read it."""
-        return self.digits(self.value) + self._unit
+        """Returns the value as people read it; a dash if it is not defined."""
+        return self.digits(self.value) + self._unit * (not math.isnan(self.value))
 
     def shown_interval(self) -> str:
-        """Returns the interval as people read it."""
+        """Returns the interval as people read it; a dash if it is not defined."""
+        if any(map(math.isnan, self.interval)):
+            return DASH
         low, high = map(self.digits, self.interval)
         return f'{low} to {high}{self._unit}'
 
     def shown_with_interval(self) -> str:
         """Returns the value with its interval in brackets, for a column whose title tells the unit."""
         low, high = map(self.digits, self.interval)
-        return f'{self.digits(self.value)} ({low} to {high})'
+        known = not any(map(math.isnan, self.interval))
+        return self.digits(self.value) + f' ({low} to {high})' * known
 
     def with_title(self) -> str:
         """Returns the title, the value and the interval as people read them, for the head of a figure."""
@@ -53,16 +72,18 @@ class Metric:
     def as_json(self) -> dict[str, Any]:
         """Returns what metrics.json says of it."""
         return {
-            'value': self.value,
-            'interval': list(self.interval),
+            'value': _or_none(self.value),
+            'interval': [_or_none(end) for end in self.interval],
             'unit': self.definition.unit,
             'direction': self.definition.direction,
             'definition': self.definition.definition,
             'source': self.definition.source,
-        }
+        } | ({'note': self.note} if self.note else {})
 
     def digits(self, number: float) -> str:
-        """Returns a number of this metric's kind as people read it, without its unit."""
+        """Returns a number of this metric's kind as people read it, without its unit; a dash for NaN."""
+        if math.isnan(number):
+            return DASH
         if self.definition.unit == 'fraction':
             return f'{100 * number:.2f}'
         return f'{number:.4f}' if number == 0 or 1e-3 <= abs(number) < 1e6 else f'{number:.4g}'
@@ -70,3 +91,8 @@ class Metric:
     @property
     def _unit(self) -> str:
         return ' %' if self.definition.unit == 'fraction' else ''
+
+
+def _or_none(number: float) -> float | None:
+    """Returns a number for JSON, which has no NaN."""
+    return None if math.isnan(number) else number

@@ -34,6 +34,7 @@ class Report:
       right: whether each example is right, bool [n], by name of the metric that is the share of right ones.
       conditions: for metrics that depend on how the outputs were saved, a sentence on how they were computed.
         A comparison does not test a metric between reports with different conditions.
+      notes: sentences on what was left out, beside the notes of the metrics.
       config: the evaluator's operative Gin config; '' without one.
     """
 
@@ -46,7 +47,13 @@ class Report:
     resamples: Mapping[str, np.ndarray] = field(default_factory=dict)
     right: Mapping[str, np.ndarray] = field(default_factory=dict)
     conditions: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     config: str = ''
+
+    @property
+    def footnotes(self) -> list[str]:
+        """Sentences on metrics that are not defined or left out."""
+        return [*self.notes, *(metric.note for metric in self.metrics.values() if metric.note)]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of metrics.json."""
@@ -87,7 +94,8 @@ class Report:
             ]
             for metric in self.metrics.values()
         ]
-        return Table.of(['metric', 'value', f'{self.bootstrap.percent} interval', 'better'], rows)
+        titles = ['metric', 'value', f'{self.bootstrap.percent} interval', 'better']
+        return Table.of(titles, rows, ' '.join(self.footnotes))
 
 
 def comparison(names: Sequence[str], reports: Sequence[Report]) -> Table:

@@ -12,24 +12,37 @@ _BLOCK_ROWS = 4096  # computed at once, because all rows may not fit into memory
 def predictions_table(
     arrays: Arrays, ids: Sequence[str], class_names: Sequence[str]
 ) -> dict[str, Sequence[str]]:
-    """Returns the columns of predictions.csv: id, predicted class, confidence, and label if there is one."""
-    scores = arrays['logits'] if 'logits' in arrays else arrays['probabilities']
-    confidences = _confidences(scores) if 'logits' in arrays else scores.max(axis=1)
-    names = list(class_names) or [str(index) for index in range(scores.shape[1])]
+    """Returns the columns of predictions.csv: id, predicted class, and confidence and label if known."""
+    predictions = predicted_classes(arrays)
+    names = class_names or range(1 + max(int(predictions.max()), int(np.max(arrays.get('labels', 0)))))
     columns: dict[str, Sequence[str]] = {
         'id': ids,
-        'prediction': [names[index] for index in scores.argmax(axis=1)],
-        'confidence': [f'{confidence:.6f}' for confidence in confidences],
+        'prediction': [str(names[index]) for index in predictions],
     }
+    if 'predicted' not in arrays:
+        confidences = (
+            _confidences(arrays['logits']) if 'logits' in arrays else arrays['probabilities'].max(axis=1)
+        )
+        columns['confidence'] = [f'{confidence:.6f}' for confidence in confidences]
     if 'labels' in arrays:
-        columns['label'] = [names[index] for index in arrays['labels']]
+        columns['label'] = [str(names[index]) for index in arrays['labels']]
     return columns
 
 
+def predicted_classes(arrays: Arrays) -> np.ndarray:
+    """Returns the predicted class of each example, int [n]: the first of the most probable ones.
+
+    >>> predicted_classes({'logits': np.array([[0.1, 0.9], [0.5, 0.5]], np.float32)}).tolist()
+    [1, 0]
+    """
+    if 'predicted' in arrays:
+        return arrays['predicted']
+    return arrays['logits' if 'logits' in arrays else 'probabilities'].argmax(-1)
+
+
 def accuracy(predictions: Arrays, labels: Arrays) -> float:
-    """Returns the share of examples whose most probable class is the label."""
-    name = 'logits' if 'logits' in predictions else 'probabilities'
-    return float(np.mean(predictions[name].argmax(-1) == labels['labels']))
+    """Returns the share of examples whose predicted class is the label."""
+    return float(np.mean(predicted_classes(predictions) == labels['labels']))
 
 
 def _confidences(logits: np.ndarray) -> np.ndarray:
@@ -51,10 +64,11 @@ KIND = Kind(
     arrays={
         'logits': Field('float32', 'n classes', also='float16'),
         'probabilities': Field('float32', 'n classes', also='float16'),
+        'predicted': Field('int32', 'n', below='classes'),
         'labels': Field('int32', 'n', below='classes'),
         **INPUTS,
     },
-    needs=(('logits', 'probabilities'),),
+    needs=(('logits', 'probabilities', 'predicted'),),
     from_data=('labels',),
     table=predictions_table,
     agreement=accuracy,

@@ -1,4 +1,4 @@
-"""Predicted classes and labels: the numbers that all metrics of classification are computed from.
+"""Reads predicted classes and labels, and what metrics need to know of probabilities.
 
 The scores may be far larger than memory. Several threads read them once, in blocks of rows.
 """
@@ -6,12 +6,15 @@ The scores may be far larger than memory. Several threads read them once, in blo
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from scipy import special
 
 from engine.errors import UserError
 from engine.evaluation.kind_evaluation import require
+from engine.kinds.classification import predicted_classes
+from engine.kinds.classification.class_predictions import ClassPredictions, ProbabilityFacts
 from engine.kinds.classification.float16 import widened
 from engine.outputs.outputs import Outputs
 
@@ -19,40 +22,7 @@ from engine.outputs.outputs import Outputs
 _BLOCK_SCORES = 2**18
 _THREADS = min(8, os.cpu_count() or 1)
 # Largest distance of the sum of probabilities from 1: a few rounding errors of the dtype.
-_TOLERANCES = {'float16': 1e-2, 'float32': 1e-3}
-# Probabilities are clipped at the machine epsilon of float32, 1.2e-7, as in scikit-learn.
-_MIN_PROBABILITY = float(np.finfo(np.float32).eps)
-
-
-@dataclass(frozen=True)
-class ClassPredictions:
-    """Predictions and labels.
-
-    Attributes:
-      labels: true class, int [n].
-      predictions: most probable class, int [n]; the first of equally probable ones.
-      confidences: probability of the predicted class, f64 [n].
-      ranks: number of classes that are more probable than the label, int [n]; see `label_ranks`.
-      log_losses: -ln of the probability of the label, f64 [n].
-      class_names: one per class.
-    """
-
-    labels: np.ndarray
-    predictions: np.ndarray
-    confidences: np.ndarray
-    ranks: np.ndarray
-    log_losses: np.ndarray
-    class_names: tuple[str, ...]
-
-    @property
-    def correct(self) -> np.ndarray:
-        """Whether each prediction is the label, bool [n]."""
-        return self.predictions == self.labels
-
-    @property
-    def present(self) -> np.ndarray:
-        """The classes that occur among the labels, in order."""
-        return np.unique(self.labels)
+_TOLERANCES = {'float16': 1e-2, 'float32': 1e-3, 'float64': 1e-3}
 
 
 def read_predictions(outputs: Outputs) -> ClassPredictions:
@@ -62,20 +32,45 @@ def read_predictions(outputs: Outputs) -> ClassPredictions:
       UserError: the labels are missing, or the predictions are not finite or not probabilities.
     """
     require(outputs, 'labels')
-    name = 'logits' if 'logits' in outputs.arrays else 'probabilities'
-    labels, scores = np.asarray(outputs.arrays['labels']), outputs.arrays[name]
-    read = _in_blocks(_of_logits if name == 'logits' else _of_probabilities, scores, labels)
+    name, labels = scores_name(outputs), np.asarray(outputs.arrays['labels'])
+    if not name:
+        predictions = np.asarray(predicted_classes(outputs.arrays))
+        return ClassPredictions(
+            labels, predictions, _names(outputs, 1 + max(predictions.max(), labels.max()))
+        )
+    scores = outputs.arrays[name]
+    read = _in_blocks(
+        _of_logits if name == 'logits' else partial(_of_probabilities, smallest_probability(scores)),
+        scores,
+        labels,
+    )
     _check_finite(outputs, name, read['finite'])
     if name == 'probabilities':
         _check_probabilities(outputs, read['sums'], read['negative'])
-    return ClassPredictions(
-        labels=labels,
-        predictions=read['predictions'],
-        confidences=np.exp(read['best_logs']),
-        ranks=read['ranks'],
-        log_losses=-read['label_logs'],
-        class_names=outputs.class_names or tuple(str(index) for index in range(scores.shape[1])),
+    facts = ProbabilityFacts(
+        np.exp(read['best_logs']), read['ranks'], -read['label_logs'], read['brier_scores']
     )
+    return ClassPredictions(labels, read['predictions'], _names(outputs, scores.shape[1]), facts)
+
+
+def scores_name(outputs: Outputs) -> str:
+    """Returns the name of the array with scores of all classes; '' if there is none."""
+    return next((name for name in ('logits', 'probabilities') if name in outputs.arrays), '')
+
+
+def smallest_probability(scores: np.ndarray) -> float:
+    """Returns where log loss clips probabilities: the machine epsilon of their dtype, as in scikit-learn.
+
+    float16 is clipped like float32: its own epsilon is 0.001.
+    """
+    return float(np.finfo(np.promote_types(scores.dtype, np.float32)).eps)
+
+
+def probabilities(outputs: Outputs) -> np.ndarray:
+    """Returns the probabilities of all classes, f64 [n, classes], from logits by softmax."""
+    name = scores_name(outputs)
+    scores = outputs.arrays[name].astype(np.float64)
+    return special.softmax(scores, axis=1) if name == 'logits' else scores
 
 
 def label_ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -125,28 +120,44 @@ def _of_logits(logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     logits -= best
     sums = np.exp(logits, out=logits).sum(axis=1, keepdims=True)
     log_sums = np.log(sums.astype(np.float64))
+    logits /= sums
     return {
         'predictions': predictions,
         'ranks': ranks,
         'best_logs': -log_sums[:, 0],
         'label_logs': (own - best - log_sums)[:, 0],
+        'brier_scores': _brier_scores(logits, labels),
         'finite': finite,
     }
 
 
-def _of_probabilities(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the numbers that are needed of each row of probabilities."""
+def _of_probabilities(
+    smallest: float, probabilities: np.ndarray, labels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns the numbers that are needed of each row of probabilities. Overwrites the probabilities."""
     predictions = probabilities.argmax(axis=1)
     best, least = _column(probabilities, predictions)[:, 0], probabilities.min(axis=1)
     return {
         'predictions': predictions,
         'ranks': _ranks(probabilities, labels, predictions),
-        'best_logs': _logs(best),
-        'label_logs': _logs(_column(probabilities, labels)[:, 0]),
+        'best_logs': _logs(best, smallest),
+        'label_logs': _logs(_column(probabilities, labels)[:, 0], smallest),
         'finite': np.isfinite(best) & np.isfinite(least),
         'sums': probabilities.sum(axis=1, dtype=np.float64),
         'negative': least < 0,
+        'brier_scores': _brier_scores(probabilities, labels),
     }
+
+
+def _brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the squared error of each row, f64 [rows]: of the second of two classes, else of all classes.
+
+    Overwrites the probabilities.
+    """
+    if probabilities.shape[1] == 2:
+        return (probabilities[:, 1].astype(np.float64) - labels) ** 2
+    probabilities[np.arange(len(labels)), labels] -= 1
+    return np.einsum('ij,ij->i', probabilities, probabilities, dtype=np.float64)
 
 
 def _ranks(scores: np.ndarray, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -161,8 +172,12 @@ def _column(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.take_along_axis(scores, classes[:, np.newaxis], axis=1)
 
 
-def _logs(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(probabilities.astype(np.float64), _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
+def _logs(probabilities: np.ndarray, smallest: float) -> np.ndarray:
+    return np.log(np.clip(probabilities.astype(np.float64), smallest, 1 - smallest))
+
+
+def _names(outputs: Outputs, classes: int) -> tuple[str, ...]:
+    return outputs.class_names or tuple(str(index) for index in range(classes))
 
 
 def _check_finite(outputs: Outputs, name: str, finite: np.ndarray) -> None:

@@ -1,28 +1,41 @@
 """Evaluation of classification: accuracy, precision and recall, log loss, calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse, special
-from sklearn import metrics
+from matplotlib.figure import Figure
+from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.drawing import figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_classes
 from engine.evaluation.results.bootstrap import Bootstrap
+from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Column, Export, class_names, csv
-from engine.kinds.classification import calibration, class_scores
-from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
-from engine.kinds.classification.definitions import CONDITIONS, DEFINITIONS, HEADLINE, top_k_definition
+from engine.kinds.classification import calibration, class_scores, predicted_classes
+from engine.kinds.classification.class_predictions import ClassPredictions
+from engine.kinds.classification.class_probabilities import (
+    probabilities,
+    read_predictions,
+    scores_name,
+    smallest_probability,
+)
+from engine.kinds.classification.definitions import CONDITIONS, HEADLINES, definitions
+from engine.kinds.classification.ranking_scores import RankedClasses
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+
+LOG_LOSS = ExampleScore('log_loss', higher_is_better=False)
+CORRECT = ExampleScore('correct', higher_is_better=True)
+# Sorting more scores takes too much memory, resampling more takes minutes.
+MAX_SORTED_SCORES, MAX_RESAMPLED_SCORES = 2**26, 2**34
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class ClassificationEvaluation(KindEvaluation):
     """
 
     kind = 'classification'
-    example_score = ExampleScore('log_loss', higher_is_better=False)
+    example_score = LOG_LOSS
     class_score = 'f1'
 
     top_k: tuple[int, ...] = (5,)
@@ -51,63 +64,52 @@ class ClassificationEvaluation(KindEvaluation):
         if any(k < 1 for k in self.top_k):
             raise UserError(f'ClassificationEvaluation.top_k = {self.top_k!r}: each k must be at least 1.')
 
+    def common_score(self, tables: Sequence[pd.DataFrame]) -> ExampleScore:
+        """Returns the log loss, or whether examples are correct if a table lacks probabilities."""
+        return LOG_LOSS if all(LOG_LOSS.column in table for table in tables) else CORRECT
+
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
         """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: the labels are missing, or the predictions are not finite or not probabilities.
         """
-        predicted = read_predictions(outputs)
-        tops = [k for k in self.top_k if k < len(predicted.class_names)]
-        values = measure(predicted, tops, self.calibration_bins)
-        resamples = resample(predicted, tops, self.calibration_bins, bootstrap)
-        definitions = DEFINITIONS | {f'top_{k}_accuracy': top_k_definition(k) for k in tops}
+        predicted, ranked = read_predictions(outputs), ranked_classes(outputs)
+        tops = [k for k in self.top_k if k < len(predicted.class_names)] if predicted.probable else []
+        values = measure(predicted, ranked, tops, self.calibration_bins)
+        resamples = resample(predicted, ranked, tops, self.calibration_bins, bootstrap)
         measured = {
-            name: bootstrap.metric(value, resamples[name], definitions[name])
-            for name, value in values.items()
+            name: bootstrap.metric(values[name], resamples.get(name, np.zeros(0)), definition)
+            for name, definition in definitions(tops).items()
+            if name in values
         }
-        conditions = CONDITIONS['logits' if 'logits' in outputs.arrays else 'probabilities']
-        tables = {
-            'per_class': _per_class(predicted, bootstrap, resamples['f1']),
-            'calibration': calibration.reliability(
-                predicted.confidences, predicted.correct, self.calibration_bins
-            ),
-            'per_example': per_example(outputs.ids, predicted),
-        }
-        title = figures.subject(outputs, bootstrap)
-        drawn = {
-            'calibration': partial(
-                figures.reliability, tables['calibration'], title, measured['calibration_error']
-            ),
-            'per_class_f1': partial(
-                figures.class_scores,
-                tables['per_class'],
-                'f1',
-                'F1',
-                'examples',
-                title,
-                measured['macro_f1'],
-            ),
-        }
-        if len(predicted.class_names) <= class_scores.MAX_CONFUSION_CLASSES:
-            counts = class_scores.confusion(predicted)
-            tables = {'confusion_matrix': counts} | tables
-            matrix = partial(figures.confusion_matrix, counts, title, measured['accuracy'])
-            drawn = {'confusion_matrix': matrix} | drawn
-        right = {'accuracy': predicted.correct, **{f'top_{k}_accuracy': predicted.ranks < k for k in tops}}
-        resamples = {name: resamples[name] for name in measured}
-        return Report(outputs, bootstrap, measured, HEADLINE, tables, drawn, resamples, right, conditions)
+        tables = _tables(outputs.ids, predicted, self.calibration_bins, bootstrap, resamples['f1'])
+        return Report(
+            outputs,
+            bootstrap,
+            measured,
+            [name for name in HEADLINES[bool(predicted.probable)] if name in measured],
+            tables,
+            _figures(tables, measured, figures.subject(outputs, bootstrap)),
+            {name: resamples[name] for name in measured if name in resamples},
+            {'accuracy': predicted.correct, **_in_top(predicted, tops)},
+            _conditions(outputs),
+            _notes(outputs, measured, resamples),
+        )
 
     def caption(self, example: Mapping[str, Any]) -> str:
         """Returns the label, prediction and confidence of an example."""
         label, prediction = example['label'], example['prediction']
         words = f'✓ {label}' if label == prediction else f'{label} → {prediction}'
-        return f'{words}\n{100 * example["confidence"]:.1f} %'
+        return f'{words}\n{100 * example["confidence"]:.1f} %' if 'confidence' in example else words
 
     def gallery(self, report: Report) -> dict[str, list[str]]:
         """Returns the most confident mistakes, and the examples with the least probable labels."""
         table = report.tables['per_example']
-        wrong = table.loc[table['rank'] > 0].sort_values(by='confidence', ascending=False, kind='stable')
+        wrong = table.loc[~table['correct']]
+        if 'confidence' not in table:
+            return {'Mistakes': self.cards(report, wrong)}
+        wrong = wrong.sort_values(by='confidence', ascending=False, kind='stable')
         return {
             'Mistakes, the most confident first': self.cards(report, wrong),
             'Hardest: the least probability for the label': self.cards(report, table),
@@ -123,84 +125,162 @@ class ClassificationEvaluation(KindEvaluation):
 
 
 def _as_csv(outputs: Outputs) -> bytes:
-    """Returns a table: id, predicted class and the probability of each class."""
-    probabilities = outputs.arrays.get('probabilities')
-    if probabilities is None:
-        probabilities = special.softmax(outputs.arrays['logits'].astype(np.float64), axis=1)
-    names = class_names(outputs, probabilities.shape[1])
+    """Returns a table: id, predicted class and, if known, the probability of each class."""
+    predictions, name = predicted_classes(outputs.arrays), scores_name(outputs)
+    names = class_names(outputs, outputs.classes or int(predictions.max()) + 1)
     columns: dict[str, Column] = {
         'id': outputs.ids,
-        'prediction': [names[index] for index in probabilities.argmax(1)],
+        'prediction': [names[index] for index in predictions],
     }
-    return csv(columns | {f'probability_{name}': probabilities[:, i] for i, name in enumerate(names)})
+    if name:
+        dtype = np.promote_types(outputs.arrays[name].dtype, np.float32)  # no more digits than were saved
+        scores = probabilities(outputs).astype(dtype)
+        columns |= {f'probability_{name}': scores[:, i] for i, name in enumerate(names)}
+    return csv(columns)
 
 
-def measure(predicted: ClassPredictions, tops: Sequence[int], bins: int) -> dict[str, float]:
-    """Returns all metrics, in the order in which reports list them."""
-    macro = class_scores.macro(predicted)
-    gaps = _gaps(predicted, bins).sum(axis=0)
-    return {
-        'accuracy': float(metrics.accuracy_score(predicted.labels, predicted.predictions)),
-        'balanced_accuracy': macro['recall'],
-        **{f'top_{k}_accuracy': float((predicted.ranks < k).mean()) for k in tops},
-        'macro_precision': macro['precision'],
-        'macro_f1': macro['f1'],
-        'log_loss': float(predicted.log_losses.mean()),
-        'calibration_error': float(calibration.expected_calibration_error(gaps, len(predicted.labels))),
-    }
+def measure(
+    predicted: ClassPredictions, ranked: RankedClasses | None, tops: Sequence[int], bins: int
+) -> dict[str, float]:
+    """Returns all metrics of all examples by name; NaN where undefined."""
+    values = class_scores.metrics(class_scores.totals(predicted))
+    if ranked:
+        values |= {
+            name: metric[0]
+            for name, metric in ranked.metrics([np.ones((1, len(predicted.labels)), int)]).items()
+        }
+    if predicted.probable:
+        gaps = _gaps(predicted.correct, predicted.probable.confidences, bins).sum(axis=0)
+        values['calibration_error'] = calibration.expected_calibration_error(gaps, len(predicted.labels))
+    values |= {name: column.mean() for name, column in _additive(predicted, tops).items()}
+    return {name: float(value) for name, value in values.items()}
 
 
 def resample(
-    predicted: ClassPredictions, tops: Sequence[int], bins: int, bootstrap: Bootstrap
+    predicted: ClassPredictions,
+    ranked: RankedClasses | None,
+    tops: Sequence[int],
+    bins: int,
+    bootstrap: Bootstrap,
 ) -> dict[str, np.ndarray]:
-    """Returns all metrics on each resample, f64 [resamples], and `f1`, f64 [resamples, classes]."""
-    additive = {
-        'accuracy': predicted.correct,
-        'log_loss': predicted.log_losses,
-        **{f'top_{k}_accuracy': predicted.ranks < k for k in tops},
-    }
-    columns = {
+    """Returns all metrics on each resample, f64 [resamples], and `f1`, f64 [resamples, classes].
+
+    Leaves out ROC AUC and average precision if they would take too long.
+    """
+    additive, examples = _additive(predicted, tops), len(predicted.labels)
+    features = class_scores.features(predicted) | {
         name: sparse.csr_array(values[:, np.newaxis], dtype=float) for name, values in additive.items()
     }
-    features = {**columns, **class_scores.features(predicted), 'gaps': _gaps(predicted, bins)}
-    examples = len(predicted.labels)
+    if predicted.probable:
+        features['gaps'] = _gaps(predicted.correct, predicted.probable.confidences, bins)
     sums = bootstrap.sums(features, examples)
-    scores = class_scores.from_sums(sums['hits'], sums['support'], sums['predicted'])
-    return {
-        **{name: sums[name][:, 0] / examples for name in additive},
-        'balanced_accuracy': np.nanmean(scores['recall'], axis=1),
-        'macro_precision': np.nanmean(scores['precision'], axis=1),
-        'macro_f1': np.nanmean(scores['f1'], axis=1),
-        'calibration_error': calibration.expected_calibration_error(sums['gaps'], examples),
-        'f1': scores['f1'],
-    }
+    total = class_scores.Totals(sums['hits'], sums['support'], sums['predicted'])
+    values = class_scores.metrics(total) | {'f1': class_scores.of_classes(total)['f1']}
+    values |= {name: sums[name][:, 0] / examples for name in additive}
+    if predicted.probable:
+        values['calibration_error'] = calibration.expected_calibration_error(sums['gaps'], examples)
+    if ranked and examples * len(predicted.class_names) * bootstrap.resamples <= MAX_RESAMPLED_SCORES:
+        values |= ranked.metrics(bootstrap.blocks(examples))
+    return values
+
+
+def ranked_classes(outputs: Outputs) -> RankedClasses | None:
+    """Sorts the examples by their probabilities; None if there are none, or too many to be sorted."""
+    name = scores_name(outputs)
+    if not name or outputs.arrays[name].size > MAX_SORTED_SCORES:
+        return None
+    return RankedClasses.of(probabilities(outputs), outputs.arrays['labels'])
+
+
+def _additive(predicted: ClassPredictions, tops: Sequence[int]) -> dict[str, np.ndarray]:
+    """Returns the metrics that are means over the examples, each [n]."""
+    if not predicted.probable:
+        return {}
+    facts = predicted.probable
+    return {'log_loss': facts.log_losses, 'brier_score': facts.brier_scores, **_in_top(predicted, tops)}
+
+
+def _in_top(predicted: ClassPredictions, tops: Sequence[int]) -> dict[str, np.ndarray]:
+    """Returns whether the label of each example is among the k most probable classes, bool [n]."""
+    if not predicted.probable:
+        return {}
+    return {f'top_{k}_accuracy': predicted.probable.ranks < k for k in tops}
+
+
+def _conditions(outputs: Outputs) -> dict[str, str]:
+    name = scores_name(outputs) or 'predicted'
+    clipped = f'{smallest_probability(outputs.arrays[name]):.2g}' if name == 'probabilities' else ''
+    return {metric: sentence.format(clipped) for metric, sentence in CONDITIONS[name].items()}
+
+
+def _notes(outputs: Outputs, measured: Mapping[str, object], resamples: Mapping[str, object]) -> list[str]:
+    """Returns sentences on metrics that are left out."""
+    if not scores_name(outputs):
+        return ['Metrics of probabilities are left out, because only the predicted classes were saved.']
+    if 'roc_auc' not in measured:
+        return ['ROC AUC and average precision are left out, because they would take too long.']
+    if 'roc_auc' not in resamples:
+        return ['ROC AUC and average precision have no intervals, because these would take too long.']
+    return []
+
+
+def _tables(
+    ids: Sequence[str],
+    predicted: ClassPredictions,
+    bins: int,
+    bootstrap: Bootstrap,
+    f1_resamples: np.ndarray,
+) -> dict[str, pd.DataFrame]:
+    low, high = bootstrap.interval(f1_resamples)
+    tables = {'per_class': class_scores.table(predicted).assign(f1_low=low, f1_high=high)}
+    if predicted.probable:
+        confidences = predicted.probable.confidences
+        tables['calibration'] = calibration.reliability(confidences, predicted.correct, bins)
+    tables['per_example'] = per_example(ids, predicted)
+    if len(predicted.class_names) <= class_scores.MAX_CONFUSION_CLASSES:
+        tables = {'confusion_matrix': class_scores.confusion(predicted)} | tables
+    return tables
+
+
+def _figures(
+    tables: Mapping[str, pd.DataFrame], measured: Mapping[str, Metric], title: str
+) -> dict[str, Callable[[], Figure]]:
+    drawn: dict[str, Callable[[], Figure]] = {}
+    if 'confusion_matrix' in tables:
+        matrix = tables['confusion_matrix']
+        drawn['confusion_matrix'] = partial(figures.confusion_matrix, matrix, title, measured['accuracy'])
+    if 'calibration' in tables:
+        error = measured['calibration_error']
+        drawn['calibration'] = partial(figures.reliability, tables['calibration'], title, error)
+    scores, headline = tables['per_class'], measured['macro_f1']
+    drawn['per_class_f1'] = partial(figures.class_scores, scores, 'f1', 'F1', 'examples', title, headline)
+    return drawn
 
 
 def per_example(ids: Sequence[str], predicted: ClassPredictions) -> pd.DataFrame:
-    """Returns a row per example, the worst first: label, prediction, confidence, log loss, rank."""
+    """Returns a row per example, the worst first: label, prediction, whether it is correct.
+
+    If probabilities are known, confidence, log loss and rank follow.
+    """
     names = np.array(predicted.class_names, object)
     columns = {
         'label': names[predicted.labels],
         'prediction': names[predicted.predictions],
-        'confidence': predicted.confidences,
-        'log_loss': predicted.log_losses,
-        'rank': predicted.ranks,
+        'correct': predicted.correct,
     }
+    if predicted.probable:
+        facts = predicted.probable
+        columns |= {'confidence': facts.confidences, 'log_loss': facts.log_losses, 'rank': facts.ranks}
     table = pd.DataFrame(columns, pd.Index(ids, name='id'))
-    return table.sort_values('log_loss', ascending=False, kind='stable')
+    if predicted.probable:
+        return table.sort_values('log_loss', ascending=False, kind='stable')
+    return table.sort_values('correct', kind='stable')
 
 
-def _gaps(predicted: ClassPredictions, bins: int) -> sparse.csr_array:
+def _gaps(correct: np.ndarray, confidences: np.ndarray, bins: int) -> sparse.csr_array:
     """Returns correctness (0 or 1) minus confidence, f64 [n, bins], in the column of the bin."""
-    groups = calibration.bin_of(predicted.confidences, bins)
-    return class_scores.indicator(groups, bins, predicted.correct - predicted.confidences)
-
-
-def _per_class(predicted: ClassPredictions, bootstrap: Bootstrap, f1_resamples: np.ndarray) -> pd.DataFrame:
-    """Returns the scores of each class, and the interval of F1 for classes that occur."""
-    ends = np.full((2, len(predicted.class_names)), np.nan)
-    ends[:, predicted.present] = bootstrap.interval(f1_resamples[:, predicted.present])
-    return class_scores.table(predicted).assign(f1_low=ends[0], f1_high=ends[1])
+    groups = calibration.bin_of(confidences, bins)
+    return class_scores.indicator(groups, bins, correct - confidences)
 
 
 EVALUATION = ClassificationEvaluation()

@@ -58,13 +58,28 @@ def test_classes(program, tmp_path: Path):
     assert result['id'].tolist() == ['007', "'=1+1", 'c,"d"', 'é']
     assert result['prediction'].tolist() == [NAMES[index] for index in LOGITS.argmax(1)]
     powers = np.exp(LOGITS.astype(float))
-    np.testing.assert_allclose(result.iloc[:, 2:], powers / powers.sum(1, keepdims=True), rtol=1e-8)
+    np.testing.assert_allclose(result.iloc[:, 2:], powers / powers.sum(1, keepdims=True), rtol=1e-7)
+
+
+def test_predicted_classes_alone(program, tmp_path: Path):
+    classes = np.array([0, 2, 1, 1])
+    folder = tmp_path / 'it'
+    outputs.write(
+        folder, outputs.Manifest('classification'), {'predicted': classes}, IDS, {'predicted': 'class'}
+    )
+    assert table(program, folder)['prediction'].tolist() == classes.tolist()
 
 
 def test_probabilities_as_they_are(program, tmp_path: Path):
     given = RANDOM.dirichlet(np.ones(3), 4).astype(np.float32)
     result = table(program, save(tmp_path / 'it', 'classification', probabilities=given))
     np.testing.assert_array_equal(result.iloc[:, 2:].to_numpy(np.float32), given)
+
+
+def test_float64_keeps_all_of_its_digits(program, tmp_path: Path):
+    given = RANDOM.dirichlet(np.ones(3), 4)
+    result = table(program, save(tmp_path / 'it', 'classification', probabilities=given))
+    np.testing.assert_array_equal(result.iloc[:, 2:].to_numpy(), given)
 
 
 def test_numbers_come_back_as_labels(program, tmp_path: Path):

@@ -108,7 +108,7 @@ def example_of(kind: str) -> dict[str, np.ndarray]:
     fields = {
         name: field
         for name, field in kind_folders.declaration(kind).arrays.items()
-        if name != 'probabilities'
+        if name not in ('probabilities', 'predicted')
     }
     shapes = {
         name: [int(axis) if axis.isdigit() else lengths.get(axis, 2) for axis in field.axes.split()]
@@ -140,6 +140,8 @@ def test_every_dtype_that_an_array_may_have(tmp_path: Path, kind: str, name: str
     arrays = example_of(kind)
     if name == 'probabilities':
         arrays[name] = arrays.pop('logits')
+    if name == 'predicted':
+        arrays = {'predicted': arrays['labels'], 'labels': arrays['labels']}
     for dtype in kind_folders.declaration(kind).arrays[name].dtypes:
         arrays[name] = arrays[name].astype(dtype)
         write(tmp_path / dtype, kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
@@ -203,7 +205,7 @@ def test_ids_may_be_in_any_language(tmp_path: Path):
         ({'kind': 'clasification'}, "unknown kind of outputs 'clasification'. Did you mean 'classification'"),
         (
             {'arrays': {'labels': LABELS}},
-            "needs one array 'logits' or 'probabilities'; the arrays are: labels",
+            "needs one array 'logits' or 'probabilities' or 'predicted'; the arrays are: labels",
         ),
         ({'arrays': {}}, 'the arrays are: none'),
         (
@@ -212,8 +214,8 @@ def test_ids_may_be_in_any_language(tmp_path: Path):
         ),
         ({'arrays': {'logits': LOGITS, 'label': LABELS}}, "no array 'label'. Did you mean 'labels'"),
         (
-            {'arrays': {'logits': LOGITS.astype(np.float64)}},
-            'logits.npy holds float64, but float16 or float32 is needed',
+            {'arrays': {'logits': LOGITS.astype(complex)}},
+            'logits.npy holds complex128, but float16, float32 or float64 is needed',
         ),
         ({'arrays': {'logits': LOGITS[0]}}, r'logits.npy has shape \[3\], but \[n, classes\] is needed'),
         ({'arrays': {'logits': LOGITS[:3]}}, 'and the number of ids is 4'),
@@ -343,8 +345,8 @@ def test_ids_as_other_writers_end_their_lines(folder: Path, ids: str):
 @pytest.mark.parametrize(
     ('array', 'message'),
     [
-        (LOGITS.astype('>f4'), 'logits.npy holds >f4, but float16 or float32 is needed'),
-        (LOGITS.astype('>f2'), 'logits.npy holds >f2, but float16 or float32 is needed'),
+        (LOGITS.astype('>f4'), 'logits.npy holds >f4, but float16, float32 or float64 is needed'),
+        (LOGITS.astype('>f2'), 'logits.npy holds >f2, but float16, float32 or float64 is needed'),
         (LOGITS[:3], 'logits.npy has shape [3, 3], but [n, classes] is needed and the number of ids is 4'),
         (
             LOGITS[:, :2],

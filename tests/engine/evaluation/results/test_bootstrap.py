@@ -15,7 +15,7 @@ FEATURES = {
 
 def test_sums_against_a_loop():
     boot = Bootstrap(resamples=200, confidence=0.9, seed=3)
-    resamples = np.concatenate(list(boot._blocks(5)))
+    resamples = np.concatenate(list(boot.blocks(5)))
     assert resamples.shape == (200, 5)
     assert (resamples.sum(axis=1) == 5).all()
     sums = boot.sums(FEATURES, 5)
@@ -50,7 +50,7 @@ def test_many_resamples_are_not_kept(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_resamples_of_the_same_examples_are_drawn_once():
-    one, two = (Bootstrap(100, confidence, seed=1)._blocks(5) for confidence in (0.9, 0.95))
+    one, two = (Bootstrap(100, confidence, seed=1).blocks(5) for confidence in (0.9, 0.95))
     assert one is two
 
 

@@ -1,5 +1,7 @@
 import math
 import tracemalloc
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +10,14 @@ from sklearn import metrics
 
 from engine import outputs
 from engine.errors import UserError
-from engine.kinds.classification.class_probabilities import ClassPredictions, label_ranks, read_predictions
+from engine.kinds.classification.class_probabilities import label_ranks, read_predictions
 from tests.engine.random_logits import random_logits
 
 
-def read(folder) -> ClassPredictions:
-    return read_predictions(outputs.read(folder))
+def read(folder) -> Any:
+    """Returns the predictions and the facts about their probabilities in one object."""
+    predicted = read_predictions(outputs.read(folder))
+    return SimpleNamespace(**vars(predicted), **vars(predicted.probable), correct=predicted.correct)
 
 
 @pytest.mark.parametrize('missing', [(), (0, 2)])
@@ -26,7 +30,6 @@ def test_logits_against_a_loop(save, missing: tuple[int, ...]):
         assert predicted.confidences[index] == pytest.approx(max(powers) / sum(powers))
         assert predicted.log_losses[index] == pytest.approx(-math.log(powers[label] / sum(powers)))
         assert predicted.correct[index] == (row.index(max(row)) == label)
-    assert predicted.present.tolist() == sorted(set(labels.tolist()))
 
 
 def test_log_loss_agrees_with_scikit_learn(save):
@@ -52,7 +55,7 @@ def test_a_probability_of_zero_stays_finite(save):
     assert predicted.log_losses == pytest.approx([-math.log(np.finfo(np.float32).eps), 0], abs=1e-6)
 
 
-FIELDS = ('labels', 'predictions', 'confidences', 'ranks', 'log_losses')
+FIELDS = ('labels', 'predictions', 'confidences', 'ranks', 'log_losses', 'brier_scores')
 
 
 @pytest.mark.parametrize('array', ['logits', 'probabilities'])
@@ -72,6 +75,22 @@ def test_a_small_float16_probability_counts_as_what_it_is(save):
     small = np.float16(1e-5)
     predicted = read(save([[1, small]], [1], array='probabilities', dtype='float16'))
     assert predicted.log_losses == pytest.approx([-math.log(small)])
+
+
+@pytest.mark.parametrize('classes', [2, 3, 7])
+@pytest.mark.parametrize('array', ['logits', 'probabilities'])
+def test_float64_is_kept_and_gives_the_numbers_of_scikit_learn(save, classes: int, array: str):
+    logits, labels = random_logits(4, classes=classes)
+    chances = special.softmax(3.3 * logits.astype(np.float64), axis=1)
+    chances[5] = np.eye(classes)[labels[5] - 1]  # certain and wrong: clipped at the epsilon of float64
+    scores = chances if array == 'probabilities' else 3.3 * logits.astype(np.float64)
+    predicted = read(save(scores, labels, array=array, dtype='float64'))
+    rows = np.arange(60) if array == 'probabilities' else np.delete(np.arange(60), 5)
+    log_loss = metrics.log_loss(labels[rows], chances[rows], labels=range(classes))
+    assert predicted.log_losses[rows].mean() == pytest.approx(log_loss, abs=1e-9)
+    columns = chances[rows, 1] if classes == 2 else chances[rows]
+    brier = metrics.brier_score_loss(labels[rows], columns, labels=range(classes))
+    assert predicted.brier_scores[rows].mean() == pytest.approx(brier, abs=1e-9)
 
 
 @pytest.mark.parametrize('array', ['logits', 'probabilities'])
@@ -119,6 +138,15 @@ def test_ranks_agree_with_scikit_learn():
 def test_names_of_classes(save):
     assert read(save([[1, 2]], [0], name='a')).class_names == ('0', '1')
     assert read(save([[1, 2]], [0], name='b', class_names=('cat', 'dog'))).class_names == ('cat', 'dog')
+
+
+@pytest.mark.parametrize('dtype', [np.int64, np.uint8, np.float64, bool])
+def test_predicted_classes_alone(save, dtype: type):
+    predicted = read_predictions(outputs.read(save([0, 1, 1], [0, 1, 0], array='predicted', dtype=dtype)))
+    assert predicted.correct.tolist() == [True, True, False]
+    assert predicted.predictions.dtype == np.int32
+    assert predicted.probable is None
+    assert predicted.class_names == ('0', '1')
 
 
 def test_no_labels(save):
