@@ -40,7 +40,7 @@ def read_predictions(outputs: Outputs) -> ClassPredictions:
         )
     scores = outputs.arrays[name]
     read = _in_blocks(
-        _of_logits if name == 'logits' else partial(_of_probabilities, smallest_probability(scores)),
+        _of_logits if name == 'logits' else partial(_of_probabilities, _smallest_probability(scores)),
         scores,
         labels,
     )
@@ -58,7 +58,7 @@ def scores_name(outputs: Outputs) -> str:
     return next((name for name in ('logits', 'probabilities') if name in outputs.arrays), '')
 
 
-def smallest_probability(scores: np.ndarray) -> float:
+def _smallest_probability(scores: np.ndarray) -> float:
     """Returns where log loss clips probabilities: the machine epsilon of their dtype, as in scikit-learn.
 
     float16 is clipped like float32: its own epsilon is 0.001.

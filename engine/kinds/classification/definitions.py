@@ -1,6 +1,6 @@
 """The metrics of classification: what they mean and where they are from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.evaluation.results.metric import Definition
 
@@ -148,9 +148,10 @@ HEADLINES = {
     False: ('accuracy', 'balanced_accuracy', 'macro_f1', 'matthews'),
 }
 # How log loss was computed, by the array that holds the predictions.
-CONDITIONS = {
+CONDITIONS: Mapping[str, Mapping[str, str]] = {
     'logits': {'log_loss': 'Log loss uses saved logits as they are.'},
-    'probabilities': {'log_loss': 'Log loss clips saved probabilities at {}.'},
+    'probabilities': {'log_loss': 'Log loss clips saved probabilities at 1.2e-7.'},
+    'float64 probabilities': {'log_loss': 'Log loss clips saved probabilities at 2.2e-16.'},
     'predicted': {},
 }
 

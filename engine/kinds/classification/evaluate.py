@@ -24,7 +24,6 @@ from engine.kinds.classification.class_probabilities import (
     probabilities,
     read_predictions,
     scores_name,
-    smallest_probability,
 )
 from engine.kinds.classification.definitions import CONDITIONS, HEADLINES, definitions
 from engine.kinds.classification.ranking_scores import RankedClasses
@@ -207,10 +206,11 @@ def _in_top(predicted: ClassPredictions, tops: Sequence[int]) -> dict[str, np.nd
     return {f'top_{k}_accuracy': predicted.probable.ranks < k for k in tops}
 
 
-def _conditions(outputs: Outputs) -> dict[str, str]:
+def _conditions(outputs: Outputs) -> Mapping[str, str]:
     name = scores_name(outputs) or 'predicted'
-    clipped = f'{smallest_probability(outputs.arrays[name]):.2g}' if name == 'probabilities' else ''
-    return {metric: sentence.format(clipped) for metric, sentence in CONDITIONS[name].items()}
+    if name == 'probabilities' and outputs.arrays[name].dtype == np.float64:
+        name = 'float64 probabilities'
+    return CONDITIONS[name]
 
 
 def _notes(outputs: Outputs, measured: Mapping[str, object], resamples: Mapping[str, object]) -> list[str]:
@@ -260,18 +260,17 @@ def _figures(
 def per_example(ids: Sequence[str], predicted: ClassPredictions) -> pd.DataFrame:
     """Returns a row per example, the worst first: label, prediction, whether it is correct.
 
-    If probabilities are known, confidence, log loss and rank follow.
+    If probabilities are known, confidence, log loss and rank are there too.
     """
     names = np.array(predicted.class_names, object)
     columns = {
         'label': names[predicted.labels],
         'prediction': names[predicted.predictions],
-        'correct': predicted.correct,
     }
     if predicted.probable:
         facts = predicted.probable
         columns |= {'confidence': facts.confidences, 'log_loss': facts.log_losses, 'rank': facts.ranks}
-    table = pd.DataFrame(columns, pd.Index(ids, name='id'))
+    table = pd.DataFrame({**columns, 'correct': predicted.correct}, pd.Index(ids, name='id'))
     if predicted.probable:
         return table.sort_values('log_loss', ascending=False, kind='stable')
     return table.sort_values('correct', kind='stable')

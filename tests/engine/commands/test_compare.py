@@ -512,7 +512,7 @@ def test_log_losses_of_logits_and_of_probabilities_are_not_tested(program, tmp_p
     logits = scores(1) * 40
     write(tmp_path / 'logits', logits)
     chances = special.softmax(logits, axis=1)
-    more: dict[str, Any] = {'arrays': {'probabilities': chances, 'labels': LABELS}}
+    more: dict[str, Any] = {'arrays': {'probabilities': chances.astype(np.float32), 'labels': LABELS}}
     ids = outputs.read(tmp_path / 'logits').ids
     sample_outputs.write(tmp_path / 'chances', 'classification', class_names=[], ids=ids, **more)
     code, out, _ = program('compare', str(tmp_path), '--resamples=100', '--metric=log_loss')

@@ -155,7 +155,9 @@ def some_arrays(draw: st.DrawFn, kind: str) -> tuple[int, int, dict[str, np.ndar
             values = st.integers(0, max(0, lengths[field.below] - 1))
         drawn[name] = draw(arrays(field.dtype, shape, elements=values))
     left_out = {
-        draw(st.sampled_from(group)) for group in kind_folders.declaration(kind).needs if len(group) > 1
+        name
+        for group in kind_folders.declaration(kind).needs
+        for name in set(group) - {draw(st.sampled_from(group))}
     }
     return lengths['n'], lengths['classes'], {name: drawn[name] for name in drawn.keys() - left_out}
 

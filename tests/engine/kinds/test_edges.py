@@ -62,5 +62,7 @@ def test_one_example_has_every_metric_a_number_and_no_doubt(tmp_path: Path, kind
     metrics = evaluate(folder)['metrics']
     assert metrics
     for metric in metrics.values():
-        assert np.isfinite(metric['value'])
+        if metric['value'] is None:  # such as a correlation
+            assert 'is not defined' in metric['note']
+            continue
         assert metric['interval'] == pytest.approx([metric['value']] * 2, abs=1e-9)

@@ -39,7 +39,7 @@ def random_set(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def by_scikit_learn(labels: np.ndarray, guesses: np.ndarray, classes: int) -> dict[str, float]:
     """Returns what scikit-learn says of predicted classes; NaN where it has a convention instead."""
-    either = {'y_true': labels, 'y_pred': guesses}
+    either: dict[str, Any] = {'y_true': labels, 'y_pred': guesses}
     one_guess, one_label = (len(set(column.tolist())) == 1 for column in (guesses, labels))
     expected = {
         'accuracy': metrics.accuracy_score(**either),
@@ -48,7 +48,9 @@ def by_scikit_learn(labels: np.ndarray, guesses: np.ndarray, classes: int) -> di
         'cohens_kappa': metrics.cohen_kappa_score(labels, guesses),
     }
     for average in ('macro', 'weighted', 'micro'):
-        means = metrics.precision_recall_fscore_support(**either, average=average, zero_division=0.0)
+        means: Any = metrics.precision_recall_fscore_support(
+            **either | {'average': average, 'zero_division': 0.0}
+        )
         expected |= {f'{average}_{score}': mean for score, mean in zip(SCORES, means[:3], strict=True)}
     if classes == 2:
         for name, positive in (('sensitivity', 1), ('specificity', 0)):

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,10 +125,10 @@ def test_metrics_against_scikit_learn(save, case: str):
     logits, labels = CASES[case]
     chances, guesses = special.softmax(logits.astype(np.float64), axis=1), logits.argmax(axis=1)
     result = ClassificationEvaluation((2,), 15).report(outputs.read(save(logits, labels)), BOOTSTRAP).metrics
-    over = {'average': 'macro', 'zero_division': 0.0}
+    over: dict[str, Any] = {'average': 'macro', 'zero_division': 0.0}
     expected = {
         'accuracy': metrics.accuracy_score(labels, guesses),
-        'balanced_accuracy': metrics.recall_score(labels, guesses, **over | {'labels': np.unique(labels)}),
+        'balanced_accuracy': metrics.recall_score(labels, guesses, labels=np.unique(labels), **over),
         'macro_precision': metrics.precision_score(labels, guesses, **over),
         'macro_f1': metrics.f1_score(labels, guesses, **over),
     }
