@@ -19,7 +19,12 @@ EXAMPLES = """\
 NEW, BUILD, CHECK, EXPLORE, LIST = 'new', 'build', 'check', 'explore', 'list'
 KINDS = ('images', 'masks', 'text', 'arrays')
 # The commands that take each flag.
-FLAGS = {'kind': {NEW}, 'register_checksums': {BUILD}, 'config': {BUILD, CHECK, EXPLORE}}
+FLAGS = {
+    'kind': {NEW},
+    'register_checksums': {BUILD},
+    'allow_damaged': {BUILD},
+    'config': {BUILD, CHECK, EXPLORE},
+}
 
 
 def parser() -> Parser:
@@ -31,6 +36,12 @@ def parser() -> Parser:
     parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
     parser.add_argument(
         '--register_checksums', action='store_true', help='for build: states the present originals as right'
+    )
+    parser.add_argument(
+        '--allow_damaged',
+        type=float,
+        metavar='SHARE',
+        help='for build: leaves out damaged images by name, up to this share of all examples, such as 0.01',
     )
     return parser
 
@@ -54,7 +65,7 @@ def main(arguments: argparse.Namespace) -> int:
         return explore(name)
     if arguments.register_checksums:
         register(arguments.name)
-    return build(name)
+    return build(name, arguments.allow_damaged or 0.0)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -99,7 +110,7 @@ def new(name: str, kind: str) -> int:
     return errors.EXIT_FINISHED
 
 
-def build(name: str) -> int:
+def build(name: str, allow_damaged: float) -> int:
     """Builds a dataset if it is not built yet, and prints its report and its fingerprint."""
     from engine.datasets.building import build, report
     from engine.datasets.catalogue import builders
@@ -107,7 +118,7 @@ def build(name: str) -> int:
     from engine.datasets.load import load
 
     is_built = build.arrays_folder(builders.builder(name)).exists()
-    dataset = load(name)
+    dataset = load(name, allow_damaged)
     if is_built:  # else the build has printed it
         print(report.read(dataset.folder))
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())

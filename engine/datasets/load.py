@@ -1,14 +1,19 @@
 """Loads a dataset by its name. A dataset that is not built yet is built first."""
 
+import logging
 from functools import partial
 from typing import Any
 
 from engine.datasets.building import build, features
 from engine.datasets.catalogue import builders
 from engine.datasets.reading.dataset import Dataset
+from engine.datasets.reading.image_report import ImageReport
+from engine.datasets.reading.unusable_images import FILE
+
+_log = logging.getLogger(__name__)
 
 
-def load(name: str) -> Dataset:
+def load(name: str, allow_damaged: float = 0.0) -> Dataset:
     """Returns a dataset, and builds it first if it is not built yet.
 
     >>> digits = load('digits/toy')
@@ -19,33 +24,45 @@ def load(name: str) -> Dataset:
 
     Args:
       name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+      allow_damaged: the share of the examples that a build may leave out, because their images are damaged.
+        A dataset that is already built stays as it is.
 
     Raises:
-      UserError: there is no such dataset or config, or its original files are damaged.
+      UserError: there is no such dataset or config, or more of its original files are damaged.
     """
-    builder = prepare(name)
+    builder = prepare(name, allow_damaged)
     folder = build.arrays_folder(builder)
+    report = ImageReport.read(folder)
+    total = sum(info.num_examples for info in builder.info.splits.values())
+    if report.left_out:
+        unusable = build.lists_folder(builder) / FILE
+        _log.warning('%s leaves out %d of %d examples: %s', name, len(report.left_out), total, unusable)
     return Dataset(
         name=name,
         version=str(builder.version),
         fingerprint=(folder / 'fingerprint.txt').read_text().strip(),
         spec=features.spec(builder),
-        splits={split: info.num_examples for split, info in builder.info.splits.items()},
+        splits={
+            split: info.num_examples - len(report.left_out_of(split))
+            for split, info in builder.info.splits.items()
+        },
         folder=folder,
         lists=build.lists_folder(builder),
         encoded=features.encoded_channels(builder),
+        images=report,
     )
 
 
-def prepare(name: str) -> Any:
+def prepare(name: str, allow_damaged: float = 0.0) -> Any:
     """Builds a dataset if it is not built yet, and returns its TFDS builder.
 
     Several processes may call this at once, and a killed build is completed by the next call.
 
     Args:
       name: as for `load`.
+      allow_damaged: as for `load`.
 
     Raises:
       UserError: there is no such dataset or config, or its original files are damaged.
     """
-    return build.prepare(partial(builders.builder, name))
+    return build.prepare(partial(builders.builder, name), allow_damaged)

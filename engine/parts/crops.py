@@ -58,11 +58,11 @@ class Crops:
         Returns:
           The crop, uint8 [size, size, channels].
         """
-        return self._crop(data, self.random_box(*images.dimensions(data), draws), channels)
+        return self._crop(data, self.random_box(*images.dimensions(data, channels), draws), channels)
 
     def evaluate(self, data: bytes, channels: int) -> np.ndarray:
         """Returns the central crop of an encoded image, uint8 [size, size, channels]."""
-        return self._crop(data, self.central_box(*images.dimensions(data)), channels)
+        return self._crop(data, self.central_box(*images.dimensions(data, channels)), channels)
 
     def random_box(self, height: int, width: int, draws: np.ndarray) -> Box:
         """Returns a random box, drawn as torchvision and TensorFlow draw it.
@@ -92,8 +92,7 @@ class Crops:
 
     def _crop(self, data: bytes, box: Box, channels: int) -> np.ndarray:
         reduction = next((n for n in images.REDUCTIONS if self.size * n <= min(box.height, box.width)), 1)
-        snapped = Box(*(pixels // reduction * reduction for pixels in box))
-        return _resized(images.part(data, snapped, channels, reduction), self.size)
+        return _resized(images.part(data, box, channels, reduction), self.size)
 
 
 def _centred(height: int, width: int, h: int, w: int) -> Box:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -37,6 +37,8 @@ class Experiment:
       seed: of the initial parameters, the order of examples and all other randomness.
       save_every: steps between the checkpoints that a run continues from.
       decode: makes arrays of one size from images of varying size; None where there are none.
+      allow_damaged: share of the dataset's examples that a build may leave out, because their images are
+        damaged; it names them.
       best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
       steps_per_dispatch: steps that one call of the device runs; several make small models faster.
       nonfinite: what happens at a step with a metric that is NaN or infinite: 'stop' ends the run, 'skip'
@@ -52,6 +54,7 @@ class Experiment:
     seed: int = 0
     save_every: int = 100
     decode: Decode | None = None
+    allow_damaged: float = 0.0
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
     steps_per_dispatch: int = 1
     nonfinite: Literal['stop', 'skip'] = 'stop'
@@ -66,12 +69,18 @@ class Experiment:
     @cached_property
     def data(self) -> Dataset:
         """The dataset, built on first use."""
-        return decoding.bound(load(self.dataset), self.decode)
+        return decoding.bound(load(self.dataset, self.allow_damaged), self.decode)
 
     @property
     def origin(self) -> dict[str, Any]:
         """The seed and the data, for environment.json."""
-        data = {'name': self.data.name, 'version': self.data.version, 'fingerprint': self.data.fingerprint}
+        data: dict[str, Any] = {
+            'name': self.data.name,
+            'version': self.data.version,
+            'fingerprint': self.data.fingerprint,
+        }
+        if self.data.images.left_out:
+            data['left_out'] = [asdict(image) for image in self.data.images.left_out]
         return {'seed': self.seed, 'dataset': data}
 
     @cached_property

@@ -1,53 +1,54 @@
 """Decodes the records of a dataset into arrays, one example at a time, because all may exceed memory.
 
 TFDS takes 0.3 ms to decode an example, so it is done once, and training maps the arrays into memory.
-Images of varying size stay encoded, one after another. Decoded, they would take ten times the space.
+Images of varying size stay encoded as in their files, one after another. Decoded, they would take ten times
+the space. Every image is decoded once all the same, so that a damaged one is found here and not in training.
 """
 
+import contextlib
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from engine import files
 from engine.datasets import progress_bar
-from engine.datasets.building import features
 from engine.datasets.building.ids import IdCheck
-from engine.datasets.reading import images
-from engine.datasets.reading.lists import describe_example
-from engine.errors import UserError
-from engine.interfaces import Spec
-
-# TensorFlow Datasets takes a second to import, so only the functions that need it import it.
+from engine.datasets.reading.image_report import ImageReport, UnusableImage
+from engine.datasets.reading.modes import ImageError
 
 
-def write(builder: Any, lists: Path, folder: Path) -> None:
+def write(
+    folder: Path,
+    example: Mapping[str, jax.ShapeDtypeStruct],
+    images: Mapping[str, Any],
+    splits: Mapping[str, Sequence[dict[str, Any]]],
+) -> ImageReport:
     """Writes `<split>/{ids.txt,<field>.npy,<field>.bin}` and `fingerprint.txt` into the empty `folder`.
 
+    Examples whose images cannot be used are left out.
+
+    Args:
+      folder: of the arrays.
+      example: shape and dtype of each field of fixed shape.
+      images: the fields of images, each an `image_fields.ImageField`.
+      splits: the examples of each split, with encoded images.
+
+    Returns:
+      What was found in the images, and which examples were left out.
+
     Raises:
-      UserError: an id is not valid, or an encoded image is damaged. `lists`, the folder of the lists, gives
-        its file.
+      UserError: an id is not valid.
     """
-    spec, encoded = features.spec(builder), features.encoded_channels(builder)
-    ids = IdCheck()
-    for split in builder.info.splits:
-        _write_split(folder / split, records(builder, split), spec, ids)
-        for name in encoded:
-            _write_encoded(folder / split, name, builder, lists / f'{split}.csv')
+    report, ids = ImageReport(), IdCheck()
+    for split, examples in splits.items():
+        _SplitWriter(folder / split, example, images, examples, report).write(ids)
     (folder / 'fingerprint.txt').write_text(fingerprint(folder) + '\n')
-
-
-def records(builder: Any, split: str) -> Any:
-    """Returns the examples of a split as TFDS reads them from the records. Encoded images stay encoded."""
-    return builder.as_data_source(split, decoders=decoders(builder))
-
-
-def decoders(builder: Any) -> dict[str, Any] | None:
-    """Returns the TFDS decoders that leave images of varying size encoded."""
-    import tensorflow_datasets as tfds
-
-    return {name: tfds.decode.SkipDecoding() for name in features.encoded_channels(builder)} or None
+    return report
 
 
 def fingerprint(folder: Path) -> str:
@@ -63,40 +64,77 @@ def fingerprint(folder: Path) -> str:
     return sha256.hexdigest()
 
 
-def _write_split(folder: Path, examples: Any, spec: Spec, known: IdCheck) -> None:
-    """Writes the ids and the fields of fixed shape of a split."""
-    folder.mkdir(parents=True)
-    count = len(examples)
-    arrays = {
-        name: open_memmap(folder / f'{name}.npy', 'w+', field.dtype, (count, *field.shape))
-        for name, field in spec.example.items()
-    }
-    with (folder / 'ids.txt').open('w', encoding='utf-8') as ids:
-        for index, example in enumerate(progress_bar.bar(examples, count, f'arrays of {folder.name}')):
-            identity = example['id'].decode()
-            known.add(identity, f'record {index} of {folder.name}')
-            ids.write(identity + '\n')
-            for name, array in arrays.items():
-                array[index] = np.reshape(example[name], array.shape[1:])
+class _SplitWriter:
+    """Writes ids, arrays and encoded images of a split.
 
+    Args:
+      folder: of the split.
+      example: shape and dtype of each field of fixed shape.
+      images: the fields of images.
+      examples: of the split.
+      report: counts the images, and names those that cannot be used.
+    """
 
-def _write_encoded(folder: Path, name: str, builder: Any, originals: Path) -> None:
-    """Writes the encoded images of a field one after another, and the offset of each."""
-    examples = records(builder, folder.name)
-    offsets = np.zeros(len(examples) + 1, np.int64)
-    with (folder / f'{name}.bin').open('wb') as file:
-        for index, example in enumerate(examples):
-            _check_image(name, example, originals, Path(builder.data_dir))
-            offsets[index + 1] = offsets[index] + file.write(example[name])
-    np.save(folder / f'{name}.offsets.npy', offsets)
+    def __init__(
+        self,
+        folder: Path,
+        example: Mapping[str, jax.ShapeDtypeStruct],
+        images: Mapping[str, Any],
+        examples: Sequence[dict[str, Any]],
+        report: ImageReport,
+    ):
+        self._folder, self._images, self._examples, self._report = folder, images, examples, report
+        self._folder.mkdir(parents=True)
+        self._arrays = {
+            name: open_memmap(folder / f'{name}.npy', 'w+', field.dtype, (len(examples), *field.shape))
+            for name, field in example.items()
+        }
+        self._offsets = {name: [0] for name, field in images.items() if field.is_encoded}
 
+    def write(self, known: IdCheck) -> None:
+        """Writes all examples whose images can be used, after their ids are checked."""
+        count = 0
+        with contextlib.ExitStack() as stack:
+            ids = stack.enter_context((self._folder / 'ids.txt').open('w', encoding='utf-8'))
+            encoded = {
+                name: stack.enter_context((self._folder / f'{name}.bin').open('wb')) for name in self._offsets
+            }
+            bar = progress_bar.bar(self._examples, len(self._examples), f'arrays of {self._folder.name}')
+            for record, example in enumerate(bar):
+                identity = example['id'].decode()
+                known.add(identity, f'record {record} of {self._folder.name}')
+                if (usable := self._usable(record, example)) is None:
+                    continue
+                ids.write(identity + '\n')
+                for name, array in self._arrays.items():
+                    array[count] = np.reshape(usable[name], array.shape[1:])
+                for name, file in encoded.items():
+                    self._offsets[name].append(self._offsets[name][-1] + file.write(example[name]))
+                count += 1
+        self._finish(count)
 
-def _check_image(name: str, example: Any, originals: Path, records: Path) -> None:
-    """Raises `UserError` if an image of an example is damaged."""
-    try:
-        images.check(example[name])
-    except (ValueError, OSError) as error:
-        raise UserError(
-            f'{describe_example(example["id"].decode(), originals)}: {name} is damaged: {error}. Repair or '
-            f'replace that file, and delete {records}, which holds a copy of it.'
-        ) from None
+    def _usable(self, record: int, example: dict[str, Any]) -> dict[str, Any] | None:
+        """Returns an example with its images of fixed size as pixels, None if an image cannot be used."""
+        identity = example['id'].decode()
+        pixels, problems = {}, []
+        for name, field in self._images.items():
+            try:
+                self._report.count(name, identity, field.examine(example[name]))
+                pixels |= field.fixed(example[name])
+            except ImageError as error:
+                problems.append(f'{name} {error}')
+        if problems:
+            reason = '; '.join(problems)
+            self._report.left_out.append(UnusableImage(self._folder.name, record, identity, '', reason))
+            return None
+        return example | pixels
+
+    def _finish(self, count: int) -> None:
+        """Writes the offsets of encoded images, and shortens the arrays if examples were left out."""
+        for name, offsets in self._offsets.items():
+            np.save(self._folder / f'{name}.offsets.npy', np.array(offsets, np.int64))
+        for name, array in self._arrays.items():
+            if count < len(array):
+                with files.atomic_file(self._folder / f'{name}.npy') as temporary:
+                    shorter = open_memmap(temporary, 'w+', array.dtype, (count, *array.shape[1:]))
+                    shorter[:] = array[:count]

@@ -23,6 +23,8 @@ from typing import Any
 
 from engine import files
 from engine.datasets.building import arrays, features, ids, labels, report
+from engine.datasets.building.image_fields import image_fields, records
+from engine.datasets.reading.unusable_images import UnusableImagesError, check_allowed, check_share
 from engine.errors import UserError
 
 # TensorFlow Datasets takes a second to import, so only the functions that need it import it.
@@ -34,13 +36,14 @@ TFDS_INCOMPLETE = 'incomplete.'  # the prefix of folders that TFDS has not compl
 _log = logging.getLogger(__name__)
 
 
-def prepare(make_builder: Callable[[], Any]) -> Any:
+def prepare(make_builder: Callable[[], Any], allow_damaged: float = 0.0) -> Any:
     """Builds a dataset unless it is complete, and updates its lists if the workspace has moved.
 
     Several processes may call this at once: one builds, the others wait.
 
     Args:
       make_builder: returns a new TFDS builder of the dataset.
+      allow_damaged: the share of the examples that a build may leave out, because their images are damaged.
 
     Returns:
       A builder that has read the built dataset.
@@ -48,12 +51,13 @@ def prepare(make_builder: Callable[[], Any]) -> Any:
     Raises:
       UserError: the original files are damaged.
     """
+    check_allowed(allow_damaged)
     builder = make_builder()
     if not _is_complete(builder):
         with _lock(home(builder)):
             builder = make_builder()  # another process may have built the dataset while this one waited
             if not _is_complete(builder):
-                _build(builder)
+                _build(builder, allow_damaged)
     return builder
 
 
@@ -91,7 +95,7 @@ def _is_list_current(builder: Any, split: str) -> bool:
     return first is None or are_elsewhere or Path(first['path']).is_relative_to(home(builder))
 
 
-def _build(builder: Any) -> None:
+def _build(builder: Any, allow_damaged: float) -> None:
     """Writes records, lists and arrays. The arrays come last, because they mark a complete dataset."""
     _log.info('Building the dataset %s in %s', builder.info.full_name, home(builder))
     _remove_leftovers(builder)
@@ -102,8 +106,7 @@ def _build(builder: Any) -> None:
         if hasattr(builder, 'raw_examples'):
             _write_lists(builder)
         if not arrays_folder(builder).exists():
-            with files.atomic_folder(arrays_folder(builder)) as folder:
-                _write_arrays(builder, folder)
+            _write_arrays(builder, allow_damaged)
             _log.info('%s', report.read(arrays_folder(builder)))
 
 
@@ -121,11 +124,22 @@ def _prepare_records(builder: Any) -> None:
         ) from error
 
 
-def _write_arrays(builder: Any, folder: Path) -> None:
-    """Writes the arrays and the report, once labels are checked."""
-    arrays.write(builder, lists_folder(builder), folder)
-    labels.check(folder, list(builder.info.splits), features.spec(builder), lists_folder(builder))
-    report.write(builder, folder)
+def _write_arrays(builder: Any, allow_damaged: float) -> None:
+    """Writes the arrays and the report, once images and labels are checked."""
+    splits, lists = {split: records(builder, split) for split in builder.info.splits}, lists_folder(builder)
+    spec = features.spec(builder)
+    try:
+        with files.atomic_folder(arrays_folder(builder)) as folder:
+            images = arrays.write(folder, spec.example, image_fields(builder), splits)
+            counts = {split: len(examples) for split, examples in splits.items()}
+            check_share(images, builder.info.full_name, counts, allow_damaged, lists)
+            images.write(folder)
+            labels.check(folder, list(splits), spec, lists)
+            report.write(builder, folder)
+    except UnusableImagesError:
+        if hasattr(builder, 'raw_examples'):  # the next build must read repaired files
+            shutil.rmtree(builder.data_dir)
+        raise
 
 
 def _remove_leftovers(builder: Any) -> None:

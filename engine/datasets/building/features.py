@@ -19,10 +19,11 @@ def spec(builder: Any) -> Spec:
     """
     import tensorflow_datasets as tfds
 
+    encoded = encoded_channels(builder)
     features = {
         name: feature
         for name, feature in builder.info.features.items()
-        if not isinstance(feature, tfds.features.Text) and not _is_encoded(feature)
+        if not isinstance(feature, tfds.features.Text) and name not in encoded
     }
     example = {name: field_shape(builder.name, name, feature) for name, feature in features.items()}
     names = {name: _class_names(feature) for name, feature in features.items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.datasets.building import features, ids, labels
+from engine.datasets.reading.image_report import ImageReport
 from engine.interfaces import Spec
 
 FILE = 'report.txt'  # in the folder of the arrays
@@ -18,7 +19,9 @@ def write(builder: Any, folder: Path) -> None:
       folder: of the arrays.
     """
     spec = features.spec(builder)
-    lines = [*_taken(folder, builder.info.splits, spec), *remarks(builder, folder, spec)]
+    images = ImageReport.read(folder)
+    taken = _taken(folder, spec, images, builder.info.splits)
+    lines = [*taken, *images.lines(), *remarks(builder, folder, spec)]
     (folder / FILE).write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
 
 
@@ -45,9 +48,10 @@ def remarks(builder: Any, folder: Path, spec: Spec) -> list[str]:
     return [*unused, *own, *(f'note: {remark}' for remark in odd)]
 
 
-def _taken(folder: Path, splits: Any, spec: Spec) -> Iterator[str]:
+def _taken(folder: Path, spec: Spec, images: ImageReport, splits: Any) -> Iterator[str]:
     """Yields a line for each split: its examples, and those of each class of the first label."""
     field, counted = next(iter(labels.counts(folder, list(splits), spec).items()), ('', {}))
     for split, info in splits.items():
         classes = labels.described(spec.class_names[field], counted[split]) if field else ''
-        yield f'{split} {info.num_examples:,}' + (f': {classes}' if classes else '')
+        count = info.num_examples - len(images.left_out_of(split))
+        yield f'{split} {count:,}' + (f': {classes}' if classes else '')

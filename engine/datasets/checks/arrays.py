@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from engine.datasets import progress_bar
 from engine.datasets.building import arrays as stored
+from engine.datasets.building import image_fields
 from engine.datasets.checks.dataset_under_test import DatasetUnderTest, label, one_line
 from engine.datasets.reading.dataset import Examples
+from engine.datasets.reading.images import ImageError
 
 LOSSY = ('.jpg', '.jpeg')
 MAX_JPEG_DIFFERENCE = 3.0  # gray levels, on average, by which two decoders of JPEG may differ
@@ -20,10 +23,12 @@ DecodeExample = Callable[[dict[str, Any]], dict[str, Any]]
 
 def originals(dataset: DatasetUnderTest) -> Iterator[str]:
     """Each original, decoded again by the builder, equals its arrays."""
-    decode = _decoder(dataset)
+    decode = partial(image_fields.encoded_and_decoded, dataset.builder)
     indices = Counter[str]()
     total = sum(map(len, dataset.raw.values()))
     for split, row, example in progress_bar.bar(dataset.raw_results(), total, 'originals'):
+        if dataset.is_left_out(split, row[0]):
+            continue
         index = indices[split]
         indices[split] += 1
         if problem := _original_problem(dataset.splits[split], index, row[1], example, decode):
@@ -36,16 +41,12 @@ def _original_problem(examples: Examples, index: int, path: Any, example: Any, d
         if isinstance(example, Exception):
             raise example
         decoded = decode(example)
+    except ImageError as error:
+        return f'{path}: {error}'
     except Exception as error:  # decoders may raise anything
         return f'{path} cannot be read: {one_line(error)}'
     field = _different_field(examples, index, decoded, Path(path).suffix.lower() in LOSSY)
     return f'{field} of {path} differs from the arrays' if field else ''
-
-
-def _decoder(dataset: DatasetUnderTest) -> DecodeExample:
-    """Returns a function that decodes the builder's examples, and leaves images of varying size encoded."""
-    features, decoders = dataset.builder.info.features, stored.decoders(dataset.builder)
-    return lambda example: features.decode_example_np(features.encode_example(example), decoders=decoders)
 
 
 def _different_field(examples: Examples, index: int, decoded: dict[str, Any], lossy: bool) -> str:
@@ -76,16 +77,18 @@ def records(dataset: DatasetUnderTest) -> Iterator[str]:
     for split, examples in dataset.splits.items():
         file = _record_file(dataset, split)
         try:
-            source = stored.records(dataset.builder, split)
+            source = image_fields.records(dataset.builder, split)
             count = len(source)
         except Exception as error:  # the reader of a truncated file may raise anything
             yield f'{file} cannot be read: {one_line(error)}. {_advice(dataset)}'
             continue
-        if count != len(examples):
-            yield f'{file} holds {count:,} records, but the arrays {len(examples):,}. {_advice(dataset)}'
-        indices = range(min(count, len(examples)))
-        for index in progress_bar.bar(indices, count, f'records of {split}'):
-            if problem := _record_problem(dataset, examples, source, index, f'record {index} in {file}'):
+        left_out = {image.record for image in dataset.dataset.images.left_out if image.split == split}
+        kept = [record for record in range(count) if record not in left_out]
+        if len(kept) != len(examples):
+            yield f'{file} holds {len(kept):,} records, but the arrays {len(examples):,}. {_advice(dataset)}'
+        pairs = progress_bar.bar(zip(range(len(examples)), kept, strict=False), count, f'records of {split}')
+        for index, record in pairs:
+            if problem := _record_problem(dataset, examples, index, source, record, file):
                 yield f'{_with_file(dataset, split, index)}: {problem}'
 
 
@@ -102,11 +105,12 @@ def _with_file(dataset: DatasetUnderTest, split: str, index: int) -> str:
 
 
 def _record_problem(
-    dataset: DatasetUnderTest, examples: Examples, source: Any, index: int, record_name: str
+    dataset: DatasetUnderTest, examples: Examples, index: int, source: Any, number: int, file: Path
 ) -> str:
     """Returns how a record differs from the arrays, '' if it does not."""
+    record_name = f'record {number} in {file}'
     try:
-        record = source[index]
+        record = image_fields.decoded(dataset.builder, source[number])
     except Exception as error:  # as above
         return f'{record_name} is damaged: {one_line(error)}. {_advice(dataset)}'
     if record['id'].decode() != examples.ids[index]:

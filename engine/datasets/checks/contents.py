@@ -56,8 +56,8 @@ def ids(dataset: DatasetUnderTest) -> Iterator[str]:
             split_of[identity] = split
             if not identity.strip() or len(identity.splitlines()) != 1:
                 yield f'{split} has the id {identity!r}, which is not one line of text'
-    for split, rows in (dataset.raw if dataset.lists_originals else {}).items():
-        yield from _wrong_order(dataset, split, [str(row[0]) for row in rows])
+    for split in dataset.raw if dataset.lists_originals else ():
+        yield from _wrong_order(dataset, split, [str(row[0]) for row in dataset.rows(split)])
 
 
 def _wrong_order(dataset: DatasetUnderTest, split: str, expected: list[str]) -> Iterator[str]:

@@ -49,8 +49,14 @@ class DatasetUnderTest:
         return self.builder.raw_examples()
 
     def rows(self, split: str) -> list[Any]:
-        """Returns id, file and label of each original of a split, [] if the builder lists none."""
-        return self.raw.get(split, []) if self.lists_originals else []
+        """Returns id, file and label of each example of a split, [] if the builder lists no originals."""
+        rows = self.raw.get(split, []) if self.lists_originals else []
+        left_out = self.dataset.images.left_out_of(split)
+        return [row for row in rows if str(row[0]) not in left_out]
+
+    def is_left_out(self, split: str, identity: Any) -> bool:
+        """Whether an original is left out, because its image cannot be used."""
+        return str(identity) in self.dataset.images.left_out_of(split)
 
     @functools.cached_property
     def splits(self) -> dict[str, Examples]:

@@ -9,6 +9,7 @@ from engine.datasets.catalogue.names import DEFAULT_CONFIG, DatasetName
 from engine.datasets.load import load, prepare
 from engine.datasets.pages import statistics
 from engine.datasets.pages.contact_sheets import contact_sheets
+from engine.datasets.pages.image_findings import image_findings
 from engine.datasets.pages.shown_dataset import MAX_SAMPLES, ShownDataset
 from engine.datasets.pages.texts import texts
 from engine.render import markup
@@ -69,6 +70,7 @@ def page(name: str) -> DatasetPage:
     parts = [
         _head(dataset, title, readme.introduction(text)),
         _fields(dataset),
+        image_findings(dataset.data),
         contact_sheets(dataset),
         statistics.classes(dataset),
         statistics.images(dataset),

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from engine.datasets.reading import images
+from engine.datasets.reading.image_report import ImageReport
 from engine.datasets.reading.lists import describe_example
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import Spec
@@ -90,6 +91,7 @@ class Dataset:
       encoded: the channels of each field of images of varying size. `spec` has these fields only if `decode`
         is set.
       decode: turns encoded images into arrays of one shape, a `training.batches.decoding.Decode`.
+      images: what building found in the images.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Dataset:
     lists: Path = field(repr=False, default=Path())
     encoded: Mapping[str, int] = field(default_factory=dict)
     decode: Any = None
+    images: ImageReport = field(repr=False, default_factory=ImageReport)
 
     def split(self, name: str) -> Examples:
         """Returns the examples of a split. Raises `UserError` if there is no such split."""

@@ -11,9 +11,13 @@ def describe_example(identity: str, file: Path) -> str:
       identity: the id of the example.
       file: the list of its split. Without such a file, or without the id in it, only the id is returned.
     """
-    if file.exists():
-        with file.open(newline='', encoding='utf-8') as lines:
-            for row in csv.DictReader(lines):
-                if row['id'] == identity:
-                    return f'example {identity!r} ({row["path"]})'
-    return f'example {identity!r}'
+    path = original_files(file).get(identity)
+    return f'example {identity!r} ({path})' if path else f'example {identity!r}'
+
+
+def original_files(file: Path) -> dict[str, str]:
+    """Returns the original file of each id in the list of a split, {} without such a list."""
+    if not file.exists():
+        return {}
+    with file.open(newline='', encoding='utf-8') as lines:
+        return {row['id']: row['path'] for row in csv.DictReader(lines)}

@@ -36,7 +36,7 @@ class Decode(Protocol):
         """Returns uint8 [size, size, channels], as training sees an image.
 
         Args:
-          data: the image as in its file.
+          data: the image as in its file. `datasets.reading.images` decodes it upright, whatever its format.
           channels: of the result.
           draws: float64 [TRIES, 4], uniform in [0, 1): all the randomness there is.
         """

@@ -297,12 +297,9 @@ def test_build_fails_if_an_original_is_damaged(tmp_path: Path, monkeypatch: pyte
     path = photos.dataset(tmp_path, monkeypatch) / 'val/val-03.jpg'
     sound = path.read_bytes()
     path.write_bytes(sound[:-300])
-    with pytest.raises(
-        UserError, match=rf"example 'val-03' \({path}\): image is damaged: .*truncated"
-    ) as said:
+    with pytest.raises(UserError, match=rf"example 'val-03' \({path}\): image is damaged: .*truncated"):
         load('photos')
     path.write_bytes(sound)
-    shutil.rmtree(re.search(r'delete (\S+),', str(said.value))[1])  # type: ignore[index]
     assert len(load('photos').split('val').encoded['image']) == 5
 
 
