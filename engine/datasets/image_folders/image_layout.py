@@ -17,13 +17,10 @@ from engine import lists
 from engine.datasets.building import holding_out
 from engine.datasets.building.ids import Original
 from engine.datasets.image_folders import walk
+from engine.datasets.reading.any_format import SUFFIXES
 from engine.errors import UserError, nearest
 from engine.lists import ListRow
 
-SUFFIXES = (
-    *('.avif', '.bmp', '.gif', '.jfif', '.jpe', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff'),
-    '.webp',
-)
 SPLITS = {
     'train': ('train', 'training'),
     'val': ('val', 'valid', 'validation', 'dev'),
