@@ -57,7 +57,7 @@ def picture(seed: int, height: int, width: int, mode: str) -> Image.Image:
         return base
     if mode == 'LAB':
         level, *colours = image.split()
-        near_grey = [channel.point(lambda value: 128 + (value - 128) // 4) for channel in colours]
+        near_grey = [Image.fromarray(np.asarray(channel) // 4 + 96) for channel in colours]
         return Image.merge('LAB', (level, *near_grey))
     return image.convert(mode)
 
