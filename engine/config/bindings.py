@@ -1,11 +1,11 @@
 """All bindings of a config together: which of them win, and whether macros and types are right."""
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from engine.config import types
+from engine.config.advice import FINITE
 from engine.config.statements import Binding, Location, Macro, Reference, leaves, transform, written
 from engine.errors import UserError, did_you_mean
 
@@ -137,11 +137,7 @@ def _check_numbers(binding: Binding) -> None:
     """Raises `UserError` for a number such as 1e999, which Python reads as infinity and Gin cannot write."""
     numbers = [leaf for leaf in leaves(binding.value) if isinstance(leaf, float)]
     if not all(map(math.isfinite, numbers)):
-        raise UserError(
-            f'{binding.location}: {binding} = {written(binding.value)}: a config holds finite numbers alone, '
-            f'up to {sys.float_info.max:.2g}. Write the largest number that you mean, such as 1e38, '
-            'or None where the code takes None for "no limit".'
-        )
+        raise UserError(f'{binding.location}: {binding} = {written(binding.value)}: {FINITE}.')
 
 
 def _misfit(value: Any, annotation: Any) -> str:

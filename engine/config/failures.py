@@ -135,9 +135,10 @@ def _is_gin(frame: FrameType) -> bool:
 
 def _recursion(targets: Sequence[Any], bindings: Bindings) -> str:
     """Explains that a configurable is built from itself."""
-    last = targets[-1]
-    before = max(index for index, target in enumerate(targets[:-1]) if target is last)
-    chain = ' -> '.join(bindings.mention(target)[0] for target in targets[before:])
+    last = next((target for target in reversed(targets) if targets.count(target) > 2), targets[-1])
+    rounds = list(targets[: len(targets) - list(targets)[::-1].index(last)])
+    before = max((index for index, target in enumerate(rounds[:-1]) if target is last), default=0)
+    chain = ' -> '.join(bindings.mention(target)[0] for target in rounds[before:])
     return f'{_mention(last, bindings)} is built from itself: {chain}. Bind something else.'
 
 

@@ -3,6 +3,9 @@
 import re
 import shlex
 
+from engine.config import advice
+
+_MAX_SHOWN = 200
 COMMAND_LINE = '--gin_bindings'  # messages name this flag where others name a file
 # `key = word` or `key = word()`, where a class, a macro or a string is meant.
 _SEPARATOR = re.compile(r'\s*[;,]\s*(?=[A-Za-z_][\w./]*\s*=)')
@@ -26,16 +29,19 @@ def syntax_error(error: Exception, text: str, name: str) -> str:
     number = _line_number(error)
     line = lines[min(number, len(lines)) - 1].strip()
     word = _BARE_WORD.match(line)
-    advice = _alternatives(word) if word else f'this cannot be read: {_reason(error)}.'
+    known = advice.for_line(line)
+    explanation = (
+        f'{known}.' if known else _alternatives(word) if word else f'this cannot be read: {_reason(error)}.'
+    )
     if name != COMMAND_LINE:
-        return f'{name}:{number}: {line}\n  {advice}'
+        return f'{name}:{number}: {line[:_MAX_SHOWN]}\n  {explanation}'
     parts = split_statements(text)
     if len(parts) > 1:
         flags = ' '.join(f'{name}={shlex.quote(part)}' for part in parts)
         return f'{name}: {text.strip()!r}: give each binding by itself: {flags}'
     statement = _corrected(word) if word else 'STEPS = 100'
     write = 'In a shell' if word else 'Write a binding, such as'
-    return f'{name}: {text.strip()!r}: {advice} {write}: {name}={shlex.quote(statement)}'
+    return f'{name}: {text.strip()!r}: {explanation} {write}: {name}={shlex.quote(statement)}'
 
 
 def split_statements(text: str) -> list[str]:
@@ -55,7 +61,8 @@ def _line_number(error: Exception) -> int:
 
 def _reason(error: Exception) -> str:
     message = error.msg if isinstance(error, SyntaxError) else str(error.args[0])
-    return message.splitlines()[0].rstrip('.')
+    first = message.splitlines()[0].rstrip('.')
+    return 'it is not a value' if 'malformed node' in first else first
 
 
 def _alternatives(bare: re.Match[str]) -> str:

@@ -41,6 +41,8 @@ class ImportedNames:
         Raises:
           UserError: there is no such module, it cannot be imported, or its name is taken.
         """
+        if statement.module == 'gin':
+            raise UserError(f'{location}: gin.singleton and %gin.REQUIRED need no import: remove this line.')
         if statement.module.startswith('__gin__.'):
             self._check_feature(statement, location)
             return
@@ -57,8 +59,6 @@ class ImportedNames:
     def _bind(self, name: str, module: Any, location: Location) -> None:
         """Binds a name to a module. Two files may mean two modules by it, but a file may not."""
         known = self._modules.setdefault(name, module)
-        if name == 'gin':
-            raise UserError(f'{location}: gin.singleton and %gin.REQUIRED need no import: remove this line.')
         if known is module:
             return
         meanings = f'{known.__name__} and {module.__name__}'
@@ -181,7 +181,11 @@ def _explain_missing(module: str) -> str:
     parent, _, name = module.rpartition('.')
     if parent and not _exists(parent):
         return f': {parent!r} does not exist either.'
-    siblings = _submodules(importlib.import_module(parent)) if parent else []
+    package = importlib.import_module(parent) if parent else None
+    if hasattr(package, name):
+        base = parent.rpartition('.')[2]
+        return f': it is part of the module {parent}. Import that, and write {base}.{name}.'
+    siblings = _submodules(package)
     return f'. {did_you_mean(name, siblings)}'
 
 

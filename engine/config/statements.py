@@ -128,6 +128,8 @@ def parse(text: str, name: str) -> Iterator[Any]:
         yield from gin.config_parser.ConfigParser(file, _Recorder())
     except (SyntaxError, tokenize.TokenError) as error:
         raise UserError(messages.syntax_error(error, text, name)) from None
+    except RecursionError:
+        raise UserError(f'{name}:1: a value is nested too deeply to be read.') from None
 
 
 def transform(value: Any, function: Callable[[Any], Any]) -> Any:

@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import subprocess  # noqa: F401 (a config must not reach it through this module)
+from collections import OrderedDict  # noqa: F401 (a config may bind a class through this module)
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,6 @@ import numpy as np
 from flax import nnx
 
 from engine.parts.classification import Classification
-from research.models.mlp import MLP  # noqa: F401 (a config may bind a class through this module)
 
 
 @dataclasses.dataclass(frozen=True)
