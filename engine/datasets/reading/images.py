@@ -42,7 +42,7 @@ MORE_FRAMES = 'the first of several frames or pages'
 
 # Complaints of libjpeg-turbo about files whose pixels are wrong from some row on. Pillow ignores them.
 _DAMAGE = (
-    'premature end of data',
+    'remature end',
     'bad Huffman',
     'bad arithmetic',
     'extraneous bytes',
@@ -130,7 +130,8 @@ def examine(data: bytes, channels: int) -> FileTraits:
         any_format.check_size(*size)
     complaint = jpeg.complaint(data)
     if any(damage in complaint for damage in _DAMAGE) and not complaint.endswith(_AFTER_THE_LAST_ROW):
-        raise ImageError(f'is damaged: {complaint}')
+        truncated = ', so it is truncated' if 'remature end of JPEG' in complaint else ''
+        raise ImageError(f'is damaged: {complaint}{truncated}')
     if size is not None and not complaint and channels in (1, 3):
         return FileTraits(*_of_jpeg(data, channels), *size)
     decoded = _decoded(any_format.decode, data, channels)
