@@ -88,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Returns the object in a JSON file; an empty one if the file is missing or damaged."""
     try:
         values = json.loads(path.read_text(encoding='utf-8'))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -133,6 +133,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         print(f'This run is finished.\nrun: {run.folder}')
         return errors.EXIT_FINISHED
     if run:
+        run.make_folders()
         resume.check_fits(run.folder, trainer.step_functions.state_shapes)
     if not run and group.is_first:
         run = Run.begin(data, Path(arguments.run) if arguments.run else None)
@@ -176,7 +177,7 @@ def _changes(run: 'Run | None', config: 'Config') -> dict[str, tuple[str, str]]:
     """Returns (old, new) of each parameter that differs from the run's config."""
     from engine.run_reader.settings import changes
 
-    return changes(run.config.read_text(encoding='utf-8'), config.text()) if run else {}
+    return changes(run.config.read_text(encoding='utf-8', errors='replace'), config.text()) if run else {}
 
 
 if __name__ == '__main__':

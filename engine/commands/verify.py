@@ -195,7 +195,7 @@ def compare_outputs(trainer: 'Trainer', run: 'Run') -> str:
         names.append(name)
     if not names:
         raise UserError(
-            f'{run.folder} has no outputs to compare. Write them: scripts/predict.sh {run.folder}.'
+            f'{run.folder} has no outputs that can be compared. Write them: scripts/predict.sh {run.folder}.'
         )
     return f'equal: the outputs {" and ".join(names)}, every file to the byte'
 

@@ -1,12 +1,14 @@
 """Loads a dataset by its name. A dataset that is not built yet is built first."""
 
 import logging
+import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from engine.datasets.building import build, features
 from engine.datasets.catalogue import builders
-from engine.datasets.reading.dataset import Dataset
+from engine.datasets.reading.dataset import Dataset, damaged
 from engine.datasets.reading.image_report import ImageReport
 from engine.datasets.reading.unusable_images import FILE
 
@@ -40,7 +42,7 @@ def load(name: str, allow_damaged: float = 0.0) -> Dataset:
     return Dataset(
         name=name,
         version=str(builder.version),
-        fingerprint=(folder / 'fingerprint.txt').read_text().strip(),
+        fingerprint=_fingerprint(folder / 'fingerprint.txt'),
         spec=features.spec(builder),
         splits={
             split: info.num_examples - len(report.left_out_of(split))
@@ -51,6 +53,14 @@ def load(name: str, allow_damaged: float = 0.0) -> Dataset:
         encoded=features.encoded_channels(builder),
         images=report,
     )
+
+
+def _fingerprint(path: Path) -> str:
+    """Returns the fingerprint of the arrays. Raises `UserError` if its file is damaged."""
+    text = path.read_text(encoding='utf-8', errors='replace').strip() if path.is_file() else ''
+    if not re.fullmatch('[0-9a-f]{64}', text):
+        raise damaged(path, 'it holds no sha256')
+    return text
 
 
 def prepare(name: str, allow_damaged: float = 0.0) -> Any:

@@ -5,7 +5,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pandas as pd
 from engine import files
 from engine.errors import UserError
 from engine.run_reader import settings
-from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState
+from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, seconds_since
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
 REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for
@@ -118,9 +117,8 @@ def _status(folder: Path, notes: list[str]) -> dict[str, Any]:
 
 def _liveliness(heartbeat: Any) -> str:
     """Returns whether a run that calls itself running is alive, by its last heart-beat."""
-    try:
-        silence = (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds()
-    except (TypeError, ValueError):
+    silence = seconds_since(heartbeat)
+    if silence is None:
         return 'status.json says running, without a time'
     if silence < HEARTBEAT_TIMEOUT:
         return 'still running: this is how far it is'

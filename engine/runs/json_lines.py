@@ -74,6 +74,6 @@ def _line(values: Mapping[str, Any]) -> str:
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

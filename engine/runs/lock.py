@@ -5,12 +5,11 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState
+from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, seconds_since
 
 
 @contextmanager
@@ -42,13 +41,10 @@ def _check_other_machine(folder: Path, status: Mapping[str, Any]) -> None:
     host = status.get('host', platform.node())
     if status.get('state') != RunState.RUNNING or host == platform.node():
         return
-    if _age(status['heartbeat']) < HEARTBEAT_TIMEOUT:
-        raise UserError(_message(folder, f'process {status["pid"]} on {host}'))
-
-
-def _age(heartbeat: str) -> float:
-    """Returns the seconds since a heartbeat. The clocks of two machines differ, so the sign is dropped."""
-    return abs((datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds())
+    silence = seconds_since(status.get('heartbeat'))
+    # The clocks of two machines differ, so the sign is dropped. A damaged heartbeat blocks no run for ever.
+    if silence is not None and abs(silence) < HEARTBEAT_TIMEOUT:
+        raise UserError(_message(folder, f'process {status.get("pid")} on {host}'))
 
 
 def _message(folder: Path, owner: str) -> str:

@@ -1,6 +1,7 @@
 """The run folder: how it is created and found, and the config and data that it belongs to."""
 
 import hashlib
+import os
 import re
 import shutil
 import threading
@@ -14,24 +15,17 @@ from engine import files
 from engine.errors import UserError, did_you_mean
 from engine.files import original_name
 from engine.runs import faults
-from engine.runs.run_state import RunState
+from engine.runs.run_state import RunState, undamaged
 from engine.workspace import project, workspace
 
 FORMAT = 1
 STATUS_FILE = 'status.json'
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
+FOLDERS = (*SUBFOLDERS, 'checkpoints/latest', 'checkpoints/best', 'checkpoints/damaged')
+LOGS = ('logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'logs/train.log')
+FILES = ('config.gin', 'environment.json', 'status.json', 'config_changes.jsonl', 'lock', *LOGS)
 # What a run that was killed before it had a config may have left, complete or half written.
-INITIAL_FILES = {
-    *SUBFOLDERS,
-    'notes.md',
-    'dataset.md',
-    'lock',
-    'status.json',
-    'environment.json',
-    'requirements.lock',
-    'uncommitted.diff',
-    'config.gin',
-}
+INITIAL_FILES = {*SUBFOLDERS, *FILES, 'notes.md', 'dataset.md', 'requirements.lock', 'uncommitted.diff'}
 
 _STATUS_LOCK = threading.Lock()  # a heartbeat that began before the end must not restore 'running'
 
@@ -72,8 +66,7 @@ class Run:
             home = workspace() / 'runs' / project() / data.slug
             folder = _new_folder(home, datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S'))
         _check_unused(folder)
-        for part in SUBFOLDERS:
-            (folder / part).mkdir(parents=True, exist_ok=True)
+        cls(folder).make_folders()
         (folder / 'notes.md').touch()
         if data.card and data.card.is_file():
             shutil.copyfile(data.card, folder / 'dataset.md')
@@ -91,14 +84,18 @@ class Run:
         if not is_run(Path(name)):
             known = map(str, _run_folders())
             raise UserError(f'{name} is not a run: it has no config.gin. {did_you_mean(name, known)}')
-        return cls(Path(name).resolve())
+        run = cls(Path(name).resolve())
+        run.check_places()
+        return run
 
     @classmethod
     def _latest(cls) -> Self:
         unfinished = [run for run in map(cls, _run_folders()) if not run.is_finished]
         if not unfinished:
             raise UserError(f'there is no unfinished run of {project()} in {workspace() / "runs"}.')
-        return max(unfinished, key=lambda run: (run.config.stat().st_mtime_ns, _numbers(run.folder)))
+        latest = max(unfinished, key=lambda run: (run.config.stat().st_mtime_ns, _numbers(run.folder)))
+        latest.check_places()
+        return latest
 
     @property
     def config(self) -> Path:
@@ -109,6 +106,18 @@ class Run:
     def is_finished(self) -> bool:
         """Whether status.json says that the run has finished."""
         return self.status().get('state') == RunState.FINISHED
+
+    def check_places(self) -> None:
+        """Raises `UserError` if a place of the run holds something else, or something unreadable."""
+        for name in FOLDERS:
+            _check_place(self.folder / name, 'a folder', Path.is_dir)
+        for name in FILES:
+            _check_place(self.folder / name, 'a file', Path.is_file)
+
+    def make_folders(self) -> None:
+        """Makes the folders of a run that are missing."""
+        for name in SUBFOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     def save_config(self, save: Callable[[Path], object]) -> None:
         """Replaces config.gin and records its sha256, so that a later change of the file is noticed.
@@ -152,11 +161,12 @@ class Run:
 
     def _fingerprint_in_environment(self) -> str | None:
         """Returns the fingerprint in environment.json, for a run that has lost its status.json."""
-        return files.read_json(self.folder / 'environment.json').get('dataset', {}).get('fingerprint')
+        dataset = files.read_json(self.folder / 'environment.json').get('dataset')
+        return dataset.get('fingerprint') if isinstance(dataset, dict) else None
 
     def status(self) -> dict[str, Any]:
-        """Returns the values in status.json; none if there is no such file."""
-        return files.read_json(self.folder / STATUS_FILE)
+        """Returns the values in status.json without damaged ones; none if there is no such file."""
+        return undamaged(files.read_json(self.folder / STATUS_FILE))
 
     def write_status(self, **values: Any) -> None:
         """Changes some values in status.json, and always the heartbeat."""
@@ -164,6 +174,26 @@ class Run:
         with _STATUS_LOCK:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
             files.write_json(self.folder / STATUS_FILE, status)
+
+
+def _check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> None:
+    """Raises `UserError` if a path exists and is not what is wanted, or cannot be read."""
+    if not os.path.lexists(path):
+        return
+    try:
+        problem = (
+            '' if is_wanted(path) else f'is not {wanted}' if path.exists() else 'is a link that leads nowhere'
+        )
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}.') from error
+    if problem:
+        raise UserError(
+            f'{path} {problem}, but a run keeps {wanted} there. Move it away, or restore the run.'
+        )
+    if not os.access(path, os.R_OK):
+        raise UserError(
+            f'{path} cannot be read: permission denied. Change its permissions: chmod u+rwX {path}.'
+        )
 
 
 def _sha256(path: Path) -> str:
@@ -179,7 +209,7 @@ def _run_folders() -> list[Path]:
     """Returns the folders of this project's runs in the workspace, including those named by --run."""
     home = workspace() / 'runs'
     configs = [*home.glob('*/config.gin'), *(home / project()).glob('*/*/config.gin')]
-    return [path.parent for path in configs]
+    return [path.parent for path in configs if is_run(path.parent)]
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -126,12 +126,19 @@ class Checkpoints:
             step = self.last(kind)
             if which == kind and step is not None:
                 return kind, step
-            if which.isdecimal() and int(which) in self._managers[kind].all_steps():
-                return kind, int(which)
+        if which.isdecimal() and (kinds := self._kinds_with(int(which))):
+            return kinds[0], int(which)
         saved = ', '.join(
             f'{kind}: {sorted(manager.all_steps()) or "none"}' for kind, manager in self._managers.items()
         )
         raise UserError(f'there is no checkpoint {which!r}. Saved steps: {saved}.')
+
+    def _kinds_with(self, step: int) -> list[str]:
+        """Returns the kinds that have saved a step, those that are undamaged first."""
+        kinds = [kind for kind in CHECKPOINT_KINDS if step in self._managers[kind].all_steps()]
+        if len(kinds) == 1:
+            return kinds
+        return sorted(kinds, key=lambda kind: bool(checksums.damage(self._folder / kind / str(step))))
 
     def restore(self, kind: str, step: int, shapes: Any) -> State:
         """Returns the state of a step, with the shapes, dtypes and shardings of `shapes`.

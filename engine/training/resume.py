@@ -42,6 +42,8 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
         else:
             logger.info('Continuing after step %d.', candidate)
             return candidate
+    if json_lines.read(folder / 'train.jsonl'):
+        logger.warning('No checkpoint is left that the run could continue from: it begins again at step 0.')
     return 0
 
 

@@ -1,5 +1,6 @@
 """A built dataset: arrays and encoded images, mapped into memory."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.lib.format import open_memmap
 
 from engine.datasets.reading import images
 from engine.datasets.reading.image_report import ImageReport
@@ -106,37 +108,81 @@ class Dataset:
     images: ImageReport = field(repr=False, default_factory=ImageReport)
 
     def split(self, name: str) -> Examples:
-        """Returns the examples of a split. Raises `UserError` if there is no such split."""
+        """Returns the examples of a split. Raises `UserError` if there is no such split or it is damaged."""
         if name not in self.splits:
             raise UserError(f'{self.name} has no split {name!r}. {did_you_mean(name, self.splits)}')
-        folder = self.folder / name
+        folder, count = self.folder / name, self.splits[name]
         arrays = {
-            field: _read(folder / f'{field}.npy', expected)
+            field: _read(folder / f'{field}.npy', expected, count)
             for field, expected in self.spec.example.items()
             if field not in self.encoded
         }
-        encoded = {field: _read_encoded(folder, field, channels) for field, channels in self.encoded.items()}
-        ids = (folder / 'ids.txt').read_text(encoding='utf-8').splitlines()
+        encoded = {
+            field: _read_encoded(folder, field, channels, count) for field, channels in self.encoded.items()
+        }
+        ids = _read_ids(folder / 'ids.txt', count)
         return Examples(ids, arrays, encoded, self.decode, self.lists / f'{name}.csv')
 
 
-def _read(path: Path, expected: jax.ShapeDtypeStruct) -> np.ndarray:
-    """Maps a field of a split into memory, [n, ...]. Raises `UserError` if shape or dtype differ."""
-    # A plain view, because NumPy gathers rows from its own arrays faster than from `memmap`, a subclass.
-    array = np.load(path, mmap_mode='r').view(np.ndarray) if path.exists() else None
-    if array is None or (array.shape[1:], array.dtype) != (expected.shape, expected.dtype):
+def _read(path: Path, expected: jax.ShapeDtypeStruct, count: int) -> np.ndarray:
+    """Maps a field of a split into memory, [n, ...]. Raises `UserError` if it is not as expected."""
+    if not path.exists():
         raise _outdated(path, f'{expected.dtype} {expected.shape}')
+    with _refusing_damage(path):
+        # A plain view, because NumPy gathers rows from its own arrays faster than from `memmap`, a subclass.
+        array = open_memmap(path, 'r').view(np.ndarray)
+    if (array.shape[1:], array.dtype) != (expected.shape, expected.dtype):
+        raise _outdated(path, f'{expected.dtype} {expected.shape}')
+    _check_count(path, len(array), count)
     return array
 
 
-def _read_encoded(folder: Path, name: str, channels: int) -> Encoded:
-    """Maps the encoded images of a field into memory. Raises `UserError` if they are missing."""
-    path = folder / f'{name}.bin'
+def _read_encoded(folder: Path, name: str, channels: int, count: int) -> Encoded:
+    """Maps the encoded images of a field into memory. Raises `UserError` if they are missing or damaged."""
+    path, offsets_path = folder / f'{name}.bin', folder / f'{name}.offsets.npy'
     if not path.exists():
         raise _outdated(path, 'images of varying size')
-    # An empty file cannot be mapped, and a split may be empty.
-    data = np.memmap(path, np.uint8, 'r').view(np.ndarray) if path.stat().st_size else np.empty(0, np.uint8)
-    return Encoded(data, np.load(folder / f'{name}.offsets.npy'), channels)
+    with _refusing_damage(path):
+        size = path.stat().st_size
+        # An empty file cannot be mapped, and a split may be empty.
+        data = np.memmap(path, np.uint8, 'r').view(np.ndarray) if size else np.empty(0, np.uint8)
+    with _refusing_damage(offsets_path):
+        offsets = np.asarray(open_memmap(offsets_path, 'r'))
+    _check_count(offsets_path, len(offsets) - 1, count)
+    if offsets[-1] != size:
+        raise damaged(path, f'it has {size} bytes, not {offsets[-1]}')
+    return Encoded(data, offsets, channels)
+
+
+def _read_ids(path: Path, count: int) -> list[str]:
+    """Returns the ids of a split. Raises `UserError` if they are missing or damaged."""
+    with _refusing_damage(path):
+        # Not `splitlines`, which splits at further characters than the end of a line.
+        ids = path.read_text(encoding='utf-8').split('\n')[:-1]
+    _check_count(path, len(ids), count)
+    return ids
+
+
+def _check_count(path: Path, examples: int, expected: int) -> None:
+    if examples != expected:
+        raise damaged(path, f'it holds {examples} examples, and the split has {expected}')
+
+
+@contextlib.contextmanager
+def _refusing_damage(path: Path) -> Iterator[None]:
+    """Raises `UserError` instead of what reading a damaged file raises."""
+    try:
+        yield
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from error
+    except (ValueError, EOFError) as error:
+        raise damaged(path, ' '.join(str(error).split())) from error
+
+
+def damaged(path: Path, problem: str) -> UserError:
+    """Returns the error that a file in the folder of the arrays, or in one of a split, is damaged."""
+    arrays = next((folder for folder in path.parents if folder.name == 'arrays'), path.parent)
+    return UserError(f'{path} is damaged: {problem}. Delete {arrays}: the next command builds it again.')
 
 
 def _outdated(path: Path, expected: str) -> UserError:

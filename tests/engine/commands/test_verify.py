@@ -61,7 +61,7 @@ def test_outputs_without_their_checkpoint_are_left_out_and_reported(run: Path, p
     assert "val@5 cannot be compared: there is no checkpoint '5'" in out
     shutil.rmtree(run / 'outputs')
     code, _, err = program('verify', str(run), '--outputs')
-    assert (code, 'has no outputs to compare. Write them: scripts/predict.sh' in err) == (2, True)
+    assert (code, 'has no outputs that can be compared. Write them: scripts/predict.sh' in err) == (2, True)
 
 
 # What only evaluation or prediction uses. The steps are equal, so that the word must not cover the rest.

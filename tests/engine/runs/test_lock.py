@@ -42,6 +42,14 @@ def test_another_machine_counts_by_its_heartbeat(tmp_path: Path, age: int, refus
             pass
 
 
+@pytest.mark.parametrize('heartbeat', [None, 'soon', 5, '2026-11-26T14:00:00', [], '9999-12-31T23:59:59Z'])
+def test_a_damaged_heartbeat_refuses_no_run(tmp_path: Path, heartbeat: object) -> None:
+    with locked(tmp_path, {'state': 'running', 'host': 'elsewhere', 'heartbeat': heartbeat}):
+        pass
+    with locked(tmp_path, {'state': 'running', 'host': 'elsewhere'}):
+        pass
+
+
 def test_a_run_that_ended_elsewhere_may_be_continued(tmp_path: Path) -> None:
     status = {'state': 'interrupted', 'host': 'elsewhere', 'heartbeat': datetime.now(UTC).isoformat()}
     with locked(tmp_path, status):

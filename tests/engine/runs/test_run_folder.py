@@ -1,9 +1,11 @@
 """The run folder: how it begins, how it is found, and what its status says."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,83 @@ Run(Path(sys.argv[1])).save_config(lambda path: write_text(path, 'RATE = 2'))
         run.config.write_text(text)
         with pytest.raises(UserError, match='has changed since the run began'):
             run.check_config()
+
+
+PLACES = {
+    'logs': 'a folder', 'debug': 'a folder', 'outputs': 'a folder', 'checkpoints': 'a folder',
+    'checkpoints/best': 'a folder', 'status.json': 'a file', 'environment.json': 'a file',
+    'lock': 'a file', 'logs/train.jsonl': 'a file', 'logs/train.log': 'a file',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('other', ['the other', 'a link that leads nowhere'])
+@pytest.mark.parametrize('name', PLACES)
+def test_a_place_that_holds_something_else_is_named(name: str, other: str, tmp_path: Path) -> None:
+    run, wanted = new_run(folder=tmp_path / 'run'), PLACES[name]
+    run.check_places()
+    path = run.folder / name
+    if path.exists():
+        path.rmdir()
+    if other != 'the other':
+        path.symlink_to(tmp_path / 'nowhere')
+    elif wanted == 'a file':
+        path.mkdir()
+    else:
+        path.write_text('')
+    with pytest.raises(UserError, match=rf'{path} is .*, but a run keeps {wanted} there\. Move it away'):
+        Run.find(str(run.folder))
+
+
+@pytest.mark.parametrize('name', ['logs', 'status.json'])
+def test_an_unreadable_place_is_named(name: str, tmp_path: Path) -> None:
+    run = new_run(folder=tmp_path / 'run', state=RunState.INTERRUPTED)
+    path = run.folder / name
+    path.chmod(0)
+    with as_other_user(tmp_path), pytest.raises(UserError, match=f'{path} cannot be read: permission denied'):
+        run.check_places()
+    path.chmod(0o700)
+
+
+@contextlib.contextmanager
+def as_other_user(folder: Path) -> Iterator[None]:
+    """Lets the superuser, who may read everything, act as a user who may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for parent in (folder, *folder.parents):  # pytest's folders are private
+        parent.chmod(parent.stat().st_mode | 0o111)
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_folders_that_are_missing_are_made(tmp_path: Path) -> None:
+    run = new_run(folder=tmp_path / 'run')
+    for name in ('logs', 'debug', 'outputs', 'checkpoints'):
+        (run.folder / name).rmdir()
+    run.check_places()
+    run.make_folders()
+    assert all((run.folder / name).is_dir() for name in ('logs', 'debug', 'outputs', 'checkpoints'))
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', 'null', '[' * 10**5, '\x00'])
+def test_a_damaged_status_is_empty(text: str, tmp_path: Path) -> None:
+    run = new_run(folder=tmp_path / 'run')
+    (run.folder / 'status.json').write_text(text)
+    assert run.status() == {}
+    run.check_config()
+    run.check_data(DIGITS)
+    run.write_status(state=RunState.RUNNING)
+    assert run.status()['state'] == 'running'
+
+
+@pytest.mark.parametrize('dataset', ['null', '5', '"digits"', '[]', '{"fingerprint": null}'])
+def test_a_damaged_record_of_the_data_is_no_record(dataset: str, tmp_path: Path) -> None:
+    run = new_run(folder=tmp_path / 'run')
+    (run.folder / 'environment.json').write_text(f'{{"dataset": {dataset}}}')
+    run.check_data(DIGITS)
 
 
 def test_a_run_is_recognised_by_its_config(tmp_path: Path) -> None:
