@@ -48,6 +48,7 @@ BOXES = {
     'evaluation': Box(10.9, 5.3, 'metrics, reports,\ncomparisons'),
     'kinds': Box(12.85, 5.3, 'arrays and metrics\nof kinds of outputs'),
     'parts': Box(1.15, 3.85, 'tasks, losses,\naugmentation'),
+    'conversion': Box(4.07, 3.85, 'outputs of\nother tools', 1.6),
     'training': Box(8.0, 3.85, 'the loop, batches,\ncheckpoints, observers', 2.3),
     'run_reader': Box(11.9, 3.85, 'reads runs from\ntheir files'),
     'network': Box(1.15, 2.4, 'a Flax model as\npure functions'),

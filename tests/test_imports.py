@@ -57,6 +57,7 @@ ROOMS = {
     'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
     'evaluation': {'errors', 'files', 'lists', 'outputs', 'render', 'run_reader'},
     'kinds': {'errors', 'evaluation', 'lists', 'outputs', 'render'},
+    'conversion': {'errors', 'lists'},
 }
 # These rooms, and all that they import, do without frameworks.
 WITHOUT_FRAMEWORKS = {
@@ -70,6 +71,7 @@ WITHOUT_FRAMEWORKS = {
     'runs',
     'run_reader',
     'evaluation',
+    'conversion',
     'forks',
 }
 

@@ -1,0 +1,1 @@
+"""Outputs folders from the files of other tools: tables, arrays, COCO's and YOLO's formats."""
