@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from engine import lists
+
 BRIGHTNESS = 15  # gray levels per inked dot
 
 
@@ -31,8 +33,7 @@ def write(folder: Path) -> None:
 
 def labels(folder: Path) -> dict[str, str]:
     """Returns `{file name: label}` in the order of `labels.csv`."""
-    with (folder / 'labels.csv').open(newline='') as file:
-        return {row['file']: row['label'] for row in csv.DictReader(file)}
+    return {row['file']: row['label'] for row in lists.read(folder / 'labels.csv', 'file', 'label').rows}
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -18,12 +18,14 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine import files
 from engine.datasets.building import arrays, features, ids, labels, report
 from engine.datasets.building.image_fields import image_fields, records
+from engine.datasets.reading.lists import describe_example
 from engine.datasets.reading.unusable_images import UnusableImagesError, check_allowed, check_share
 from engine.errors import UserError
 
@@ -134,12 +136,17 @@ def _write_arrays(builder: Any, allow_damaged: float) -> None:
             counts = {split: len(examples) for split, examples in splits.items()}
             check_share(images, builder.info.full_name, counts, allow_damaged, lists)
             images.write(folder)
-            labels.check(folder, list(splits), spec, lists)
+            labels.check(folder, list(splits), spec, partial(_describe, lists))
             report.write(builder, folder)
     except UnusableImagesError:
         if hasattr(builder, 'raw_examples'):  # the next build must read repaired files
             shutil.rmtree(builder.data_dir)
         raise
+
+
+def _describe(lists: Path, split: str, identity: str) -> str:
+    """Returns the name of an example for messages."""
+    return describe_example(identity, lists / f'{split}.csv')
 
 
 def _remove_leftovers(builder: Any) -> None:

@@ -3,12 +3,11 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from engine.datasets.reading.lists import describe_example
 from engine.errors import UserError
 from engine.interfaces import Spec
 
@@ -29,17 +28,18 @@ MISSING = {
 }  # what stands for nothing
 MAX_CLASSES = 10  # classes of a split in the report
 
+Describe = Callable[[str, str], str]
 Counts = Mapping[str, np.ndarray]  # the number of examples of each class, int [classes], by split
 
 
-def check(folder: Path, splits: Sequence[str], spec: Spec, lists: Path) -> None:
+def check(folder: Path, splits: Sequence[str], spec: Spec, describe: Describe) -> None:
     """Checks that each label has a name.
 
     Args:
       folder: the folder of the arrays.
       splits: the names of the splits.
       spec: with the names of classes.
-      lists: the folder of the lists, for the file of an example.
+      describe: returns the name of an example for messages, given its split and its id.
 
     Raises:
       UserError: a label has no name. A split without any labels, all of them being -1, is right.
@@ -51,8 +51,7 @@ def check(folder: Path, splits: Sequence[str], spec: Spec, lists: Path) -> None:
             if index is not None:
                 ids = (folder / split / 'ids.txt').read_text(encoding='utf-8').split('\n')
                 raise UserError(
-                    f'{describe_example(ids[index], lists / f"{split}.csv")} of {split}: '
-                    f'{field} {outside(labels[index], len(names))}.'
+                    f'{describe(split, ids[index])} of {split}: {field} {outside(labels[index], len(names))}.'
                 )
 
 

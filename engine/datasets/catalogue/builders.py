@@ -6,7 +6,8 @@ called `Builder`, which must provide:
 - `BUILDER_CONFIGS` with `full`, the default, and `toy`. They differ only in the folder that they read.
 - Features of fixed shape, apart from texts and images of varying size, Image(shape=(None, None, 3)).
   The text `id` is unique in the dataset and has one line.
-- Names of classes: those of a ClassLabel, or of a LabeledImage, whose pixels are classes, [H, W].
+- Names of classes: those of a ClassLabel, of a LabeledImage, whose pixels are classes, [H, W], or of a
+  Sequence(ClassLabel, length=k), which is padded with -1, [k]. A label without a name is refused.
 - `raw_examples()`, which returns `{split: [(id, path, label), ...]}`: each original file, and its label or
   the path of its mask. It fetches missing files. Files lie in the dataset's folder of the workspace,
   `<data_dir>/..`, where a link may lead elsewhere. `_generate_examples` and the lists follow it.

@@ -2,7 +2,7 @@
 
 digits, digits/toy       a folder of data/, and one of its configs
 images:<folder>          a folder of images by class, or of lists
-tfds:<dataset>/<config>  a dataset of TensorFlow Datasets' catalogue
+tfds:<dataset>           a dataset of TensorFlow Datasets' catalogue: tfds:glue/mrpc, tfds:mnist:3.0.1
 """
 
 import hashlib

@@ -1,11 +1,11 @@
 """Checks the original files: their layout, their checksums, and that images can be read."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from engine import lists
 from engine.datasets import progress_bar
 from engine.datasets.building import checksums
 from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotApplicable, label
@@ -34,9 +34,7 @@ def _kind(path: Path, relative: Path) -> str:
     if len(relative.parts) > 1:
         return f'{relative.parts[0]}/*{path.suffix}'
     if path.suffix in ('.csv', '.tsv'):
-        with path.open(newline='', encoding='utf-8') as file:
-            columns = next(csv.reader(file, delimiter=',' if path.suffix == '.csv' else '\t'), [])
-        return f'{path.name} with the columns {", ".join(columns)}'
+        return f'{path.name} with the columns {", ".join(lists.read(path).columns)}'
     if path.suffix == '.npy':
         array = np.load(path, mmap_mode='r')
         return f'{path.name} of {array.dtype} {(None, *array.shape[1:])}'

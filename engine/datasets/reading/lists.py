@@ -1,7 +1,8 @@
 """Reads the lists of a dataset, which name the original file of each example."""
 
-import csv
 from pathlib import Path
+
+from engine import lists
 
 
 def describe_example(identity: str, file: Path) -> str:
@@ -19,5 +20,4 @@ def original_files(file: Path) -> dict[str, str]:
     """Returns the original file of each id in the list of a split, {} without such a list."""
     if not file.exists():
         return {}
-    with file.open(newline='', encoding='utf-8') as lines:
-        return {row['id']: row['path'] for row in csv.DictReader(lines)}
+    return {row['id']: row['path'] for row in lists.read(file, 'id', 'path').rows}

@@ -25,6 +25,10 @@ def saved(folder: Path, **splits: list[object]) -> tuple[Path, list[str], Spec]:
     return folder, list(splits), spec
 
 
+def described(split: str, identity: str) -> str:
+    return f'example {identity!r}'
+
+
 @pytest.mark.parametrize(
     ('rows', 'message'),
     [
@@ -41,7 +45,7 @@ def test_a_label_without_a_name_is_found_by_its_example(
 ) -> None:
     right = np.zeros_like(rows).tolist()
     with pytest.raises(UserError, match=message):
-        labels.check(*saved(tmp_path, train=right, val=rows), tmp_path)
+        labels.check(*saved(tmp_path, train=right, val=rows), described)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_a_label_without_a_name_is_found_by_its_example(
     ],
 )
 def test_labels_with_names_pass(rows: list[object], tmp_path: Path) -> None:
-    labels.check(*saved(tmp_path, train=rows), tmp_path)
+    labels.check(*saved(tmp_path, train=rows), described)
 
 
 def remarks(folder: Path, names: tuple[str, ...], **splits: list[object]) -> list[str]:
