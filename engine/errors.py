@@ -45,6 +45,13 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
     """A signal asked the program to stop, and everything is saved. Programs exit with code 75."""
 
 
+def exit_code(error: BaseException | None) -> int:
+    """Returns the exit code of a program that ended by an error, or without one."""
+    if error is None:
+        return EXIT_FINISHED
+    return {UserError: EXIT_MISTAKE, Interrupted: EXIT_INTERRUPTED}.get(type(error), EXIT_FAILED)
+
+
 def nearest(name: str, candidates: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:
     """Returns up to `count` of `candidates` that resemble `name`, the most similar first.
 

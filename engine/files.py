@@ -16,8 +16,16 @@ from typing import Any, NoReturn
 
 from engine.errors import UserError, did_you_mean
 
-# What a full, read-only or vanished file system raises. No code causes these.
+# What a full, read-only or vanished file system raises, a path that cannot exist, or a limit of the shell.
 FILE_SYSTEM_ERRORS = {
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ENFILE,
+    errno.ENOTDIR,
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EROFS,
@@ -29,9 +37,15 @@ FILE_SYSTEM_ERRORS = {
 }
 # How libraries word the same failures in exceptions of their own.
 _FILE_SYSTEM_MESSAGES = re.compile(
-    r'RESOURCE_EXHAUSTED|No space left|Read-only file system|[Pp]ermission denied|PERMISSION_DENIED|'
-    r'No such file or directory|Stale file handle|Input/output error'
+    r'RESOURCE_EXHAUSTED(?!.*([Mm]emory|allocat))|No space left|Read-only file system|[Pp]ermission denied|'
+    r'PERMISSION_DENIED|No such file or directory|Stale file handle|Input/output error|File too large|'
+    r"Too many open files|File name too long|Not a directory|can't start new thread"
 )
+_LIMITS = {  # and the command of a shell that shows each
+    'File too large': 'ulimit -f',
+    'Too many open files': 'ulimit -n',
+    "can't start new thread": 'ulimit -u and ulimit -v',
+}
 _TEMPORARY = re.compile(r'\.(?P<name>.+)\.[0-9a-f]{8}\.tmp')
 
 
@@ -46,9 +60,14 @@ def file_system_failure(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if failure := _failure(cause):
-            return f'the file system failed: {failure}'
+            return _in_words(failure)
         cause = cause.__cause__ or cause.__context__
     return ''
+
+
+def _in_words(failure: str) -> str:
+    limit = next((limit for text, limit in _LIMITS.items() if text in failure), '')
+    return f'a limit was reached: {failure}, see {limit}' if limit else f'the file system failed: {failure}'
 
 
 def _failure(error: BaseException) -> str:

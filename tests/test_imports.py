@@ -27,7 +27,7 @@ FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_dataset
 # The other rooms that each room of the engine may import.
 ROOMS = {
     'errors': set(),
-    'workspace': set(),
+    'workspace': {'errors'},
     'files': {'errors'},
     'lists': {'errors'},
     'interfaces': {'errors'},

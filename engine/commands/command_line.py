@@ -26,6 +26,7 @@ from engine.errors import (
 from engine.files import file_system_failure
 from engine.render.escape import printable
 from engine.runs.signals import die_of
+from engine.workspace import expanded
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,7 +76,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
           UserError: an argument is wrong. The message says what to write.
         """
-        args = sys.argv[1:] if args is None else args
+        args = [_at_home(argument) for argument in (sys.argv[1:] if args is None else args)]
         arguments, rest = self.parse_known_args(args)
         if rest and not self._takes_bindings:
             self.error(f'unrecognized arguments: {" ".join(rest)}')
@@ -100,6 +101,13 @@ class Parser(argparse.ArgumentParser):
             flags = [flag for flag in self._option_string_actions if flag.startswith('--')]
             hint = ' ' + did_you_mean(unknown[1], flags)
         raise UserError(f'{message}.{hint} See {self.prog} --help.')
+
+
+def _at_home(argument: str) -> str:
+    """Returns an argument with the home folder in place of `~`: a shell does not see it after `--run=`."""
+    flag = re.match(r'--\w+=', argument)
+    start = flag.end() if flag else 0
+    return argument[:start] + expanded(argument[start:])
 
 
 def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:

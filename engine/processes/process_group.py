@@ -31,7 +31,7 @@ from shutil import copytree
 
 from jax.errors import JaxRuntimeError
 
-from engine.errors import EXIT_FAILED, EXIT_FINISHED, EXIT_INTERRUPTED, EXIT_MISTAKE, Interrupted, UserError
+from engine.errors import EXIT_FINISHED, EXIT_INTERRUPTED, EXIT_MISTAKE, Interrupted, exit_code
 from engine.processes.kv_store import POLL_SECONDS, KeyValueStore
 from engine.processes.stop_agreement import StopAgreement
 from engine.processes.watch import LOSS_SECONDS, Watch
@@ -111,7 +111,7 @@ class DistributedGroup(ProcessGroup):
         if _is_loss(error):
             # Another process may be lost. The watch then reports it and ends this process.
             time.sleep(LOSS_SECONDS + 4 * POLL_SECONDS)
-        code = _exit_code(error)
+        code = exit_code(error)
         if isinstance(error, Interrupted) and _is_loss(error.__context__):
             self._fail(code)  # another process has left already
         elif code in (EXIT_FINISHED, EXIT_INTERRUPTED):
@@ -147,12 +147,6 @@ def _work_folder(run: Path, is_first: bool) -> Iterator[Path]:
 def _is_loss(error: BaseException | None) -> bool:
     """Whether an error may come from the loss of another process."""
     return isinstance(error, JaxRuntimeError)
-
-
-def _exit_code(error: BaseException | None) -> int:
-    if error is None:
-        return EXIT_FINISHED
-    return {UserError: EXIT_MISTAKE, Interrupted: EXIT_INTERRUPTED}.get(type(error), EXIT_FAILED)
 
 
 def _exit_now(code: int) -> None:

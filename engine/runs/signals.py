@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import NoReturn, Self
 
-from engine.errors import EXIT_INTERRUPTED, Interrupted
+from engine.errors import EXIT_INTERRUPTED, Interrupted, exit_code
 
 STOP_SIGNALS = (
     signal.SIGINT,
@@ -35,6 +35,7 @@ STOP_SIGNALS = (
     signal.SIGXCPU,
 )
 URGENT_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # the second one ends a process at once
+END_SECONDS = 30.0  # for libraries to end after an error
 ECHO_SECONDS = 0.25  # `timeout`, a closing terminal and others send one request as several signals
 
 
@@ -47,6 +48,12 @@ def die_of(number: signal.Signals) -> NoReturn:
     os.kill(os.getpid(), number)
     time.sleep(10)
     os._exit(128 + number)  # the caller blocks the signal
+
+
+def _end_later(code: int) -> None:
+    """Ends this process some time after an error, whatever threads of libraries wait for."""
+    time.sleep(END_SECONDS)
+    os._exit(code)
 
 
 def _nothing() -> None:
@@ -106,6 +113,8 @@ class Signals:
             signal.signal(number, signal.SIG_IGN if self._process_ends else handler)
         faulthandler.unregister(signal.SIGQUIT)
         os.close(self._write_end)  # this ends the thread
+        if self._process_ends and error:
+            threading.Thread(target=_end_later, args=(exit_code(error),), daemon=True).start()
         if isinstance(error, Interrupted) and self._ends_by_sigint():
             raise KeyboardInterrupt from None
 

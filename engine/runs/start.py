@@ -20,6 +20,7 @@ from pathlib import Path
 from engine.errors import UserError
 from engine.runs.run_folder import Run, RunData, is_run
 from engine.runs.text_log import logger
+from engine.workspace import check_folder
 
 STEPS = 'trainer.Trainer.steps'
 
@@ -47,12 +48,20 @@ def existing_run(resume: str | None, folder: str | None) -> Run | None:
     """
     if resume and folder:
         raise UserError('--resume and --run both name a run. Pass only one of them.')
+    for flag, value in (('--resume', resume), ('--run', folder)):
+        _check_name(flag, value)
     name = resume or (folder if folder and is_run(Path(folder)) else None)
     if name is None:
         return None
     run = Run.find(name)
     run.check_config()
     return run
+
+
+def _check_name(flag: str, value: str | None) -> None:
+    if value == '':
+        raise UserError(f'{flag} is empty. Name a folder, or leave the flag out.')
+    check_folder(Path(value or '.').absolute(), f'{flag}={value}')
 
 
 def decide(

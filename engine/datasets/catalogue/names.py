@@ -49,7 +49,7 @@ class DatasetName:
     @property
     def path(self) -> Path:
         """The folder of images. A relative path starts at the repository, not at the current directory."""
-        return (workspace.REPOSITORY / Path(self.dataset).expanduser()).resolve()
+        return (workspace.REPOSITORY / workspace.expanded(self.dataset)).resolve()
 
     @property
     def without_config(self) -> str:

@@ -34,6 +34,19 @@ def test_nothing_given_is_nothing_shared(parser: Parser) -> None:
     assert parser.parse_args([]).gin_file == parser.parse_args([]).gin_bindings == []
 
 
+def test_a_home_folder_is_expanded_wherever_a_shell_would(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell expands `--run ~/x`, but not `--run=~/x`."""
+    monkeypatch.setenv('HOME', '/home/jane')
+    given = ['--gin_file=~/a.gin', '--gin_file', '~', '--gin_file=./~/a', "--gin_bindings=A = '~/b'"]
+    arguments = parser.parse_args(given)
+    assert arguments.gin_file == ['/home/jane/a.gin', '/home/jane', './~/a']
+    assert arguments.gin_bindings == ["A = '~/b'"]
+    with pytest.raises(UserError, match='~nobody-here is not the home folder'):
+        parser.parse_args(['--gin_file=~nobody-here/a.gin'])
+
+
 MISTAKES = {
     '--gin_flie=a': "unrecognized arguments: --gin_flie=a. Did you mean '--gin_file'",
     '--gin_bind=a': "unrecognized arguments: --gin_bind=a. Did you mean '--gin_bindings'",  # no abbreviations

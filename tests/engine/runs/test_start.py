@@ -84,6 +84,21 @@ def test_the_command_line_names_an_existing_run_or_a_new_one(run: Run, tmp_path:
         start.existing_run('a', 'b')
 
 
+def test_a_name_that_no_run_can_have_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / 'dangling').symlink_to(tmp_path / 'nowhere')
+    wrong = {
+        '': 'is empty',
+        str(run.config / 'below'): 'config.gin is not a folder',
+        str(tmp_path / 'dangling'): 'is a link that leads nowhere',
+        str(tmp_path / ('x' * 256)): 'is longer than 255 bytes',
+    }
+    for name, message in wrong.items():
+        with pytest.raises(UserError, match=f'--run.*{message}'):
+            start.existing_run(None, name)
+        with pytest.raises(UserError, match=f'--resume.*{message}'):
+            start.existing_run(name, None)
+
+
 def test_an_edited_config_is_refused(run: Run) -> None:
     run.config.write_text('STEPS = 11\n')
     with pytest.raises(UserError, match='has changed since the run began'):
