@@ -1,16 +1,8 @@
-"""The repository, its workspace and its name; paths as users write them.
-
-This module and its imports need the standard library alone.
-"""
+"""The repository, its workspace and its name. This module imports the standard library alone."""
 
 import os
-import re
 import tomllib
 from pathlib import Path
-
-from engine.errors import UserError
-
-MAX_NAME_BYTES = 255
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -19,52 +11,10 @@ def workspace() -> Path:
     """Returns the absolute folder of data and runs: `$WORKSPACE`, or `workspace/` in the repository.
 
     Each call reads the variable, so tests and notebooks may set it at any time. The folder may not exist.
-
-    Raises:
-      UserError: the variable names something that cannot be a folder.
+    Programs check the variable (paths.py).
     """
-    value = os.environ.get('WORKSPACE')
-    if not value:
-        return REPOSITORY / 'workspace'
-    folder = Path(expanded(value)).absolute()
-    check_folder(folder, f'WORKSPACE={value}')
-    return folder
-
-
-def expanded(path: str) -> str:
-    """Returns a path with the home folder in place of `~`, as a shell replaces it in front of a path.
-
-    >>> expanded('runs/~a')
-    'runs/~a'
-
-    Raises:
-      UserError: there is no such user.
-    """
-    user = re.match(r'~[\w.-]*(?=/|$)', path)
-    if not user:
-        return path
-    home = os.path.expanduser(user[0])  # noqa: PTH111 (a Path would drop slashes at the end)
-    if home == user[0]:
-        raise UserError(f'{path}: {user[0]} is not the home folder of a user. Write the whole path.')
-    return home + path[user.end() :]
-
-
-def check_folder(folder: Path, name: str) -> None:
-    """Raises `UserError` if nothing at `folder` can be a folder.
-
-    Args:
-      folder: an absolute path, which need not exist.
-      name: what the user wrote, for the message.
-    """
-    long = [part for part in folder.parts if len(os.fsencode(part)) > MAX_NAME_BYTES]
-    if long:
-        raise UserError(
-            f'{name}: the name {long[0][:20]}... is longer than {MAX_NAME_BYTES} bytes. Shorten it.'
-        )
-    existing = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
-    if not existing.is_dir() and os.path.lexists(existing):
-        problem = 'is a link that leads nowhere' if existing.is_symlink() else 'is not a folder'
-        raise UserError(f'{name}: {existing} {problem}. Choose another folder.')
+    folder = os.path.expanduser(os.environ.get('WORKSPACE', ''))  # noqa: PTH111 (a Path raises without a home)
+    return Path(folder or REPOSITORY / 'workspace').absolute()
 
 
 def project() -> str:

@@ -27,7 +27,9 @@ FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_dataset
 # The other rooms that each room of the engine may import.
 ROOMS = {
     'errors': set(),
-    'workspace': {'errors'},
+    'workspace': set(),
+    'failures': set(),
+    'paths': {'errors'},
     'files': {'errors'},
     'lists': {'errors'},
     'interfaces': {'errors'},
@@ -38,8 +40,8 @@ ROOMS = {
     'parts': {'datasets', 'errors', 'interfaces', 'network'},
     'forks': {'errors', 'files', 'workspace'},
     'outputs': {'errors', 'files', 'render', 'workspace'},
-    'datasets': {'errors', 'files', 'interfaces', 'lists', 'render', 'workspace'},
-    'runs': {'errors', 'files', 'workspace'},
+    'datasets': {'errors', 'files', 'interfaces', 'lists', 'paths', 'render', 'workspace'},
+    'runs': {'errors', 'failures', 'files', 'paths', 'workspace'},
     'processes': {'errors', 'runs'},
     'training': {'datasets', 'errors', 'interfaces', 'outputs', 'render', 'runs', 'sharding', 'workspace'},
     'prediction': {
@@ -63,6 +65,8 @@ ROOMS = {
 WITHOUT_FRAMEWORKS = {
     'errors',
     'workspace',
+    'failures',
+    'paths',
     'files',
     'lists',
     'render',

@@ -23,10 +23,10 @@ from engine.errors import (
     memory_failure,
     own_code_failure,
 )
-from engine.files import file_system_failure
+from engine.failures import file_system_failure
+from engine.paths import check_workspace, expanded
 from engine.render.escape import printable
 from engine.runs.signals import die_of
-from engine.workspace import expanded
 
 
 class Parser(argparse.ArgumentParser):
@@ -131,7 +131,9 @@ def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
 
 def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int:
     try:
-        return main(parser.parse_args())
+        arguments = parser.parse_args()
+        check_workspace()
+        return main(arguments)
     except BrokenPipeError as error:
         return _exit_code_of_output(error)
     except UserError as error:
@@ -151,7 +153,7 @@ def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int
 
 def _failure(error: Exception) -> str:
     """Describes a failure of the file system, of memory or of the user's own code; returns '' for others."""
-    if isinstance(error, OSError) and (failure := file_system_failure(error)):
+    if isinstance(error, (OSError, RuntimeError)) and (failure := file_system_failure(error)):
         return f'{failure}.'
     return memory_failure(error) or own_code_failure(error)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Interrupted, RunError
-from engine.files import file_system_failure
+from engine.failures import file_system_failure
 from engine.runs import environment, faults, lock
 from engine.runs.run_folder import Run
 from engine.runs.run_state import HEARTBEAT_SECONDS, RunState

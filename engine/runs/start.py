@@ -18,9 +18,9 @@ from enum import Enum, auto
 from pathlib import Path
 
 from engine.errors import UserError
+from engine.paths import check_folder
 from engine.runs.run_folder import Run, RunData, is_run
 from engine.runs.text_log import logger
-from engine.workspace import check_folder
 
 STEPS = 'trainer.Trainer.steps'
 

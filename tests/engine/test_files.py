@@ -1,6 +1,5 @@
 """Files and folders are replaced atomically, and failures of the file system are recognised."""
 
-import errno
 import json
 from pathlib import Path
 
@@ -84,40 +83,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='it cannot be written: Not a directory'):
         fill(tmp_path / 'file' / 'it', 'new')
-
-
-def test_a_failure_is_recognised_behind_the_exceptions_of_libraries() -> None:
-    try:
-        try:
-            raise OSError(errno.EROFS, 'Read-only file system')
-        except OSError as cause:
-            raise RuntimeError('cannot save') from cause
-    except RuntimeError as error:
-        assert files.file_system_failure(error) == 'the file system failed: Read-only file system'
-    assert files.file_system_failure(ValueError('RESOURCE_EXHAUSTED: ... No space left on device')).endswith(
-        'RESOURCE_EXHAUSTED'
-    )
-    assert files.file_system_failure(ValueError('shapes do not match')) == ''
-    gpu_is_full = RuntimeError('RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.')
-    assert files.file_system_failure(gpu_is_full) == ''
-
-
-@pytest.mark.parametrize(
-    ('error', 'message'),
-    [
-        (OSError(errno.EFBIG, 'File too large'), 'a limit was reached: File too large, see ulimit -f'),
-        (OSError(errno.EMFILE, 'Too many open files', 'a'), 'Too many open files (a), see ulimit -n'),
-        (RuntimeError("can't start new thread"), "can't start new thread, see ulimit -u and ulimit -v"),
-        (
-            OSError(errno.ENAMETOOLONG, 'File name too long', 'a'),
-            'the file system failed: File name too long (a)',
-        ),
-        (NotADirectoryError(errno.ENOTDIR, 'Not a directory', 'a/b'), 'Not a directory (a/b)'),
-        (OSError(errno.ELOOP, 'Too many levels of symbolic links'), 'Too many levels of symbolic links'),
-    ],
-)
-def test_limits_and_impossible_paths_are_one_line(error: Exception, message: str) -> None:
-    assert files.file_system_failure(error).endswith(message)
 
 
 def test_json_is_replaced_atomically(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from engine import workspace
-from engine.errors import UserError
 
 
 def test_the_repository_is_where_pyproject_lies():
@@ -29,47 +28,3 @@ def test_the_project_is_named_by_pyproject(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / 'pyproject.toml').write_text('[project]\nname = "a-fork"\n')
     monkeypatch.setattr(workspace, 'REPOSITORY', tmp_path)
     assert workspace.project() == 'a-fork'
-
-
-def test_a_home_folder_is_written_as_in_a_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setenv('HOME', str(tmp_path))
-    monkeypatch.setenv('WORKSPACE', '~/work')
-    assert workspace.workspace() == tmp_path / 'work'
-    written = {
-        '~': str(tmp_path),
-        '~/a b/': f'{tmp_path}/a b/',
-        'a/~': 'a/~',
-        '~ mine': '~ mine',
-        './~': './~',
-    }
-    assert {path: workspace.expanded(path) for path in written} == written
-    with pytest.raises(UserError, match=r'~no\.such-user is not the home folder of a user'):
-        workspace.expanded('~no.such-user/a')
-
-
-def test_what_cannot_be_a_folder_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    (tmp_path / 'file').touch()
-    (tmp_path / 'dangling').symlink_to(tmp_path / 'nowhere')
-    (tmp_path / 'loop').symlink_to('loop')
-    wrong = {
-        'file': 'file is not a folder',
-        'file/below/it': 'file is not a folder',
-        'dangling': 'dangling is a link that leads nowhere',
-        'dangling/below': 'dangling is a link that leads nowhere',
-        'loop': 'loop is a link that leads nowhere',
-        'x' * 256: 'is longer than 255 bytes',
-        'ä' * 128 + '/a': 'is longer than 255 bytes',
-    }
-    for name, message in wrong.items():
-        monkeypatch.setenv('WORKSPACE', str(tmp_path / name))
-        with pytest.raises(UserError) as error:
-            workspace.workspace()
-        assert message in str(error.value)
-        assert str(error.value).startswith(f'WORKSPACE={tmp_path}/')
-
-
-def test_odd_but_possible_folders_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    (tmp_path / 'link').symlink_to(tmp_path)
-    for name in ('a b', '猫', 'x' * 255, 'link/below', 'not/yet/there', '~'):
-        monkeypatch.setenv('WORKSPACE', str(tmp_path / name))
-        assert workspace.workspace() == tmp_path / name

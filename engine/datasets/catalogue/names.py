@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import workspace
+from engine import paths, workspace
 
 REPOSITORY, IMAGES, TFDS = '', 'images', 'tfds'
 PREFIXES = (IMAGES, TFDS)
@@ -49,7 +49,7 @@ class DatasetName:
     @property
     def path(self) -> Path:
         """The folder of images. A relative path starts at the repository, not at the current directory."""
-        return (workspace.REPOSITORY / workspace.expanded(self.dataset)).resolve()
+        return (workspace.REPOSITORY / paths.expanded(self.dataset)).resolve()
 
     @property
     def without_config(self) -> str:
