@@ -1,8 +1,6 @@
 """Shows training logs: `scripts/logs.sh <runs>...`. Needs neither JAX nor the model, and changes no log."""
 
 import argparse
-import hashlib
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 from engine import errors, files, workspace
 from engine.commands import command_line
 from engine.render.escape import printable
+from engine.render.figures import rendered
 from engine.run_reader import curves, logs
 from engine.run_reader import summary as training_summary
 from engine.run_reader.logs import TrainingLogs
@@ -39,8 +38,8 @@ def main(arguments: argparse.Namespace) -> int:
     names = files.distinct_names(folders)
     runs = {name: logs.read(folder) for name, folder in zip(names, folders, strict=True)}
     print(training_summary.terminal(runs))
-    write(target, runs, arguments.overwrite)
-    print(printable(f'figures: {target}'))
+    note = write(target, runs, arguments.overwrite)
+    print(*map(printable, filter(None, (note, f'figures: {target}'))), sep='\n')
     return errors.EXIT_FINISHED
 
 
@@ -51,16 +50,17 @@ def default_target(folders: list[Path]) -> Path:
     return workspace.workspace() / 'logs' / datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S')
 
 
-def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> None:
-    """Writes the tables and all figures, as PNG and SVG, into `folder`, all or none."""
+def write(folder: Path, runs: Mapping[str, TrainingLogs], overwrite: bool) -> str:
+    """Writes the tables and all figures, as PNG, SVG and PDF, into `folder`, all or none.
+
+    Returns:
+      A note on the figures; '' if there is nothing to note.
+    """
     with files.user_folder(folder, SUMMARY, overwrite) as temporary:
         (temporary / SUMMARY).write_text(training_summary.markdown(runs), encoding='utf-8')
-        for name, draw in curves.figures(runs).items():
-            plain, figure = re.sub(r'[^\w.-]', '_', name)[:80], draw()
-            taken = (temporary / f'{plain}.png').exists()  # metrics may differ in one replaced character
-            stem = f'{plain}_{hashlib.sha256(name.encode()).hexdigest()[:6]}' if taken else plain
-            figure.savefig(temporary / f'{stem}.png', dpi=160)
-            figure.savefig(temporary / f'{stem}.svg')
+        figures = rendered.render_all(curves.figures(runs)).values()
+        rendered.write_all(figures, temporary)
+    return rendered.note(figures)
 
 
 if __name__ == '__main__':

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards
+from engine.evaluation.drawing.example_cards import Card
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export, npz
@@ -18,6 +19,7 @@ from engine.lists import ListTable
 from engine.outputs import kind_folders
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.render.pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,12 @@ class KindEvaluation:
         """
         raise NotImplementedError
 
-    def pictures(self, outputs: Outputs, row: int) -> list[str]:
-        """Returns the pictures of one example, as markup: labels first, then predictions."""
+    def explanation(self, outputs: Outputs) -> str:
+        """Returns what readers need to know of the pictures of these outputs; `legend` by default."""
+        return self.legend
+
+    def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
+        """Returns the pictures of one example: labels first, then predictions."""
         return example_cards.images(outputs, ('inputs',), row)
 
     def caption(self, example: Mapping[str, Any]) -> str:
@@ -73,8 +79,8 @@ class KindEvaluation:
         column = self.example_score.column if self.example_score else ''
         return f'{column.replace("_", " ")} {example[column]:.4g}' if column else ''
 
-    def gallery(self, report: Report) -> dict[str, list[str]]:
-        """Returns the examples that the report's page shows: heading to cards, as markup.
+    def gallery(self, report: Report) -> dict[str, list[Card]]:
+        """Returns the examples that the report shows: heading to cards. An example is shown once.
 
         By default these are the worst and some typical examples by `example_score`, if they have pictures.
         """
@@ -86,11 +92,11 @@ class KindEvaluation:
             for heading, chosen in example_cards.worst_and_typical(table).items()
         }
 
-    def cards(self, report: Report, table: Any) -> list[str]:
+    def cards(self, report: Report, table: Any) -> list[Card]:
         """Returns a card with pictures and caption for each of the first rows of `per_example`."""
         return example_cards.cards(report.outputs, table, self.pictures, self.caption)
 
-    def samples(self, outputs: Outputs, count: int) -> list[str]:
+    def samples(self, outputs: Outputs, count: int) -> list[Card]:
         """Returns cards of the first `count` examples, for a comparison; [] if it should show none."""
         return []
 

@@ -1,8 +1,6 @@
 """Charts as SVG. They take their colours from the page, so they suit dark screens and paper too."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -36,7 +34,7 @@ def histogram(samples: Mapping[str, np.ndarray], title: str) -> str:
         return f'<h3>{markup.escaped(title)}</h3><p>no values</p>'
     edges = _edges(present, _bin_count(min(values.size for values in finite.values())))
     shares = {split: np.histogram(values, edges)[0] / max(values.size, 1) for split, values in finite.items()}
-    return f'<h3>{markup.escaped(title)}</h3>{_steps(shares, present.min(), present.max())}'
+    return f'<h3>{markup.escaped(title)}</h3>{_steps(shares, present.min(), present.max(), title)}'
 
 
 def _bin_count(count: int) -> int:
@@ -52,7 +50,7 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
     return np.linspace(low, high if high > low else low + 1, bins + 1)
 
 
-def _steps(shares: Mapping[str, np.ndarray], low: float, high: float) -> str:
+def _steps(shares: Mapping[str, np.ndarray], low: float, high: float, title: str) -> str:
     """Draws a stepped line for each split, and an axis labelled at its two ends."""
     top = max(float(heights.max()) for heights in shares.values()) or 1.0
     lines = ''.join(
@@ -64,7 +62,11 @@ def _steps(shares: Mapping[str, np.ndarray], low: float, high: float) -> str:
         f'<text x="{LEFT}" y="{HEIGHT - 6}">{markup.number(round(low, 6))}</text>'
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{markup.number(round(high, 6))}</text>'
     )
-    return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{lines}{axis}{ends}</svg>'
+    label = f'{title}: histogram of {", ".join(shares)}, {markup.number(low)} to {markup.number(high)}'
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{markup.escaped(label)}">'
+        f'{lines}{axis}{ends}</svg>'
+    )
 
 
 def _line(heights: np.ndarray, stroke: str, filled: bool) -> str:
@@ -81,75 +83,6 @@ def bar(share: float, split: int, text: str) -> str:
     """Returns a bar that fills a share of its cell, followed by a text."""
     width = f'{100 * share:.1f}%'
     return (
-        f'<span class="bar"><i style="width:{width};background:{colour(split)}"></i></span>'
+        f'<span class="bar" aria-hidden="true"><i style="width:{width};background:{colour(split)}"></i></span>'
         f'<span class="share">{text}</span>'
     )
-
-
-# Forest plots: the numbers of several methods on one scale.
-
-
-@dataclass(frozen=True)
-class ForestRow:
-    """One method in a forest plot.
-
-    Attributes:
-      name: name of the method.
-      value: its number.
-      low: lower end of its interval.
-      high: upper end of its interval.
-      shown: the number as text.
-      dots: further numbers, such as those of single seeds.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    shown: str
-    dots: Sequence[float] = ()
-
-
-def forest(title: str, rows: Sequence[ForestRow], shown: Callable[[float], str], zero: bool = False) -> str:
-    """Draws the numbers and intervals of several methods below each other on one scale.
-
-    Args:
-      title: title of the plot.
-      rows: the methods.
-      shown: formats a number, for the two ends of the scale.
-      zero: whether the scale includes and marks 0.
-
-    Returns:
-      Markup; '' if no number is finite.
-    """
-    numbers = [number for row in rows for number in (row.value, row.low, row.high, *row.dots)]
-    finite = [number for number in [*numbers, *([0.0] if zero else [])] if math.isfinite(number)]
-    if not finite:
-        return ''
-    low, high = min(finite), max(finite)
-    scale = _Scale(low, (high - low) or 1.0)
-    drawn = ''.join(_forest_row(row, scale, zero) for row in rows)
-    return (
-        f'<h3>{markup.escaped(title)}</h3><div class="forest">{drawn}'
-        f'<p class="ends"><span>{shown(low)}</span><span>{shown(high)}</span></p></div>'
-    )
-
-
-@dataclass(frozen=True)
-class _Scale:
-    low: float
-    width: float
-
-    def __call__(self, number: float) -> str:
-        return f'{2 + 96 * (number - self.low) / self.width:.2f}'
-
-
-def _forest_row(row: ForestRow, scale: _Scale, zero: bool) -> str:
-    paths = f'<path class="track" d="M{scale(0.0)} 0V10"/>' if zero else '<path class="track" d="M0 5H100"/>'
-    if math.isfinite(row.low) and math.isfinite(row.high):
-        paths += f'<path class="range" d="M{scale(row.low)} 5H{scale(row.high)}"/>'
-    paths += ''.join(f'<path class="dot" d="M{scale(dot)} 3V7"/>' for dot in row.dots)
-    if math.isfinite(row.value):
-        paths += f'<path class="value" d="M{scale(row.value)} 0V10"/>'
-    svg = f'<svg class="interval" viewBox="0 0 100 10" preserveAspectRatio="none">{paths}</svg>'
-    return f'<b>{markup.escaped(row.name)}</b>{svg}<span>{markup.escaped(row.shown)}</span>'

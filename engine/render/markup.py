@@ -4,6 +4,8 @@ import html
 import re
 from collections.abc import Iterable
 
+MIN_BROKEN_WORD = 12  # characters; shorter words fit into every column
+
 
 def escaped(text: object) -> str:
     """Returns a text that HTML shows as it is.
@@ -12,6 +14,26 @@ def escaped(text: object) -> str:
     'a &lt; b'
     """
     return html.escape(str(text), quote=True)
+
+
+def breakable(text: object) -> str:
+    """Returns a text as `escaped` does; long words may break after a separator, such as those of paths.
+
+    >>> breakable('resnet_50/seed_0')
+    'resnet_<wbr>50/<wbr>seed_<wbr>0'
+    """
+    return ''.join(_broken(word) for word in re.split(r'(\s+)', str(text)))
+
+
+def _broken(word: str) -> str:
+    if len(word) < MIN_BROKEN_WORD:
+        return escaped(word)
+    return '<wbr>'.join(map(escaped, re.split(r'(?<=[_/.:,=-])(?=\w)', word)))
+
+
+def name(text: object) -> str:
+    """Returns a name within a sentence: its direction does not reorder the words beside it."""
+    return f'<bdi>{breakable(text)}</bdi>'
 
 
 def inline(text: str) -> str:
@@ -33,7 +55,7 @@ def contents(sections: Iterable[str]) -> str:
     matches = (re.match(r'<section[^>]*><h2>(.*?)</h2>', section) for section in sections)
     titles = [match[1] for match in matches if match]
     links = ''.join(f'<a href="#{_anchor(html.unescape(title))}">{title}</a>' for title in titles)
-    return f'<nav>{links}</nav>'
+    return f'<nav aria-label="Sections">{links}</nav>' if links else ''
 
 
 def folded(summary: str, *parts: str) -> str:
@@ -55,8 +77,8 @@ def cards(parts: Iterable[str]) -> str:
 def chips(names: Iterable[tuple[str, str]]) -> str:
     """Returns a legend of pairs (name, CSS colour): a patch of the colour beside the name."""
     return ''.join(
-        f'<span class="chip"><i style="background:{colour}"></i>{escaped(name)}</span>'
-        for name, colour in names
+        f'<span class="chip"><i style="background:{colour}"></i>{name(label)}</span>'
+        for label, colour in names
     )
 
 

@@ -1,8 +1,10 @@
-"""Pictures of examples as SVG: images small enough for a page, label maps in colour, boxes."""
+"""Pictures of examples: images small enough for a page, label maps in colour, boxes."""
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -13,53 +15,82 @@ MAX_SIDE = 192  # pixels; larger images are reduced
 MAX_PIXELATED_SIDE = 64  # pixels; smaller images show every pixel as a square
 
 
+@dataclass(frozen=True)
+class Box:
+    """A box on a picture.
+
+    Attributes:
+      corners: x0, y0, x1, y1 in the units of the picture.
+      colour: `#rrggbb`.
+      name: what is in it.
+      dashed: whether its line is dashed, as those of targets.
+    """
+
+    corners: Sequence[float]
+    colour: str
+    name: str = ''
+    dashed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture of an example: an image, and what is drawn on it.
+
+    Attributes:
+      title: what it shows, for those who cannot see it.
+      image: uint8 [H, W] or [H, W, 1, 3 or 4]; None for an empty frame.
+      labels: a label map, uint8 [H, W], drawn over the image in colours. The first class is transparent.
+      boxes: boxes on the image.
+      size: width and height in the units of the boxes; by default the image's, in pixels.
+      origin: the coordinates of the top left corner, in the same units.
+    """
+
+    title: str
+    image: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    boxes: Sequence[Box] = ()
+    size: tuple[float, float] | None = None
+    origin: tuple[float, float] = (0, 0)
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Width and height in the units of the boxes."""
+        if self.size or self.image is None:
+            return self.size or (1, 1)
+        return self.image.shape[1], self.image.shape[0]
+
+    @property
+    def is_pixelated(self) -> bool:
+        """Whether every pixel is shown as a square."""
+        return self.image is not None and max(self.image.shape[:2]) <= MAX_PIXELATED_SIDE
+
+    @cached_property
+    def markup(self) -> str:
+        """The picture as SVG."""
+        (x, y), (width, height) = self.origin, self.extent
+        kind = ' class="pixels"' if self.is_pixelated else ' class="empty"' if self.image is None else ''
+        image = '' if self.image is None else _placed(self.image, width, height)
+        labels = '' if self.labels is None else _overlay(self.labels, width, height)
+        return (
+            f'<svg viewBox="{x:.4g} {y:.4g} {width:.4g} {height:.4g}"{kind} role="img" '
+            f'aria-label="{markup.escaped(self.title)}">{image}{labels}{"".join(map(_rect, self.boxes))}</svg>'
+        )
+
+
 def css(label: int, count: int) -> str:
     """Returns the CSS colour of a class, `#rrggbb`."""
     return '#' + bytes(palette.colours(max(count, label + 1))[label]).hex()
 
 
-def picture(image: np.ndarray, overlay: str = '', scale: int = 1) -> str:
-    """Returns an image as SVG.
-
-    Args:
-      image: uint8 [H, W, C] with 1, 3 or 4 channels, or [H, W].
-      overlay: markup drawn over the image.
-      scale: width of a pixel of the image in units of the overlay.
-    """
-    height, width = (scale * side for side in image.shape[:2])
-    kind = ' class="pixels"' if max(image.shape[:2]) <= MAX_PIXELATED_SIDE else ''
-    return f'<svg viewBox="0 0 {width} {height}"{kind}>{_placed(image, width, height)}{overlay}</svg>'
+def mask(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns a label map, uint8 [H, W], as an image in the colours of the classes, uint8 [H, W, 3]."""
+    return palette.colours(max(classes, 1))[np.minimum(labels, max(classes, 1) - 1)]
 
 
-def overlay(labels: np.ndarray, width: int, height: int) -> str:
-    """Returns a label map, uint8 [H, W], as an overlay in colours. The first class is transparent."""
+def coloured(labels: np.ndarray) -> np.ndarray:
+    """Returns a label map, uint8 [H, W], in colours, uint8 [H, W, 4]. The first class is transparent."""
     opaque = np.where(labels > 0, 255, 0).astype(np.uint8)
-    image = np.concatenate([palette.colours(256)[labels], opaque[..., np.newaxis]], -1)
-    return _placed(image, width, height, ' class="overlay" preserveAspectRatio="none"')
-
-
-def mask(labels: np.ndarray, classes: int) -> str:
-    """Returns a label map, uint8 [H, W], in the colours of the classes."""
-    known = np.minimum(labels, max(classes, 1) - 1)
-    return picture(palette.colours(max(classes, 1))[known])
-
-
-def boxes(example: Mapping[str, np.ndarray], classes: int) -> str:
-    """Returns boxes as an overlay: `boxes` f32 [n, 4] and `classes` int [n], -1 for padding."""
-    if 'boxes' not in example:
-        return ''
-    labels = example.get('classes', np.zeros(len(example['boxes']), int))
-    return ''.join(
-        f'<rect x="{x0:.1f}" y="{y0:.1f}" width="{max(x1 - x0, 0):.1f}" height="{max(y1 - y0, 0):.1f}" '
-        f'style="stroke:{_box_colour(int(label), classes)}"/>'
-        for (x0, y0, x1, y1), label in zip(example['boxes'], labels, strict=True)
-        if label >= 0
-    )
-
-
-def _box_colour(label: int, classes: int) -> str:
-    """Returns the colour of a box: its class's, with white for black, which is hard to see on images."""
-    return css(label, classes) if label else '#ffffff'
+    return np.concatenate([palette.colours(256)[labels], opaque[..., np.newaxis]], -1)
 
 
 def visible(image: np.ndarray) -> np.ndarray:
@@ -71,24 +102,44 @@ def visible(image: np.ndarray) -> np.ndarray:
     return image[..., 0] if image.shape[-1] < 3 else image[..., :3]
 
 
-def _placed(image: np.ndarray, width: int, height: int, more: str = '') -> str:
-    return f'<image href="{_data(image)}" width="{width}" height="{height}"{more}/>'
+def small(image: np.ndarray) -> Image.Image:
+    """Returns an image, uint8 [H, W] or [H, W, 1, 3 or 4], with sides of at most `MAX_SIDE` pixels."""
+    squeezed = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
+    reduced = Image.fromarray(np.ascontiguousarray(squeezed))
+    reduced.thumbnail((MAX_SIDE, MAX_SIDE))
+    return reduced
 
 
-def figure(pictures: list[str], caption: str, hint: str) -> str:
+def figure(pictures: Sequence[Picture], caption: str, hint: str) -> str:
     """Returns pictures of one example side by side, with a caption below and a hint on hovering."""
-    inner = ''.join(pictures)
-    lines = '<br>'.join(map(markup.escaped, caption.splitlines()))
+    inner = ''.join(picture.markup for picture in pictures)
+    lines = '<br>'.join(f'<bdi>{markup.breakable(line)}</bdi>' for line in caption.splitlines())
     below = f'<figcaption>{lines}</figcaption>' if caption else ''
     return f'<figure title="{markup.escaped(hint)}"><div class="pair">{inner}</div>{below}</figure>'
 
 
+def _rect(box: Box) -> str:
+    x0, y0, x1, y1 = (float(corner) for corner in box.corners)
+    style = ' class="true"' if box.dashed else ''
+    title = f'<title>{markup.escaped(box.name)}</title>' if box.name else ''
+    return (
+        f'<rect{style} x="{x0:.1f}" y="{y0:.1f}" width="{max(x1 - x0, 0):.1f}" '
+        f'height="{max(y1 - y0, 0):.1f}" style="stroke:{box.colour}">{title}</rect>'
+    )
+
+
+def _overlay(labels: np.ndarray, width: float, height: float) -> str:
+    return _placed(coloured(labels), width, height, ' class="overlay" preserveAspectRatio="none"')
+
+
+def _placed(image: np.ndarray, width: float, height: float, more: str = '') -> str:
+    return f'<image href="{_data(image)}" width="{width:.4g}" height="{height:.4g}"{more}/>'
+
+
 def _data(image: np.ndarray) -> str:
     """Returns an image as a data URL: PNG for small images, JPEG for photographs."""
-    squeezed = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
-    shown = Image.fromarray(np.ascontiguousarray(squeezed))
-    is_small = max(shown.size) <= MAX_SIDE
-    shown.thumbnail((MAX_SIDE, MAX_SIDE))
-    file, kind = io.BytesIO(), 'png' if is_small or shown.mode not in ('L', 'RGB') else 'jpeg'
+    shown = small(image)
+    kind = 'png' if max(image.shape[:2]) <= MAX_SIDE or shown.mode not in ('L', 'RGB') else 'jpeg'
+    file = io.BytesIO()
     shown.save(file, kind, **({'optimize': True} if kind == 'png' else {'quality': 85}))
     return f'data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}'

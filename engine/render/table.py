@@ -111,20 +111,21 @@ def comma_separated(table: Table) -> str:
 FORMATS = {'markdown': markdown, 'csv': comma_separated, 'latex': latex}
 
 
-def html(table: Table, kind: str = '', sortable: bool = True) -> str:
+def html(table: Table, caption: str, kind: str = '', sortable: bool = True) -> str:
     """Returns a table as HTML, without its note.
 
     Args:
       table: the table.
+      caption: what the table holds, for readers who hear the page.
       kind: a further class for the style sheet.
       sortable: whether readers can sort and filter the table; the page must then include `SCRIPT`.
     """
     body = ''.join(f'<tr>{"".join(map(_data_cell, row))}</tr>' for row in table.rows)
     if not sortable:
         head = ''.join(f'<th scope="col">{markup.escaped(title)}</th>' for title in table.titles)
-        return _html_table(head, body, f'wide {kind}', '')
+        return _html_table(caption, head, body, f'wide {kind}', '')
     head = ''.join(_sort_button(title, column, table) for column, title in enumerate(table.titles))
-    table_markup = _html_table(head, body, 'wide', ' class="sortable"')
+    table_markup = _html_table(caption, head, body, 'wide', ' class="sortable"')
     filtering = _FILTER if len(table.rows) > FILTERED_ROWS else ''
     return f'<div class="data {kind}">{filtering}{table_markup}</div>'
 
@@ -136,24 +137,26 @@ _FILTER = (
 _HTML_EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
 
 
-def _html_table(head: str, body: str, kind: str, attributes: str) -> str:
+def _html_table(caption: str, head: str, body: str, kind: str, attributes: str) -> str:
+    """Returns a table that can be scrolled, by keys too, where it is wider than the page."""
+    name = markup.escaped(caption)
     return (
-        f'<div class="{kind.strip()}"><table{attributes}><thead><tr>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table></div>'
+        f'<div class="{kind.strip()}" role="region" aria-label="{name}" tabindex="0"><table{attributes}>'
+        f'<caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
 def _sort_button(title: str, column: int, table: Table) -> str:
     """Returns the head of a column. An arrow at the end of the title stays on its line."""
     kind = '' if any(row[column].is_number for row in table.rows) else ' class="text"'
-    text = markup.escaped(title).replace(' ↑', '\N{NO-BREAK SPACE}↑').replace(' ↓', '\N{NO-BREAK SPACE}↓')
+    text = markup.breakable(title).replace(' ↑', '\N{NO-BREAK SPACE}↑').replace(' ↓', '\N{NO-BREAK SPACE}↓')
     return f'<th scope="col" aria-sort="none"{kind}><button type="button">{text}</button></th>'
 
 
 def _data_cell(cell: Cell) -> str:
-    shown = cell.markup or _HTML_EMPHASIS[cell.mark].format(markup.escaped(cell.shown))
+    shown = cell.markup or _HTML_EMPHASIS[cell.mark].format(markup.breakable(cell.shown))
     if not cell.is_number:
-        return f'<td class="text">{shown}</td>'
+        return f'<td class="text" dir="auto">{shown}</td>'
     number = float(cell.value)  # type: ignore[arg-type]
     key = f'{number:.17g}' if math.isfinite(number) else '-Infinity' if number < 0 else 'Infinity'
     return f'<td data-number="{key}">{shown}</td>'

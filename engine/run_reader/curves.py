@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from engine.render.figure_style import PERCENT, entitle, hide_frame, plain
+from engine.render.figures.fonts import plain, plain_all
+from engine.render.figures.style import PERCENT, WIDTH, entitle, hide_frame
 from engine.render.palette import GREY, OKABE_ITO
 from engine.run_reader.logs import KINDS, REST, TrainingLogs
 from engine.run_reader.smoothing import running_mean, thinned
@@ -23,7 +24,7 @@ COLOURS = tuple(OKABE_ITO[index] for index in (5, 6, 3, 7, 1, 2, 0))
 ALONE = COLOURS[1]  # colour of the evaluations of a single run
 DASHES = ('-', '--', ':', '-.')  # the next style when all colours are used
 KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[1], OKABE_ITO[5], OKABE_ITO[3], OKABE_ITO[7]), strict=True))
-WIDTH, HEIGHT = 7.2, 4.4  # inches
+HEIGHT = 3.6  # inches
 STEP: Style = {'linewidth': 0.7, 'alpha': 0.35, 'zorder': 1.5}
 MEAN: Style = {'linewidth': 1.8}
 EVALUATION: Style = {
@@ -106,7 +107,7 @@ def times(runs: Runs) -> Figure:
         left += shares[kind].to_numpy()
     for place, total in enumerate(whole):
         axes.text(1.01, place, duration(total) if total else 'no times', va='center')
-    axes.set_yticks(range(len(runs)), [_short(name, 32) for name in runs])
+    axes.set_yticks(range(len(runs)), plain_all(list(runs), 24))
     axes.set(xlim=(0, 1), xlabel='share of the time of training')
     axes.xaxis.set_major_formatter(PERCENT)
     axes.margins(y=0.02)
@@ -139,7 +140,7 @@ def _canvas(title: str, runs: Runs) -> tuple[Figure, Axes]:
     axes.grid(axis='y', color=GREY, alpha=0.2, linewidth=0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter('{x:,.0f}')
-    alone = f', {_short(next(iter(runs)), 48)}' if len(runs) == 1 else ''
+    alone = f', {plain(next(iter(runs)), 40)}' if len(runs) == 1 else ''
     entitle(figure, _words(title) + alone)
     return figure, axes
 
@@ -220,10 +221,10 @@ def _add_legend(figure: Figure, runs: Runs, keys: Mapping[str, Style]) -> None:
     named = runs if len(runs) > 1 else {}
     styles: list[Style] = [{**style, 'linewidth': 3} for style in _styles(named)]
     styles += [{'color': _key_colour(key, runs), **key} for key in keys.values()]
-    labels = [*(_short(name, 40) for name in named), *keys]
+    labels = [*plain_all(list(named), 32), *keys]
     if not labels:
         return
-    columns = min(len(labels), max(1, 84 // (8 + max(map(len, labels)))))
+    columns = min(len(labels), max(1, 72 // (8 + max(map(len, labels)))))
     figure.set_figheight(HEIGHT + 0.22 * -(-len(labels) // columns))
     handles = [Line2D([], [], **style) for style in styles]
     figure.legend(handles, labels, loc='outside lower center', ncols=columns, frameon=False)
@@ -238,12 +239,6 @@ def _key_colour(key: Style, runs: Runs) -> str:
 
 def _words(name: str) -> str:
     return plain(name.replace('_', ' '), 40)
-
-
-def _short(name: str, length: int) -> str:
-    """Returns the beginning and the end of a long name, by which runs differ."""
-    end = length // 2
-    return plain(name if len(name) <= length else f'{name[: length - end - 1]}…{name[-end:]}', length)
 
 
 def _percent(share: float) -> str:

@@ -1,22 +1,43 @@
 """Cards of examples: pictures of labels and predictions, with a caption."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
+from engine.render.pictures import Picture
 
 SHOWN = 24  # examples below one heading
+
+
+@dataclass(frozen=True)
+class Card:
+    """An example to look at.
+
+    Attributes:
+      name: the id of the example.
+      pictures: its pictures, side by side.
+      caption: lines below the pictures.
+    """
+
+    name: str
+    pictures: Sequence[Picture]
+    caption: str = ''
+
+    def markup(self) -> str:
+        """Returns the card for a page."""
+        return pictures.figure(self.pictures, self.caption, self.name)
 
 
 def cards(
     outputs: Outputs,
     table: pd.DataFrame,
-    draw: Callable[[Outputs, int], list[str]],
+    draw: Callable[[Outputs, int], list[Picture]],
     caption: Callable[[Mapping[str, Any]], str],
-) -> list[str]:
+) -> list[Card]:
     """Returns a card for each of the first rows of a table.
 
     Args:
@@ -27,8 +48,8 @@ def cards(
     """
     shown = table.head(SHOWN)
     return [
-        pictures.figure(draw(outputs, outputs.ids.index(name)), f'{name}\n{caption(example)}', name)
-        for name, example in zip(shown.index, shown.to_dict('records'), strict=True)
+        Card(name, draw(outputs, outputs.ids.index(name)), f'{name}\n{caption(example)}')
+        for name, example in zip(map(str, shown.index), shown.to_dict('records'), strict=True)
     ]
 
 
@@ -41,7 +62,22 @@ def worst_and_typical(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-def images(outputs: Outputs, names: Sequence[str], row: int) -> list[str]:
+def without_repeats(gallery: Mapping[str, Sequence[Card]]) -> dict[str, list[Card]]:
+    """Returns a gallery in which no example is shown twice, without empty headings."""
+    shown: set[str] = set()
+    distinct: dict[str, list[Card]] = {}
+    for heading, all_cards in gallery.items():
+        fresh = [card for card in all_cards if card.name not in shown]
+        shown |= {card.name for card in fresh}
+        distinct |= {heading: fresh} if fresh else {}
+    return distinct
+
+
+def images(outputs: Outputs, names: Sequence[str], row: int) -> list[Picture]:
     """Returns the images of one example in these arrays, uint8 [n, h, w, c], as far as they exist."""
-    existing = [outputs.arrays[name][row] for name in names if name in outputs.arrays]
-    return [pictures.picture(pictures.visible(image)) for image in existing if image.size]
+    existing = {name: outputs.arrays[name][row] for name in names if name in outputs.arrays}
+    return [
+        Picture(f'{name.removesuffix("s")} of {outputs.ids[row]}', pictures.visible(image))
+        for name, image in existing.items()
+        if image.size
+    ]

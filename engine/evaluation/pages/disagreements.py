@@ -6,55 +6,60 @@ import pandas as pd
 
 from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison.methods import Method
+from engine.evaluation.drawing.example_cards import Card
 from engine.evaluation.results.report import Report
-from engine.render import markup, pictures
-from engine.render import table as tables
+from engine.render.names import isolated
+from engine.render.pictures import Picture
 from engine.render.table import Table
 
 SHOWN = 12  # examples that one method is better on
 
 
-def disagreements(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
-    """Returns markup: the examples on which either of the first two methods, by its first seed, is better."""
+def disagreements(methods: Sequence[Method]) -> dict[str, list[Card] | Table]:
+    """Returns the examples on which either of the first two methods, by its first seed, is better.
+
+    Returns:
+      Heading to cards; to a table if the examples have no pictures.
+    """
     reports = [method.reports[0] for method in methods[:2]]
     evaluation = kind_evaluation.load(reports[0].outputs.kind)
     score = evaluation.common_score([report.tables['per_example'] for report in reports])
     if len(methods) < 2 or not score:
-        return []
+        return {}
+    names = [method.name for method in methods]
     column = score.column
     first, second = (report.tables['per_example'][column].astype(float) for report in reports)
     gain = first - second if score.higher_is_better else second - first
     better = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
     show = _pictures if evaluation.pictures(reports[0].outputs, 0) else _table
-    return [
-        f'<h3>Better by {markup.escaped(name)}</h3>{show(reports, names, gains, column)}'
+    return {
+        f'Better by {isolated(name)}': show(reports, names, gains, column)
         for name, gains in zip(names, better, strict=False)
         if len(gains)
-    ]
+    }
 
 
-def _table(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> str:
+def _table(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> Table:
     """Returns a table of the score of each example by both methods, and their difference."""
     scores = [pd.Series(report.tables['per_example'][column])[gains.index].tolist() for report in reports]
     title = column.replace('_', ' ')
     titles = ['example', *(f'{title}, {name}' for name in names[:2]), 'difference']
-    return tables.html(Table.of(titles, zip(gains.index, *scores, gains, strict=True)))
+    return Table.of(titles, zip(gains.index, *scores, gains, strict=True))
 
 
-def _pictures(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> str:
-    cards = ''.join(_card(reports, names, str(identity), column) for identity in gains.index)
-    return f'<div class="sheet examples">{cards}</div>'
+def _pictures(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> list[Card]:
+    return [_card(reports, names, str(identity), column) for identity in gains.index]
 
 
-def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> str:
+def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> Card:
     """Returns one example with the predictions and scores of both methods."""
-    lines, shown = [identity], []
+    lines, shown = [identity], dict[str, Picture]()
     for report, name in zip(reports, names, strict=False):
         outputs, row = report.outputs, report.tables['per_example'].loc[identity]
         drawn = kind_evaluation.load(outputs.kind).pictures(outputs, outputs.ids.index(identity))
-        shown += [picture for picture in drawn if picture not in shown]  # targets once
-        prediction = f'{row["prediction"]}, ' if 'prediction' in row else ''
-        lines.append(f'{name}: {prediction}{column.replace("_", " ")} {row[column]:.4g}')
+        shown |= {picture.markup: picture for picture in drawn}  # targets once
+        prediction = f'{isolated(str(row["prediction"]))}, ' if 'prediction' in row else ''
+        lines.append(f'{isolated(name)}: {prediction}{column.replace("_", " ")} {row[column]:.4g}')
     label = reports[0].tables['per_example'].loc[identity].get('label', '')
-    lines[0] += f' ({label})' if label != '' else ''
-    return pictures.figure(shown, '\n'.join(lines), identity)
+    lines[0] += f' ({isolated(str(label))})' if label != '' else ''
+    return Card(identity, list(shown.values()), '\n'.join(lines))

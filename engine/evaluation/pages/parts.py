@@ -1,25 +1,23 @@
 """Parts of a report: metrics with intervals, tables, and the run's training, config and environment."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from engine.evaluation.results import frames
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
-from engine.render import markup, vectors
+from engine.render import markup
 from engine.render import table as tables
+from engine.render.figures.rendered import RenderedFigure
 from engine.render.prose import prose
 from engine.render.table import Cell, Table
-from engine.run_reader import curves
 from engine.run_reader.origin import Origin
 from engine.run_reader.summary import Runs, metrics, notes, progress
 
 MAX_ROWS = 500  # of a table on the page; its CSV file has all rows
-MAX_CONFUSED_PAIRS = 30
 
 
 def tiles(metrics: Sequence[Metric]) -> str:
@@ -49,7 +47,7 @@ def metric_table(metrics: Mapping[str, Metric], interval: str) -> str:
         f'<small>{markup.escaped(meaning.source)}</small></dd>'
         for meaning in (metric.definition for metric in metrics.values())
     )
-    table = tables.html(Table.of(['metric', 'value', interval, '', 'better'], rows), 'metrics')
+    table = tables.html(Table.of(['metric', 'value', interval, '', 'better'], rows), 'Metrics', 'metrics')
     return table + markup.folded('What these numbers mean', f'<dl>{meanings}</dl>')
 
 
@@ -66,59 +64,35 @@ def _bar(metric: Metric) -> str:
     )
 
 
-def frame(table: pd.DataFrame, titles: Sequence[str] = ()) -> str:
+def frame(table: pd.DataFrame, caption: str, titles: Sequence[str] = ()) -> str:
     """Returns a data frame as a table: the first rows if there are many.
 
     Args:
       table: the data frame. Its index names the rows.
+      caption: what the table holds.
       titles: titles of the index and the columns; by default their names, with spaces for underscores.
     """
     shown = frames.table(table.head(MAX_ROWS))
     titles = titles or [title.replace('_', ' ') for title in shown.titles]
     note = f'<p class="soft">The first {MAX_ROWS:,} of {len(table):,} rows.</p>'
-    return tables.html(replace(shown, titles=titles)) + (note if len(table) > MAX_ROWS else '')
+    return tables.html(replace(shown, titles=titles), caption) + (note if len(table) > MAX_ROWS else '')
 
 
-def confused(counts: pd.DataFrame) -> str:
-    """Returns a table of the pairs of classes that are confused most often.
-
-    Args:
-      counts: number of examples, a row per label and a column per predicted class.
-    """
-    numbers = counts.to_numpy()
-    wrong = np.where(np.eye(len(numbers), dtype=bool), 0, numbers)
-    largest = np.argsort(-wrong, axis=None, kind='stable')[:MAX_CONFUSED_PAIRS]
-    places = [divmod(int(place), len(numbers)) for place in largest if wrong.flat[place]]
-    totals = numbers.sum(1)
-    rows = [
-        [
-            counts.index[label],
-            counts.columns[predicted],
-            int(wrong[label, predicted]),
-            Cell(share := wrong[label, predicted] / totals[label], f'{100 * share:.2f} %'),
-        ]
-        for label, predicted in places
-    ]
-    titles = ['label', 'predicted as', 'times', 'share of the label']
-    return f'<h3>Most often confused</h3>{tables.html(Table.of(titles, rows))}' if rows else ''
-
-
-def training(runs: Runs) -> str:
+def training(runs: Runs, figures: Iterable[RenderedFigure]) -> str:
     """Returns the progress, the metrics and the curves of trainings."""
     if not any(len(run.train) or len(run.val) for run in runs.values()):
         return ''
-    plots = [
-        vectors.svg(vectors.drawn(draw), f'training {name}') for name, draw in curves.figures(runs).items()
-    ]
+    plots = [figure.markup() for figure in figures]
     odd = ''.join(f'<li>{markup.escaped(note)}</li>' for note in notes(runs))
-    summaries = [tables.html(table) for table in (progress(runs), metrics(runs)) if table.rows]
+    captioned = {'Progress of the training': progress(runs), 'Metrics of the training': metrics(runs)}
+    summaries = [tables.html(table, caption) for caption, table in captioned.items() if table.rows]
     return markup.section('Training', *summaries, f'<ul>{odd}</ul>' if odd else '', markup.cards(plots))
 
 
 def config(origin: Origin) -> str:
     """Returns the config of a run: a table of the parameters, and the text of the file."""
     values = {**origin.settings.macros, **origin.settings.values}
-    table = tables.html(Table.of(['parameter', 'value'], values.items()), 'long')
+    table = tables.html(Table.of(['parameter', 'value'], values.items()), 'Parameters', 'long')
     whole = f'<pre>{markup.escaped(origin.config)}</pre>'
     return markup.section('Config', table, markup.folded('The whole config.gin', whole))
 
@@ -126,7 +100,7 @@ def config(origin: Origin) -> str:
 def environment(origin: Origin) -> str:
     """Returns a table of the code, packages and machine of a run."""
     table = Table.of(['name', 'value'], origin.environment.items())
-    return markup.section('Environment', tables.html(table, 'long')) if table.rows else ''
+    return markup.section('Environment', tables.html(table, 'Environment', 'long')) if table.rows else ''
 
 
 def words(title: str, markdown: str) -> str:
@@ -147,10 +121,10 @@ def files(outputs: Outputs) -> str:
         ]
         for name, array in outputs.manifest.arrays.items()
     ]
-    table = tables.html(Table.of(['array', 'dtype', 'shape', 'meaning', 'sha256'], rows))
+    table = tables.html(Table.of(['array', 'dtype', 'shape', 'meaning', 'sha256'], rows), 'Arrays')
     return markup.section('Outputs', table, _details(outputs))
 
 
 def _details(outputs: Outputs) -> str:
     table = Table.of(['detail', 'value'], outputs.manifest.details.items())
-    return tables.html(table, 'long') if table.rows else ''
+    return tables.html(table, 'Details', 'long') if table.rows else ''

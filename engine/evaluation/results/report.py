@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.outputs.outputs import Outputs
+from engine.render import names
 from engine.render.table import Cell, Table
 
 FORMAT, VERSION = 'evaluation', 1
@@ -27,7 +28,7 @@ class Report:
       headline: names of the few metrics by which outputs are compared.
       tables: tables by name, saved as `<name>.csv`. `per_example` always exists: a row per example, named by
         its id, the worst first.
-      figures: functions that draw figures, by name, saved as `figures/<name>.png`.
+      figures: functions that draw figures, by name, saved in `figures/` as `<name>.svg`, `.pdf` and `.png`.
       resamples: values of a metric on each resample, f64 [resamples], by name. Only metrics that compare
         methods example by example have them. Reports with the same bootstrap and number of examples share
         the resamples.
@@ -77,9 +78,10 @@ class Report:
         }
 
     def title(self) -> str:
-        """Returns dataset, split, number of examples and run in one line."""
+        """Returns kind, dataset, split, number of examples and run in one line."""
         manifest, examples = self.outputs.manifest, len(self.outputs.ids)
-        parts = [manifest.dataset, manifest.split, f'{examples} examples', manifest.project, manifest.run]
+        of = names.outputs(manifest.kind, manifest.dataset, manifest.split)
+        parts = [of, f'{examples:,} examples', manifest.project, manifest.run]
         parts.append('' if manifest.step is None else f'step {manifest.step}')
         return ', '.join(part for part in parts if part)
 

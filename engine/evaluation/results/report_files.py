@@ -1,37 +1,46 @@
 """A report as files: JSON for programs; Markdown, CSV, figures and a page for people."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import files
 from engine.evaluation.pages import report_page
+from engine.evaluation.pages.report_figures import ReportFigures
 from engine.evaluation.results import frames
 from engine.evaluation.results.report import Report
-from engine.render import escape, vectors
+from engine.render import escape
 from engine.render import table as tables
+from engine.render.figures import rendered
+from engine.render.figures.rendered import RenderedFigure
+from engine.run_reader import origin
 
-METRICS, PAGE = 'metrics.json', 'report.html'
+METRICS, PAGE, FIGURES = 'metrics.json', 'report.html', 'figures'
 
 
-def write(report: Report, folder: Path, overwrite: bool) -> None:
-    """Writes the files of a report into `folder`, all or none. Replaces an earlier report if `overwrite`."""
+def write(report: Report, folder: Path, overwrite: bool) -> str:
+    """Writes the files of a report into `folder`, all or none. Replaces an earlier report if `overwrite`.
+
+    Returns:
+      A note on the figures; '' if there is nothing to note.
+    """
+    run = origin.of(report.outputs)
     with files.user_folder(folder, METRICS, overwrite) as temporary:
+        figures = ReportFigures.of(report, run)
         (temporary / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
-        (temporary / 'metrics.md').write_text(markdown(report), encoding='utf-8')
+        (temporary / 'metrics.md').write_text(markdown(report, figures.all()), encoding='utf-8')
         for name, table in report.tables.items():
             (temporary / f'{name}.csv').write_text(
                 tables.comma_separated(frames.table(table)), encoding='utf-8'
             )
-        figures = {name: vectors.drawn(draw) for name, draw in report.figures.items()}
-        (temporary / 'figures').mkdir()
-        for name, figure in figures.items():
-            figure.savefig(temporary / 'figures' / f'{name}.png', dpi=160)
-        (temporary / PAGE).write_text(report_page.page(report, figures), encoding='utf-8')
+        rendered.write_all(figures.all(), temporary / FIGURES)
+        (temporary / PAGE).write_text(report_page.page(report, figures, run), encoding='utf-8')
+    return rendered.note(figures.all())
 
 
-def markdown(report: Report) -> str:
+def markdown(report: Report, figures: Sequence[RenderedFigure]) -> str:
     """Returns the report in Markdown: the table of metrics, their definitions, and the figures."""
-    figures = [f'![{name.replace("_", " ")}](figures/{name}.png)' for name in report.figures]
+    links = [f'![{escape.markdown(figure.title)}]({FIGURES}/{figure.stem}.png)' for figure in figures]
     meanings = [
         f'- **{metric.definition.title}**: {metric.definition.definition} ({metric.definition.source})'
         for metric in report.metrics.values()
@@ -45,6 +54,6 @@ def markdown(report: Report) -> str:
         tables.markdown(report.table()).rstrip('\n'),
         intervals,
         '\n'.join(meanings),
-        *figures,
+        *links,
     ]
     return '\n\n'.join(parts) + '\n'

@@ -12,8 +12,6 @@ from scipy import sparse
 
 from engine.kinds.classification.class_predictions import ClassPredictions
 
-# Largest number of classes with a confusion matrix, whose size grows with the square of the classes.
-MAX_CONFUSION_CLASSES = 1000
 
 
 class Totals(NamedTuple):
@@ -99,14 +97,6 @@ def table(predicted: ClassPredictions) -> pd.DataFrame:
     total = totals(predicted)
     columns = {**of_classes(total), 'support': total.support.astype(int)}
     return pd.DataFrame(columns, pd.Index(predicted.class_names, name='class'))
-
-
-def confusion(predicted: ClassPredictions) -> pd.DataFrame:
-    """Returns the number of examples of each label (row) that were predicted as each class (column)."""
-    classes = len(predicted.class_names)
-    counts = indicator(predicted.labels, classes).T @ indicator(predicted.predictions, classes)
-    index = pd.Index(predicted.class_names, name='label')
-    return pd.DataFrame(counts.toarray().astype(int), index=index, columns=list(predicted.class_names))
 
 
 def _matthews(total: Totals) -> np.ndarray:

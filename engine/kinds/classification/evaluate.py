@@ -12,13 +12,14 @@ from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.drawing import figures
+from engine.evaluation.drawing.example_cards import Card
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_classes
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Column, Export, class_names, csv
-from engine.kinds.classification import calibration, class_scores, predicted_classes
+from engine.kinds.classification import calibration, class_scores, mistakes, predicted_classes
 from engine.kinds.classification.class_predictions import ClassPredictions
 from engine.kinds.classification.class_probabilities import (
     probabilities,
@@ -30,6 +31,7 @@ from engine.kinds.classification.ranking_scores import RankedClasses
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.render.names import isolated
 
 LOG_LOSS = ExampleScore('log_loss', higher_is_better=False)
 CORRECT = ExampleScore('correct', higher_is_better=True)
@@ -83,13 +85,16 @@ class ClassificationEvaluation(KindEvaluation):
             if name in values
         }
         tables = _tables(outputs.ids, predicted, self.calibration_bins, bootstrap, resamples['f1'])
+        counts, title = mistakes.confusion_counts(predicted), figures.subject(outputs, bootstrap)
+        tables = mistakes.tables(counts, predicted.class_names) | tables
+        matrix = mistakes.figures(counts, tables, title, measured['accuracy'])
         return Report(
             outputs,
             bootstrap,
             measured,
             [name for name in HEADLINES[bool(predicted.probable)] if name in measured],
             tables,
-            _figures(tables, measured, figures.subject(outputs, bootstrap)),
+            matrix | _figures(tables, measured, title),
             {name: resamples[name] for name in measured if name in resamples},
             {'accuracy': predicted.correct, **_in_top(predicted, tops)},
             _conditions(outputs),
@@ -98,21 +103,17 @@ class ClassificationEvaluation(KindEvaluation):
 
     def caption(self, example: Mapping[str, Any]) -> str:
         """Returns the label, prediction and confidence of an example."""
-        label, prediction = example['label'], example['prediction']
+        label, prediction = (isolated(str(example[name])) for name in ('label', 'prediction'))
         words = f'✓ {label}' if label == prediction else f'{label} → {prediction}'
         return f'{words}\n{100 * example["confidence"]:.1f} %' if 'confidence' in example else words
 
-    def gallery(self, report: Report) -> dict[str, list[str]]:
-        """Returns the most confident mistakes, and the examples with the least probable labels."""
-        table = report.tables['per_example']
-        wrong = table.loc[~table['correct']]
-        if 'confidence' not in table:
-            return {'Mistakes': self.cards(report, wrong)}
-        wrong = wrong.sort_values(by='confidence', ascending=False, kind='stable')
-        return {
-            'Mistakes, the most confident first': self.cards(report, wrong),
-            'Hardest: the least probability for the label': self.cards(report, table),
-        }
+    def gallery(self, report: Report) -> dict[str, list[Card]]:
+        """Returns the mistakes, the most confident first, and the right ones with the least confidence."""
+        if not self.pictures(report.outputs, 0):
+            return {}
+        class_names = [str(name) for name in report.tables['per_class'].index]
+        chosen = mistakes.gallery(report.tables['per_example'], class_names)
+        return {heading: self.cards(report, rows) for heading, rows in chosen.items()}
 
     def exports(self) -> Mapping[str, Export]:
         """Returns the formats: arrays, and a table of predictions and probabilities."""
@@ -237,23 +238,18 @@ def _tables(
         confidences = predicted.probable.confidences
         tables['calibration'] = calibration.reliability(confidences, predicted.correct, bins)
     tables['per_example'] = per_example(ids, predicted)
-    if len(predicted.class_names) <= class_scores.MAX_CONFUSION_CLASSES:
-        tables = {'confusion_matrix': class_scores.confusion(predicted)} | tables
     return tables
 
 
 def _figures(
     tables: Mapping[str, pd.DataFrame], measured: Mapping[str, Metric], title: str
 ) -> dict[str, Callable[[], Figure]]:
+    scores, headline = tables['per_class'], measured['macro_f1']
     drawn: dict[str, Callable[[], Figure]] = {}
-    if 'confusion_matrix' in tables:
-        matrix = tables['confusion_matrix']
-        drawn['confusion_matrix'] = partial(figures.confusion_matrix, matrix, title, measured['accuracy'])
+    drawn['per_class_f1'] = partial(figures.class_scores, scores, 'f1', 'F1', 'examples', title, headline)
     if 'calibration' in tables:
         error = measured['calibration_error']
         drawn['calibration'] = partial(figures.reliability, tables['calibration'], title, error)
-    scores, headline = tables['per_class'], measured['macro_f1']
-    drawn['per_class_f1'] = partial(figures.class_scores, scores, 'f1', 'F1', 'examples', title, headline)
     return drawn
 
 

@@ -7,24 +7,39 @@ import numpy as np
 
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
+from engine.render.pictures import Box, Picture
 
 # The detail with the number of pixels of the original picture in a pixel of `inputs`, along one axis.
 SHRINK_DETAIL = 'inputs_shrunk'
 
 
-def picture(outputs: Outputs, row: int) -> str:
-    """Returns an image with its target boxes and as many predicted boxes, as markup."""
+def has_images(outputs: Outputs) -> bool:
+    """Whether pictures were saved."""
+    return 'inputs' in outputs.arrays and outputs.arrays['inputs'].size > 0
+
+
+def frame(outputs: Outputs) -> tuple[float, float, float, float]:
+    """Returns the least frame around all boxes of the outputs and the origin: x0, y0, x1, y1 in pixels."""
+    boxes = np.concatenate([outputs.arrays['target_boxes'], outputs.arrays['boxes'], np.zeros((1, 4))])
+    low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    x1, y1 = np.maximum(high, low + 1)
+    return float(low[0]), float(low[1]), float(x1), float(y1)
+
+
+def picture(outputs: Outputs, row: int) -> Picture:
+    """Returns an image with its target boxes and as many predicted boxes; a frame if there is no image."""
     arrays = outputs.arrays
     targets = np.flatnonzero(arrays['target_example'] == row)
     own = np.flatnonzero(arrays['example'] == row)
     best = own[np.argsort(-arrays['scores'][own], kind='stable')][: max(1, len(targets))]
-    corners = [arrays['target_boxes'][targets], arrays['boxes'][best]]
-    boxes = ''.join(_boxes(corners[0], arrays['target_classes'][targets], 'true'))
-    boxes += ''.join(_boxes(corners[1], arrays['classes'][best], 'found'))
-    if 'inputs' in arrays and arrays['inputs'][row].size:
-        return pictures.picture(pictures.visible(arrays['inputs'][row]), boxes, _shrink_factor(outputs))
-    ends = np.concatenate([*corners, np.ones((1, 4))])
-    return f'<svg viewBox="0 0 {ends[:, 2].max():.0f} {ends[:, 3].max():.0f}">{boxes}</svg>'
+    boxes = [*_boxes(outputs, 'target_', targets), *_boxes(outputs, '', best)]
+    title = f'{outputs.ids[row]}: {len(targets)} targets, {len(best)} predicted boxes'
+    if has_images(outputs):
+        image, scale = pictures.visible(arrays['inputs'][row]), _shrink_factor(outputs)
+        height, width = image.shape[:2]
+        return Picture(title, image, boxes=boxes, size=(scale * width, scale * height))
+    x0, y0, x1, y1 = frame(outputs)
+    return Picture(title, boxes=boxes, size=(x1 - x0, y1 - y0), origin=(x0, y0))
 
 
 def _shrink_factor(outputs: Outputs) -> int:
@@ -32,10 +47,10 @@ def _shrink_factor(outputs: Outputs) -> int:
     return int(factor[0]) if factor else 1
 
 
-def _boxes(boxes: np.ndarray, classes: np.ndarray, style: str) -> Iterator[str]:
-    for (x0, y0, x1, y1), label in zip(boxes.tolist(), classes, strict=True):
-        colour = pictures.css(int(label) + 1, 256)  # the first colour is black, which images hide
-        yield (
-            f'<rect class="{style}" x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" '
-            f'style="stroke:{colour}"/>'
-        )
+def _boxes(outputs: Outputs, prefix: str, chosen: np.ndarray) -> Iterator[Box]:
+    corners, classes = (outputs.arrays[prefix + name][chosen] for name in ('boxes', 'classes'))
+    names = outputs.class_names
+    for box, label in zip(corners.tolist(), map(int, classes), strict=True):
+        name = f'{"target" if prefix else "prediction"}: {names[label] if names else label}'
+        # The first colour is black, which images hide.
+        yield Box(box, pictures.css(label + 1, 256), name, dashed=bool(prefix))

@@ -20,6 +20,7 @@ from engine.kinds.detection import box_pictures, coco
 from engine.kinds.detection.boxes import MAX_BOXES, THRESHOLDS, ClassMatches, match, precision, recall
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.render.pictures import Picture
 
 COCO = 'Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; pycocotools, COCOeval'
 DEFINITIONS = {
@@ -86,8 +87,18 @@ class DetectionEvaluation(KindEvaluation):
         }
         return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, means)
 
-    def pictures(self, outputs: Outputs, row: int) -> list[str]:
-        """Returns the image of one example with its boxes, as markup."""
+    def explanation(self, outputs: Outputs) -> str:
+        """Returns how boxes are drawn, and in which frame where no pictures were saved."""
+        if box_pictures.has_images(outputs):
+            return self.legend
+        x0, y0, x1, y1 = (f'{corner:.0f}' for corner in box_pictures.frame(outputs))
+        return (
+            f'{self.legend} No pictures were saved (inputs.npy), so their sizes are unknown: the frame holds '
+            f'the boxes of all examples, x from {x0} to {x1} and y from {y0} to {y1} pixels.'
+        )
+
+    def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
+        """Returns the image of one example with its boxes."""
         return [box_pictures.picture(outputs, row)]
 
     def caption(self, example: Mapping[str, Any]) -> str:

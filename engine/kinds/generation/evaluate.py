@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from engine.errors import UserError
-from engine.evaluation.drawing import example_cards, figures
+from engine.evaluation.drawing import example_cards
+from engine.evaluation.drawing.example_cards import Card
 from engine.evaluation.kind_evaluation import KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Metric
@@ -17,7 +17,7 @@ from engine.kinds.generation.definitions import DEFINITIONS, HEADLINE, MAX_RESAM
 from engine.kinds.generation.distances import discrepancy, frechet, moments
 from engine.kinds.generation.manifold import NEIGHBOURS, Manifold
 from engine.outputs.outputs import Outputs
-from engine.render import pictures
+from engine.render.pictures import Picture
 
 # The Frechet distance of long features takes seconds. This number of multiplications limits its resamples and
 # halvings, within MIN_RESAMPLES and MAX_RESAMPLES.
@@ -47,29 +47,23 @@ class GenerationEvaluation(KindEvaluation):
         samples, reference = _features(outputs, 'features'), _features(outputs, 'reference_features')
         inside, distances = Manifold.of(reference).place(samples)
         measured = measure(samples, reference, inside, bootstrap)
-        title = figures.subject(outputs, bootstrap)
-        drawn = {
-            'samples': partial(
-                figures.samples, outputs.arrays['samples'], title, measured['frechet_distance']
-            )
-        }
         tables = {'per_example': per_example(outputs.ids, inside, distances)}
         headline = tuple(name for name in HEADLINE if name in measured)
-        return Report(outputs, bootstrap, measured, headline, tables, drawn)
+        return Report(outputs, bootstrap, measured, headline, tables, {})
 
-    def pictures(self, outputs: Outputs, row: int) -> list[str]:
-        """Returns one generated image, as markup."""
+    def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
+        """Returns one generated image."""
         return example_cards.images(outputs, ('samples',), row)
 
-    def gallery(self, report: Report) -> dict[str, list[str]]:
+    def gallery(self, report: Report) -> dict[str, list[Card]]:
         """Returns the first samples, because a selection would show the good ones."""
         samples = self.samples(report.outputs, PAGE_SAMPLES)
         return {f'The first {len(samples)} samples': samples}
 
-    def samples(self, outputs: Outputs, count: int) -> list[str]:
+    def samples(self, outputs: Outputs, count: int) -> list[Card]:
         """Returns cards of the first `count` samples."""
         shown = enumerate(outputs.ids[:count])
-        return [pictures.figure(self.pictures(outputs, row), '', name) for row, name in shown]
+        return [Card(name, self.pictures(outputs, row)) for row, name in shown]
 
 
 def measure(

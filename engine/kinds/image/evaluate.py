@@ -2,25 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from scipy import sparse
 from skimage.metrics import structural_similarity
 
 from engine.errors import UserError
-from engine.evaluation.drawing import example_cards, figures
+from engine.evaluation.drawing import example_cards
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
 from engine.evaluation.labels.label_cells import read_images
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition, Metric
 from engine.evaluation.results.report import Report
-from engine.kinds.image import image_sheet
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.render.pictures import Picture
 
 MAX_GRAY_LEVEL = 255.0
 MAX_DECIBELS = 100.0  # of an image without errors, whose ratio is infinite
@@ -61,7 +61,7 @@ class ImageEvaluation(KindEvaluation):
 
     kind = 'image'
     example_score = ExampleScore('psnr', higher_is_better=True)
-    legend = 'From left to right: the input, if it was saved, the prediction, the target.'
+    legend = 'From left to right: the input, if it was saved, the prediction, the target, the error.'
 
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
         """Returns metrics with intervals, tables and figures.
@@ -78,10 +78,6 @@ class ImageEvaluation(KindEvaluation):
                 map(str, scores.columns), values.mean(0), bootstrap.interval(resamples).T, strict=True
             )
         }
-        title = figures.subject(outputs, bootstrap)
-        drawn = {
-            'examples': partial(image_sheet.draw, outputs, scores['psnr'].to_numpy(), title, measured['psnr'])
-        }
         tables = {'per_example': scores.sort_values('psnr', kind='stable')}
         return Report(
             outputs,
@@ -89,13 +85,14 @@ class ImageEvaluation(KindEvaluation):
             measured,
             tuple(measured),
             tables,
-            drawn,
+            {},
             dict(zip(measured, resamples.T, strict=True)),
         )
 
-    def pictures(self, outputs: Outputs, row: int) -> list[str]:
-        """Returns the input, the prediction and the target of one example, as markup."""
-        return example_cards.images(outputs, ('inputs', 'images', 'targets'), row)
+    def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
+        """Returns the input, the prediction, the target and the error of one example."""
+        shown = example_cards.images(outputs, ('inputs', 'images', 'targets'), row)
+        return shown + [_error(outputs, row)] * ('targets' in outputs.arrays)
 
     def caption(self, example: Mapping[str, Any]) -> str:
         """Returns the signal-to-noise ratio of an example."""
@@ -130,6 +127,13 @@ def _scores(image: np.ndarray, target: np.ndarray) -> dict[str, float]:
     if min(image.shape[:2]) >= SSIM_WINDOW_PIXELS:
         scores['ssim'] = _ssim(image, target)
     return {**scores, 'mae': float(np.abs(errors).mean())}
+
+
+def _error(outputs: Outputs, row: int) -> Picture:
+    """Returns the largest absolute error of each pixel over its channels, bright where it is large."""
+    image, target = (outputs.arrays[name][row].astype(int) for name in ('images', 'targets'))
+    errors = np.abs(image - target).max(-1).astype(np.uint8)
+    return Picture(f'error of {outputs.ids[row]}', colormaps['magma'](errors, bytes=True)[..., :3])
 
 
 def _ssim(image: np.ndarray, target: np.ndarray) -> float:

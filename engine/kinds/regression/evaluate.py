@@ -10,6 +10,7 @@ from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards, figures
+from engine.evaluation.drawing.example_cards import Card
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation, require
 from engine.evaluation.labels import label_cells
 from engine.evaluation.results.bootstrap import Bootstrap
@@ -20,7 +21,6 @@ from engine.kinds.regression import scatter
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
-from engine.render import pictures
 
 DEFINITIONS = {
     'rmse': Definition(
@@ -75,13 +75,15 @@ class RegressionEvaluation(KindEvaluation):
         drawn = {'predictions': partial(scatter.predictions, values, targets, title, measured['rmse'])}
         return Report(outputs, bootstrap, measured, tuple(measured), tables, drawn, resamples)
 
-    def gallery(self, report: Report) -> dict[str, list[str]]:
+    def gallery(self, report: Report) -> dict[str, list[Card]]:
         """Returns the worst examples, with target and prediction."""
         outputs, cards = report.outputs, []
-        for name in report.tables['per_example'].head(example_cards.SHOWN).index:
-            row = outputs.ids.index(str(name))
+        if not self.pictures(outputs, 0):
+            return {}
+        for name in map(str, report.tables['per_example'].head(example_cards.SHOWN).index):
+            row = outputs.ids.index(name)
             target, value = (_digits(outputs.arrays[array][row]) for array in ('targets', 'values'))
-            cards.append(pictures.figure(self.pictures(outputs, row), f'{target} → {value}', str(name)))
+            cards.append(Card(name, self.pictures(outputs, row), f'{name}\n{target} → {value}'))
         return {'Worst: target → prediction': cards}
 
     def exports(self) -> Mapping[str, Export]:

@@ -5,7 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from engine.evaluation.results.metric import Metric
-from engine.render.figure_style import entitle, hide_frame, histogram_edges, plain
+from engine.render.figures.fonts import plain
+from engine.render.figures.style import WIDTH, entitle, hide_frame, histogram_edges
 from engine.render.palette import GREY, ORANGE, SKY
 
 TARGETS = 6  # so many targets are drawn, the first ones
@@ -22,7 +23,7 @@ def predictions(values: np.ndarray, targets: np.ndarray, title: str, headline: M
       headline: the error of all.
     """
     columns = min(targets.shape[1], TARGETS)
-    figure = Figure(figsize=(1 + 3.6 * columns, 6), layout='constrained')
+    figure = Figure(figsize=(max(WIDTH, 0.6 + 2.5 * columns), 5.6), layout='constrained')
     rows = figure.subplots(2, columns, squeeze=False, height_ratios=(3, 1.4))
     for target, (above, below) in enumerate(rows.T):
         _points(above, values[:, target], targets[:, target])

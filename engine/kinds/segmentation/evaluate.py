@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from engine.evaluation.drawing import figures
+from engine.evaluation.drawing import confusion, figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.labels.label_cells import read_images
 from engine.evaluation.results.bootstrap import Bootstrap
@@ -18,12 +18,12 @@ from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export
 from engine.kinds.detection import coco
-from engine.kinds.segmentation import mask_sheet
 from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
+from engine.render.pictures import Picture
 
 DEFINITIONS = {
     'mean_iou': Definition(
@@ -62,7 +62,7 @@ class SegmentationEvaluation(KindEvaluation):
     kind = 'segmentation'
     example_score = ExampleScore('mean_iou', higher_is_better=True)
     class_score = 'iou'
-    legend = 'Left the target, right the prediction. Point at a picture to see it without its mask.'
+    legend = 'Left the target, right the prediction.'
     first_colour = 0
 
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
@@ -90,21 +90,25 @@ class SegmentationEvaluation(KindEvaluation):
                 figures.class_scores, tables['per_class'], 'iou', 'IoU', 'pixels', title, headline
             ),
             'confusion_matrix': partial(
-                figures.confusion_matrix,
-                tables['confusion_matrix'],
+                confusion.matrix,
+                sparse.csr_array(pixels.confusion),
+                pixels.class_names,
                 title,
                 measured['pixel_accuracy'],
                 in_percent=True,
-            ),
-            'examples': partial(
-                mask_sheet.draw, outputs, pixels.class_names, image_scores(pixels), title, headline
             ),
         }
         resamples = {name: resamples[name] for name in measured}
         return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, resamples)
 
-    def pictures(self, outputs: Outputs, row: int) -> list[str]:
-        """Returns target and prediction over the image of one example, as markup."""
+    def explanation(self, outputs: Outputs) -> str:
+        """Returns what is left and right, and whether pictures lie below the masks."""
+        if 'inputs' in outputs.arrays:
+            return f'{self.legend} Point at a picture to see it without its mask.'
+        return f'{self.legend} No pictures were saved (inputs.npy), so the masks stand alone.'
+
+    def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
+        """Returns target and prediction over the image of one example."""
         return [_mask(outputs, name, row) for name in ('targets', 'masks') if name in outputs.arrays]
 
     def caption(self, example: Mapping[str, Any]) -> str:
@@ -134,24 +138,18 @@ def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
     return _means(**sums) | scores(**sums)
 
 
-def image_scores(pixels: Pixels) -> np.ndarray:
-    """Returns the mean IoU of each image over the classes in its target or prediction, f64 [n]."""
-    return np.nanmean(scores(pixels.hits, pixels.targets, pixels.predicted)['iou'], axis=1)
-
-
 def per_example(outputs: Outputs, pixels: Pixels) -> pd.DataFrame:
     """Returns a row per image, the worst first: mean IoU, mean Dice and pixel accuracy."""
     scores = _means(pixels.hits, pixels.targets, pixels.predicted)
     return pd.DataFrame(scores, pd.Index(outputs.ids, name='id')).sort_values('mean_iou', kind='stable')
 
 
-def _mask(outputs: Outputs, name: str, row: int) -> str:
+def _mask(outputs: Outputs, name: str, row: int) -> Picture:
     """Returns a mask over its image, which hides while the pointer is on it; the mask alone without image."""
-    labels = outputs.arrays[name][row]
+    labels, title = outputs.arrays[name][row], f'{name.removesuffix("s")} of {outputs.ids[row]}'
     if 'inputs' not in outputs.arrays or not outputs.arrays['inputs'][row].size:
-        return pictures.mask(labels, 256)
-    image = pictures.visible(outputs.arrays['inputs'][row])
-    return pictures.picture(image, pictures.overlay(labels, image.shape[1], image.shape[0]))
+        return Picture(title, pictures.mask(labels, 256))
+    return Picture(title, pictures.visible(outputs.arrays['inputs'][row]), labels)
 
 
 def _as_coco(outputs: Outputs) -> bytes:
