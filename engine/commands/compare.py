@@ -14,9 +14,13 @@ from engine.evaluation.comparison.comparison_inputs import ComparisonInput
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.labels import external_labels
 from engine.evaluation.pages import comparison_page
+from engine.render import escape
 from engine.render import table as tables
 from engine.render.escape import printable
+from engine.render.figures import rendered as figure_files
+from engine.render.figures.rendered import RenderedFigure
 
+FIGURES_LIST = 'figures.md'
 EXAMPLES = """\
   scripts/compare.sh workspace/runs/wide workspace/runs/narrow      two runs
   scripts/compare.sh workspace/runs/sweep --split=val               all runs below a folder
@@ -76,6 +80,8 @@ def main(arguments: argparse.Namespace) -> int:
     target = Path(arguments.output) if arguments.output else None
     if target:
         files.check_file(target, arguments.overwrite)
+        if arguments.format == 'html':
+            files.check_replaceable(figures_folder(target), FIGURES_LIST, arguments.overwrite)
     evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, resamples=arguments.resamples)
     inputs, left_out = read(arguments)
@@ -84,9 +90,12 @@ def main(arguments: argparse.Namespace) -> int:
     metric = arguments.metric or reports[0].headline[0]
     named = methods.named(methods.from_inputs(inputs, reports), row_names(arguments.rows))
     ordered = ranking.ordered(named, metric)
-    text, note = rendered(ordered, metric, arguments.format, arguments.columns, left_out)
+    formats = evaluator.figure_formats if target else ()
+    text, notes, figures = rendered(ordered, metric, arguments, left_out, formats)
+    if target and figures and formats:
+        notes += [write_figures(figures, target, arguments.overwrite)]
     show(text, target)
-    notes = dict.fromkeys([note, *(external_labels.note(source.outputs) for source in inputs)])
+    notes = dict.fromkeys([*notes, *(external_labels.note(source.outputs) for source in inputs)])
     sys.stderr.writelines(f'{printable(sentence)}\n' for sentence in notes if sentence)
     return errors.EXIT_FINISHED
 
@@ -128,15 +137,40 @@ def read(arguments: argparse.Namespace) -> tuple[list[ComparisonInput], list[str
 
 
 def rendered(
-    ordered: Sequence[Method], metric: str, form: str, columns: Sequence[str], left_out: Sequence[str]
-) -> tuple[str, str]:
-    """Returns the comparison in a format, and the notes if the format has no place for them."""
-    ranks = ranking.ranking(ordered, metric)
+    ordered: Sequence[Method],
+    metric: str,
+    arguments: argparse.Namespace,
+    left_out: Sequence[str],
+    formats: Sequence[str],
+) -> tuple[str, list[str], Sequence[RenderedFigure]]:
+    """Returns the comparison as text, notes for which the format has no place, and the figures of a page."""
+    ranks, form = ranking.ranking(ordered, metric), arguments.format
     if form == 'html':
-        return comparison_page.page(ordered, ranks, metric, columns, left_out), ''
-    table = comparison_table.table(ordered, ranks, metric, columns, in_numbers=form == 'csv')
+        page = comparison_page.page(ordered, ranks, metric, arguments.columns, left_out, formats)
+        return page.html, [], page.figures
+    table = comparison_table.table(ordered, ranks, metric, arguments.columns, in_numbers=form == 'csv')
     table = replace(table, note=' '.join([table.note, *left_out]))
-    return tables.FORMATS[form](table), table.note if form == 'csv' else ''
+    return tables.FORMATS[form](table), [table.note] if form == 'csv' else [], []
+
+
+def figures_folder(page: Path) -> Path:
+    """Returns the folder for the figures of a page: beside it, and named after it."""
+    return page.with_name(f'{page.stem}_figures')
+
+
+def write_figures(figures: Sequence[RenderedFigure], page: Path, overwrite: bool) -> str:
+    """Writes the figures of a page beside it.
+
+    Returns:
+      A note on the figures; '' if there is nothing to note.
+    """
+    folder = figures_folder(page)
+    with files.user_folder(folder, FIGURES_LIST, overwrite) as temporary:
+        lines = [f'- `{figure.stem}`: {escape.markdown(figure.title)}\n' for figure in figures]
+        (temporary / FIGURES_LIST).write_text(''.join(lines), encoding='utf-8')
+        figure_files.write_all(figures, temporary)
+    print(printable(f'figures: {folder}'))
+    return figure_files.note(figures)
 
 
 def show(text: str, target: Path | None) -> None:

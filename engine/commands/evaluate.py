@@ -42,11 +42,15 @@ def main(arguments: argparse.Namespace) -> int:
     reports = [evaluator.report_on(outputs_arguments.read(arguments, folder)) for folder in folders]
     bindings = bound_evaluator.operative(config)
     figure_notes = [
-        report_files.write(replace(evaluated, config=bindings), target, arguments.overwrite)
+        report_files.write(
+            replace(evaluated, config=bindings), target, arguments.overwrite, evaluator.figure_formats
+        )
         for evaluated, target in zip(reports, targets, strict=True)
     ]
     show(files.short_names(folders), reports)
-    notes = filter(None, [*(external_labels.note(shown.outputs) for shown in reports), *dict.fromkeys(figure_notes)])
+    notes = filter(
+        None, [*(external_labels.note(shown.outputs) for shown in reports), *dict.fromkeys(figure_notes)]
+    )
     pages = (f'report: {target / report_files.PAGE}' for target in targets)
     places = (f'evaluation: {target}' for target in targets)
     print(*map(printable, (*notes, *pages, *places)), sep='\n')

@@ -13,6 +13,7 @@ from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
 from engine.outputs.outputs import Outputs
 from engine.outputs.reading import read
+from engine.render.figures.rendered import FORMATS
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Evaluator:
         `[@evaluate.ClassificationEvaluation()]`; other kinds are evaluated with default settings.
       metrics: functions whose results are reported as metrics too; docs/metrics.md says what they take and
         return.
+      figure_formats: suffixes of the files of figures, of svg, pdf and png; no files if empty. The page shows
+        the figures in any case.
       only: names of the metrics to report, in this order; all of them if empty.
     """
 
@@ -35,12 +38,19 @@ class Evaluator:
     seed: int = 0
     kinds: Sequence[KindEvaluation] = ()
     metrics: Sequence[Callable[..., Any]] = ()
+    figure_formats: tuple[str, ...] = FORMATS
     only: tuple[str, ...] = ()
 
     def __post_init__(self):
         _require(self.resamples >= 100, 'resamples', self.resamples, 'at least 100')
         _require(0 < self.confidence < 1, 'confidence', self.confidence, 'between 0 and 1')
         _require(self.seed >= 0, 'seed', self.seed, 'at least 0')
+        _require(
+            set(self.figure_formats) <= set(FORMATS),
+            'figure_formats',
+            self.figure_formats,
+            'of svg, pdf, png',
+        )
         user_metrics.check(self.metrics)
 
     def report(self, folder: str | Path) -> Report:
@@ -89,7 +99,8 @@ class Evaluator:
           UserError: as `report`, or an evaluation exists and may not be replaced.
         """
         report = self.report(folder)
-        report_files.write(report, Path(output) if output else Path(folder) / 'evaluation', overwrite)
+        target = Path(output) if output else Path(folder) / 'evaluation'
+        report_files.write(report, target, overwrite, self.figure_formats)
         return report.as_json()
 
     def _select(self, report: Report) -> Report:

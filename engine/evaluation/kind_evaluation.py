@@ -19,7 +19,9 @@ from engine.lists import ListTable
 from engine.outputs import kind_folders
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
-from engine.render.pictures import Picture
+from engine.render.pictures import Picture, css
+
+MAX_LEGEND_CLASSES = 40  # more classes have no legend of colours
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ class KindEvaluation:
     def explanation(self, outputs: Outputs) -> str:
         """Returns what readers need to know of the pictures of these outputs; `legend` by default."""
         return self.legend
+
+    def colours(self, outputs: Outputs) -> list[tuple[str, str]]:
+        """Returns name and CSS colour of each class, if the pictures have colours and the classes are few."""
+        if self.first_colour is None or not 0 < len(outputs.class_names) <= MAX_LEGEND_CLASSES:
+            return []
+        first = self.first_colour
+        return [(name, css(index + first, 256)) for index, name in enumerate(outputs.class_names)]
 
     def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
         """Returns the pictures of one example: labels first, then predictions."""

@@ -83,6 +83,7 @@ def bar(share: float, split: int, text: str) -> str:
     """Returns a bar that fills a share of its cell, followed by a text."""
     width = f'{100 * share:.1f}%'
     return (
-        f'<span class="bar" aria-hidden="true"><i style="width:{width};background:{colour(split)}"></i></span>'
+        '<span class="bar" aria-hidden="true">'
+        f'<i style="width:{width};background:{colour(split)}"></i></span>'
         f'<span class="share">{text}</span>'
     )

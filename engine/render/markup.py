@@ -52,8 +52,7 @@ def section(title: str, *parts: str) -> str:
 
 def contents(sections: Iterable[str]) -> str:
     """Returns a bar of links to sections."""
-    matches = (re.match(r'<section[^>]*><h2>(.*?)</h2>', section) for section in sections)
-    titles = [match[1] for match in matches if match]
+    titles = [title for section in sections for title in re.findall(r'<section[^>]*><h2>(.*?)</h2>', section)]
     links = ''.join(f'<a href="#{_anchor(html.unescape(title))}">{title}</a>' for title in titles)
     return f'<nav aria-label="Sections">{links}</nav>' if links else ''
 

@@ -3,7 +3,6 @@
 Imports the standard library alone.
 """
 
-import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -79,7 +78,7 @@ def distinct(names: Sequence[str], length: int) -> list[str]:
     known = list(dict.fromkeys(names))
     short = dict(zip(known, (shortened(name, length) for name in known), strict=True))
     for alike in _collisions(short):
-        start = max(0, len(os.path.commonprefix(alike)) - CONTEXT)
+        start = max(0, _common_start(alike) - CONTEXT)
         head = ''.join(_taken(_characters(alike[0][:start]), length // 3 - 1)) + ELLIPSIS if start else ''
         short |= {name: head + shortened(name[start:], length - width(head)) for name in alike}
     for alike in _collisions(short):
@@ -89,6 +88,14 @@ def distinct(names: Sequence[str], length: int) -> list[str]:
             for name, number in zip(alike, numbers, strict=True)
         }
     return [short[name] for name in names]
+
+
+def _common_start(alike: Sequence[str]) -> int:
+    """Returns the number of characters with which all names begin."""
+    low, high = min(alike), max(alike)  # in their order, all others lie between
+    return next(
+        (index for index, pair in enumerate(zip(low, high, strict=False)) if pair[0] != pair[1]), len(low)
+    )
 
 
 def _collisions(short: dict[str, str]) -> list[list[str]]:

@@ -16,7 +16,7 @@ MAX_PIXELATED_SIDE = 64  # pixels; smaller images show every pixel as a square
 
 
 @dataclass(frozen=True)
-class Box:
+class OutlinedBox:
     """A box on a picture.
 
     Attributes:
@@ -48,7 +48,7 @@ class Picture:
     title: str
     image: np.ndarray | None = None
     labels: np.ndarray | None = None
-    boxes: Sequence[Box] = ()
+    boxes: Sequence[OutlinedBox] = ()
     size: tuple[float, float] | None = None
     origin: tuple[float, float] = (0, 0)
 
@@ -71,9 +71,10 @@ class Picture:
         kind = ' class="pixels"' if self.is_pixelated else ' class="empty"' if self.image is None else ''
         image = '' if self.image is None else _placed(self.image, width, height)
         labels = '' if self.labels is None else _overlay(self.labels, width, height)
+        drawn = image + labels + ''.join(map(_rect, self.boxes))
         return (
             f'<svg viewBox="{x:.4g} {y:.4g} {width:.4g} {height:.4g}"{kind} role="img" '
-            f'aria-label="{markup.escaped(self.title)}">{image}{labels}{"".join(map(_rect, self.boxes))}</svg>'
+            f'aria-label="{markup.escaped(self.title)}">{drawn}</svg>'
         )
 
 
@@ -118,7 +119,7 @@ def figure(pictures: Sequence[Picture], caption: str, hint: str) -> str:
     return f'<figure title="{markup.escaped(hint)}"><div class="pair">{inner}</div>{below}</figure>'
 
 
-def _rect(box: Box) -> str:
+def _rect(box: OutlinedBox) -> str:
     x0, y0, x1, y1 = (float(corner) for corner in box.corners)
     style = ' class="true"' if box.dashed else ''
     title = f'<title>{markup.escaped(box.name)}</title>' if box.name else ''

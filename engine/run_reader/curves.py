@@ -24,7 +24,7 @@ COLOURS = tuple(OKABE_ITO[index] for index in (5, 6, 3, 7, 1, 2, 0))
 ALONE = COLOURS[1]  # colour of the evaluations of a single run
 DASHES = ('-', '--', ':', '-.')  # the next style when all colours are used
 KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[1], OKABE_ITO[5], OKABE_ITO[3], OKABE_ITO[7]), strict=True))
-HEIGHT = 3.6  # inches
+HEIGHT = 3.3  # inches
 STEP: Style = {'linewidth': 0.7, 'alpha': 0.35, 'zorder': 1.5}
 MEAN: Style = {'linewidth': 1.8}
 EVALUATION: Style = {
@@ -224,7 +224,7 @@ def _add_legend(figure: Figure, runs: Runs, keys: Mapping[str, Style]) -> None:
     labels = [*plain_all(list(named), 32), *keys]
     if not labels:
         return
-    columns = min(len(labels), max(1, 72 // (8 + max(map(len, labels)))))
+    columns = min(len(labels), max(1, 64 // (8 + max(map(len, labels)))))
     figure.set_figheight(HEIGHT + 0.22 * -(-len(labels) // columns))
     handles = [Line2D([], [], **style) for style in styles]
     figure.legend(handles, labels, loc='outside lower center', ncols=columns, frameon=False)

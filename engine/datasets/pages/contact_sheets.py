@@ -1,10 +1,13 @@
 """The contact sheets of a dataset's page: images of each split, with masks, boxes and classes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from engine.datasets.pages.shown_dataset import ShownDataset, spread
 from engine.datasets.reading.dataset import Examples
 from engine.render import markup, pictures
+from engine.render.pictures import OutlinedBox, Picture
 
 MAX_IMAGES = 60  # images of a split
 MAX_PAIRS = 24  # images of a split, if each has a mask or boxes
@@ -56,7 +59,7 @@ def _rows_by_class(dataset: ShownDataset, examples: Examples, labels: np.ndarray
         indices = np.flatnonzero(labels == label)
         indices = indices[spread(len(indices), count)]
         figures = ''.join(_figure(dataset, examples, index, False) for index in indices)
-        rows.append(f'<div class="row"><b>{markup.escaped(name)}</b><div class="sheet">{figures}</div></div>')
+        rows.append(f'<div class="row"><b>{markup.name(name)}</b><div class="sheet">{figures}</div></div>')
     return ''.join(rows)
 
 
@@ -64,9 +67,27 @@ def _figure(dataset: ShownDataset, examples: Examples, index: int, captioned: bo
     """Returns one example: its image with boxes, and its mask beside it."""
     example, identity = examples.whole(int(index)), examples.ids[index]
     image, mask, label = (dataset.field(kind) for kind in ('Image', 'LabeledImage', 'ClassLabel'))
-    count = len(dataset.shown_classes)
-    images = [pictures.picture(example[str(image)], pictures.boxes(example, count))]
-    if mask:
-        images.append(pictures.mask(example[mask], count))
     name = dict(enumerate(dataset.classes(label))).get(int(example[label]), '') if label else ''
-    return pictures.figure(images, (name or identity) if captioned else '', f'{identity}  {name}'.strip())
+    hint = f'{identity}  {name}'.strip()
+    shown = [Picture(hint, example[str(image)], boxes=_boxes(dataset, example))]
+    if mask:
+        shown.append(Picture(f'mask of {hint}', pictures.mask(example[mask], len(dataset.shown_classes))))
+    return pictures.figure(shown, (name or identity) if captioned else '', hint)
+
+
+def _boxes(dataset: ShownDataset, example: Mapping[str, np.ndarray]) -> list[OutlinedBox]:
+    """Returns the boxes of an example: `boxes` f32 [n, 4] and `classes` int [n], -1 for padding."""
+    if 'boxes' not in example:
+        return []
+    names, count = dict(enumerate(dataset.shown_classes)), len(dataset.shown_classes)
+    labels = example.get('classes', np.zeros(len(example['boxes']), int))
+    return [
+        OutlinedBox(corners, _box_colour(label, count), str(names.get(label, label)))
+        for corners, label in zip(example['boxes'].tolist(), map(int, labels), strict=True)
+        if label >= 0
+    ]
+
+
+def _box_colour(label: int, classes: int) -> str:
+    """Returns the colour of a box: its class's, with white for black, which is hard to see on images."""
+    return pictures.css(label, classes) if label else '#ffffff'

@@ -12,7 +12,7 @@ from engine.datasets.pages.contact_sheets import contact_sheets
 from engine.datasets.pages.image_findings import image_findings
 from engine.datasets.pages.shown_dataset import MAX_SAMPLES, ShownDataset
 from engine.datasets.pages.texts import texts
-from engine.render import markup
+from engine.render import markup, names
 from engine.render import table as tables
 from engine.render.document import document
 from engine.render.table import Cell, Table
@@ -66,9 +66,8 @@ def page(name: str) -> DatasetPage:
     dataset = ShownDataset(load(name), kinds)
     folder = DatasetName.parse(name).repository_folder
     text = readme.read(folder) if folder else ''
-    title = readme.title(text) or name
-    parts = [
-        _head(dataset, title, readme.introduction(text)),
+    title = readme.title(text) or f'Dataset {names.dataset(name)}'
+    sections = [
         _fields(dataset),
         image_findings(dataset.data),
         contact_sheets(dataset),
@@ -76,9 +75,9 @@ def page(name: str) -> DatasetPage:
         statistics.images(dataset),
         texts(dataset),
         statistics.numbers(dataset),
-        _foot(dataset),
     ]
-    return DatasetPage(title, document(title, '\n'.join(filter(None, parts))))
+    head = _head(dataset, title, readme.introduction(text))
+    return DatasetPage(title, document(title, head, sections, _foot(dataset)))
 
 
 def _head(dataset: ShownDataset, title: str, paragraphs: list[str]) -> str:
@@ -86,13 +85,14 @@ def _head(dataset: ShownDataset, title: str, paragraphs: list[str]) -> str:
     data = dataset.data
     counts = [('in all', sum(data.splits.values())), *data.splits.items()]
     facts = ''.join(
-        f'<div class="fact"><b>{count:,}</b>{markup.escaped(split)}</div>' for split, count in counts
+        f'<div class="fact"><b>{count:,}</b><span>{markup.escaped(split)}</span></div>'
+        for split, count in counts
     )
     introduction = ''.join(f'<p>{markup.inline(paragraph)}</p>' for paragraph in paragraphs)
     return (
-        f'<header><p class="name">{markup.escaped(data.name)} {markup.escaped(data.version)}</p>'
+        f'<p class="name">{markup.name(data.name)} {markup.escaped(data.version)}</p>'
         f'<h1>{markup.inline(title)}</h1>{introduction}<div class="facts">{facts}</div>'
-        f'<p class="fingerprint">fingerprint <code>{data.fingerprint}</code></p></header>'
+        f'<p class="fingerprint">fingerprint <code>{data.fingerprint}</code></p>'
     )
 
 
@@ -105,7 +105,7 @@ def _fields(dataset: ShownDataset) -> str:
         for name, dtype, shape in fields
     ]
     table = Table.of(['field', 'dtype', 'shape', 'feature'], rows)
-    return markup.section('Fields', tables.html(table, sortable=False))
+    return markup.section('Fields', tables.html(table, 'Fields', sortable=False))
 
 
 def _foot(dataset: ShownDataset) -> str:
@@ -115,4 +115,4 @@ def _foot(dataset: ShownDataset) -> str:
     name = DatasetName.parse(dataset.data.name)
     config = f' --config={name.config}' if name.config else ''
     command = f'scripts/dataset.sh explore {name.without_config}{config}'
-    return f'<footer>Made by <code>{markup.escaped(command)}</code>.{sampled}</footer>'
+    return f'Made by <code>{markup.escaped(command)}</code>.{sampled}'

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.datasets.pages.shown_dataset import ShownDataset
-from engine.render import charts, markup, pictures
+from engine.render import charts, markup
 from engine.render import table as tables
+from engine.render.pictures import Picture
 from engine.render.table import Cell, Table
 
 MAX_COLUMNS = 16  # columns of a field that get a histogram each
@@ -29,7 +30,9 @@ def _field_classes(dataset: ShownDataset, field: str) -> str:
     table = Table.of(['class', *counts], _class_rows(names[:MAX_CLASSES], counts, unit))
     title = f'Classes of {field}: {unit} of each' if len(dataset.data.spec.class_names) > 1 else ''
     return markup.section(
-        title or f'Classes: {unit} of each', tables.html(table, 'bars', sortable=False), note
+        title or f'Classes: {unit} of each',
+        tables.html(table, title or f'{unit} of each class', 'bars', sortable=False),
+        note,
     )
 
 
@@ -111,7 +114,7 @@ def images(dataset: ShownDataset) -> str:
         for split, stats in measured.items()
     ]
     titles = ['split', 'height', 'width', 'mean', 'standard deviation', 'range']
-    table = tables.html(Table.of(titles, rows), sortable=False)
+    table = tables.html(Table.of(titles, rows), 'Images of each split', sortable=False)
     legend = charts.legend(list(dataset.splits))
     return markup.section('Images', table, legend, markup.cards(_image_cards(measured)))
 
@@ -126,7 +129,7 @@ def _image_cards(measured: Mapping[str, ImageStatistics]) -> Iterator[str]:
             yield charts.histogram(sizes, f'{name} in pixels')
     for split, stats in measured.items():
         if stats.mean is not None:
-            picture = pictures.picture(stats.mean)
+            picture = Picture(f'mean image of {split}', stats.mean).markup
             yield f'<h3>mean of {markup.escaped(split)}</h3><div class="mean">{picture}</div>'
 
 
@@ -166,16 +169,18 @@ def _field_cards(dataset: ShownDataset, field: str) -> Iterator[str]:
     for column in range(min(width, MAX_COLUMNS)):
         values = {split: array[:, column] for split, array in columns.items()}
         name = f'{field}[{column}]' if width > 1 else field
-        yield charts.histogram(values, name) + _summary(values)
+        yield charts.histogram(values, name) + _summary(values, name)
     if width > MAX_COLUMNS:
         yield f'<h3>{markup.escaped(field)}</h3><p>and {width - MAX_COLUMNS:,} more columns</p>'
 
 
-def _summary(values: Mapping[str, np.ndarray]) -> str:
+def _summary(values: Mapping[str, np.ndarray], name: str) -> str:
     """Returns mean, standard deviation and number of missing values of each split, as a table."""
     rows = []
     for split, array in values.items():
         finite = array[np.isfinite(array)].astype(np.float64)
         moments = [markup.number(finite.mean()), markup.number(finite.std())] if finite.size else ['-', '-']
         rows.append([split, *moments, f'{array.size - finite.size:,}'])
-    return tables.html(Table.of(['split', 'mean', 'std', 'missing'], rows), sortable=False)
+    return tables.html(
+        Table.of(['split', 'mean', 'std', 'missing'], rows), f'Statistics of {name}', sortable=False
+    )

@@ -8,6 +8,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import sparse
 
 from engine.evaluation.results.metric import Metric
@@ -33,7 +34,7 @@ def pairs(counts: sparse.csr_array, names: Sequence[str]) -> pd.DataFrame:
     """
     labels, predictions, numbers = _mistakes(counts)
     chosen = np.argsort(-numbers, kind='stable')[:MAX_PAIRS]
-    totals = np.asarray(counts.sum(axis=1))[labels[chosen]]
+    totals = _totals(counts, len(names))[labels[chosen]]
     all_names = np.array(names, object)
     columns = {
         'label': all_names[labels[chosen]],
@@ -44,10 +45,10 @@ def pairs(counts: sparse.csr_array, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns, pd.RangeIndex(1, len(chosen) + 1, name='rank'))
 
 
-def most_confused(counts: sparse.csr_array) -> np.ndarray:
-    """Returns the classes of the most frequent mistakes, at most `DRAWN`, in order of their index, int [k]."""
-    if counts.shape[0] <= DRAWN:
-        return np.arange(counts.shape[0])
+def most_confused(counts: sparse.csr_array, classes: int) -> np.ndarray:
+    """Returns the classes of the most frequent mistakes, at most `DRAWN`, int [k], in order."""
+    if classes <= DRAWN:
+        return np.arange(classes)
     labels, predictions, numbers = _mistakes(counts)
     order = np.argsort(-numbers, kind='stable')
     involved = np.stack([labels[order], predictions[order]], axis=1).ravel()
@@ -62,6 +63,11 @@ def _mistakes(counts: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndar
     return labels[wrong], predictions[wrong], entries.data[wrong].astype(int)
 
 
+def _totals(counts: sparse.csr_array, classes: int) -> np.ndarray:
+    """Returns the number of examples of each label, [K]."""
+    return np.asarray(counts @ np.ones(classes))
+
+
 def matrix(
     counts: sparse.csr_array, names: Sequence[str], title: str, accuracy: Metric, in_percent: bool = False
 ) -> Figure:
@@ -74,8 +80,8 @@ def matrix(
       accuracy: the headline.
       in_percent: writes shares of the label into the cells instead of counts, where these are long.
     """
-    chosen = most_confused(counts)
-    totals = np.asarray(counts.sum(axis=1))[chosen]
+    chosen = most_confused(counts, len(names))
+    totals = _totals(counts, len(names))[chosen]
     numbers = counts[chosen][:, chosen].toarray().astype(int)
     shares = numbers / np.maximum(totals[:, np.newaxis], 1)
     figure, axes = _canvas(len(chosen))
@@ -86,9 +92,9 @@ def matrix(
     bar.outline.set_visible(False)
     if len(chosen) <= NUMBERED:
         _write_numbers(axes, np.round(100 * shares, 1) if in_percent else numbers, shares)
-    _name_classes(axes, [names[label] for label in chosen])
-    few = f'the {len(chosen)} of {counts.shape[0]:,} classes that are confused most'
-    axes.set_xlabel('prediction' if len(chosen) == counts.shape[0] else f'prediction ({few})')
+    _name_classes(axes, [names[label] for label in chosen.tolist()])
+    few = f'the {len(chosen)} of {len(names):,} classes that are confused most'
+    axes.set_xlabel('prediction' if len(chosen) == len(names) else f'prediction ({few})')
     axes.set_ylabel('label (numbers in %)' if in_percent and len(chosen) <= NUMBERED else 'label')
     entitle(figure, plain(title, 60), accuracy.with_title())
     return figure
@@ -103,16 +109,16 @@ def most_frequent(table: pd.DataFrame, title: str, accuracy: Metric) -> Figure:
       accuracy: the headline.
     """
     shown = table.head(DRAWN_PAIRS)
-    figure = Figure(figsize=(WIDTH, 1.5 + 0.34 * len(shown)), layout='constrained')
+    figure = Figure(figsize=(WIDTH, 1.4 + 0.4 * len(shown)), layout='constrained')
     axes = figure.add_subplot()
     bars = axes.barh(range(len(shown)), shown['count'], color=SKY)
     axes.bar_label(bars, [f' {count:,}' for count in shown['count']], fontsize=8)
     axes.margins(x=0.12, y=0.01)
     labels, predictions = (plain_all(shown[column].tolist(), 30) for column in ('label', 'prediction'))
     lines = [f'{label}\n→ {prediction}' for label, prediction in zip(labels, predictions, strict=True)]
-    axes.set_yticks(range(len(shown)), lines, fontsize=7.5, linespacing=0.95)
+    axes.set_yticks(range(len(shown)), lines, fontsize=7.5, linespacing=1.05)
     axes.set(xlabel='examples', ylabel='label → prediction')
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.invert_yaxis()
     hide_frame(axes)
     axes.tick_params(axis='y', length=0)
@@ -129,7 +135,7 @@ def _canvas(classes: int) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _name_classes(axes: Axes, names: Sequence[str]) -> None:
+def _name_classes(axes: Axes, names: Sequence[object]) -> None:
     short = plain_all(names, 20)
     size = 'medium' if len(short) <= NUMBERED else 7.5
     flat = sum(max(map(len, short)) + 1 for _ in short) <= 30

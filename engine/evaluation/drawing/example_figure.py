@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from engine.evaluation.drawing.example_cards import Card
 from engine.render import pictures
@@ -18,13 +18,12 @@ MAX_COLUMNS, MIN_TILE = 6, 0.75  # tiles in a row, and the least width of a pict
 GAP, MARGIN, HEAD = 0.12, 0.15, 0.55  # inches
 FONT_SIZE, LINE = 7.5, 0.125  # points, and inches from line to line
 MAX_CAPTION_LINES = 5
+MAX_LEGEND_CLASSES, LEGEND_COLUMNS = 20, 5
 OVERLAY_OPACITY = 0.62  # as on pages
 PIXELATED_SIDE = 192  # pixels to which small images are enlarged, because viewers would blur them
 
 
-def draw(
-    cards: Sequence[Card], heading: str, title: str, legend: Sequence[tuple[str, str]] = ()
-) -> Figure:
+def draw(cards: Sequence[Card], heading: str, title: str, legend: Sequence[tuple[str, str]] = ()) -> Figure:
     """Draws cards row by row below a title.
 
     Args:
@@ -45,18 +44,34 @@ def draw(
         max(_height(card, side) for card in row) + LINE * max(map(len, texts)) + 2 * GAP
         for row, texts in zip(rows, captions, strict=True)
     ]
-    figure = Figure(figsize=(WIDTH, HEAD + sum(heights) + MARGIN))
+    foot = MARGIN + 0.2 * -(-min(len(legend), MAX_LEGEND_CLASSES) // LEGEND_COLUMNS)
+    size = (WIDTH, HEAD + sum(heights) + foot)
+    figure = Figure(figsize=size)
     axes = _canvas(figure)
     top = HEAD
     for row, texts, height in zip(rows, captions, heights, strict=True):
         for column, (card, lines) in enumerate(zip(row, texts, strict=True)):
             _draw_card(axes, card, lines, (MARGIN + column * (tile + GAP), top), side, tile)
         top += height
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0))  # images have changed the limits
     figure.suptitle(
-        f'{fonts.plain(heading, 90)}\n{fonts.plain(title, 90)}', x=0.02, y=1 - 0.06 / figure.get_figheight(),
-        ha='left', va='top', fontsize='medium',
-    )  # fmt: skip
+        f'{fonts.plain(heading, 90)}\n{fonts.plain(title, 90)}',
+        x=0.02,
+        y=1 - 0.06 / size[1],
+        ha='left',
+        va='top',
+        fontsize='medium',
+    )
+    if legend:
+        _add_legend(figure, legend)
     return figure
+
+
+def _add_legend(figure: Figure, legend: Sequence[tuple[str, str]]) -> None:
+    shown = legend[:MAX_LEGEND_CLASSES]
+    names = fonts.plain_all([name for name, _ in shown], 20)
+    patches = [Patch(color=colour, label=name) for name, (_, colour) in zip(names, shown, strict=True)]
+    figure.legend(handles=patches, loc='lower center', ncols=LEGEND_COLUMNS, frameon=False, fontsize=8)
 
 
 def _canvas(figure: Figure) -> Axes:
@@ -72,13 +87,9 @@ def _draw_card(
     left, top = corner
     for index, picture in enumerate(card.pictures):
         _draw_picture(axes, picture, (left + index * (side + GAP / 3), top), side)
-    width, height = axes.figure.get_size_inches()
-    axes.set(xlim=(0, width), ylim=(height, 0))
     below = top + _height(card, side) + 0.03
     for index, line in enumerate(lines):
-        axes.text(
-            left + tile / 2, below + index * LINE, line, ha='center', va='top', fontsize=FONT_SIZE
-        )  # fmt: skip
+        axes.text(left + tile / 2, below + index * LINE, line, ha='center', va='top', fontsize=FONT_SIZE)
 
 
 def _draw_picture(axes: Axes, picture: Picture, corner: tuple[float, float], side: float) -> None:
@@ -86,12 +97,20 @@ def _draw_picture(axes: Axes, picture: Picture, corner: tuple[float, float], sid
     (left, top), height = corner, _picture_height(picture, side)
     extent = (left, left + side, top + height, top)
     layers = [] if picture.image is None else [(_pixels(picture.image), 1.0)]
-    layers += [] if picture.labels is None else [(_pixels(pictures.coloured(picture.labels)), OVERLAY_OPACITY)]
+    layers += (
+        [] if picture.labels is None else [(_pixels(pictures.coloured(picture.labels)), OVERLAY_OPACITY)]
+    )
     for pixels, opacity in layers:
         axes.imshow(
-            pixels, cmap='gray', vmin=0, vmax=255, extent=extent, alpha=opacity, interpolation='none',
+            pixels,
+            cmap='gray',
+            vmin=0,
+            vmax=255,
+            extent=extent,
+            alpha=opacity,
+            interpolation='none',
             aspect='auto',
-        )  # fmt: skip
+        )
     if picture.image is None:
         axes.add_patch(Rectangle((left, top), side, height, facecolor='#eef0ee', linewidth=0))
     scale = side / picture.extent[0]
@@ -100,9 +119,14 @@ def _draw_picture(axes: Axes, picture: Picture, corner: tuple[float, float], sid
         x0, y0, x1, y1 = (float(corner) for corner in box.corners)
         place = (left + (x0 - picture.origin[0]) * scale, top + (y0 - picture.origin[1]) * scale)
         patch = Rectangle(
-            place, (x1 - x0) * scale, (y1 - y0) * scale, fill=False, edgecolor=box.colour, linewidth=1.2,
+            place,
+            (x1 - x0) * scale,
+            (y1 - y0) * scale,
+            fill=False,
+            edgecolor=box.colour,
+            linewidth=1.2,
             linestyle='--' if box.dashed else '-',
-        )  # fmt: skip
+        )
         axes.add_patch(patch)
         patch.set_clip_path(frame)
 

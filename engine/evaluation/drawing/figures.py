@@ -15,7 +15,7 @@ from engine.render.figures.fonts import plain, plain_all
 from engine.render.figures.style import PERCENT, WIDTH, entitle, hide_frame, histogram_edges
 from engine.render.palette import GREY, ORANGE, SKY
 
-BARS = 30  # classes that are drawn by name, the lowest
+BARS, ENDS = 30, 15  # classes that are drawn by name; of more, so many lowest and highest
 CURVE_HEIGHT = 2.0  # inches of the curve of all classes, where these are more
 HARDEST = 12  # texts
 
@@ -28,7 +28,7 @@ def reliability(table: pd.DataFrame, title: str, error: Metric) -> Figure:
       title: what was evaluated.
       error: the headline, the calibration error.
     """
-    figure = Figure(figsize=(WIDTH, 5.6), layout='constrained')
+    figure = Figure(figsize=(WIDTH, 5), layout='constrained')
     above, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     width = table['high'] - table['low']
     bar = {'x': table['low'], 'width': width, 'align': 'edge', 'edgecolor': 'white'}
@@ -48,7 +48,7 @@ def reliability(table: pd.DataFrame, title: str, error: Metric) -> Figure:
     below.set(xlim=(0, 1), xlabel='confidence', ylabel='examples', yscale='symlog')
     below.xaxis.set_major_formatter(PERCENT)
     below.yaxis.set_major_formatter('{x:.0f}')
-    figure.legend(loc='outside lower center', ncols=3, frameon=False)
+    figure.legend(loc='outside lower center', ncols=3, frameon=False, fontsize='small')
     hide_frame(above, below)
     entitle(figure, plain(title, 60), error.with_title())
     return figure
@@ -59,7 +59,7 @@ def class_scores(
 ) -> Figure:
     """Draws a score of each class that has one, with its interval, the lowest first.
 
-    Of many classes, it draws all scores as one curve, and the lowest by name.
+    Of many classes, it draws all scores as one curve, and the lowest and the highest by name.
 
     Args:
       table: a row per class with `support` and, named after the score, `f1`, `f1_low` and `f1_high`, say.
@@ -70,37 +70,44 @@ def class_scores(
       headline: the mean of the score.
     """
     # Among equal scores, those of many examples come first: they are the surest.
-    present = table.dropna(subset=score).sort_values([score, 'support'], ascending=[True, False], kind='stable')
-    shown = present.head(BARS)
-    above = CURVE_HEIGHT if len(present) > BARS else 0
-    figure = Figure(figsize=(WIDTH, 1.6 + 0.26 * len(shown) + above), layout='constrained')
-    if above:
-        curve, axes = figure.subplots(2, height_ratios=(above, 0.26 * len(shown) + 0.6))
-        _draw_curve(curve, present[score], name, headline)
-    else:
-        axes = figure.add_subplot()
-    _draw_lowest(axes, shown, score)
-    axes.set(
-        xlabel=f'{name} (bar) and its interval (line)',
-        ylabel=f'the {BARS} lowest ({counted})' if above else f'class ({counted})',
+    present = table.dropna(subset=score).sort_values(
+        [score, 'support'], ascending=[True, False], kind='stable'
     )
+    many = len(present) > BARS
+    groups = {f'lowest {ENDS}': present.head(ENDS), f'highest {ENDS}': present.tail(ENDS)}
+    groups = groups if many else {'class': present}
+    heights = [0.5 + 0.26 * len(group) for group in groups.values()]
+    heights = [CURVE_HEIGHT, *heights] if many else heights
+    figure = Figure(figsize=(WIDTH, 0.9 + sum(heights)), layout='constrained')
+    panels = list(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
+    if many:
+        _draw_curve(panels[0], np.sort(present[score].to_numpy()), name, headline)
+    for axes, (which, group) in zip(panels[-len(groups) :], groups.items(), strict=True):
+        _draw_classes(axes, group, score)
+        axes.set_ylabel(f'{which} ({counted})')
+    panels[-1].set_xlabel(f'{name} (bar) and its interval (line)')
     entitle(figure, plain(title, 60), headline.with_title())
     return figure
 
 
-def _draw_curve(axes: Axes, scores: pd.Series, name: str, headline: Metric) -> None:
+def _draw_curve(axes: Axes, scores: np.ndarray, name: str, headline: Metric) -> None:
     """Draws the scores of all classes, the lowest first."""
     ranks = np.arange(1, len(scores) + 1)
     axes.fill_between(ranks, scores, color=SKY, alpha=0.35, linewidth=0)
     axes.plot(ranks, scores, color=SKY, linewidth=1.8)
     axes.axhline(headline.value, color=ORANGE, linestyle='--', linewidth=1.2, label='mean')
-    axes.set(xlim=(1, len(scores)), ylim=(0, 1), xlabel=f'the {len(scores):,} classes, sorted', ylabel=name)
+    axes.set(
+        xlim=(1, len(scores)),
+        ylim=(0, 1),
+        xlabel=f'the {len(scores):,} classes, sorted',
+        ylabel=name,
+    )
     axes.yaxis.set_major_formatter(PERCENT)
     axes.legend(frameon=False, loc='lower right')
     hide_frame(axes)
 
 
-def _draw_lowest(axes: Axes, shown: pd.DataFrame, score: str) -> None:
+def _draw_classes(axes: Axes, shown: pd.DataFrame, score: str) -> None:
     """Draws a bar for each class, its interval and its number, so that a score of 0 is seen too."""
     places = np.arange(len(shown))
     low, high = shown[f'{score}_low'], shown[f'{score}_high']
@@ -108,7 +115,7 @@ def _draw_lowest(axes: Axes, shown: pd.DataFrame, score: str) -> None:
     axes.hlines(places, low, high, color=rcParams['text.color'], linewidth=1.6)
     ends = shown[[score, f'{score}_high']].max(axis=1)
     for place, end, value in zip(places, ends, shown[score], strict=True):
-        axes.text(min(end, 1) + 0.012, place, f'{100 * value:.1f} %', va='center', fontsize=7.5)
+        axes.text(min(end, 1) + 0.012, float(place), f'{100 * value:.1f} %', va='center', fontsize=7.5)
     short = plain_all(shown.index.tolist(), 28)
     labels = [f'{each} ({count:,})' for each, count in zip(short, shown['support'], strict=True)]
     axes.set_yticks(places, labels, fontsize=8.5)

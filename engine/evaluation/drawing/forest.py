@@ -51,19 +51,19 @@ def forest(
       shown: formats a number of the scale.
       zero: whether the scale marks 0.
     """
-    figure = Figure(figsize=(WIDTH, 1.25 + 0.42 * len(rows)), layout='constrained')
+    figure = Figure(figsize=(WIDTH, 1.25 + 0.55 * len(rows)), layout='constrained')
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
         axes.plot([row.low, row.high], [place, place], color=SKY, linewidth=5, solid_capstyle='butt')
         axes.plot(row.dots, [place] * len(row.dots), '|', color=ORANGE, markersize=9)
         axes.plot([row.value], [place], '|', color=rcParams['text.color'], markersize=15, markeredgewidth=2)
         axes.annotate(
-            plain(row.shown, 40), (1.01, place), xycoords=('axes fraction', 'data'), va='center', fontsize=8.5
+            plain(row.shown, 40), (0.01, place - 0.32), xycoords=('axes fraction', 'data'), va='center'
         )
     if zero:
         axes.axvline(0, color=GREY, linestyle='--', linewidth=1)
     axes.set_yticks(range(len(rows)), plain_all([row.name for row in rows], 28))
-    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_ylim(len(rows) - 0.6, -0.6)
     axes.locator_params(axis='x', nbins=4)
     axes.xaxis.set_major_formatter(lambda number, _: shown(float(np.round(number, 12))))
     axes.tick_params(axis='y', length=0)

@@ -1,31 +1,48 @@
 """The page of a comparison: several methods in one file that needs no other."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from engine import files
 from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison import columns, comparison_table
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.comparison.rank import Rank
-from engine.evaluation.pages import parts
+from engine.evaluation.drawing import example_figure, figures
+from engine.evaluation.drawing.example_cards import Card
+from engine.evaluation.pages import gallery, intervals, parts
 from engine.evaluation.pages.disagreements import disagreements
-from engine.evaluation.results.metric import Metric
 from engine.render import markup
 from engine.render import table as tables
-from engine.render.charts import ForestRow, forest
 from engine.render.document import document
+from engine.render.figures.rendered import FORMATS, RenderedFigure, render_all
+from engine.render.names import isolated
+from engine.render.names import outputs as outputs_title
 from engine.render.table import BEST, TIED, Cell, Table
-from engine.run_reader import logs
+from engine.run_reader import curves, logs
 from engine.run_reader.summary import Runs
 
 SAMPLES = 36  # generated pictures of a method, the first ones
 
 _EMPHASIS = {BEST: '<strong>{}</strong>', TIED: '<em>{}</em>', '': '{}'}
+
+
+@dataclass(frozen=True)
+class ComparisonPage:
+    """The page of a comparison.
+
+    Attributes:
+      html: the whole document.
+      figures: all that it shows: intervals, examples, curves.
+    """
+
+    html: str
+    figures: Sequence[RenderedFigure]
 
 
 def page(
@@ -34,7 +51,8 @@ def page(
     metric: str,
     chosen: Sequence[str] = (),
     left_out: Sequence[str] = (),
-) -> str:
+    formats: Sequence[str] = FORMATS,
+) -> ComparisonPage:
     """Returns the page.
 
     Args:
@@ -43,50 +61,76 @@ def page(
       metric: name of the metric that ranks the methods.
       chosen: names of the columns of the table; metrics and tests by default.
       left_out: notes on inputs that are not compared.
+      formats: suffixes of the files of figures.
     """
     names = [method.name for method in methods]
     differing = columns.differing_parameters(methods) | columns.differing_origins(methods)
     table = comparison_table.table(
         methods, ranks, metric, chosen or comparison_table.measures(methods, metric)
     )
-    notes = ' '.join([table.note, *left_out])
+    notes, runs = ' '.join([table.note, *left_out]), _runs(methods)
+    differ, samples = disagreements(methods), _samples(methods)
+    cards = {heading: shown for heading, shown in differ.items() if not isinstance(shown, Table)} | samples
+    forests = render_all(intervals.forests(methods, ranks, metric), 'intervals_', formats)
+    curve_figures = render_all(curves.figures(runs), 'training_', formats)
+    examples = render_all(_example_figures(methods, cards) if formats else {}, 'examples_', formats)
     sections = [
         markup.section('Comparison', _html(table), f'<p>{markup.escaped(notes)}</p>'),
         markup.section('What differs between them', _transposed(differing, names)),
-        markup.section('Intervals', markup.cards(_forests(methods, names, ranks, metric))),
+        markup.section('Intervals', markup.cards(figure.markup() for figure in forests.values())),
         markup.section('Per class', _per_class(methods, names)),
-        markup.section('Where the first two differ most', *disagreements(methods, names)),
-        markup.section('Samples', *_samples(methods, names)),
-        parts.training(_runs(methods)),
+        markup.section('Where the first two differ most', *_headed(differ)),
+        markup.section('Samples', *_headed(samples)),
+        parts.training(runs, curve_figures.values()),
         markup.section('Outputs', _outputs(methods)),
     ]
-    sections = list(filter(None, sections))
     title = _title(methods)
-    body = [_head(methods, title), markup.contents(sections), *sections, _FOOT]
-    return document(title, '\n'.join(body), tables.SCRIPT)
+    html = document(title, _head(methods, title), sections, _FOOT, tables.SCRIPT)
+    return ComparisonPage(html, [*forests.values(), *examples.values(), *curve_figures.values()])
 
 
-_FOOT = '<footer>Made by <code>scripts/compare.sh --format=html</code> from saved outputs alone.</footer>'
+_FOOT = 'Made by <code>scripts/compare.sh --format=html</code> from saved outputs alone.'
 
 
 def _title(methods: Sequence[Method]) -> str:
-    outputs = methods[0].inputs[0].outputs
-    return (
-        f'{len(methods)} methods, {outputs.manifest.dataset or outputs.kind} {outputs.manifest.split}'.strip()
-    )
+    manifest = methods[0].inputs[0].outputs.manifest
+    return f'{len(methods)} methods: {outputs_title(manifest.kind, manifest.dataset, manifest.split)}'
 
 
 def _head(methods: Sequence[Method], title: str) -> str:
     first = methods[0].reports[0]
     count = sum(len(method.reports) for method in methods)
-    about = f'{len(first.outputs.ids):,} examples · {first.outputs.kind} · {count} outputs'
-    return f'<header><h1>{markup.escaped(title)}</h1><p class="soft">{markup.escaped(about)}</p></header>'
+    about = f'{len(first.outputs.ids):,} examples · {count} outputs'
+    dataset = markup.escaped(first.outputs.manifest.dataset)
+    return f'<h1 title="{dataset}">{markup.name(title)}</h1><p class="soft">{markup.escaped(about)}</p>'
+
+
+def _headed(shown: Mapping[str, Sequence[Card] | Table]) -> list[str]:
+    """Returns headings with cards or tables."""
+    return [
+        f'<h3>{markup.escaped(heading)}</h3>'
+        + (tables.html(content, heading) if isinstance(content, Table) else gallery.sheet(content))
+        for heading, content in shown.items()
+    ]
+
+
+def _example_figures(
+    methods: Sequence[Method], cards: Mapping[str, Sequence[Card]]
+) -> dict[str, Callable[[], Figure]]:
+    """Returns functions that draw the examples below each heading."""
+    report = methods[0].reports[0]
+    title = figures.subject(report.outputs, report.bootstrap)
+    legend = kind_evaluation.load(report.outputs.kind).colours(report.outputs)
+    return {
+        heading.lower(): partial(example_figure.draw, shown, heading, title, legend)
+        for heading, shown in cards.items()
+    }
 
 
 def _html(table: Table) -> str:
     """Returns the comparison. Intervals are set small, below their numbers."""
     rows = [[_with_small_interval(cell) for cell in row] for row in table.rows]
-    return tables.html(Table(table.titles, rows), 'stacked')
+    return tables.html(Table(table.titles, rows), 'Comparison of the methods', 'stacked')
 
 
 def _with_small_interval(cell: Cell) -> Cell:
@@ -98,45 +142,11 @@ def _with_small_interval(cell: Cell) -> Cell:
 def _transposed(differing: Mapping[str, Sequence[str]], names: Sequence[str]) -> str:
     """Returns a table with a row per differing parameter and a column per method."""
     rows = [[title, *values] for title, values in differing.items()]
-    return tables.html(Table.of(['parameter', *names], rows), 'long') if rows else ''
-
-
-def _forests(
-    methods: Sequence[Method], names: Sequence[str], ranks: Sequence[Rank], metric: str
-) -> list[str]:
-    """Returns a forest plot per headline metric, and one of the differences from the best."""
-    metrics = methods[0].reports[0].metrics
-    plots = [
-        forest(columns.title(methods, name), _rows(methods, names, name), partial(_shown, metrics[name]))
-        for name in dict.fromkeys((metric, *methods[0].reports[0].headline))
-        if all(name in report.metrics for method in methods for report in method.reports)
-    ]
-    title = f'{columns.title(methods, metric)}, minus the best'
-    minus = [
-        ForestRow(
-            name,
-            rank.difference.value,
-            *rank.difference.interval,
-            shown=rank.difference.shown_with_interval(),
-        )
-        for name, rank in zip(names, ranks, strict=True)
-        if rank.difference
-    ]
-    return [*plots, *([forest(title, minus, partial(_shown, metrics[metric]), zero=True)] if minus else [])]
-
-
-def _shown(like: Metric, value: float) -> str:
-    return replace(like, value=value).shown()
-
-
-def _rows(methods: Sequence[Method], names: Sequence[str], metric: str) -> list[ForestRow]:
-    rows = []
-    for method, name in zip(methods, names, strict=True):
-        mean = method.metric(metric)
-        values = [report.metrics[metric].value for report in method.reports]
-        seeds = values if len(values) > 1 else []
-        rows.append(ForestRow(name, mean.value, *mean.interval, shown=method.shown(metric), dots=seeds))
-    return rows
+    return (
+        tables.html(Table.of(['parameter', *names], rows), 'What differs between the methods', 'long')
+        if rows
+        else ''
+    )
 
 
 def _per_class(methods: Sequence[Method], names: Sequence[str]) -> str:
@@ -153,9 +163,8 @@ def _per_class(methods: Sequence[Method], names: Sequence[str]) -> str:
     rows = [
         [name, *(_percent(mean) for mean in row)] for name, *row in pd.DataFrame(means).itertuples(name=None)
     ]
-    return f'<p class="soft">{score.replace("f1", "F1").upper()} of each class.</p>' + tables.html(
-        Table.of(['class', *means], rows)
-    )
+    caption = f'{score.upper()} of each class.'
+    return f'<p class="soft">{caption}</p>{tables.html(Table.of(["class", *means], rows), caption)}'
 
 
 def _percent(share: float) -> Cell:
@@ -166,16 +175,16 @@ def _has_same_classes(table: pd.DataFrame | None, first: pd.DataFrame | None) ->
     return table is not None and first is not None and table.index.equals(first.index)
 
 
-def _samples(methods: Sequence[Method], names: Sequence[str]) -> list[str]:
+def _samples(methods: Sequence[Method]) -> dict[str, list[Card]]:
     """Returns the samples that each method's first seed generated; nothing for other kinds."""
     outputs = [method.reports[0].outputs for method in methods]
     evaluation = kind_evaluation.load(outputs[0].kind)
-    samples = [''.join(evaluation.samples(saved, SAMPLES)) for saved in outputs]
-    return [
-        f'<h3>{markup.escaped(name)}</h3><div class="sheet">{cards}</div>'
-        for name, cards in zip(names, samples, strict=True)
+    samples = [evaluation.samples(saved, SAMPLES) for saved in outputs]
+    return {
+        f'Samples of {isolated(method.name)}': cards
+        for method, cards in zip(methods, samples, strict=True)
         if cards
-    ]
+    }
 
 
 def _runs(methods: Sequence[Method]) -> Runs:
@@ -193,4 +202,8 @@ def _outputs(methods: Sequence[Method]) -> str:
         for source in method.inputs
         for saved in [source.outputs]
     ]
-    return tables.html(Table.of(['outputs', 'commit', 'seed', 'step', 'examples'], rows), 'long')
+    return tables.html(
+        Table.of(['outputs', 'commit', 'seed', 'step', 'examples'], rows),
+        'Outputs that were compared',
+        'long',
+    )

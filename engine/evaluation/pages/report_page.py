@@ -43,7 +43,7 @@ def _of_outputs(report: Report, figures: ReportFigures) -> list[str]:
     return [
         markup.section('Metrics', parts.metric_table(report.metrics, f'{report.bootstrap.percent} interval')),
         markup.section('Figures', markup.cards(plots)),
-        markup.section('Examples', *gallery.shown(report, figures.gallery)),
+        markup.section('Examples', *gallery.shown(figures.gallery, figures.explanation, figures.legend)),
         *(markup.section(title := _title(name), parts.frame(table, title)) for name, table in shown.items()),
     ]
 

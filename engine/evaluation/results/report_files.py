@@ -18,29 +18,40 @@ from engine.run_reader import origin
 METRICS, PAGE, FIGURES = 'metrics.json', 'report.html', 'figures'
 
 
-def write(report: Report, folder: Path, overwrite: bool) -> str:
-    """Writes the files of a report into `folder`, all or none. Replaces an earlier report if `overwrite`.
+def write(report: Report, folder: Path, overwrite: bool, formats: Sequence[str] = rendered.FORMATS) -> str:
+    """Writes the files of a report into `folder`, all or none.
+
+    Args:
+      report: the report.
+      folder: the folder to write.
+      overwrite: whether to replace an earlier report.
+      formats: suffixes of the files of figures.
 
     Returns:
       A note on the figures; '' if there is nothing to note.
     """
     run = origin.of(report.outputs)
     with files.user_folder(folder, METRICS, overwrite) as temporary:
-        figures = ReportFigures.of(report, run)
+        figures = ReportFigures.of(report, run, formats)
         (temporary / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
         (temporary / 'metrics.md').write_text(markdown(report, figures.all()), encoding='utf-8')
         for name, table in report.tables.items():
             (temporary / f'{name}.csv').write_text(
                 tables.comma_separated(frames.table(table)), encoding='utf-8'
             )
-        rendered.write_all(figures.all(), temporary / FIGURES)
+        if formats:
+            rendered.write_all(figures.all(), temporary / FIGURES)
         (temporary / PAGE).write_text(report_page.page(report, figures, run), encoding='utf-8')
     return rendered.note(figures.all())
 
 
 def markdown(report: Report, figures: Sequence[RenderedFigure]) -> str:
     """Returns the report in Markdown: the table of metrics, their definitions, and the figures."""
-    links = [f'![{escape.markdown(figure.title)}]({FIGURES}/{figure.stem}.png)' for figure in figures]
+    links = [
+        f'![{escape.markdown(figure.title)}]({FIGURES}/{figure.stem}.{suffix})'
+        for figure in figures
+        for suffix in sorted(figure.files)[1:2] or list(figure.files)
+    ]
     meanings = [
         f'- **{metric.definition.title}**: {metric.definition.definition} ({metric.definition.source})'
         for metric in report.metrics.values()

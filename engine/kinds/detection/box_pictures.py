@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.outputs.outputs import Outputs
 from engine.render import pictures
-from engine.render.pictures import Box, Picture
+from engine.render.pictures import OutlinedBox, Picture
 
 # The detail with the number of pixels of the original picture in a pixel of `inputs`, along one axis.
 SHRINK_DETAIL = 'inputs_shrunk'
@@ -47,10 +47,10 @@ def _shrink_factor(outputs: Outputs) -> int:
     return int(factor[0]) if factor else 1
 
 
-def _boxes(outputs: Outputs, prefix: str, chosen: np.ndarray) -> Iterator[Box]:
+def _boxes(outputs: Outputs, prefix: str, chosen: np.ndarray) -> Iterator[OutlinedBox]:
     corners, classes = (outputs.arrays[prefix + name][chosen] for name in ('boxes', 'classes'))
     names = outputs.class_names
     for box, label in zip(corners.tolist(), map(int, classes), strict=True):
         name = f'{"target" if prefix else "prediction"}: {names[label] if names else label}'
         # The first colour is black, which images hide.
-        yield Box(box, pictures.css(label + 1, 256), name, dashed=bool(prefix))
+        yield OutlinedBox(box, pictures.css(label + 1, 256), name, dashed=bool(prefix))

@@ -103,7 +103,8 @@ class DetectionEvaluation(KindEvaluation):
 
     def caption(self, example: Mapping[str, Any]) -> str:
         """Returns the number of found targets, of targets and of boxes."""
-        return f'{example["found"]} of {example["targets"]} found, {example["boxes"]} boxes'
+        boxes = f'{example["boxes"]} box{"" if example["boxes"] == 1 else "es"}'
+        return f'{example["found"]} of {example["targets"]} found, {boxes}'
 
     def exports(self) -> Mapping[str, Export]:
         """Returns the formats: arrays, a table with a row per box, and results of COCO."""

@@ -58,7 +58,7 @@ class GenerationEvaluation(KindEvaluation):
     def gallery(self, report: Report) -> dict[str, list[Card]]:
         """Returns the first samples, because a selection would show the good ones."""
         samples = self.samples(report.outputs, PAGE_SAMPLES)
-        return {f'The first {len(samples)} samples': samples}
+        return {f'Samples: the first {len(samples)}': samples}
 
     def samples(self, outputs: Outputs, count: int) -> list[Card]:
         """Returns cards of the first `count` samples."""

@@ -37,7 +37,11 @@ PREFERRED = (
     'FreeSans',
     'Unifont',
 )
-_MARKS = {'Cf', 'Cc', 'Mn'}  # characters without a picture of their own, and accents
+LAST_RESORT = 'Last Resort'  # a font that draws every character as a box
+REGULAR = (400, 'normal', 'regular')
+# Characters without a picture: those that join or direct others, control characters, variants of emoji.
+_INVISIBLE = re.compile('[\ufe00-\ufe0f\U000e0100-\U000e01ef]')
+_INVISIBLE_CATEGORIES = {'Cf', 'Cc'}
 
 
 @dataclass
@@ -93,8 +97,12 @@ def missing(text: str, families: Sequence[str] = (BASE,)) -> set[str]:
     return {
         character
         for character in text
-        if unicodedata.category(character) not in _MARKS and not any(ord(character) in each for each in known)
+        if not any(ord(character) in font for font in known) and not _is_invisible(character)
     }
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE_CATEGORIES or bool(_INVISIBLE.match(character))
 
 
 def families_for(characters: frozenset[str]) -> tuple[str, ...]:
@@ -131,7 +139,7 @@ def _installed() -> list[tuple[str, str]]:
     regular = {
         entry.name: str(entry.fname)
         for entry in manager.ttflist
-        if entry.style == 'normal' and entry.weight in (400, 'normal', 'regular')
+        if entry.style == 'normal' and entry.weight in REGULAR and not entry.name.startswith(LAST_RESORT)
     }
     return sorted(regular.items(), key=lambda font: (_preference(font[0]), font[0]))[:MAX_FONTS]
 
@@ -142,7 +150,7 @@ def _preference(family: str) -> int:
 
 
 def _path(family: str) -> str:
-    return str(font_manager.findfont(font_manager.FontProperties(family=family)))
+    return str(font_manager.findfont(font_manager.FontProperties(family=[family])))
 
 
 @functools.cache

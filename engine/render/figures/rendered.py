@@ -20,6 +20,7 @@ DPI = 160  # of PNG files
 MAX_STEM_LENGTH = 80  # characters of the name of a file
 INK = '#010203'  # looks black and occurs in no figure; the page replaces it by its text colour
 _INKED = ('text.color', 'axes.labelcolor', 'axes.edgecolor', 'xtick.color', 'ytick.color')
+FORMATS = ('svg', 'pdf', 'png')
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(_INKED, INK),
     'svg.fonttype': 'none',  # text stays text: the reader's fonts draw it, and it can be searched
@@ -41,21 +42,19 @@ class RenderedFigure:
       stem: name of its files without the suffix.
       title: what it shows, in one line.
       svg: with text as text, and every name as it is.
-      png, pdf: with the fonts of this machine.
+      files: content of its files, by suffix.
       lacking: the characters that no font of this machine draws. PNG and PDF show Latin letters for them.
     """
 
     stem: str
     title: str
     svg: str
-    png: bytes
-    pdf: bytes
+    files: Mapping[str, bytes]
     lacking: frozenset[str] = frozenset()
 
     def write(self, folder: Path) -> None:
-        """Writes the figure into a folder in all formats."""
-        contents = {'png': self.png, 'svg': self.svg.replace(INK, '#000000').encode(), 'pdf': self.pdf}
-        for suffix, content in contents.items():
+        """Writes the files of the figure into a folder."""
+        for suffix, content in self.files.items():
             (folder / f'{self.stem}.{suffix}').write_bytes(content)
 
     def markup(self) -> str:
@@ -71,21 +70,27 @@ class RenderedFigure:
         return f'<div class="plot" role="img" aria-label="{title}" style="max-width:{max_width}">{text}</div>'
 
 
-def render_all(figures: Mapping[str, Callable[[], Figure]], prefix: str = '') -> dict[str, RenderedFigure]:
+def render_all(
+    figures: Mapping[str, Callable[[], Figure]], prefix: str = '', formats: Sequence[str] = FORMATS
+) -> dict[str, RenderedFigure]:
     """Renders figures. The names of their files are their own, as far as file systems allow.
 
     Args:
       figures: functions that draw, by name.
       prefix: start of the names of the files.
+      formats: suffixes of the files.
     """
     stems = _stems([prefix + name for name in figures])
     return {
-        name: render(draw, stem, name) for (name, draw), stem in zip(figures.items(), stems, strict=True)
+        name: render(draw, stem, name, formats)
+        for (name, draw), stem in zip(figures.items(), stems, strict=True)
     }
 
 
-def render(draw: Callable[[], Figure], stem: str, name: str = '') -> RenderedFigure:
-    """Draws a figure once and saves it in all formats.
+def render(
+    draw: Callable[[], Figure], stem: str, name: str = '', formats: Sequence[str] = FORMATS
+) -> RenderedFigure:
+    """Draws a figure once and saves it in several formats.
 
     A figure with names that DejaVu Sans cannot draw is drawn again, with other fonts of this machine. If no
     font draws a name, SVG holds it all the same, and the figure is drawn once more for PNG and PDF, with
@@ -95,6 +100,7 @@ def render(draw: Callable[[], Figure], stem: str, name: str = '') -> RenderedFig
       draw: draws the figure.
       stem: name of its files without the suffix.
       name: what it shows; `stem` by default.
+      formats: suffixes of the files.
     """
     first = DrawnNames()
     figure = _drawn(draw, first)
@@ -103,11 +109,14 @@ def render(draw: Callable[[], Figure], stem: str, name: str = '') -> RenderedFig
     if first.missing:
         figure = _drawn(draw, shown)
     svg = _with_full_names(_saved(figure, stem, 'svg', families).decode(), first.full | shown.full)
-    if shown.missing:
+    others = [suffix for suffix in formats if suffix != 'svg']
+    if shown.missing and others:
         figure = _drawn(draw, DrawnNames(in_latin=True, families=families))
-    png, pdf = (_saved(figure, stem, suffix, families) for suffix in ('png', 'pdf'))
+    files = {suffix: _saved(figure, stem, suffix, families) for suffix in others}
+    files |= {'svg': svg.replace(INK, '#000000').encode()} if 'svg' in formats else {}
     title = ': '.join(filter(None, ((name or stem).replace('_', ' '), figure.get_suptitle())))
-    return RenderedFigure(stem, ' '.join(title.split()), svg, png, pdf, frozenset(shown.missing))
+    lacking = frozenset(shown.missing if others else ())
+    return RenderedFigure(stem, ' '.join(title.split()), svg, files, lacking)
 
 
 def write_all(figures: Iterable[RenderedFigure], folder: Path) -> None:
@@ -136,7 +145,8 @@ def _drawn(draw: Callable[[], Figure], names: DrawnNames) -> Figure:
 
 
 def _style(families: Sequence[str]) -> Any:
-    return matplotlib.rc_context(STYLE | {'font.family': list(families)})
+    style: dict[Any, Any] = STYLE | {'font.family': list(families)}
+    return matplotlib.rc_context(style)
 
 
 def _saved(figure: Figure, salt: str, suffix: str, families: Sequence[str]) -> bytes:

@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 PERCENT = PercentFormatter(1, symbol=' %')
 HISTOGRAM_BINS = 40
-WIDTH = 5.6  # inches: two figures fit beside each other on a page, and one on a phone is still readable
+WIDTH = 5.0  # inches: two figures fit beside each other on a page, and one on a phone is still readable
 
 
 def entitle(figure: Figure, title: str, subtitle: str = '') -> None:

@@ -24,10 +24,13 @@ def test_all_is_written(folder: Path):
     written = folder / 'evaluation'
     assert sorted(str(path.relative_to(written)) for path in written.rglob('*.*')) == [
         'calibration.csv',
+        'confused_pairs.csv',
         'confusion_matrix.csv',
-        'figures/calibration.png',
-        'figures/confusion_matrix.png',
-        'figures/per_class_f1.png',
+        *(
+            f'figures/{name}.{suffix}'
+            for name in ('calibration', 'confusion_matrix', 'per_class_f1')
+            for suffix in ('pdf', 'png', 'svg')
+        ),
         'metrics.json',
         'metrics.md',
         'per_class.csv',
@@ -63,7 +66,7 @@ def test_metrics_json(folder: Path):
 def test_metrics_md_and_tables(folder: Path):
     value = 100 * EVALUATOR.evaluate(folder)['metrics']['accuracy']['value']
     text = (folder / 'evaluation' / 'metrics.md').read_text()
-    assert text.startswith('# animals, test, 60 examples, zoo, r1, step 7\n')
+    assert text.startswith('# Classification of animals, test, 60 examples, zoo, r1, step 7\n')
     assert f'| accuracy | {value:.2f} % |' in text
     rows = list(csv.DictReader((folder / 'evaluation' / 'per_class.csv').read_text().splitlines()))
     assert [row['class'] for row in rows] == list('abcdefg')

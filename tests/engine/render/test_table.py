@@ -99,14 +99,15 @@ def test_csv_holds_values_and_people_read_text():
 def test_html_is_sorted_by_values_and_shows_text_as_it_is():
     cells = [Cell(0.5, '50 %', BEST), Cell(float('nan')), '<b>', Cell(None, markup='<svg></svg>')]
     table = Table.of(['a ↑', 'b', '<c>', ''], [cells])
-    shown = html(table)
+    shown = html(table, 'the caption')
     assert '<td data-number="0.5"><strong>50 %</strong></td><td data-number="Infinity"></td>' in shown
-    assert '<td class="text">&lt;b&gt;</td><td class="text"><svg></svg></td>' in shown
+    assert '<td class="text" dir="auto">&lt;b&gt;</td><td class="text" dir="auto"><svg></svg></td>' in shown
     assert 'a\N{NO-BREAK SPACE}↑' in shown
     assert '&lt;c&gt;' in shown
-    assert 'button' not in html(table, sortable=False)
+    assert '<caption>the caption</caption>' in shown
+    assert 'button' not in html(table, 'the caption', sortable=False)
 
 
 def test_rows_are_filtered_where_they_are_many():
-    assert 'type="search"' not in html(Table.of(['a'], [[row] for row in range(8)]))
-    assert 'type="search"' in html(Table.of(['a'], [[row] for row in range(9)]))
+    assert 'type="search"' not in html(Table.of(['a'], [[row] for row in range(8)]), 'a')
+    assert 'type="search"' in html(Table.of(['a'], [[row] for row in range(9)]), 'a')

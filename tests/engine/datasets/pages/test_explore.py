@@ -21,7 +21,7 @@ from tests.engine import photos
 from tests.engine.datasets.new_datasets import DatasetSandbox, new_datasets
 
 KINDS = {'seen_images': 'images', 'seen_masks': 'masks', 'seen_text': 'text', 'seen_arrays': 'arrays'}
-VOID = {'meta', 'br', 'img'}
+VOID = {'meta', 'br', 'img', 'wbr'}
 EXTERNAL = re.compile(
     r'(?:href|src|srcset|data|action)\s*=\s*["\']?(?!data:|#)[^"\'\s>]|url\(|@import|//\w', re.I
 )
@@ -153,21 +153,20 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert '<b>' in page.text
 
 
-def test_boxes_are_drawn_without_the_padding() -> None:
-    boxes = {'boxes': np.array([[1, 2, 5, 6], [0, 0, 9, 9]], np.float32), 'classes': np.array([1, -1])}
-    drawn = pictures.boxes(boxes, 2)
-    assert drawn.count('<rect') == 1
+def test_boxes_are_drawn_without_the_padding(tmp_path: Path) -> None:
+    drawn = contact_sheets(nasty(tmp_path))
+    assert drawn.count('<rect') == 4  # one of each example
     assert 'x="1.0" y="2.0" width="4.0" height="4.0"' in drawn
-    assert pictures.boxes({'image': np.zeros(1)}, 2) == ''
+    assert f'<title>{markup.escaped(NASTY)}</title>' in drawn
 
 
 def test_large_images_are_shown_smaller() -> None:
     large = np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8)
-    shown = pictures.picture(large)
+    shown = pictures.Picture('large', large).markup
     assert 'viewBox="0 0 900 600"' in shown
     assert len(shown) < 60_000
     assert 'class="pixels"' not in shown
-    assert 'class="pixels"' in pictures.picture(large[:8, :8])
+    assert 'class="pixels"' in pictures.Picture('small', large[:8, :8]).markup
 
 
 def test_a_histogram_shows_shares_of_the_values() -> None:

@@ -9,13 +9,15 @@ from engine.outputs import kind_folders
 from tests.engine import sample_outputs
 from tests.engine.evaluation.pages.hostile_outputs import EVIL, N, write, write_in_run
 
+NO_FILES = '--gin_bindings=engine.evaluation.evaluator.Evaluator.figure_formats = ()'
+
 
 @pytest.mark.parametrize('kind', kind_folders.names())
 def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, program: Any) -> None:
     for seed in range(2):
         write_in_run(tmp_path / f'runs/{seed}', kind, seed)
     page = tmp_path / 'comparison.html'
-    given = ('--resamples=100', '--format=html', f'--output={page}')
+    given = ('--resamples=100', '--format=html', NO_FILES, f'--output={page}')
     code, _, err = program('compare', str(tmp_path / 'runs'), *given)
     assert (code, err) == (0, '')
     opened = show(page)
@@ -40,7 +42,9 @@ def test_tests_are_in_sight(tmp_path: Path, show: Any, program: Any, media: str)
     for seed in range(3):
         sample_outputs.write(tmp_path / f'outputs/method_{seed}', 'classification', seed)
     page = tmp_path / 'comparison.html'
-    program('compare', str(tmp_path / 'outputs'), '--resamples=100', '--format=html', f'--output={page}')
+    program(
+        'compare', str(tmp_path / 'outputs'), '--resamples=100', '--format=html', NO_FILES, f'--output={page}'
+    )
     opened = show(page)
     opened.page.set_viewport_size({'width': 1200 if media == 'screen' else 794, 'height': 900})
     opened.page.emulate_media(media=media)
@@ -55,7 +59,9 @@ def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> No
     for seed in range(3):
         write(tmp_path / f'outputs/{seed}', 'classification', seed)
     page = tmp_path / 'comparison.html'
-    program('compare', str(tmp_path / 'outputs'), '--resamples=100', '--format=html', f'--output={page}')
+    program(
+        'compare', str(tmp_path / 'outputs'), '--resamples=100', '--format=html', NO_FILES, f'--output={page}'
+    )
     opened = show(page)
     place = next(
         place for place, title in enumerate(opened.texts('#comparison th'), 1) if title.startswith('log loss')

@@ -11,7 +11,7 @@ from engine.outputs import kind_folders
 from tests.engine import sample_outputs
 from tests.engine.evaluation.pages.hostile_outputs import EVIL, N, write, write_in_run
 
-EVALUATOR = Evaluator(resamples=100)
+EVALUATOR = Evaluator(resamples=100, figure_formats=())
 PICTURED = {'classification', 'segmentation', 'detection', 'image', 'generation', 'regression'}
 
 

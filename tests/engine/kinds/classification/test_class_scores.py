@@ -64,7 +64,7 @@ def test_a_class_never_predicted_one_never_true_and_one_absent():
 
 
 def test_confusion_against_a_loop_and_scikit_learn(predicted: ClassPredictions):
-    table = class_scores.confusion(predicted)
+    table = class_scores.confusion_table(class_scores.confusion(predicted), predicted)
     expected = np.zeros((4, 4), int)
     for truth, guess in zip(predicted.labels, predicted.predictions, strict=True):
         expected[truth, guess] += 1

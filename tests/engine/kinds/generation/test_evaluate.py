@@ -8,13 +8,12 @@ import pytest
 
 from engine import outputs
 from engine.errors import UserError
-from engine.evaluation.drawing import figures
+from engine.evaluation.drawing import example_figure
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.generation import evaluate
 from engine.kinds.generation.distances import frechet, moments
 from engine.kinds.generation.evaluate import DEFINITIONS, GenerationEvaluation, halvings
-from engine.render.contact_sheet import GAP
 from tests.engine.kinds.generation.test_distances import slow_discrepancy
 from tests.engine.kinds.generation.test_manifold import slow_share
 
@@ -152,24 +151,23 @@ def test_samples_without_pixels_are_refused(save) -> None:
 def test_the_first_samples_are_drawn(save, channels: int) -> None:
     folder = save(np.concatenate([SAMPLES, SAMPLES]), REAL, channels=channels)
     result = report(folder)
-    figure = result.figures['samples']()
-    assert figure.get_suptitle().startswith('noise test, n = 120, 95 % intervals\nFrechet distance ')
-    sheet = np.asarray(figure.axes[0].images[0].get_array())
-    width, height = figures.SAMPLE_WIDTH, round(figures.SAMPLE_WIDTH * 4 / 6)
-    for index, sample in enumerate(result.outputs.arrays['samples'][: figures.MAX_SAMPLES]):
-        row, column = divmod(index, 16)
-        tile = sheet[GAP + row * (height + GAP) :, GAP + column * (width + GAP) :][:height, :width]
-        shown = sample[..., : 1 if channels < 3 else 3]
-        rows, columns = (np.arange(side) * 2 + 1 for side in sample.shape[:2])
-        middle = tile[np.ix_(rows * height // 8, columns * width // 12)]
-        np.testing.assert_array_equal(middle, np.broadcast_to(shown, middle.shape))
+    ((heading, cards),) = evaluate.GenerationEvaluation().gallery(result).items()
+    assert heading == 'Samples: the first 96'
+    figure = example_figure.draw(cards, heading, 'noise test')
+    assert figure.get_suptitle() == 'Samples: the first 96\nnoise test'
+    drawn = figure.axes[0].images
+    assert len(drawn) == len(cards) == 96
+    for image, sample in zip(drawn, result.outputs.arrays['samples'], strict=False):
+        shown = sample[..., 0] if channels < 3 else sample[..., :3]
+        factor = len(np.asarray(image.get_array())) // len(shown)
+        np.testing.assert_array_equal(np.asarray(image.get_array())[::factor, ::factor], shown)
 
 
 def test_the_evaluator_knows_the_kind_and_names_the_extractor(save) -> None:
     folder = save(SAMPLES, REAL, details={'extractor': 'a network'})
     result = Evaluator(resamples=100).evaluate(folder)
     assert result['details'] == {'extractor': 'a network'}
-    assert (folder / 'evaluation/figures/samples.png').read_bytes().startswith(b'\x89PNG')
+    assert (folder / 'evaluation/figures/examples_samples.png').read_bytes().startswith(b'\x89PNG')
 
 
 @pytest.mark.parametrize(

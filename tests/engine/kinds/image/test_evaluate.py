@@ -123,5 +123,5 @@ def test_what_cannot_be_evaluated_is_refused(save, images: Any, targets: Any, me
 def test_all_is_written(save) -> None:
     folder = save(*pictures(6, n=12)).folder
     Evaluator(resamples=100).evaluate(folder)
-    for name in ('metrics.json', 'per_example.csv', 'figures/examples.png'):
+    for name in ('metrics.json', 'per_example.csv', 'figures/examples_worst.png'):
         assert (folder / 'evaluation' / name).stat().st_size > 100

@@ -125,7 +125,7 @@ def test_no_bytes_are_refused(save):
 def test_the_figure_is_drawn_with_title_and_labelled_axes(save, tmp_path: Path, case: str):
     figure = report(save(*CASES[case])).figures['per_text']()
     n = len(CASES[case][0])
-    assert figure.get_suptitle().startswith(f'books test, n = {n}, 95 % intervals\nbits per byte ')
+    assert figure.get_suptitle().startswith(f'books, test, n = {n}, 95 % intervals\nbits per byte ')
     assert all(axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes)
     figure.savefig(tmp_path / 'it.png')
 

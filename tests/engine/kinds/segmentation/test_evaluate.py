@@ -9,11 +9,10 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_
 
 from engine import outputs
 from engine.errors import UserError
-from engine.evaluation.drawing.example_sheet import chosen
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.segmentation.evaluate import SegmentationEvaluation, image_scores
-from engine.kinds.segmentation.pixels import count_pixels
+from engine.kinds.segmentation.evaluate import SegmentationEvaluation
+from engine.render import pictures
 
 NAMES = ('ground', 'cat', 'dog', 'owl')
 BOOTSTRAP = Bootstrap(200, 0.95, 0)
@@ -135,20 +134,22 @@ def test_of_perfect_predictions_nothing_is_uncertain(save):
         assert (metric.value, *metric.interval) == (1, 1, 1)
 
 
-def test_the_worst_and_typical_examples_are_shown(save):
+def test_the_worst_examples_are_shown_first(save):
     targets, masks = CASES['all classes']
-    scores = image_scores(count_pixels(outputs.read(save(targets, masks))))
+    result = report(save(targets, masks))
     expected = [slow_scores(*pair)['mean_iou'] for pair in zip(targets, masks, strict=True)]
-    np.testing.assert_allclose(scores, expected, atol=1e-6)
-    assert chosen(scores)['worst'].tolist() == np.argsort(expected, kind='stable')[:5].tolist()
-    assert len(chosen(scores[:3])['typical']) == 0
+    order = np.argsort(expected, kind='stable')
+    worst = SegmentationEvaluation().gallery(result)['Worst']
+    assert [card.name for card in worst] == [result.outputs.ids[row] for row in order[:12]]
+    np.testing.assert_array_equal(worst[0].pictures[0].image, pictures.mask(targets[order[0]], 256))
+    np.testing.assert_array_equal(worst[0].pictures[1].image, pictures.mask(masks[order[0]], 256))
 
 
 @pytest.mark.parametrize('case', CASES)
 def test_figures_are_drawn_with_titles(save, tmp_path: Path, case: str):
     for draw in report(save(*CASES[case])).figures.values():
         figure = draw()
-        assert figure.get_suptitle().startswith(f'animals test, n = {len(CASES[case][0])}, 95 % intervals\n')
+        assert figure.get_suptitle().startswith(f'animals, test, n = {len(CASES[case][0])}, 95 % intervals\n')
         figure.savefig(tmp_path / 'it.png')
 
 
@@ -158,7 +159,7 @@ def test_the_evaluator_knows_the_kind(save):
     assert result['metrics']['mean_iou']['value'] == pytest.approx(
         slow_scores(*CASES['all classes'])['mean_iou']
     )
-    for name in ('examples', 'per_class_iou', 'confusion_matrix'):
+    for name in ('examples_worst', 'per_class_iou', 'confusion_matrix'):
         assert (folder / f'evaluation/figures/{name}.png').read_bytes().startswith(b'\x89PNG')
 
 
