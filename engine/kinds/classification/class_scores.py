@@ -13,7 +13,6 @@ from scipy import sparse
 from engine.kinds.classification.class_predictions import ClassPredictions
 
 
-
 class Totals(NamedTuple):
     """Numbers of examples of each class, f64 [..., classes].
 

@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics
 
 from engine import outputs
-from engine.kinds.classification import class_scores
+from engine.kinds.classification import class_scores, mistakes
 from engine.kinds.classification.class_predictions import ClassPredictions
 from engine.kinds.classification.class_probabilities import read_predictions
 from tests.engine.random_logits import random_logits
@@ -64,7 +64,8 @@ def test_a_class_never_predicted_one_never_true_and_one_absent():
 
 
 def test_confusion_against_a_loop_and_scikit_learn(predicted: ClassPredictions):
-    table = class_scores.confusion_table(class_scores.confusion(predicted), predicted)
+    counts = mistakes.confusion_counts(predicted)
+    table = mistakes.tables(counts, predicted.class_names)['confusion_matrix']
     expected = np.zeros((4, 4), int)
     for truth, guess in zip(predicted.labels, predicted.predictions, strict=True):
         expected[truth, guess] += 1
