@@ -59,11 +59,13 @@ BOXES = {
     'render': Box(9.93, 1.02, 'HTML, tables, charts', 2.1, 0.7),
 }
 FOUNDATION_BOXES = {
-    'interfaces': Box(1.53, -0.2, 'protocols of tasks and models', 2.5, 0.66),
-    'errors': Box(4.27, -0.2, 'UserError, exit codes', 2.5, 0.66),
-    'files': Box(7.0, -0.2, 'atomic replacement of files', 2.5, 0.66),
-    'lists': Box(9.73, -0.2, 'reads CSV and TSV', 2.5, 0.66),
-    'workspace': Box(12.47, -0.2, 'where things are', 2.5, 0.66),
+    'interfaces': Box(1.15, -0.2, 'protocols of tasks', 1.76, 0.66),
+    'errors': Box(3.1, -0.2, 'UserError, exit codes', 1.76, 0.66),
+    'failures': Box(5.05, -0.2, 'of the file system', 1.76, 0.66),
+    'files': Box(7.0, -0.2, 'atomic replacement', 1.76, 0.66),
+    'lists': Box(8.95, -0.2, 'reads CSV and TSV', 1.76, 0.66),
+    'paths': Box(10.9, -0.2, 'as users write them', 1.76, 0.66),
+    'workspace': Box(12.85, -0.2, 'where things are', 1.76, 0.66),
 }
 LEGEND = {
     WITH_JAX: 'imports JAX, directly or through other rooms',
