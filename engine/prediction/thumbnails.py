@@ -19,7 +19,7 @@ class Thumbnails:
     """Makes thumbnails of the images in a batch.
 
     Attributes:
-      field: name of the images in the batch, uint8 [B, H, W, 1 or 3]; '' where examples have none.
+      field: name of the images in the batch, uint8 or uint16 [B, H, W, 1 or 3]; '' where examples have none.
       factor: side of the squares of pixels that become one pixel.
     """
 
@@ -52,7 +52,7 @@ class Thumbnails:
 
 
 def _is_image(spec: Any) -> bool:
-    return spec.dtype == np.uint8 and len(spec.shape) == 3 and spec.shape[-1] in (1, 3)
+    return spec.dtype in (np.uint8, np.uint16) and len(spec.shape) == 3 and spec.shape[-1] in (1, 3)
 
 
 def _factor(shape: tuple[int, int, int], examples: int) -> int:
@@ -70,4 +70,6 @@ def _shrunk(images: jax.Array, factor: int) -> jax.Array:
     rows, columns = height // factor, width // factor
     cut = images[:, : rows * factor, : columns * factor]
     squares = cut.reshape(n, rows, factor, columns, factor, channels)
-    return jnp.round(squares.mean((2, 4), dtype=jnp.float32)).astype(jnp.uint8)
+    means = squares.mean((2, 4), dtype=jnp.float32)
+    levels = means if images.dtype == jnp.uint8 else means / 257  # 65535 becomes 255
+    return jnp.round(levels).astype(jnp.uint8)

@@ -106,7 +106,7 @@ def visible(image: np.ndarray) -> np.ndarray:
 def small(image: np.ndarray) -> Image.Image:
     """Returns an image, uint8 [H, W] or [H, W, 1, 3 or 4], with sides of at most `MAX_SIDE` pixels."""
     squeezed = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
-    reduced = Image.fromarray(np.ascontiguousarray(squeezed))
+    reduced = Image.fromarray(np.ascontiguousarray(eight_bits(squeezed)))
     reduced.thumbnail((MAX_SIDE, MAX_SIDE))
     return reduced
 
@@ -144,3 +144,15 @@ def _data(image: np.ndarray) -> str:
     file = io.BytesIO()
     shown.save(file, kind, **({'optimize': True} if kind == 'png' else {'quality': 85}))
     return f'data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}'
+
+
+def eight_bits(image: np.ndarray) -> np.ndarray:
+    """Returns an image as uint8. 16 bits are scaled by their range, other numbers from lowest to highest.
+
+    >>> eight_bits(np.array([0, 32896, 65535], np.uint16)).tolist()
+    [0, 128, 255]
+    """
+    if image.dtype == np.uint8:
+        return image
+    low, high = (0, 65535) if image.dtype == np.uint16 else (float(image.min()), float(image.max()))
+    return np.round((image.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)

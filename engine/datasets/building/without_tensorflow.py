@@ -89,7 +89,9 @@ def _as_bytes(value: str | bytes, encoding: str = 'utf-8') -> bytes:
 
 
 def _png(encoder: Any, image: np.ndarray) -> bytes:
-    """Encodes an image, uint8 [H, W, C], as PNG. It replaces TFDS's function, which needs TensorFlow."""
+    """Encodes an image, uint8 or uint16 [H, W, C], as PNG, as TFDS does with TensorFlow."""
+    if encoder.encoding_format == 'png' and image.dtype == np.uint16 and image.shape[-1] in (1, 3):
+        return _deep_png(image)
     if encoder.encoding_format != 'png' or image.dtype != np.uint8:
         raise UserError(
             f'Only TensorFlow encodes {image.dtype} images as {encoder.encoding_format}. {ADVICE}'
@@ -97,6 +99,15 @@ def _png(encoder: Any, image: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, 'PNG')
     return file.getvalue()
+
+
+def _deep_png(image: np.ndarray) -> bytes:
+    """Encodes an image, uint16 [H, W, 1 or 3], as PNG, which Pillow cannot do in colour."""
+    import cv2
+
+    is_encoded, encoded = cv2.imencode('.png', np.ascontiguousarray(image[..., ::-1]))
+    assert is_encoded
+    return encoded.tobytes()
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ class ImageStatistics:
     Attributes:
       heights, widths: the size of each image, int [n].
       pixels: some pixels of each image, f32 [m, channels].
-      mean: the mean image, uint8 [H, W, channels], None if the images vary in size.
+      mean: the mean image, [H, W, channels], None if the images vary in size.
     """
 
     heights: np.ndarray
@@ -89,16 +89,17 @@ class ImageStatistics:
 
 def _image_statistics(dataset: ShownDataset, split: str, field: str) -> ImageStatistics:
     """Measures the images of a split, one at a time, because all may exceed memory."""
-    shapes, pixels, total = [], [], None
+    shapes, pixels, total, dtype = [], [], None, np.dtype(np.uint8)
     for example in dataset.sampled(split):
         image = example[field]
         if not shapes or image.shape == shapes[0]:
             total = (np.zeros(image.shape) if total is None else total) + image
         shapes.append(image.shape)
+        dtype = image.dtype
         pixels.append(_some_pixels(image))
     mean = None
     if total is not None and len(set(shapes)) == 1:
-        mean = (total / len(shapes)).round().astype(np.uint8)
+        mean = (total / len(shapes)).round().astype(dtype)
     heights, widths = (np.array([shape[axis] for shape in shapes]) for axis in (0, 1))
     return ImageStatistics(heights, widths, np.concatenate(pixels), mean)
 

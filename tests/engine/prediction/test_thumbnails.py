@@ -27,6 +27,13 @@ def test_each_pixel_is_the_mean_of_a_square(shape: tuple[int, ...]) -> None:
         assert abs(float(small[n, y, x, c]) - square.mean()) <= 0.5
 
 
+def test_sixteen_bits_become_eight() -> None:
+    images = np.array([0, 257, 32768, 65535], np.uint16).repeat(16).reshape(4, 8, 2, 1).repeat(4, 2)
+    thumbnails = Thumbnails.of({'picture': field(8, 8, 1, dtype=np.uint16)}, {}, 4)
+    (small,) = thumbnails({'picture': images}).values()  # type: ignore[dict-item]
+    np.testing.assert_array_equal(small, np.round(images / 257))
+
+
 def test_many_are_smaller_and_too_many_are_none() -> None:
     example = {'image': field(224, 224, 3)}
     many = Thumbnails.of(example, {}, 50_000)
