@@ -36,7 +36,8 @@ SUFFIXES = (
 )  # fmt: skip
 MAX_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)  # Pillow's own limit against decompression bombs
 
-# Between half of that limit and the limit, Pillow only warns.
+# Pillow warns of EXIF data that it cannot read, and between half of that limit and the limit.
+warnings.filterwarnings('ignore', module='PIL')
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
 
 TURNED = 'turned upright by EXIF'
@@ -203,13 +204,13 @@ def _check_file(data: bytes) -> None:
 
 
 def _wrong_chunk(data: bytes) -> str:
-    """Returns the first critical chunk of a PNG whose checksum is wrong, '' if there is none."""
+    """Returns the first chunk of a PNG whose checksum is wrong, '' if there is none."""
     at = len(_PNG)
     while at + 12 <= len(data):
         end = at + 8 + int.from_bytes(data[at : at + 4])
         name, stated = data[at + 4 : at + 8], data[end : end + 4]
         is_whole = len(stated) == 4  # Pillow reports truncated files
-        if is_whole and name[:1].isupper() and zlib.crc32(data[at + 4 : end]) != int.from_bytes(stated):
+        if is_whole and zlib.crc32(data[at + 4 : end]) != int.from_bytes(stated):
             return name.decode('latin-1')
         at = end + 4
     return ''
