@@ -6,6 +6,7 @@ its files in the order of their paths. A PNG image is hashed by its pixels, beca
 differently.
 """
 
+import contextlib
 import csv
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ import numpy as np
 from PIL import Image
 
 FILE = 'checksums.tsv'
+IMAGES = ('.bmp', '.gif', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+MAX_NAMED = 20  # files that a message names
 
 
 class Checksum(NamedTuple):
@@ -46,10 +49,24 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _content(path: Path) -> bytes:
-    if path.suffix.lower() != '.png':
-        return path.read_bytes()
-    with Image.open(path) as image:
-        return np.asarray(image).tobytes()
+    if path.suffix.lower() == '.png':
+        with (
+            contextlib.suppress(Exception),
+            Image.open(path) as image,
+        ):  # for damaged files Pillow raises anything
+            return np.asarray(image).tobytes()
+    return path.read_bytes()
+
+
+def damaged_images(path: Path) -> Iterator[Path]:
+    """Yields the images at or below a path that cannot be decoded."""
+    for file in _files(path):
+        if file.suffix.lower() in IMAGES:
+            try:
+                with Image.open(file) as image:
+                    image.load()
+            except Exception:  # as above
+                yield file
 
 
 def stated(file: Path, config: str) -> dict[str, Checksum]:

@@ -132,6 +132,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         if missing := self._missing_file():
             raise UserError(f'{folder} is damaged: {missing} is missing. Delete the folder and build again.')
         for name, problem in self.damage().items():
+            problem += _damaged_images(folder / name)
             if self.unstated(folder):
                 raise UserError(
                     f'{folder / name} {problem}: it was changed or damaged since it was fetched. '
@@ -175,6 +176,14 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             is_label = isinstance(feature, tfds.features.ClassLabel) and name in example
             if is_label and (problem := _label_problem(feature, example[name])):
                 raise UserError(f'example {place}: {name}: {problem}')
+
+
+def _damaged_images(path: Path) -> str:
+    """Names the images at or below a path that cannot be decoded, '' if there are none."""
+    damaged = [file.name for file in checksums.damaged_images(path)] if path.exists() else []
+    more = f' and {len(damaged) - checksums.MAX_NAMED} more' if len(damaged) > checksums.MAX_NAMED else ''
+    named = ', '.join(damaged[: checksums.MAX_NAMED])
+    return f' (images that cannot be decoded: {named}{more})' if damaged else ''
 
 
 def _workspace_checksums(folder: Path) -> Path:

@@ -303,6 +303,18 @@ def test_build_fails_if_an_original_is_damaged(tmp_path: Path, monkeypatch: pyte
     assert len(load('photos').split('val').encoded['image']) == 5
 
 
+def test_damaged_images_of_a_dataset_with_checksums_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv('WORKSPACE', str(tmp_path))
+    images = sorted((builders.builder('digits/toy').originals() / 'images').glob('*.png'))
+    images[2].write_bytes(images[2].read_bytes()[:60])
+    images[5].write_bytes(b'')
+    named = re.escape(f'(images that cannot be decoded: {images[2].name}, {images[5].name})')
+    with pytest.raises(UserError, match=f'differs from checksums.tsv.*{named}'):
+        load('digits/toy')
+
+
 def test_a_build_imports_no_tensorflow_and_prints_what_it_took(tmp_path: Path):
     code = """
         builders.names()
