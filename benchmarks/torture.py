@@ -2,14 +2,18 @@
 
     scripts/torture.sh                                   all faults
     scripts/torture.sh --seed=7 --kills=10 --terms=5     fewer random signals
+    scripts/torture.sh --only='terminal|asleep'          the faults whose names match
+    scripts/torture.sh --folder=DIR --minutes=30         stops in time; the same command continues
 
 The campaign trains one undisturbed run, the reference. All other runs meet faults. The same command resumes
 them until they finish. Then their logs, checkpoints and outputs are compared with those of the reference. The
-exit code is 1 if any promise was broken.
+exit code is 1 if any promise was broken, and 75 if faults are left for the next call.
 """
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import random
 import re
@@ -17,14 +21,17 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from benchmarks.faults import damage, file_system, other, signals
+from benchmarks.faults import damage, file_system, other, signals, terminal
 from benchmarks.faults.case import EXIT_KILLED, Fault, FaultCase
 from benchmarks.faults.training_process import TrainingStarter, differences
+from engine.errors import EXIT_FAILED, EXIT_FINISHED, EXIT_INTERRUPTED
 from engine.runs.faults import POINTS
 
 MAX_STOP_SECONDS = 5.0  # from a signal to the end of the training
@@ -57,6 +64,7 @@ class Campaign:
 
     def __init__(self, folder: Path, seed: int, bindings: Sequence[str] = (), workers: int = 2):
         self._folder, self._seed, self._workers = folder, seed, workers
+        self._results, self._lock = folder / 'results.jsonl', threading.Lock()
         self.starter, self.reference = TrainingStarter(folder, bindings), folder / 'reference'
         self.skipped: dict[str, str] = {}
         self._faults: list[tuple[str, Fault]] = []
@@ -66,36 +74,77 @@ class Campaign:
 
         An equal run is trained first: it fills the compilation cache, and two undisturbed runs must be equal.
         """
-        twin = self._folder / 'twin'
+        twin, seconds = self._folder / 'twin', self._folder / 'seconds.txt'
+        if seconds.exists():
+            return float(seconds.read_text())
         first, second = self.starter.train(twin), self.starter.train(self.reference)
         if first.code or second.code or differences(twin, self.reference):
             raise RuntimeError(f'two undisturbed runs differ: {first.text}{second.text}')
+        seconds.write_text(str(second.seconds))
         return second.seconds
 
     def train_until(self, name: str, point: str) -> Path:
         """Trains a run that is killed at a named point; returns its folder, whose copies can be damaged."""
-        result = self.starter.train(self._folder / name, fault=point)
-        if result.code != EXIT_KILLED:
-            raise RuntimeError(f'the training never passed the point {point}: {result.text}')
-        return self._folder / name
+        run, mark = self._folder / name, self._folder / f'{name}.trained'
+        if not mark.exists():
+            result = self.starter.train(run, fault=point)
+            if result.code != EXIT_KILLED:
+                raise RuntimeError(f'the training never passed the point {point}: {result.text}')
+            mark.touch()
+        return run
 
     def add(self, name: str, fault: Fault, runs: int = 1) -> None:
         """Adds a fault that happens to some runs. Faults of one name share a row of the table."""
         self._faults += [(name, fault)] * runs
 
-    def run(self) -> list[FaultCase]:
-        """Causes all faults; returns one case for each run."""
-        with ThreadPoolExecutor(self._workers) as pool:
-            return list(pool.map(self._cause, range(len(self._faults)), self._faults))
+    def run(self, only: str = '', minutes: float = math.inf) -> list[FaultCase]:
+        """Causes the faults that the folder holds no result of.
 
-    def _cause(self, number: int, named_fault: tuple[str, Fault]) -> FaultCase:
-        name, fault = named_fault
-        case = FaultCase(name, self.starter, self.reference, self._folder / f'{number:03}')
+        Args:
+          only: a regular expression; faults whose names it does not match are left out.
+          minutes: after which no further fault is caused.
+
+        Returns:
+          A case for each run of which there is a result now.
+        """
+        deadline, results = time.monotonic() + 60 * minutes, self._earlier_results()
+        missing = [number for number, (name, _) in self._wanted(only) if number not in results]
+        with ThreadPoolExecutor(self._workers) as pool:
+            list(pool.map(partial(self._cause, deadline, results), missing))
+        return [results[number] for number, _ in self._wanted(only) if number in results]
+
+    def missing(self, only: str, cases: Sequence[FaultCase]) -> int:
+        """Returns how many runs have no result yet."""
+        return len(self._wanted(only)) - len(cases)
+
+    def _wanted(self, only: str) -> list[tuple[int, tuple[str, Fault]]]:
+        return [(number, named) for number, named in enumerate(self._faults) if re.search(only, named[0])]
+
+    def _earlier_results(self) -> dict[int, FaultCase]:
+        """Returns the results in the folder, by the number of the run."""
+        text = self._results.read_text(encoding='utf-8') if self._results.exists() else ''
+        records = [json.loads(line) for line in text.splitlines()]
+        return {
+            record.pop('number'): FaultCase(
+                **record, starter=self.starter, reference=self.reference, run=self._folder
+            )
+            for record in records
+        }
+
+    def _cause(self, deadline: float, results: dict[int, FaultCase], number: int) -> None:
+        if time.monotonic() > deadline:
+            return
+        name, fault = self._faults[number]
+        run = self._folder / f'{number:03}'
+        shutil.rmtree(run, ignore_errors=True)  # of a campaign that was ended here
+        case = FaultCase(name, self.starter, self.reference, run)
         fault(case, random.Random(f'{self._seed} {number}'))
         for problem in [*case.broken, *case.differing, *case.tracebacks]:
             print(f'{name}: {problem}', flush=True)
-        shutil.rmtree(case.run, ignore_errors=True)
-        return case
+        shutil.rmtree(run, ignore_errors=True)
+        with self._lock, self._results.open('a', encoding='utf-8') as file:
+            file.write(json.dumps({'number': number} | case.record()) + '\n')
+            results[number] = case
 
 
 def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:
@@ -114,9 +163,12 @@ def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:
     for point in POINTS:
         campaign.add('SIGTERM at each named point', signals.stop_at(point))
     campaign.add('SIGTERM at a random time', signals.stop_at_random(seconds, signal.SIGTERM), terms)
-    campaign.add('SIGINT at a random time', signals.stop_at_random(seconds, signal.SIGINT), 5)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        campaign.add(f'{number.name} at a random time', signals.stop_at_random(seconds, number), 5)
     twice = signals.stop_at_random(seconds, signal.SIGTERM, signal.SIGTERM)
     campaign.add('SIGTERM twice', twice, 5)
+    campaign.add('asleep for 30 seconds', terminal.sleep, 3)
+    add_terminals(campaign, seconds)
     midway, late = campaign.train_until('midway', 'step@50'), campaign.train_until('late', 'finish')
     add_damages(campaign, late)
     add_damages(campaign, midway, MIDWAY_FILES)
@@ -127,6 +179,15 @@ def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:
     campaign.add('training on another machine', other.training_elsewhere(midway))
     campaign.add('clock set back', other.set_clock_back(midway))
     campaign.add('NaN loss', other.nan_loss)
+
+
+def add_terminals(campaign: Campaign, seconds: float) -> None:
+    """Adds closed terminals if trainings can be started in terminals of their own."""
+    if not terminal.can_open_terminals():
+        campaign.skipped['terminal closed'] = 'setsid of util-linux is missing'
+        return
+    campaign.add('terminal closed', terminal.close_terminal(seconds, ignore_sighup=False), 5)
+    campaign.add('terminal closed under nohup', terminal.close_terminal(seconds, ignore_sighup=True), 3)
 
 
 def add_damages(campaign: Campaign, base: Path, kinds: re.Pattern[str] = re.compile('')) -> None:
@@ -212,20 +273,38 @@ def main() -> int:
     )
     parser.add_argument('--kills', type=int, default=60, help='number of SIGKILLs at random times')
     parser.add_argument('--terms', type=int, default=20, help='number of SIGTERMs at random times')
+    parser.add_argument('--only', default='', metavar='PATTERN', help='causes only faults whose names match')
+    parser.add_argument('--folder', type=Path, help='keeps results here; the same command continues')
+    parser.add_argument('--minutes', type=float, default=math.inf, help='causes no further fault after these')
     arguments = parser.parse_args()
-    print(f'seed {arguments.seed}', flush=True)
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ['WORKSPACE'] = f'{folder}/workspace'
-        campaign = Campaign(Path(folder), arguments.seed)
+    with contextlib.ExitStack() as stack:
+        folder = arguments.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ['WORKSPACE'] = str(folder.resolve() / 'workspace')
+        seed = _kept_seed(folder, arguments.seed)
+        print(f'seed {seed}', flush=True)
+        campaign = Campaign(folder.resolve(), seed)
         add_all(campaign, campaign.prepare(), arguments.kills, arguments.terms)
-        rows = rows_by_fault(campaign.run())
+        cases = campaign.run(arguments.only, arguments.minutes)
+        missing = campaign.missing(arguments.only, cases)
+    rows = rows_by_fault(cases)
     print_table(rows, campaign.skipped)
     is_kept = all(map(holds, rows.values()))
     minutes = round((time.monotonic() - start) / 60, 1)
-    summary = {'benchmark': 'torture', 'seed': arguments.seed, 'minutes': minutes, 'kept': is_kept}
+    summary = {'benchmark': 'torture', 'seed': seed, 'minutes': minutes, 'kept': is_kept, 'missing': missing}
     print(json.dumps(summary | {'rows': rows, 'skipped': campaign.skipped}))
-    return 0 if is_kept else 1
+    if not is_kept:
+        return EXIT_FAILED
+    return EXIT_INTERRUPTED if missing else EXIT_FINISHED
+
+
+def _kept_seed(folder: Path, seed: int) -> int:
+    """Returns the seed of the campaign that a folder holds; keeps `seed` if it holds none."""
+    file = folder / 'seed.txt'
+    if not file.exists():
+        file.write_text(str(seed))
+    return int(file.read_text())
 
 
 if __name__ == '__main__':

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from benchmarks.faults.training_process import ProcessResult, TrainingStarter, differences, wait_for_result
 from engine.errors import EXIT_FINISHED, EXIT_INTERRUPTED
@@ -46,6 +47,11 @@ class FaultCase:
     hangs: int = 0
     broken: list[str] = field(default_factory=list)
     stop_seconds: list[float] = field(default_factory=list)
+
+    def record(self) -> dict[str, Any]:
+        """Returns the kind of fault and what was observed, as JSON."""
+        places = ('starter', 'reference', 'run')
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in places}
 
     def check(self, result: ProcessResult, *codes: int, message: str = '') -> None:
         """Records what is wrong with the result of a process.

@@ -42,7 +42,7 @@ def fill_disk(kilobytes: int) -> Fault:
 
     def fault(case: FaultCase, generator: random.Random) -> None:
         disk, run = case.run.with_name(f'{case.run.name}-disk'), case.run
-        disk.mkdir()
+        disk.mkdir(exist_ok=True)
         with mount_namespace() as prefix:
             command = [*prefix, 'mount', '-t', 'tmpfs', '-o', f'size={kilobytes}k', 'none', str(disk)]
             subprocess.run(command, check=True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.faults.case import EXIT_KILLED, Fault, FaultCase
-from benchmarks.faults.training_process import wait_for_result
+from benchmarks.faults.training_process import wait_for_first_step, wait_for_result
 from engine.errors import EXIT_FAILED, EXIT_FINISHED, EXIT_MISTAKE
 
 
@@ -26,7 +26,7 @@ def second_training(then: int) -> Fault:
 
     def fault(case: FaultCase, generator: random.Random) -> None:
         first = case.starter.start(case.run)
-        _wait_for_first_step(case.run)
+        wait_for_first_step(case.run)
         os.killpg(first.pid, signal.SIGSTOP)
         case.train(EXIT_MISTAKE, message='is being trained by process')
         os.killpg(first.pid, then)
@@ -35,13 +35,6 @@ def second_training(then: int) -> Fault:
         case.finish()
 
     return fault
-
-
-def _wait_for_first_step(run: Path) -> None:
-    """Waits until a run has logged a step."""
-    log = run / 'logs' / 'train.jsonl'
-    while not (log.exists() and log.stat().st_size):
-        time.sleep(0.01)
 
 
 def training_elsewhere(base: Path) -> Fault:

@@ -60,7 +60,7 @@ def stop_at(point: str) -> Fault:
 
     def fault(case: FaultCase, generator: random.Random) -> None:
         environment = {'JAX_ENABLE_COMPILATION_CACHE': 'false'} if point == 'compile' else {}
-        process = case.starter.start(case.run, fault=f'{point}:SIGTERM', **environment)
+        process = case.starter.start(case.run, fault=f'{point}:SIGTERM', environment=environment)
         case.faults += 1
         # After `outputs` there may be nothing left to interrupt.
         case.check(wait_for_result(process, time.monotonic()), EXIT_INTERRUPTED, EXIT_FINISHED)

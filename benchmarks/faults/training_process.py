@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +82,13 @@ def wait_until_sigterm_is_handled(process: 'subprocess.Popen[str]') -> None:
         time.sleep(0.005)
 
 
+def wait_for_first_step(run: Path) -> None:
+    """Waits until a run has logged a step, but no longer than a process may hang."""
+    log, deadline = run / 'logs' / 'train.jsonl', time.monotonic() + HANG_SECONDS
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 @dataclass(frozen=True)
 class TrainingStarter:
     """Starts trainings of one config.
@@ -104,7 +111,13 @@ class TrainingStarter:
         return self.folder / 'torture.gin'
 
     def start(
-        self, run: Path, *arguments: str, fault: str = '', prefix: Sequence[str] = (), **environment: str
+        self,
+        run: Path,
+        *arguments: str,
+        fault: str = '',
+        prefix: Sequence[str] = (),
+        terminal: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> 'subprocess.Popen[str]':
         """Starts or resumes the training of a run folder. The command is the same for both.
 
@@ -113,6 +126,7 @@ class TrainingStarter:
           arguments: more arguments of the training.
           fault: the point at which the process is killed, such as 'save@2'.
           prefix: a command that runs the training, such as `nsenter` with its options.
+          terminal: the training reads from this terminal and prints to it. The prefix begins its session.
           environment: more environment variables.
         """
         program = [sys.executable, '-m', 'engine.commands.train', f'--gin_file={self.config}', f'--run={run}']
@@ -121,12 +135,12 @@ class TrainingStarter:
             [*prefix, *program, *bindings, *arguments],
             cwd=REPOSITORY,
             # A killed process leaves its temporary files behind. They are deleted with the folder.
-            env=os.environ | {'FAULT': fault, 'TMPDIR': str(self.folder)} | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            env={**os.environ, 'FAULT': fault, 'TMPDIR': str(self.folder), **(environment or {})},
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
+            start_new_session=terminal is None,
         )
 
     def train(self, run: Path, *arguments: str, fault: str = '', prefix: Sequence[str] = ()) -> ProcessResult:

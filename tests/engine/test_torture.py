@@ -1,12 +1,14 @@
 """A short fault campaign on a config with batch normalisation, dropout and augmentation."""
 
+import random
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from benchmarks import torture
-from benchmarks.faults import damage, signals
+from benchmarks.faults import damage, signals, terminal
 from benchmarks.faults.case import FaultCase
 from benchmarks.faults.training_process import ProcessResult, differences
 from benchmarks.torture import Campaign
@@ -89,6 +91,44 @@ def test_other_arrays_are_a_difference(prepared: tuple[Campaign, float], tmp_pat
     shutil.rmtree(newer)
     older.rename(newer)
     assert differences(reference, tmp_path / 'run') == ['checkpoints/latest']
+
+
+def test_a_campaign_continues_where_it_was_ended(tmp_path: Path) -> None:
+    caused: list[str] = []
+
+    def fault(case: FaultCase, generator: random.Random) -> None:
+        caused.append(f'{case.name} {generator.random():.6f}')
+        case.faults += 1
+        case.broken += ['one'] if case.name == 'second' else []
+
+    def campaign() -> Campaign:
+        campaign = Campaign(tmp_path, seed=0)
+        campaign.add('first', fault, 2)
+        campaign.add('second', fault)
+        return campaign
+
+    ended = campaign()
+    assert ended.missing('', ended.run(minutes=0)) == 3
+    assert caused == []
+    cases = ended.run(only='fir')
+    assert (len(caused), ended.missing('fir', cases), ended.missing('', cases)) == (2, 0, 1)
+    rows = torture.rows_by_fault(campaign().run())
+    assert len(set(caused)) == len(caused) == 3
+    assert (rows['first']['faults'], rows['second']['broken']) == (2, 1)
+    assert [torture.holds(row) for row in rows.values()] == [True, False]
+    campaign().run()
+    assert len(caused) == 3
+
+
+@pytest.mark.slow
+def test_closed_terminals_and_sleep(prepared: tuple[Campaign, float], tmp_path: Path) -> None:
+    campaign, seconds = new_campaign(prepared[0], tmp_path), prepared[1]
+    campaign.add('closed', terminal.close_terminal(seconds, ignore_sighup=False))
+    campaign.add('closed under nohup', terminal.close_terminal(seconds, ignore_sighup=True))
+    campaign.add('asleep', terminal.sleep)
+    campaign.add('SIGHUP', signals.stop_at_random(seconds, signal.SIGHUP))
+    campaign.add('SIGUSR1', signals.stop_at_random(seconds, signal.SIGUSR1))
+    assert assert_promises_are_kept(campaign)['asleep']['faults'] == 1
 
 
 def test_a_broken_promise_counts(prepared: tuple[Campaign, float], tmp_path: Path) -> None:
