@@ -12,7 +12,7 @@ from engine.interfaces import Spec
 
 
 def spec(builder: Any) -> Spec:
-    """Returns shape and dtype of each field of fixed shape, and the names of the classes.
+    """Returns shape and dtype of each field of fixed shape, names of classes, and the notes of the builder.
 
     Raises:
       UserError: a field that is not an encoded image has no fixed shape.
@@ -27,7 +27,8 @@ def spec(builder: Any) -> Spec:
     }
     example = {name: field_shape(builder.name, name, feature) for name, feature in features.items()}
     names = {name: _class_names(feature) for name, feature in features.items()}
-    return Spec(example, {field: classes for field, classes in names.items() if classes})
+    notes = builder.notes() if hasattr(builder, 'notes') else {}
+    return Spec(example, {field: classes for field, classes in names.items() if classes}, notes)
 
 
 def unused_fields(builder: Any) -> dict[str, str]:

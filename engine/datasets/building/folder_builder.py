@@ -42,6 +42,10 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Returns the fields of an example, apart from `id`."""
         raise NotImplementedError
 
+    def notes(self) -> dict[str, Any]:
+        """Returns what tasks may ask of the dataset beside its fields, such as a vocabulary: `Spec.notes`."""
+        return {}
+
     def write_originals(self, folder: Path) -> None:
         """Writes all originals into the empty `folder`, laid out as their authors do."""
         raise NotImplementedError

@@ -127,6 +127,10 @@ class AdaptedBuilder:
         total = train.num_examples + val.num_examples
         return [f'{val.num_examples:,} of the {total:,} examples of train became val, drawn by digest']
 
+    def notes(self) -> dict[str, Any]:
+        """Returns the metadata that TFDS keeps of the dataset."""
+        return dict(self._builder.info.metadata or {})
+
     def as_data_source(self, split: str, decoders: Mapping[str, Any] | None = None) -> 'ExamplesWithIds':
         """Returns the examples of a split, in the order of their records."""
         part = self._splits[split]

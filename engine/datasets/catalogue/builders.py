@@ -11,6 +11,7 @@ called `Builder`, which must provide:
 - `raw_examples()`, which returns `{split: [(id, path, label), ...]}`: each original file, and its label or
   the path of its mask. It fetches missing files. Files lie in the dataset's folder of the workspace,
   `<data_dir>/..`, where a link may lead elsewhere. `_generate_examples` and the lists follow it.
+- `notes()`, if tasks need more of the dataset than its fields, such as a vocabulary: `Spec.notes`.
 - Images as paths or as encoded bytes. TFDS would need TensorFlow to encode arrays.
 
 `building.folder_builder.FolderBuilder` does most of this for originals that are files, and

@@ -96,16 +96,18 @@ def _read_source(source: Path) -> ImageLayout:
 def _from_folders(folder: Path, split: str) -> ImageLayout:
     """Returns the images below `<class>/`, at any depth."""
     found = walk.walk(folder, SUFFIXES, 'images')
-    outside = [path for path in found.files if path.parent == folder]
+    start = len(str(folder)) + 1  # strings are faster than pathlib, and a folder may hold a million images
+    inside = [str(path)[start:] for path in found.files]
+    outside = [path for path, name in zip(found.files, inside, strict=True) if '/' not in name]
     if outside:
         more = f' Others: {len(outside) - 1:,}.' if len(outside) > 1 else ''
         raise UserError(
             f'{outside[0]} is not in the folder of a class. Move it to '
             f'{folder}/<class>/{outside[0].name}.{more}'
         )
-    relative = [(path, path.relative_to(folder)) for path in found.files]
     examples: list[Original] = [
-        (f'{folder.name}/{inside.as_posix()}', path, inside.parts[0]) for path, inside in relative
+        (f'{folder.name}/{name}', path, name.partition('/')[0])
+        for path, name in zip(found.files, inside, strict=True)
     ]
     classes = {label for _, _, label in examples}
     spaced = sorted(label for label in classes if label != label.strip())
@@ -180,7 +182,7 @@ def _held_out(examples: Sequence[Original]) -> Splits:
 def _unused(folder: Path, sources: Mapping[str, Path | None], splits: Splits) -> dict[str, list[Path]]:
     """Returns what lies in the folder and belongs to no split, and images that no list names."""
     used = {source for source in sources.values() if source}
-    taken = {os.path.realpath(path) for rows in splits.values() for _, path, _ in rows}
+    taken: set[str] = set()
     left_out: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path in used:
@@ -188,7 +190,10 @@ def _unused(folder: Path, sources: Mapping[str, Path | None], splits: Splits) ->
         if walk.is_hidden(path.name):
             left_out.setdefault(walk.HIDDEN, []).append(path)
         elif path.is_dir():
-            unlisted = [file for file in _images(path) if os.path.realpath(file) not in taken]
+            images = _images(path)
+            if images and not taken:
+                taken = {os.path.realpath(file) for rows in splits.values() for _, file, _ in rows}
+            unlisted = [file for file in images if os.path.realpath(file) not in taken]
             if unlisted:
                 left_out.setdefault('an image of no split', []).extend(unlisted)
         else:

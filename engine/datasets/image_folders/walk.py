@@ -46,6 +46,7 @@ SYSTEM_NAMES = {  # in lower case
     'desktop.ini',
     'icon\r',
 }
+_BY_EFFECTIVE_ID = os.access in os.supports_effective_ids
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 
 
@@ -134,7 +135,7 @@ def _fault(entry: os.DirEntry[str]) -> OSError | None:
     try:
         if entry.is_symlink():
             entry.stat()
-        if not entry.is_dir() and not os.access(entry, os.R_OK):
+        if not entry.is_dir() and not os.access(entry, os.R_OK, effective_ids=_BY_EFFECTIVE_ID):
             return PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         return error

@@ -31,6 +31,7 @@ BUILDER = """
                 builder=self,
                 disable_shuffling=True,
                 supervised_keys=('image', 'species'),
+                metadata=tfds.core.MetadataDict(vocabulary=['a', 'b']),
                 features=tf.FeaturesDict({
                     'image': tf.Tensor(shape=(4, 4, 1), dtype=np.uint8),
                     'label': tf.ClassLabel(names=['wild', 'tame']),
@@ -153,6 +154,7 @@ def test_a_set_in_the_order_of_its_classes_is_drawn_from_all(repository: Path) -
 
 def test_names_of_classes_by_field(repository: Path) -> None:
     spec = load(made(repository, 'fields')).spec
+    assert spec.notes == {'vocabulary': ['a', 'b']}
     assert spec.class_names == {
         'label': ('wild', 'tame'),
         'species': ('cat', 'dog', 'owl'),

@@ -211,6 +211,34 @@ def test_methods_are_compared_by_labels_that_came_later(tmp_path: Path, program)
     assert program('compare', str(tmp_path / 'all'), '--resamples=100')[0] == 2
 
 
+def separated_by(delimiter: str) -> str:
+    return LABELS.replace('"c,d"', 'c|d').replace(',', delimiter).replace('c|d', 'c,d')
+
+
+SAME = {  # the list above, as other programs write it
+    'byte order mark': LABELS.encode('utf-8-sig'),
+    'semicolons, CRLF': separated_by(';').replace('\n', '\r\n').encode(),
+    'tabs, UTF-16': separated_by('\t').encode('utf-16'),
+    'spaces': LABELS.replace(',', ' , ').replace('"c , d" ', '"c,d"').encode(),
+    'sep': b'sep=,\n' + LABELS.encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('content', SAME.values(), ids=SAME)
+def test_lists_of_any_dialect_say_the_same(content: bytes, tmp_path: Path):
+    (tmp_path / 'list.tsv').write_bytes(content)
+    result = external_labels.add(save(tmp_path / 'it', 'classification'), tmp_path / 'list.tsv')
+    np.testing.assert_array_equal(result.arrays['labels'], TRUE['classification']['labels'])
+
+
+@pytest.mark.parametrize('cell', ['1_000', '\uff11', 'inf', '0x10', '1,5', '--1', '1e'])
+def test_a_target_is_a_plain_number(cell: str, tmp_path: Path):
+    result = save(tmp_path / 'it', 'regression')
+    path = written(tmp_path, f'id,target_0,target_1\nb,1,2\n007,-.5e1,"{cell}"\n')
+    with pytest.raises(UserError, match=r"list.csv:3: '.*', a target of '007', is not a finite number"):
+        external_labels.add(result, path)
+
+
 MISTAKES = {
     'doubled': (LABELS + 'b,x,cat\n', "example 'b' occurs more than once"),
     'missing': (LABELS.replace('b,x', 'bb,x'), "lacks example 'b' of .*is 'bb'"),
