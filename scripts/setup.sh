@@ -1,6 +1,7 @@
 # Sourced by environment.sh, in a subshell, when .venv is missing or lacks something: careful where that is quick.
 
-trap 'fail "interrupted. The same command sets up the rest." 75' INT
+# Ends by the signal itself, so that a loop of the caller ends too.
+trap 'echo "error: interrupted. The same command sets up the rest." >&2; trap - INT; kill -INT "$BASHPID"' INT
 [[ -w $root ]] || fail "$root cannot be written to, so .venv cannot be made. ENV=existing uses the Python at hand." 1
 PATH=${PATH//"$root/.venv/bin:"/}   # an activated .venv must not be what rebuilds it
 installer=$(type -P uv || echo pip)

@@ -10,7 +10,7 @@ if [[ ${1:-} == --all ]]; then
   set -- -m '' "${@:2}"   # replaces the choice in pyproject.toml
 fi
 
-trap 'exit 75' INT   # Ctrl-C ends this script too, not only the program that is running
+trap 'trap - INT; kill -INT $$' INT   # Ctrl-C ends this script too, not only the program that is running
 lint=passed tests=passed
 scripts/lint.sh || lint=failed
 "$python" -m pytest "$@" || tests=failed
