@@ -119,8 +119,8 @@ def check_batch_size(mesh: Mesh, batch_size: int) -> None:
     if batch_size % mesh.size:
         fitting = batch_size // mesh.size * mesh.size or mesh.size
         raise UserError(
-            f'a batch of {batch_size} examples does not split evenly over {mesh.size} devices: '
-            f'bind a multiple of {mesh.size}, such as {fitting}.'
+            f'Trainer.batch_size: a batch of {batch_size} examples does not split evenly '
+            f'over {mesh.size} devices: bind a multiple of {mesh.size}, such as {fitting}.'
         )
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +128,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
             start = min((step for step in checkpoints.steps('latest') if step < logs.last), default=0)
         state = replay.saved_state(trainer, checkpoints, start)
     stop = _stop(logs, start, steps)
-    evaluations = _evaluations(logs, trainer.evaluations, start, stop)
+    evaluations = _evaluations(logs, trainer.evaluates_at, start, stop)
     if stop <= start and not evaluations:
         raise UserError(
             f'nothing to compare: no step and no evaluation after {start}; the log ends at {logs.last}.'
@@ -149,9 +149,9 @@ def _stop(logs: _Logs, start: int, steps: int | None) -> int:
     return min((step for step in logs.val if step > start), default=max(logs.last, start))
 
 
-def _evaluations(logs: _Logs, planned: Collection[int], start: int, stop: int) -> list[int]:
+def _evaluations(logs: _Logs, is_planned: Callable[[int], bool], start: int, stop: int) -> list[int]:
     """Returns the steps after which the run has evaluated, or should have."""
-    evaluated = {*logs.val, *(step for step in planned if step < logs.last)}
+    evaluated = {*logs.val, *filter(is_planned, range(start, min(stop + 1, logs.last)))}
     return sorted(step for step in evaluated if start <= step <= stop)
 
 

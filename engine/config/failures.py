@@ -19,12 +19,13 @@ import gin
 from engine import errors
 from engine.config import types
 from engine.config.bindings import Bindings
+from engine.config.statements import Location
 from engine.errors import Interrupted, RunError, UserError
 
 _PLACE = re.compile(r'\S.*?:\d+[:,] |--gin_bindings')  # how a message begins that names its place
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _Frame = tuple[FrameType, int]  # with the line at which it is
-_PARAMETER = re.compile(r'\b(\w+)\.(\w+)\b')
+_PARAMETER = re.compile(r'\b(\w+)\.(\w+)\b|\b(\w+) =')
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def explained(bindings: Bindings) -> Iterator[None]:
     except (RunError, Interrupted):
         raise
     except Exception as error:
-        own = errors.own_code_failure(error)
+        own = _own_code_failure(error, bindings)
         if isinstance(error, OSError) and not own:
             raise
         memory = errors.memory_failure(error)
@@ -52,16 +53,37 @@ def explained(bindings: Bindings) -> Iterator[None]:
 
 
 def _located(message: str, bindings: Bindings) -> str:
-    """Returns a message after the place of the first parameter, or class or function, that it mentions."""
+    """Returns a message after the place of a statement that it mentions, if it names none itself."""
     if _PLACE.match(message):
         return message
-    for owner, parameter in _PARAMETER.findall(message):
-        for binding in bindings.final.values():
-            if binding.parameter == parameter and binding.target.__name__ == owner:
-                return f'{bindings.origin(binding).location}: {message}'
+    location = next(_mentioned(message, bindings), None)
+    return f'{location}: {message}' if location else message
+
+
+def _mentioned(message: str, bindings: Bindings) -> Iterator[Location]:
+    """Yields the places of the parameters, strings, classes and functions that a message mentions."""
+    final = [binding for binding in bindings.final.values() if binding.target]
+    for owner, parameter, alone in _PARAMETER.findall(message):
+        for binding in final:
+            if binding.parameter == (parameter or alone) and owner in ('', binding.target.__name__):
+                yield bindings.origin(binding).location
+    quoted = set(re.findall(r"'([^']*)'", message))
+    for binding in map(bindings.origin, final):
+        value = binding.value
+        if isinstance(value, str) and {value, *re.split('[/:]', value)} & quoted:
+            yield binding.location
     words = set(re.findall(r'\w+', message))
-    named = [target for target in bindings.targets() if getattr(target, '__name__', '') in words]
-    return f'{bindings.mention(named[0])[1]}: {message}' if named else message
+    for target in bindings.targets():
+        location = bindings.mention(target)[1]
+        if location and getattr(target, '__name__', '') in words:
+            yield location
+
+
+def _own_code_failure(error: Exception, bindings: Bindings) -> str:
+    """Describes an error that came from the user's own code, and names what Gin was building."""
+    failure = errors.own_code_failure(error)
+    targets = [_target(frame) for frame, _ in traceback.walk_tb(error.__traceback__) if _is_call(frame)]
+    return f'{failure}\n  to build {_mention(targets[-1], bindings)}' if failure and targets else failure
 
 
 # Errors of the calls that Gin makes.
@@ -78,7 +100,7 @@ class _Call:
 
     def __init__(self, frames: Sequence[_Frame], index: int):
         values = frames[index][0].f_locals
-        self.target = values['fn_or_cls']
+        self.target = _target(frames[index][0])
         args = values.get('new_args', ())
         self._given = args[inspect.isclass(self.target) :], values.get('new_kwargs', {})
         by_gin = list(takewhile(lambda pair: _is_gin(pair[0]), frames[index::-1]))
@@ -116,7 +138,7 @@ def _call_failure(error: Exception, bindings: Bindings) -> str:
     if not indices:
         return ''
     if isinstance(error, RecursionError):
-        return _recursion([frames[index][0].f_locals['fn_or_cls'] for index in indices], bindings)
+        return _recursion([_target(frames[index][0]) for index in indices], bindings)
     call = _Call(frames, indices[-1])
     if any(errors.is_own(frame) for frame, _ in call.inner):
         return ''
@@ -127,6 +149,11 @@ def _call_failure(error: Exception, bindings: Bindings) -> str:
 
 def _is_call(frame: FrameType) -> bool:
     return _is_gin(frame) and frame.f_code.co_name == 'gin_wrapper'
+
+
+def _target(frame: FrameType) -> Any:
+    """Returns the class or function that a call by Gin calls."""
+    return frame.f_locals['fn_or_cls']
 
 
 def _is_gin(frame: FrameType) -> bool:

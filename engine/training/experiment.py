@@ -24,6 +24,8 @@ from engine.training.batches.source import BatchSource
 from engine.training.batches.training import batch_source, training_batch
 from engine.training.steps import StepFunctions, TracedSteps
 
+MAX_BATCH_SHARE = 0.1  # of the memory: a batch is copied, and its activations are larger
+
 
 @dataclass(kw_only=True)
 class Experiment:
@@ -103,10 +105,9 @@ class Experiment:
         """The order of the training examples."""
         return Order(self.data.splits['train'], self.batch_size, self.seed)
 
-    @cached_property
-    def evaluations(self) -> frozenset[int]:
-        """The steps after which the validation set is evaluated: the end of each epoch, and of training."""
-        return frozenset(self.order.epoch_ends(self.steps)) | {self.steps}
+    def evaluates_at(self, step: int) -> bool:
+        """Whether the validation set is evaluated after a step: at the end of each epoch, and of training."""
+        return step == self.steps or (step > 0 and self.order.ends_epoch(step))
 
     @cached_property
     def source(self) -> BatchSource:
@@ -141,11 +142,14 @@ class Experiment:
         for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
             if getattr(self, name) < 1:
                 raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
+        if self.steps >= 2**31:  # the steps on the devices are int32
+            raise UserError(f'Trainer.steps = {self.steps}: it must be below {2**31}.')
         if not 0 <= self.seed < 2**32:  # JAX's keys would wrap larger seeds around
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
         for split in ('train', 'val'):
             self._check_labels(split)
+            self._check_memory(split)
         metrics = self.traced.evaluate.out_info
         if self.best and self.best[0] not in metrics:
             hint = did_you_mean(self.best[0], metrics)
@@ -160,6 +164,18 @@ class Experiment:
                 'in train and val.'
             )
 
+    def _check_memory(self, split: str) -> None:
+        """Raises `UserError` if a batch of a split cannot fit into the memory of this machine."""
+        arrays = self.data.split(split).arrays.values()
+        size = self.batch_size * sum(array.nbytes // max(1, len(array)) for array in arrays)
+        memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+        if size > memory * MAX_BATCH_SHARE:
+            raise UserError(
+                f'Trainer.batch_size = {self.batch_size}: a batch of {size / 2**30:,.1f} GiB is too large '
+                f'for the {memory / 2**30:,.1f} GiB of memory. '
+                f'{split} has {self.data.splits[split]:,} examples. Lower the batch size.'
+            )
+
     def saves_at(self, step: int) -> bool:
         """Whether the latest state is saved after a step."""
         return step == self.steps or (step > 0 and step % self.save_every == 0)
@@ -169,7 +185,7 @@ class Experiment:
         group = self.steps_per_dispatch
         inside = range(step + 1, step + group)
         fits = step % group == 0 and step + group <= self.steps
-        return group if fits and not any(self.saves_at(s) or s in self.evaluations for s in inside) else 1
+        return group if fits and not any(self.saves_at(s) or self.evaluates_at(s) for s in inside) else 1
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""

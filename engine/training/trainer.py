@@ -156,7 +156,7 @@ class Trainer(Experiment):
         inputs, evaluate = timed('data', self.source.inputs), timed('evaluation', evaluate)
         save = timed('checkpoint', checkpoints.save)
         while True:
-            if not signals.stop_requested() and step in self.evaluations and not log.has_evaluation(step):
+            if not signals.stop_requested() and self.evaluates_at(step) and not log.has_evaluation(step):
                 metric_logger.flush()
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)

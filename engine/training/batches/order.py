@@ -39,10 +39,10 @@ class Order:
         """Returns the indices of steps `step` to `step + count - 1`, int32 [count, B]."""
         return np.stack([self.indices(step + offset) for offset in range(count)]).astype(np.int32)
 
-    def epoch_ends(self, steps: int) -> list[int]:
-        """Returns the steps, up to `steps`, that complete an epoch: ceil(epoch * n / batch size)."""
-        epochs = steps * self.batch_size // self.n
-        return [-(-epoch * self.n // self.batch_size) for epoch in range(1, epochs + 1)]
+    def ends_epoch(self, step: int) -> bool:
+        """Whether the last of the first `step` steps completes an epoch."""
+        epochs = [number * self.batch_size // self.n for number in (step - 1, step)]
+        return epochs[0] < epochs[1]
 
     def epoch(self, steps: int) -> float:
         """Returns how many epochs `steps` steps make."""
