@@ -62,6 +62,7 @@ def read(folder: Path) -> ImageLayout:
     if not splits.get('train'):
         raise UserError(f'{folder} holds no images to train on. It should hold {LAYOUTS}.{_hint(folder)}')
     notes = [f'{sources[split]} holds no images' for split in parts if split not in splits]
+    _check_files(splits)
     if 'val' not in splits:
         splits |= _held_out(splits['train'])
         count, total = len(splits['val']), len(splits['val']) + len(splits['train'])
@@ -129,12 +130,13 @@ def _from_list(file: Path, split: str) -> ImageLayout:
     for row in table.rows:
         path = file.parent / row['path']
         identity = row['id'] if has_ids else row['path']
-        if identity in lines:
+        key = identity if has_ids else os.path.normpath(identity)
+        if key in lines:
             raise UserError(
-                f'{row.place}: the id {identity!r} occurs in line {lines[identity].line} too. Remove one of '
+                f'{row.place}: the id {identity!r} occurs in line {lines[key].line} too. Remove one of '
                 'the rows, or give the examples ids of their own in a column id.'
             )
-        lines[identity] = row
+        lines[key] = row
         if not path.is_file():
             missing.append(row)
         label = row['label']
@@ -146,6 +148,16 @@ def _from_list(file: Path, split: str) -> ImageLayout:
     if missing:
         raise UserError(_missing(missing))
     return ImageLayout({split: examples})
+
+
+def _check_files(splits: Splits) -> None:
+    """Raises `UserError` if a file belongs to two splits: a test on training examples tests nothing."""
+    split_of: dict[str, str] = {}
+    for split, rows in splits.items():
+        for _, path, _ in rows:
+            other = split_of.setdefault(os.path.normpath(path), split)
+            if other != split:
+                raise UserError(f'{path} belongs to {other} and to {split}. Remove it from one of them.')
 
 
 def _missing(rows: Sequence[ListRow]) -> str:
@@ -182,23 +194,18 @@ def _held_out(examples: Sequence[Original]) -> Splits:
 def _unused(folder: Path, sources: Mapping[str, Path | None], splits: Splits) -> dict[str, list[Path]]:
     """Returns what lies in the folder and belongs to no split, and images that no list names."""
     used = {source for source in sources.values() if source}
-    taken: set[str] = set()
     left_out: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if path in used:
-            continue
-        if walk.is_hidden(path.name):
+        if path not in used and walk.is_hidden(path.name):
             left_out.setdefault(walk.HIDDEN, []).append(path)
-        elif path.is_dir():
-            images = _images(path)
-            if images and not taken:
-                taken = {os.path.realpath(file) for rows in splits.values() for _, file, _ in rows}
-            unlisted = [file for file in images if os.path.realpath(file) not in taken]
-            if unlisted:
-                left_out.setdefault('an image of no split', []).extend(unlisted)
-        else:
-            left_out.setdefault('a file of no split', []).append(path)
-    return left_out
+        elif path not in used:
+            files = _images(path) if path.is_dir() else [path]
+            left_out.setdefault('not part of any split', []).extend(files)
+    candidates = left_out.get('not part of any split', [])
+    if candidates:
+        taken = {os.path.realpath(file) for rows in splits.values() for _, file, _ in rows}
+        candidates[:] = [file for file in candidates if os.path.realpath(file) not in taken]
+    return {reason: paths for reason, paths in left_out.items() if paths}
 
 
 def _images(folder: Path) -> Sequence[Path]:

@@ -69,8 +69,7 @@ def test_what_belongs_to_no_split_is_said(tmp_path: Path) -> None:
         '.txt is not an ending of images: 1 (train/owl/readme.txt)',
         'a folder without images: 1 (train/owl)',
         'hidden or put there by a system or program: 1 (.cache)',
-        'a file of no split: 1 (licence)',
-        'an image of no split: 1 (more/6.jpg)',
+        'not part of any split: 2 (licence, more/6.jpg)',
     ]
 
 
@@ -84,7 +83,20 @@ def test_a_list_goes_before_a_folder_and_the_rest_is_said(tmp_path: Path) -> Non
     layout = image_layout.read(tmp_path)
     assert labels(layout, 'train') == {'train/cat/1.jpg': 'tom', 'train/dog/3.jpg': 'rex'}
     assert labels(layout, 'val') == {'train/cat/2.jpg': 'a'}
-    assert left_out(layout, tmp_path) == ['an image of no split: 1 (train/dog/4.png)']
+    assert left_out(layout, tmp_path) == ['not part of any split: 1 (train/dog/4.png)']
+
+
+def test_listed_files_beside_the_list_are_part_of_it(tmp_path: Path) -> None:
+    made(tmp_path, '1.jpg', '2.jpg', 'more/3.jpg', train='path,label 1.jpg,a 2.jpg,b more/3.jpg,b')
+    assert left_out(image_layout.read(tmp_path), tmp_path) == []
+
+
+def test_a_file_of_two_splits_is_refused(tmp_path: Path) -> None:
+    made(
+        tmp_path, *TRAIN, train='path,label,id train/cat/1.jpg,a,1', val='path,label,id ./train/cat/1.jpg,a,2'
+    )
+    with pytest.raises(UserError, match=r'1\.jpg belongs to train and to val. Remove it from one'):
+        image_layout.read(tmp_path)
 
 
 def test_ids_of_a_list(tmp_path: Path) -> None:
@@ -103,6 +115,7 @@ MISTAKES = {
     'backslashes': ('path,label train\\cat\\1.jpg,a', r'csv:2: .* Write / instead of \\ between'),
     'a folder': ('path,label train/cat,a', r'csv:2: there is no file .*/train/cat\. It is a folder'),
     'repeated': ('path,label train/cat/1.jpg,a train/cat/1.jpg,b', r"csv:3: the id 'train/cat.* line 2 too"),
+    'written otherwise': ('path,label 1.jpg,a ./1.jpg,b', r"csv:3: the id '\./1\.jpg' .* line 2 too"),
     'repeated id': ('path,label,id train/cat/1.jpg,a,7 train/cat/2.jpg,b,7', r"csv:3: the id '7' .*line 2"),
     'no id': ('path,label,id train/cat/1.jpg,a,7 train/cat/2.jpg,b,', r"csv:3: the cell 'id' is empty"),
     'no label': ('path,label train/cat/1.jpg,a train/cat/2.jpg,', r"csv:3: the cell 'label' is empty"),
