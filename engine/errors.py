@@ -84,7 +84,7 @@ def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     >>> did_you_mean('tset', ['train', 'val', 'test'])
     "Did you mean 'test'?"
     """
-    names = sorted(set(candidates))
+    names = sorted(set(candidates) - {name})
     suggestions = nearest(name, names)
     if suggestions:
         return 'Did you mean ' + ' or '.join(map(repr, suggestions)) + '?'

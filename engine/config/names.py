@@ -15,6 +15,13 @@ from engine.errors import UserError, did_you_mean, own_code_failure, reason
 from engine.workspace import REPOSITORY
 
 DYNAMIC_REGISTRATION = 'from __gin__ import dynamic_registration'
+_USUAL_IMPORTS = {
+    'jnp': 'from jax import numpy as jnp',
+    'np': 'import numpy as np',
+    'nnx': 'from flax import nnx',
+    'linen': 'from flax import linen',
+    'lax': 'from jax import lax',
+}
 _GIN = SimpleNamespace(singleton=gin.config.singleton)  # the names that Gin offers without an import
 
 
@@ -116,6 +123,11 @@ class ImportedNames:
 
     def _explain_unknown(self, name: str) -> str:
         """Returns which import the name needs, or the nearest name that needs none."""
+        owners = [alias for alias, module in self._modules.items() if callable(getattr(module, name, None))]
+        if owners:
+            return f'{name!r} needs its module: write {owners[0]}.{name}.'
+        if name in _USUAL_IMPORTS:
+            return f'{name!r} is not imported. Add `{_USUAL_IMPORTS[name]}`.'
         homes = [path.relative_to(REPOSITORY) for path in _repository_modules() if path.stem == name]
         if homes:
             package = '.'.join(homes[0].parent.parts)

@@ -169,6 +169,20 @@ def test_mistakes_of_imports(line: str, tmp_path: Path) -> None:
     assert IMPORT_MISTAKES[line] in str(error.value)
 
 
+UNKNOWN = {
+    '@jnp.bfloat16': "'jnp' is not imported. Add `from jax import numpy as jnp`.",
+    '@nnx.relu': "'nnx' is not imported. Add `from flax import nnx`.",
+    '@Leaf': "'Leaf' needs its module: write parts.Leaf.",
+    '@mlp.MLP': "'mlp' is not imported. Add `from research.models import mlp`.",
+}
+
+
+@pytest.mark.parametrize('value', UNKNOWN)
+def test_a_module_that_is_not_imported(value: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(f'x.gin:3: {UNKNOWN[value]}')):
+        config(tmp_path, f'parts.Values.any = {value}')
+
+
 def test_a_name_of_two_modules_is_ambiguous_on_the_command_line_alone(tmp_path: Path) -> None:
     other = tmp_path / 'other.gin'
     other.write_text(HEADER.split('\n')[0] + '\nfrom tests.engine import tiny as parts\n')
