@@ -25,6 +25,7 @@ from typing import Any
 from engine import files
 from engine.datasets.building import arrays, features, ids, labels, report
 from engine.datasets.building.image_fields import image_fields, records
+from engine.datasets.reading import image_report
 from engine.datasets.reading.lists import describe_example
 from engine.datasets.reading.unusable_images import UnusableImagesError, check_allowed, check_share
 from engine.errors import UserError
@@ -58,6 +59,10 @@ def prepare(make_builder: Callable[[], Any], allow_damaged: float = 0.0) -> Any:
     if not _is_complete(builder):
         with _lock(home(builder)):
             builder = make_builder()  # another process may have built the dataset while this one waited
+            if image_report.has_changed_image(arrays_folder(builder)):
+                _log.info('An image that was left out has changed: the dataset is built again.')
+                shutil.rmtree(builder.data_dir)
+                builder = make_builder()
             if not _is_complete(builder):
                 _build(builder, allow_damaged)
     return builder
@@ -79,10 +84,11 @@ def lists_folder(builder: Any) -> Path:
 
 
 def _is_complete(builder: Any) -> bool:
-    """Whether the arrays exist, and the lists give the present places of the original files."""
-    return arrays_folder(builder).exists() and (
-        not hasattr(builder, 'raw_examples')
-        or all(_is_list_current(builder, split) for split in builder.info.splits)
+    """Whether arrays exist and are current, and lists give the present places of the original files."""
+    if not arrays_folder(builder).exists() or image_report.has_changed_image(arrays_folder(builder)):
+        return False
+    return not hasattr(builder, 'raw_examples') or all(
+        _is_list_current(builder, split) for split in builder.info.splits
     )
 
 
@@ -134,7 +140,7 @@ def _write_arrays(builder: Any, allow_damaged: float) -> None:
         with files.atomic_folder(arrays_folder(builder)) as folder:
             images = arrays.write(folder, spec.example, image_fields(builder), splits)
             counts = {split: len(examples) for split, examples in splits.items()}
-            check_share(images, builder.info.full_name, counts, allow_damaged, lists)
+            check_share(images, counts, allow_damaged, lists)
             images.write(folder)
             labels.check(folder, list(splits), spec, partial(_describe, lists))
             report.write(builder, folder)

@@ -19,9 +19,8 @@ def write(builder: Any, folder: Path) -> None:
       folder: of the arrays.
     """
     spec = features.spec(builder)
-    images = ImageReport.read(folder)
-    taken = _taken(folder, spec, images, builder.info.splits)
-    lines = [*taken, *images.lines(), *remarks(builder, folder, spec)]
+    taken = _taken(folder, spec, ImageReport.read(folder), builder.info.splits)
+    lines = [*taken, *remarks(builder, folder, spec)]
     (folder / FILE).write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
 
 
@@ -45,7 +44,7 @@ def remarks(builder: Any, folder: Path, spec: Spec) -> list[str]:
         for identity in (folder / split / 'ids.txt').read_text(encoding='utf-8').split('\n')
     )
     odd = [*labels.remarks(spec, counted), *ids.remarks(identities)]
-    return [*unused, *own, *(f'note: {remark}' for remark in odd)]
+    return [*ImageReport.read(folder).lines(), *unused, *own, *(f'note: {remark}' for remark in odd)]
 
 
 def _taken(folder: Path, spec: Spec, images: ImageReport, splits: Any) -> Iterator[str]:

@@ -87,5 +87,12 @@ class ImageReport:
         return cls(**stored, left_out=left_out)
 
 
+def has_changed_image(folder: Path) -> bool:
+    """Whether the original of an example that was left out is newer than the report in `folder`."""
+    file = folder / FILE
+    originals = [Path(image.file) for image in ImageReport.read(folder).left_out if image.file]
+    return any(path.exists() and path.stat().st_mtime > file.stat().st_mtime for path in originals)
+
+
 def _increment(counts: dict[str, int], key: str) -> None:
     counts[key] = counts.get(key, 0) + 1

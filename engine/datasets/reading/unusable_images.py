@@ -27,14 +27,11 @@ def check_allowed(share: float) -> None:
         )
 
 
-def check_share(
-    report: ImageReport, dataset: str, counts: Mapping[str, int], allowed: float, lists: Path
-) -> None:
+def check_share(report: ImageReport, counts: Mapping[str, int], allowed: float, lists: Path) -> None:
     """Names the files of the images that cannot be used, and lists them in a file beside the lists.
 
     Args:
       report: names the images.
-      dataset: its name, for the message.
       counts: the number of all examples of each split.
       allowed: the share of the examples that may be left out.
       lists: the folder of the lists, which give the file of each example.
@@ -53,7 +50,7 @@ def check_share(
         named = '\n'.join(f'  {image}' for image in report.left_out[:MAX_NAMED])
         more = f'\n  and {count - MAX_NAMED:,} more' if count > MAX_NAMED else ''
         raise UnusableImagesError(
-            f'{count:,} of {total:,} examples of {dataset} cannot be used:\n{named}{more}\n'
+            f'{count:,} of {total:,} examples cannot be used:\n{named}{more}\n'
             f'All of them: {lists / FILE}\n{_advice(count / total, emptied)}'
         )
 

@@ -99,7 +99,7 @@ def test_damaged_images_of_fixed_size_are_left_out(
     plain: type[Plain], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plain, 'damaged', 3)
-    with pytest.raises(UserError, match=r'(?s)3 of 30 examples of .*image is damaged.*allow_damaged = 0\.1 '):
+    with pytest.raises(UserError, match=r'(?s)3 of 30 examples .*image is damaged.*allow_damaged = 0\.1 '):
         loading.load('plain')
     data = loading.load('plain', allow_damaged=0.1)
     assert data.splits == {'train': 7, 'val': 10, 'test': 10}
