@@ -16,7 +16,7 @@ from types import FrameType
 EXIT_FINISHED, EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 75
 
 MAX_LISTED_NAMES = 40
-MAX_REASON_LINES = 12
+MAX_REASON_LINES, MAX_CALLERS = 10, 5  # of an error of own code
 
 _ENGINE = Path(__file__).resolve().parent
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib'))
@@ -111,7 +111,7 @@ def own_code_failure(error: BaseException) -> str:
         return f'{file_place(error.filename, error.lineno or 1)}: {kind}'
     if not frames:
         return ''
-    *callers, (frame, line) = frames
+    *callers, (frame, line) = frames[-MAX_CALLERS - 1 :]
     code = linecache.getline(_file(frame), line).strip()
     lines = [f'{place(frame, line)}, in {frame.f_code.co_qualname}: {kind}', f'    {code}' if code else '']
     lines += [f'  called at {place(*caller)}, in {caller[0].f_code.co_qualname}' for caller in callers[::-1]]
@@ -142,8 +142,9 @@ def is_own_file(file: str) -> bool:
 
 def reason(error: BaseException) -> str:
     """Returns the message of an error, without what libraries append to it and without its further lines."""
-    text = _APPENDED.split(str(error))[0].strip()
-    return '\n'.join(text.splitlines()[:MAX_REASON_LINES])
+    text = _APPENDED.split(str(error))[0]
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return '\n'.join(lines[:MAX_REASON_LINES])
 
 
 def place(frame: FrameType, line: int) -> str:

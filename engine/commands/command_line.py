@@ -143,7 +143,7 @@ def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int
         _report(str(error))
     except Interrupted:
         return EXIT_INTERRUPTED
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         failure = _failure(error)
         if not failure:
             raise
@@ -151,7 +151,7 @@ def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int
     return EXIT_FAILED
 
 
-def _failure(error: Exception) -> str:
+def _failure(error: BaseException) -> str:
     """Describes a failure of the file system, of memory or of the user's own code; returns '' for others."""
     if isinstance(error, (OSError, RuntimeError)) and (failure := file_system_failure(error)):
         return f'{failure}.'

@@ -24,6 +24,7 @@ from engine.errors import Interrupted, RunError, UserError
 
 _PLACE = re.compile(r'\S.*?:\d+[:,] |--gin_bindings')  # how a message begins that names its place
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+_MANY_CALLS = 20  # in a stack of Python, which holds a thousand frames
 _Frame = tuple[FrameType, int]  # with the line at which it is
 _PARAMETER = re.compile(r'\b(\w+)\.(\w+)\b|\b(\w+) =')
 
@@ -43,9 +44,9 @@ def explained(bindings: Bindings) -> Iterator[None]:
         raise UserError(_located(errors.reason(mistake), bindings)) from None
     except (RunError, Interrupted):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         own = _own_code_failure(error, bindings)
-        if isinstance(error, OSError) and not own:
+        if isinstance(error, OSError | SystemExit) and not own:
             raise
         memory = errors.memory_failure(error)
         message = memory or _call_failure(error, bindings) or own or _other_failure(error, bindings)
@@ -79,7 +80,7 @@ def _mentioned(message: str, bindings: Bindings) -> Iterator[Location]:
             yield location
 
 
-def _own_code_failure(error: Exception, bindings: Bindings) -> str:
+def _own_code_failure(error: BaseException, bindings: Bindings) -> str:
     """Describes an error that came from the user's own code, and names what Gin was building."""
     failure = errors.own_code_failure(error)
     targets = [_target(frame) for frame, _ in traceback.walk_tb(error.__traceback__) if _is_call(frame)]
@@ -131,13 +132,13 @@ class _Call:
         return False
 
 
-def _call_failure(error: Exception, bindings: Bindings) -> str:
+def _call_failure(error: BaseException, bindings: Bindings) -> str:
     """Explains an error of a call that Gin makes; returns '' for other errors."""
     frames = list(traceback.walk_tb(error.__traceback__))
     indices = [index for index, (frame, _) in enumerate(frames) if _is_call(frame)]
     if not indices:
         return ''
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError) and len(indices) > _MANY_CALLS:
         return _recursion([_target(frames[index][0]) for index in indices], bindings)
     call = _Call(frames, indices[-1])
     if any(errors.is_own(frame) for frame, _ in call.inner):
@@ -169,7 +170,7 @@ def _recursion(targets: Sequence[Any], bindings: Bindings) -> str:
     return f'{_mention(last, bindings)} is built from itself: {chain}. Bind something else.'
 
 
-def _refused_arguments(error: Exception, call: _Call, bindings: Bindings) -> str:
+def _refused_arguments(error: BaseException, call: _Call, bindings: Bindings) -> str:
     at = f' at {errors.place(*call.caller)}' if call.caller else ''
     missing = call.missing()
     if call.has_unknown() or not missing:
@@ -194,7 +195,7 @@ def _definition(target: Any) -> str:
     return f' ({errors.file_place(code.co_filename, code.co_firstlineno)})'
 
 
-def _other_failure(error: Exception, bindings: Bindings, target: Any = None) -> str:
+def _other_failure(error: BaseException, bindings: Bindings, target: Any = None) -> str:
     """Explains an error that code of a library or of the engine raised."""
     *_, last = traceback.walk_tb(error.__traceback__)
     what = _mention(target, bindings) if target else 'the experiment'

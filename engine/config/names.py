@@ -182,7 +182,7 @@ def _import(module: str, location: Location) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UserError(f'{location}: {module} needs {error.name!r}, which is not installed.') from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         kind = f'{type(error).__name__}: {reason(error)}'
         raise UserError(
             f'{location}: {module} cannot be imported: {own_code_failure(error) or kind}'

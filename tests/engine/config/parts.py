@@ -3,6 +3,7 @@
 import dataclasses
 import enum
 import subprocess  # noqa: F401 (a config must not reach it through this module)
+import sys
 from collections import OrderedDict  # noqa: F401 (a config may bind a class through this module)
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -125,3 +126,13 @@ class Nested:
 class WrongTask(Classification):
     def per_example(self, output: Any, batch: Any) -> Any:
         raise TypeError('f() missing 1 required positional argument')
+
+
+class Exiting(nnx.Module):
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, *, rngs: nnx.Rngs):
+        sys.exit()
+
+
+class Recursive(nnx.Module):
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, *, rngs: nnx.Rngs):
+        self.inner = Recursive(input_shape, outputs, rngs=rngs)

@@ -46,6 +46,11 @@ OWN = {
         'return self.linear(x.astype(float)[:, :3])',
         'TypeError: dot_general requires contracting dimensions to have the same shape',
     ),
+    'model = @parts.Exiting': ('sys.exit()', 'SystemExit'),
+    'model = @parts.Recursive': (
+        'self.inner = Recursive(input_shape, outputs, rngs=rngs)',
+        'RecursionError: maximum recursion depth exceeded',
+    ),
     'optimizer = @parts.failing_optimizer': (
         "raise RuntimeError('no such optimizer')",
         'RuntimeError: no such optimizer',
@@ -68,6 +73,7 @@ def test_an_error_in_own_code_ends_at_its_line(binding: str, dry_run: Any) -> No
     assert reason in message.splitlines()[0]
     assert message.splitlines()[1].strip() == line
     assert 'needs a value' not in message
+    assert len(message.splitlines()) <= 8
 
 
 def test_a_parameter_passed_on_to_a_library(dry_run: Any) -> None:
