@@ -103,6 +103,28 @@ def test_a_change_of_evaluation_alone_is_found(
     assert out.splitlines()[-1].startswith(problem)
 
 
+@pytest.mark.slow
+def test_another_momentum_of_batch_norm_is_found(
+    config_file: Any, tmp_path: Path, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only evaluation uses the running means: the metrics of the steps stay the same."""
+    config = config_file()
+    text = config.read_text().replace('models import mlp', 'models import convnet')
+    config.write_text(text.replace('mlp.MLP', 'convnet.ConvNet').replace('width = 16', 'width = 2'))
+    run, make = str(tmp_path / 'run'), nnx.BatchNorm.__init__
+    code, out, err = program('train', f'--gin_file={config}', f'--run={run}')
+    assert code == 0, out + err
+
+    def make_slower(self: nnx.BatchNorm, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs | {'momentum': 0.99})
+
+    monkeypatch.setattr(nnx.BatchNorm, '__init__', make_slower)
+    code, out, _ = program('verify', run, '--from=0')
+    assert (code, out.splitlines()[-1].split(': ')[0]) == (1, 'evaluation after step 4')
+    code, out, _ = program('verify', run, '--from=0', '--steps=3')
+    assert (code, 'steps 1 to 3, no evaluation' in out.splitlines()[-1]) == (0, True)
+
+
 def test_a_change_of_predictions_alone_is_found(
     run: Path, program: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
