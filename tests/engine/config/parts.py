@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from engine.parts.classification import Classification
+from engine.training.observers.observer import Observer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,3 +137,8 @@ class Exiting(nnx.Module):
 class Recursive(nnx.Module):
     def __init__(self, input_shape: tuple[int, ...], outputs: int, *, rngs: nnx.Rngs):
         self.inner = Recursive(input_shape, outputs, rngs=rngs)
+
+
+class FailingObserver(Observer):
+    def on_steps(self, first: int, metrics: Any) -> None:
+        metrics['nothing']

@@ -154,3 +154,14 @@ def test_a_mistake_that_a_check_finds_names_its_statement(dry_run: Any) -> None:
     assert statement(dry_run(save_every='-1')) == 'save_every = -1'
     best = "trainer.Trainer.best = ('los', 'min')"
     assert statement(dry_run(best)) == best
+
+
+@pytest.mark.slow
+def test_an_observer_that_fails_ends_at_its_line(program: Any, config_file: Any, tmp_path: Path) -> None:
+    observers = 'trainer.Trainer.observers = [@parts.FailingObserver()]'
+    path = config_file('from tests.engine.config import parts', observers, STEPS='STEPS = 1')
+    code, _, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}')
+    assert code == 1
+    assert re.search(rf"{PARTS}:\d+, in FailingObserver.on_steps: KeyError: 'nothing'\n", err)
+    assert err.splitlines()[-1].strip() == "metrics['nothing']"
+    assert 'Traceback' not in err
