@@ -9,6 +9,7 @@ from engine import files
 from engine.datasets.reading.any_format import FileTraits
 
 FILE = 'images.json'
+TWO_SCALES = {'floats up to 1 to 8 bits', 'floats up to 255 to 8 bits'}
 MAX_NAMED = 20  # examples that lines and messages name
 
 
@@ -70,6 +71,8 @@ class ImageReport:
                 yield f'{name}: {", ".join(counts)}'
             for conversion, count in self.conversions.get(name, {}).items():
                 yield f'{name}: {count:,} {conversion} (the first: {self.first[name][conversion]})'
+            if self.conversions.get(name, {}).keys() >= TWO_SCALES:
+                yield f'note: floats of {name} have two scales. Those up to 1 may be dark ones of the other scale'
         for image in self.left_out[:MAX_NAMED]:
             yield f'left out, {image}'
         if len(self.left_out) > MAX_NAMED:

@@ -14,6 +14,7 @@ from engine.datasets import load as loading
 from engine.datasets.building.image_fields import ImageField
 from engine.datasets.building.tfds_catalogue import AdaptedBuilder
 from engine.datasets.pages import explore
+from engine.datasets.reading.image_report import ImageReport
 from engine.datasets.reading.images import ImageError
 from engine.errors import UserError
 from tests.engine import photos
@@ -108,6 +109,14 @@ def test_damaged_images_of_fixed_size_are_left_out(
     assert len(train.ids) == 7
     assert len({image.id for image in data.images.left_out} | set(train.ids)) == 10
     np.testing.assert_array_equal(train.arrays['image'], np.asarray(PHOTO)[np.newaxis].repeat(7, 0))
+
+
+def test_floats_of_two_scales_are_remarked() -> None:
+    report = ImageReport()
+    for index, white in enumerate((1, 1, 255)):
+        floats = (np.asarray(PHOTO.convert('L')) * (white / 255)).astype(np.float32)
+        report.count('image', str(index), FIELD.examine(saved(Image.fromarray(floats), 'TIFF')))
+        assert any('two scales' in line for line in report.lines()) == (white == 255)
 
 
 FIELD = ImageField('image', (6, 9, 3), np.dtype(np.uint8), is_mask=False, is_encoded=False)
