@@ -72,7 +72,7 @@ class ImageReport:
             for conversion, count in self.conversions.get(name, {}).items():
                 yield f'{name}: {count:,} {conversion} (the first: {self.first[name][conversion]})'
             if self.conversions.get(name, {}).keys() >= TWO_SCALES:
-                yield f'note: floats of {name} have two scales. Those up to 1 may be dark ones of the other scale'
+                yield f'note: floats of {name} have two scales. Those up to 1 may be dark ones'
         for image in self.left_out[:MAX_NAMED]:
             yield f'left out, {image}'
         if len(self.left_out) > MAX_NAMED:
