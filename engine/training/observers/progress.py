@@ -1,5 +1,6 @@
 """How far a run is: a bar where there is a terminal, plain lines elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ class Progress(Observer):
         """Starts the clock and, on a terminal, the bar."""
         self._run, self._loss = run, ''
         self._started_at = self._said_at = time.monotonic()
-        self._bar = _Bar(run.step, run.steps) if sys.stdout.isatty() else None
+        self._bar = _Bar(run.step, run.steps) if _can_draw() else None
 
     def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
         """Shows the last of the steps."""
@@ -55,6 +56,11 @@ class Progress(Observer):
         return (
             f'epoch {run.epoch(step):.1f}  {self._loss}{rate * run.batch_size:,.0f} examples/s  {left} left'
         )
+
+
+def _can_draw() -> bool:
+    """Whether stdout is a terminal that can move its cursor."""
+    return sys.stdout.isatty() and os.environ.get('TERM') not in ('dumb', 'unknown', '')
 
 
 class _Bar:

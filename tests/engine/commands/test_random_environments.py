@@ -26,7 +26,7 @@ from tests.engine.random_cases import random_cases
 HARMLESS = [
     *(('COLUMNS', value) for value in ('0', '1', '-5', 'wide')),
     *(('TERM', value) for value in ('dumb', '', 'unknown', 'xterm-256color')),
-    *(('PYTHONIOENCODING', value) for value in ('ascii', 'latin-1', 'utf-16')),
+    *(('PYTHONIOENCODING', value) for value in ('ascii', 'latin-1', 'cp1252')),
     *(('LC_ALL', value) for value in ('C', 'xx_YY.UTF-8', 'POSIX')),
     *(
         (name, value)

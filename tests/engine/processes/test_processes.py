@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,25 +132,50 @@ def test_a_mistake_is_reported_once(config: Path, tmp_path: Path) -> None:
     assert not (tmp_path / 'run').exists()
 
 
-def test_a_launcher_starts_them_and_passes_signals_on(config: Path, tmp_path: Path) -> None:
-    longer = tmp_path / 'longer.gin'
+@contextmanager
+def launched(config: Path, run: Path) -> Iterator[subprocess.Popen[str]]:
+    """A long training in two processes by the launcher, after its first evaluation."""
+    longer = run.parent / 'longer.gin'
     longer.write_text(config.read_text().replace('STEPS = 14', 'STEPS = 100000'))
-    command = [
-        sys.executable,
-        '-m',
-        'engine.commands.train',
-        f'--gin_file={longer}',
-        f'--run={tmp_path / "run"}',
-    ]
+    flags = [f'--gin_file={longer}', f'--run={run}', '--processes=2']
     with subprocess.Popen(
-        [*command, '--processes=2'], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        [sys.executable, '-m', 'engine.commands.train', *flags],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as started:
         assert started.stdout
-        assert any('val:' in line for line in started.stdout)  # the first evaluation: both are at work
-        started.send_signal(signal.SIGINT)
-        out, _ = started.communicate(timeout=60)
+        assert any('val:' in line for line in started.stdout)  # both are at work
+        yield started
+
+
+@pytest.mark.parametrize('times', [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_launcher_passes_ctrl_c_on(times: int, config: Path, tmp_path: Path) -> None:
+    """The second one ends processes in the middle of a step, which is not a failure of the others."""
+    with launched(config, tmp_path / 'run') as started:
+        for _ in range(times):
+            started.send_signal(signal.SIGINT)
+            time.sleep(0.4)
+        out, err = started.communicate(timeout=60)
     assert started.returncode == -signal.SIGINT, out  # a loop of a shell ends too
-    assert 'To continue' in out
+    assert ('To continue' in out, err) == (True, '')
+    assert files.read_json(tmp_path / 'run' / 'status.json')['state'] == 'interrupted'
+
+
+@pytest.mark.slow
+def test_processes_that_sleep_together_lose_nobody(config: Path, tmp_path: Path) -> None:
+    with launched(config, tmp_path / 'run') as started:
+        children = subprocess.check_output(['pgrep', '-P', str(started.pid)], text=True).split()
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for child in children:
+                os.kill(int(child), number)
+                time.sleep(0.3)  # they do not wake at once
+            time.sleep(20)  # longer than a heartbeat may stay out
+        assert started.poll() is None
+        started.send_signal(signal.SIGTERM)
+        _, err = started.communicate(timeout=60)
+    assert (started.returncode, err) == (75, '')
 
 
 MISTAKES: dict[str, tuple[list[str], str]] = {

@@ -24,8 +24,8 @@ def status(run: Run) -> dict:
     return json.loads((run.folder / 'status.json').read_text())
 
 
-def raised_in(run: Run, error: BaseException) -> BaseException:
-    with pytest.raises(BaseException) as raised, RunGuard(run, Signals()).active(seed=3):
+def raised_in(run: Run, error: BaseException, signals: Signals | None = None) -> BaseException:
+    with pytest.raises(BaseException) as raised, RunGuard(run, signals or Signals()).active(seed=3):
         raise error
     return raised.value
 
@@ -51,6 +51,18 @@ def test_a_mistake_in_code_keeps_its_traceback(run: Run) -> None:
 def test_interrupted(run: Run, error: BaseException) -> None:
     assert isinstance(raised_in(run, error), Interrupted)
     assert status(run)['state'] == 'interrupted'
+
+
+def test_an_error_because_of_a_signal_elsewhere_is_an_interruption(run: Run) -> None:
+    """As that of a collective operation whose other process has left after a second Ctrl-C."""
+    signals = Signals()
+    signals.caused = lambda error: 'Gloo' in str(error)
+    error = raised_in(run, RuntimeError('Gloo all-reduce failed'), signals)
+    assert isinstance(error, Interrupted)
+    assert isinstance(error.__context__, RuntimeError)
+    assert (status(run)['state'], status(run)['error']) == ('interrupted', None)
+    assert isinstance(raised_in(run, RuntimeError('another'), signals), RuntimeError)
+    assert status(run)['state'] == 'failed'
 
 
 def save_config(run: Run, text: str, changes: dict[str, tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from engine.runs import text_log
 from engine.training.observers.progress import LINE_SECONDS, Progress
@@ -65,6 +66,13 @@ def test_a_task_may_have_no_loss(clock: Clock, said: list[str]) -> None:
     assert said == ['step 10/100  epoch 1.0  8 examples/s  0:01:30 left']
 
 
+@pytest.fixture(autouse=True)
+def usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal in which the tests run has no influence."""
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.delenv('COLUMNS', raising=False)
+
+
 @contextmanager
 def terminal() -> Iterator[list[str]]:
     """Puts a terminal in the place of stdout; the list holds in the end what was written, without colours."""
@@ -100,3 +108,28 @@ def test_lines_stand_above_the_bar(loggers: None) -> None:
         text_log.logger.info('something [worth] saying')
         progress.on_end('finished')
     assert '\x1b[2Ksomething [worth] saying\r\n' in text[0]
+
+
+@pytest.mark.parametrize('kind', ['dumb', 'unknown', ''])
+def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(
+    kind: str, loggers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('TERM', kind)
+    with terminal() as text:
+        text_log.to_terminal()
+        progress = started()
+        progress.on_evaluation(10, {'loss': 0.5, 'some_metric': 0.25, 'another_metric': 0.125}, {}, {})
+        progress.on_end('finished')
+    assert text[0].count('\r\n') == 1
+    assert '\x1b' not in text[0]
+
+
+@pytest.mark.parametrize('columns', ['0', '1', '12', 'wide'])
+def test_a_bar_fits_any_width(columns: str, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('COLUMNS', columns)
+    monkeypatch.setenv('TERM', 'xterm')
+    with terminal() as text:
+        progress = started()
+        show(progress, 30, loss=0.125)
+        progress.on_end('finished')
+    assert text[0].endswith('\x1b[?25h')
