@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
+ACCESSIBILITY = (Path(__file__).parent / 'accessibility.js').read_text()
+PHONE_WIDTH = 390  # pixels
 CHROMIUM = ('chromium', 'chromium-browser', 'google-chrome')
 
 
@@ -42,13 +44,21 @@ class Opened:
         return self.page.locator(selector).all_inner_texts()
 
     def check(self) -> None:
-        """Sees that nothing was complained of, nothing fetched, and nothing sticks out on the right."""
+        """Sees that nothing was complained of or fetched, nothing sticks out, and all can be read."""
         assert self.complaints == []
         assert [url for url in self.requests if not url.startswith('data:')] == [
             self.page.url.partition('#')[0]
         ]
         width, inner = self.page.evaluate('[document.documentElement.scrollWidth, innerWidth]')
         assert width <= inner
+        assert self.page.evaluate(ACCESSIBILITY) == []
+
+    def check_on_phone(self) -> None:
+        """Sees the same on a phone, after that in a window again."""
+        size = self.page.viewport_size
+        self.page.set_viewport_size({'width': PHONE_WIDTH, 'height': 844})
+        self.check()
+        self.page.set_viewport_size(size or {'width': 1200, 'height': 900})
 
 
 @pytest.fixture

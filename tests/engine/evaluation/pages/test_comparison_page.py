@@ -22,6 +22,7 @@ def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any, pro
     assert (code, err) == (0, '')
     opened = show(page)
     opened.check()
+    opened.check_on_phone()
     assert {'Comparison', 'What differs between them', 'Intervals', 'Training', 'Outputs'} <= {
         *opened.texts('h2')
     }

@@ -24,6 +24,7 @@ def report(folder: Path) -> Path:
 def test_every_kind_is_whole_and_quiet(kind: str, tmp_path: Path, show: Any) -> None:
     opened = show(report(write_in_run(tmp_path / 'run', kind)))
     opened.check()
+    opened.check_on_phone()
     titles = opened.texts('h2')
     of_run = {'Training', 'Config', 'Environment', 'Dataset', 'Notes'}
     assert {'Metrics', 'Per example', 'Outputs', *of_run} <= {*titles}
