@@ -22,12 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine import files
+from engine import files, workspace
 from engine.datasets.building import arrays, features, ids, labels, report
 from engine.datasets.building.image_fields import image_fields, records
 from engine.datasets.reading import image_report
 from engine.datasets.reading.lists import describe_example
-from engine.datasets.reading.unusable_images import UnusableImagesError, check_allowed, check_share
+from engine.datasets.reading.unusable_images import check_allowed, check_share
 from engine.errors import UserError
 
 # TensorFlow Datasets takes a second to import, so only the functions that need it import it.
@@ -144,10 +144,16 @@ def _write_arrays(builder: Any, allow_damaged: float) -> None:
             images.write(folder)
             labels.check(folder, list(splits), spec, partial(_describe, lists))
             report.write(builder, folder)
-    except UnusableImagesError:
-        if hasattr(builder, 'raw_examples'):  # the next build must read repaired files
+    except UserError:
+        if _is_own(builder):  # the next build must read repaired files and builders
             shutil.rmtree(builder.data_dir)
         raise
+
+
+def _is_own(builder: Any) -> bool:
+    """Whether the user may repair the builder or its originals, unlike those of TFDS's catalogue."""
+    code = Path(str(builder.code_path))
+    return hasattr(builder, 'raw_examples') or code.is_relative_to(workspace.REPOSITORY / 'data')
 
 
 def _describe(lists: Path, split: str, identity: str) -> str:

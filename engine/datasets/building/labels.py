@@ -65,7 +65,8 @@ def outside(labels: np.ndarray, classes: int) -> str:
     if not wrong.size:
         return ''
     unlabelled = ', which means that it has no label' if labels.ndim == 0 and wrong[0] == UNLABELLED else ''
-    return f'holds {int(wrong[0])}{unlabelled}, but its classes go from 0 to {classes - 1}'
+    void = f'. Pixels that belong to no class hold {IGNORED}' if labels.ndim > 1 else ''
+    return f'holds {int(wrong[0])}{unlabelled}, but its classes go from 0 to {classes - 1}{void}'
 
 
 def named(labels: np.ndarray, classes: int) -> np.ndarray:

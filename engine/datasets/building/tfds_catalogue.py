@@ -113,6 +113,10 @@ class AdaptedBuilder:
         }
         splits = {name: _part(info, np.arange(info.num_examples)) for name, info in known.items()}
         if 'train' in splits and 'val' not in splits:
+            if splits['train'].num_examples < 2:
+                raise UserError(
+                    f'{self._builder.name} has one example to train on and none to validate with.'
+                )
             chosen = holding_out.drawn(_names('train', splits['train'].num_examples))
             for name, is_inside in (('train', ~chosen), ('val', chosen)):
                 splits[name] = _part(known['train'], np.flatnonzero(is_inside))

@@ -24,7 +24,7 @@ class DatasetUnderTest:
     """
 
     def __init__(self, name: str):
-        self.builder = _prepared(name)
+        self.builder, self._failure = _prepared(name)
         self.config = self.builder.builder_config.name
         self._name = DatasetName.parse(name)
         self.dataset_name = self._name.without_config
@@ -33,7 +33,9 @@ class DatasetUnderTest:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The dataset, built if necessary."""
+        """The dataset. If its build has failed, the reason is raised, because many checks ask for it."""
+        if self._failure:
+            raise self._failure
         return load(self.name)
 
     @property
@@ -100,13 +102,13 @@ class DatasetUnderTest:
                     index += 1
 
 
-def _prepared(name: str) -> Any:
-    """Returns the builder of a dataset. If the build fails, `DatasetUnderTest.dataset` raises the reason."""
+def _prepared(name: str) -> tuple[Any, Exception | None]:
+    """Returns the builder of a dataset, built if possible, and why the build failed."""
     builder = builders.builder(name)
     try:
-        return prepare(name)
-    except Exception:  # the builder's own code may raise anything
-        return builder
+        return prepare(name), None
+    except Exception as failure:  # the builder's own code may raise anything
+        return builder, failure
 
 
 def label(split: str, identity: Any) -> str:

@@ -14,7 +14,11 @@ REQUIRED = ('README.md', 'CITATIONS.bib', 'TAGS.txt', checksums.FILE)
 
 def folder(dataset: DatasetUnderTest) -> Iterator[str]:
     """README.md, CITATIONS.bib, TAGS.txt, checksums.tsv and toy/ exist and are not empty."""
-    for name in REQUIRED if dataset.lists_originals else ():  # a plain TFDS builder needs none
+    tags = list(_unknown_tags(dataset.repository_folder / 'TAGS.txt'))
+    yield from tags
+    if not dataset.lists_originals and not tags:
+        raise NotApplicable('a plain TFDS builder needs none of them')
+    for name in REQUIRED if dataset.lists_originals else ():
         file = dataset.repository_folder / name
         if not file.is_file():
             yield f'{file} is missing'
@@ -23,7 +27,6 @@ def folder(dataset: DatasetUnderTest) -> Iterator[str]:
     toy = dataset.repository_folder / 'toy'
     if dataset.lists_originals and not any(toy.glob('*')):
         yield f'{toy} is missing: put a few originals there, with the layout of raw/'
-    yield from _unknown_tags(dataset.repository_folder / 'TAGS.txt')
 
 
 def _unknown_tags(file: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Plain builders of TFDS in data/: fields, labels and splits that the template's own builders do not have."""
 
+import importlib
 import json
 import math
 import re
@@ -188,6 +189,24 @@ def test_a_label_without_a_name_is_one_message(
     with pytest.raises(UserError, match=message) as error:
         load(made(repository, name, label, species))
     assert len(str(error.value)) < 600
+
+
+def test_a_repaired_builder_is_built_anew(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = made(repository, 'repaired', 'LABELS[index]')
+    module = importlib.import_module(f'data.{name}.{name}_dataset_builder')
+    monkeypatch.setattr(module, 'LABELS', [0, -1] * 15, raising=False)
+    with pytest.raises(UserError, match="'train-0000001' of train: label holds -1"):
+        load(name)
+    monkeypatch.setattr(module, 'LABELS', [0, 1] * 15)
+    assert load(name).split('train').arrays['label'].max() == 1
+
+
+def test_one_example_is_not_enough(repository: Path) -> None:
+    name = made(repository, 'lonely')
+    file = repository / 'data' / name / f'{name}_dataset_builder.py'
+    file.write_text(file.read_text().replace('_examples(30)', '_examples(1)'))
+    with pytest.raises(UserError, match='lonely has one example to train on and none to validate with'):
+        load(name)
 
 
 def test_training_needs_labels(repository: Path, program: Program) -> None:
