@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.runs import text_log
 from engine.workspace import REPOSITORY
 
 PROMPT = '>>> '
@@ -37,6 +38,7 @@ def test_examples_print_what_they_show(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(text_log.logger, 'handlers', [])  # of a program that ran in this process before
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     for test in documented(module):
         runner.run(test)
