@@ -36,7 +36,7 @@ def test_a_run_is_shown_without_jax_and_left_as_it_is(tmp_path: Path):
     assert '- run: train.jsonl: its last line is torn and left out' in lines
     assert lines[-1] == f'figures: {run / "logs" / "plots"}'
     figures = {path.name for path in (run / 'logs' / 'plots').iterdir()}
-    assert figures >= {'summary.md', 'loss.png', 'loss.svg', 'where_the_time_went.png'}
+    assert figures >= {'summary.md', 'loss.png', 'loss.svg', 'loss.pdf', 'where_the_time_went.png'}
     assert (run / 'logs' / 'plots' / 'loss.png').read_bytes().startswith(b'\x89PNG')
     assert contents(run) == before
 

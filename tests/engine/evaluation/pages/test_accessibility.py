@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.datasets.pages import explore
 from engine.evaluation.evaluator import Evaluator
 from tests.engine import sample_outputs
 from tests.engine.evaluation.pages.conftest import ACCESSIBILITY, PHONE_WIDTH
@@ -96,3 +97,12 @@ def test_keys_reach_everything_and_show_where_they_are(tmp_path: Path, show: Any
     for _ in range(3):
         assert page.evaluate(width) == '2px'
         page.keyboard.press('Tab')
+
+
+@pytest.mark.parametrize('name', ['digits/toy', 'shapes/toy', 'stdlib/toy'])
+def test_the_page_of_a_dataset(name: str, tmp_path: Path, show: Any) -> None:
+    (tmp_path / 'page.html').write_text(explore.page(name).html)
+    opened = show(tmp_path / 'page.html')
+    opened.check()
+    opened.check_on_phone()
+    assert opened.texts('nav a') == opened.texts('h2')

@@ -72,3 +72,31 @@ def test_sorted_by_another_metric(tmp_path: Path, show: Any, program: Any) -> No
     assert result == sorted(result)
     assert opened.page.locator('#comparison td strong, #comparison td em').count() > 0
     opened.check()
+
+
+def test_figures_are_files_beside_the_page(tmp_path: Path, program: Any) -> None:
+    for seed in range(2):
+        write(tmp_path / f'runs/{seed}', 'classification', seed)
+    arguments = (
+        str(tmp_path / 'runs'),
+        '--resamples=100',
+        '--format=html',
+        f'--output={tmp_path / "page.html"}',
+    )
+    code, out, err = program('compare', *arguments)
+    folder = tmp_path / 'page_figures'
+    assert (code, err) == (0, '')
+    assert f'figures: {folder}\n' in out
+    names = {path.stem for path in folder.iterdir()} - {'figures'}
+    assert {'intervals_accuracy', 'intervals_accuracy_differences'} <= names
+    assert {'examples_better_by_0', 'examples_better_by_1'} <= names
+    assert {path.name for path in folder.iterdir()} - {'figures.md'} == {
+        f'{name}.{suffix}' for name in names for suffix in ('svg', 'pdf', 'png')
+    }
+    code, _, err = program('compare', *arguments)
+    assert (code, 'exists already' in err) == (2, True)
+    (folder / 'figures.md').unlink()  # now the folder may be someone else's
+    (tmp_path / 'page.html').unlink()
+    code, _, err = program('compare', *arguments, '--overwrite')
+    assert (code, 'contains other files' in err) == (2, True)
+    assert not (tmp_path / 'page.html').exists()
