@@ -1,11 +1,15 @@
 """What the programs that run an experiment share: the log, the compilation cache, the trainer of a config."""
 
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from engine.config.config import Config
 from engine.datasets.catalogue.names import DatasetName
-from engine.processes import devices
-from engine.runs import text_log
+from engine.processes import devices, jax_flags
+from engine.run_reader import settings
+from engine.runs import start, text_log
+from engine.runs.environment import differences, history, record
+from engine.runs.environment.differences import Differences
 from engine.runs.run_folder import Run, RunData
 from engine.training import steps
 from engine.training.experiment import Experiment
@@ -37,9 +41,22 @@ def build(config: Config, root: type[Root]) -> Root:
     return experiment
 
 
-def of_run(run: Run, root: type[Root]) -> Root:
-    """Builds and checks what the config of a run describes."""
-    return build(Config([run.config]), root)
+def of_run(run: Run, root: type[Root], accept_changes: bool) -> tuple[Root, dict[str, Any], Differences]:
+    """Builds and checks what the config of a run describes.
+
+    Args:
+      run: the run.
+      root: the class at the root of its config.
+      accept_changes: whether the user accepts another environment.
+
+    Returns:
+      The experiment, the present environment, and how that differs from the record of the run.
+    """
+    with start.explained(run, changes_before_building, accept_changes):
+        config = Config([run.config])
+        experiment = build(config, root)
+    present = environment(config, experiment)
+    return experiment, present, compare(run, present, config, experiment)
 
 
 def run_data(experiment: Experiment) -> RunData:
@@ -53,3 +70,45 @@ def run_data(experiment: Experiment) -> RunData:
         card=folder / 'README.md' if folder else None,
         fingerprint=experiment.data.fingerprint,
     )
+
+
+def environment(config: Config, experiment: Experiment) -> dict[str, Any]:
+    """Returns the present environment, as a run records it.
+
+    Args:
+      config: from which the experiment was built.
+      experiment: the experiment.
+    """
+    name, kind = DatasetName.parse(experiment.dataset), experiment.description.kind
+    builder = f'data.{name.dataset}.{name.dataset}_dataset_builder' if name.repository_folder else ''
+    # Modules that are imported by a name known only now.
+    dynamic = [builder, f'engine.kinds.{kind}', f'research.kinds.{kind}']
+    modules = [*settings.modules(config.text()), *filter(None, dynamic)]
+    return record.present(modules, jax_flags.numeric(), **devices.record(), **experiment.origin)
+
+
+def compare(run: Run, present: dict[str, Any], config: Config, experiment: Experiment) -> Differences:
+    """Compares the record of a run with what would continue it, or predict with it, now.
+
+    Args:
+      run: the run.
+      present: the present environment.
+      config: the present config.
+      experiment: what it describes.
+    """
+    recorded = history.latest(run.environment())
+    modules = history.modules(recorded)
+    if modules and modules != present['code']['modules']:  # another config, which is a difference by itself
+        present = present | record.present(modules, jax_flags.numeric())
+    changes = settings.changes(run.config.read_text(encoding='utf-8'), config.text())
+    return differences.between(recorded, present, changes, run.data_changes(run_data(experiment)))
+
+
+def changes_before_building(run: Run) -> Differences:
+    """Compares what needs neither config nor devices: code, packages and flags."""
+    recorded = history.latest(run.environment())
+    present = record.present(history.modules(recorded), jax_flags.numeric())
+    for values in (recorded, present):
+        if isinstance(values.get('flags'), dict):  # an experiment may set this one, and is not built yet
+            values['flags'] = {name: value for name, value in values['flags'].items() if name != 'XLA_FLAGS'}
+    return replace(differences.between(recorded, present, {}, {}), machine={})

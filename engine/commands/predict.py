@@ -20,6 +20,12 @@ def parser() -> Parser:
     parser.add_argument('run', metavar='RUN', help="a run folder, or 'latest': the latest unfinished run")
     parser.add_argument('--split', default='val,test', metavar='SPLITS', help='splits, separated by commas')
     parser.add_argument('--checkpoint', default='best', metavar='WHICH', help='best, latest or a step')
+    parser.add_argument(
+        '--accept_changes',
+        action='store_true',
+        help='predicts with changed data, code, packages or flags, and records the changes',
+    )
+    parser.add_argument('--strict', action='store_true', help='does not predict on another machine')
     parser.add_argument('--overwrite', action='store_true', help='replaces existing outputs')
     return parser
 
@@ -29,15 +35,25 @@ def main(arguments: argparse.Namespace) -> int:
     devices.import_jax()
     from engine.commands import experiments
     from engine.prediction import predictions
+    from engine.runs import start, text_log
+    from engine.runs.environment import history, record
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
 
     experiments.set_up()
     run = Run.find(arguments.run)
-    trainer = experiments.of_run(run, Trainer)
-    run.check_data(experiments.run_data(trainer))
-    splits = arguments.split.split(',')
-    for folder in predictions.save(trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite):
+    trainer, present, differences = experiments.of_run(run, Trainer, arguments.accept_changes)
+    start.check(run, differences, arguments.accept_changes, arguments.strict)
+    for line in start.warnings(differences):
+        text_log.logger.warning(line)
+    environment = run.environment()
+    if 'code' in differences.numeric:
+        environment |= {'continued': [*history.continued(environment), record.with_git(present)]}
+    differences.append_to(run.folder, 'predict', run.status().get('step', 0))
+    splits, origin = arguments.split.split(','), history.took_part(environment)
+    for folder in predictions.save(
+        trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite, origin
+    ):
         print(f'outputs: {folder}')
     return errors.EXIT_FINISHED
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from engine.config.config import Config
     from engine.processes.process_group import ProcessGroup
     from engine.runs.guard import RunGuard
-    from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
 
 EXAMPLES = """\
@@ -44,8 +44,9 @@ def parser() -> Parser:
     parser.add_argument(
         '--accept_changes',
         action='store_true',
-        help='continues with a changed config and records it',
+        help='continues with changed config, data, code, packages or flags, and records the changes',
     )
+    parser.add_argument('--strict', action='store_true', help='does not continue on another machine')
     parser.add_argument(
         '--processes',
         type=int,
@@ -112,6 +113,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     from engine.commands import experiments
     from engine.config.config import Config
     from engine.runs import start, text_log
+    from engine.runs.environment.differences import Differences
     from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
     from engine.training import resume
@@ -121,14 +123,18 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     run = start.existing_run(arguments.resume, arguments.run)
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
-    config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
-    trainer = experiments.build(config, Trainer)
-    notes = config.check()
+    with start.explained(run, experiments.changes_before_building, arguments.accept_changes):
+        config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+        trainer = experiments.build(config, Trainer)
+        notes = config.check()
     if arguments.dry_run:
         return _show(config, notes)
-    data, changes = experiments.run_data(trainer), _changes(run, config)
+    environment = experiments.environment(config, trainer)
+    differences = experiments.compare(run, environment, config, trainer) if run else Differences()
+    if not group.is_first:  # each machine differs from the first one, whose record is kept
+        differences = replace(differences, machine={})
     damage = partial(resume.damage, predicted=trainer.predict)
-    decision = start.decide(run, data, changes, arguments.accept_changes, damage)
+    decision = start.decide(run, differences, arguments.accept_changes, arguments.strict, damage)
     if run and decision is start.Decision.NOTHING_LEFT:
         print(f'This run is finished.\nrun: {run.folder}')
         return errors.EXIT_FINISHED
@@ -136,19 +142,22 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         run.make_folders()
         resume.check_fits(run.folder, trainer.step_functions.state_shapes)
     if not run and group.is_first:
-        run = Run.begin(data, Path(arguments.run) if arguments.run else None)
+        run = Run.begin(experiments.run_data(trainer), Path(arguments.run) if arguments.run else None)
     with group.folder(run) as run:
         text_log.to_file(run.folder / 'logs' / 'train.log')
         text_log.logger.info(devices.line())
+        for line in start.warnings(differences):
+            text_log.logger.warning(line)
         for note in filter(None, [*notes, '' if arguments.processes else address.note(os.environ)]):
             text_log.logger.info('note: %s', note)
         guard = RunGuard(run, signals)
         group.on_loss = guard.fail
-        with guard.active(**devices.record(), **trainer.origin):
+        with guard.active():
+            step = run.status().get('step', 0)
             if decision is start.Decision.CONTINUE_CHANGED:
-                resume.discard_later(run.folder, trainer.steps)  # a kill before the next line is harmless
-            guard.save_config(config.save, changes)
-            run.record_data(data)
+                step = resume.discard_later(run.folder, trainer.steps)  # a kill after this line is harmless
+            guard.record(environment, differences, step, config.save)
+            run.record_data(experiments.run_data(trainer))
             _train_and_predict(trainer, guard)
         print(f'run: {run.folder}')
     return errors.EXIT_FINISHED
@@ -158,10 +167,12 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     """Trains to the end, saves predictions, and records that the run has finished."""
     from engine.prediction import predictions
     from engine.runs import faults
+    from engine.runs.environment import history
 
     trainer.run(guard)
     which = 'best' if trainer.best else 'latest'
-    predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True)
+    origin = history.took_part(guard.run.environment())
+    predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True, origin=origin)
     faults.point('finish')
     guard.finish(trainer.steps)
 
@@ -171,13 +182,6 @@ def _show(config: 'Config', notes: Sequence[str]) -> int:
     print('\n'.join([config.explain(), *(f'note: {note}' for note in notes)]))
     print('Everything is in order. Nothing was trained.')
     return errors.EXIT_FINISHED
-
-
-def _changes(run: 'Run | None', config: 'Config') -> dict[str, tuple[str, str]]:
-    """Returns (old, new) of each parameter that differs from the run's config."""
-    from engine.run_reader.settings import changes
-
-    return changes(run.config.read_text(encoding='utf-8', errors='replace'), config.text()) if run else {}
 
 
 if __name__ == '__main__':

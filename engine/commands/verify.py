@@ -4,7 +4,6 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import errors
@@ -23,7 +22,6 @@ EXAMPLES = """\
   scripts/verify.sh <run> --from=0 --steps=100     the first hundred steps, and evaluations among them
   scripts/verify.sh <run> --outputs                the predictions too
 """
-IGNORED_DIFFERENCES = {'command'}
 UNCOMPARED_COLUMNS = {'step', 'epoch'}
 
 
@@ -46,15 +44,16 @@ def main(arguments: argparse.Namespace) -> int:
     """Repeats the steps, and prints 'equal' with all that was compared, or the first difference."""
     devices.import_jax()
     from engine.commands import experiments
+    from engine.runs import start
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
 
     experiments.set_up()
     run = Run.find(arguments.run)
     run.check_config()
-    trainer = experiments.of_run(run, Trainer)
-    run.check_data(experiments.run_data(trainer))
-    for line in environment_differences(run.folder, trainer):
+    trainer, _, differences = experiments.of_run(run, Trainer, accept_changes=False)
+    start.check(run, differences.only('data'), accept_changes=False, strict=False)
+    for line in (*filter(None, [differences.unknown]), *differences.lines()):
         print(line)
     results = [compare(trainer, run, arguments.start, arguments.steps)]
     if arguments.outputs:
@@ -198,27 +197,6 @@ def compare_outputs(trainer: 'Trainer', run: 'Run') -> str:
             f'{run.folder} has no outputs that can be compared. Write them: scripts/predict.sh {run.folder}.'
         )
     return f'equal: the outputs {" and ".join(names)}, every file to the byte'
-
-
-def environment_differences(folder: Path, trainer: 'Trainer') -> list[str]:
-    """Returns a line for each value of environment.json that differs from the present environment."""
-    from engine import files
-    from engine.processes import devices
-    from engine.runs import environment
-
-    recorded = files.read_json(folder / 'environment.json')
-    present = environment.machine() | devices.record() | {'commit': environment.commit()} | trainer.origin
-    return [
-        f'{name}: was {_readable(recorded.get(name))}, is {_readable(value)}'
-        for name, value in present.items()
-        if name not in IGNORED_DIFFERENCES and recorded.get(name) != value
-    ]
-
-
-def _readable(value: Any) -> str:
-    if isinstance(value, dict):
-        return ', '.join(f'{name} {part}' for name, part in value.items())
-    return str(value)
 
 
 if __name__ == '__main__':

@@ -56,6 +56,8 @@ class Manifest:
       split: name of the split, or ''.
       class_names: names of the classes in the order of their indices, or ().
       details: whatever else distinguishes these outputs, as name and text.
+      commits: each version of the code that took part in training and prediction, as `c0ffee0+1a2b`.
+      code: the digest of each of them over the files that train; equal code has equal digests.
       examples: number of examples.
       arrays: an entry for each array, by its name.
       files: an entry for each file, by its path in the folder.
@@ -69,17 +71,28 @@ class Manifest:
     split: str = ''
     class_names: Sequence[str] = ()
     details: Mapping[str, str] = field(default_factory=dict)
+    commits: Sequence[str] = ()
+    code: Sequence[str] = ()
     examples: int = 0
     arrays: Mapping[str, ArrayEntry] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of manifest.json."""
-        return {'format': FORMAT, 'version': VERSION, **asdict(self), 'class_names': list(self.class_names)}
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        return {'format': FORMAT, 'version': VERSION, **asdict(self), **lists}
 
     def check_texts(self, where: Path) -> None:
         """Raises `UserError` if a text that reports show contains control characters."""
-        texts = [self.project, self.run, self.dataset, self.split, *self.class_names]
+        texts = [
+            self.project,
+            self.run,
+            self.dataset,
+            self.split,
+            *self.class_names,
+            *self.commits,
+            *self.code,
+        ]
         for text in (*texts, *self.details, *self.details.values()):
             if CONTROL.search(text):
                 raise UserError(
@@ -115,12 +128,15 @@ _TYPES: Mapping[str, Any] = {
     'examples': int,
     'class_names': list,
     'details': dict,
+    'commits': list,
+    'code': list,
     'arrays': dict,
     'files': dict,
 }
 _ARRAY_TYPES = {'file': str, 'dtype': str, 'shape': list, 'meaning': str}
 _FILE_TYPES = {'bytes': int, 'sha256': str}
-_OPTIONAL = {'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
+_LISTS = ('class_names', 'commits', 'code')
+_OPTIONAL = {'project', 'run', 'step', 'dataset', 'split', 'details', *_LISTS}
 
 
 def _parse(path: Path) -> Any:
@@ -162,7 +178,7 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Manifest:
     required = {name: needed for name, needed in _TYPES.items() if name in content or name not in _OPTIONAL}
     _check_types(path, 'the manifest', content, required)
     known = {item.name: content[item.name] for item in fields(Manifest) if item.name in content}
-    for key in ('class_names', 'details'):
+    for key in (*_LISTS, 'details'):
         _check_are_texts(path, key, known.get(key, ()))
     return Manifest(
         **known

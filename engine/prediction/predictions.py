@@ -29,6 +29,7 @@ def save(
     splits: Sequence[str],
     which: str,
     overwrite: bool,
+    origin: Mapping[str, Sequence[str]],
     target: Path | None = None,
 ) -> list[Path]:
     """Predicts splits from a checkpoint and writes them to the run's outputs.
@@ -39,6 +40,7 @@ def save(
       splits: of the dataset.
       which: 'best', 'latest' or the number of a step.
       overwrite: whether outputs that exist are replaced; else they are an error.
+      origin: the versions of the code that took part, as `history.took_part` returns them.
       target: the folder for the outputs folders, by default `outputs/` of the run.
 
     Returns:
@@ -57,8 +59,8 @@ def save(
         small = _thumbnails(experiment, len(examples))
         predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
         folders.append((target or run / 'outputs') / (f'{split}@{step}' if which.isdecimal() else split))
-        more = {'run': run.name, 'step': step, 'details': small.details}
-        _write(folders[-1], predicted, experiment, split, overwrite, **more)
+        manifest = _manifest(experiment, split, run.name, step, small.details, origin)
+        _write(folders[-1], predicted, experiment, manifest, overwrite)
     return folders
 
 
@@ -85,21 +87,41 @@ def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
     return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
 
 
+def _manifest(
+    experiment: Experiment,
+    split: str,
+    run: str,
+    step: int,
+    details: Mapping[str, str],
+    origin: Mapping[str, Sequence[str]],
+) -> outputs.Manifest:
+    description = experiment.description
+    return outputs.Manifest(
+        description.kind,
+        project=project(),
+        run=run,
+        step=step,
+        dataset=experiment.data.name,
+        split=split,
+        class_names=experiment.class_names,
+        details={**description.details, **details},
+        commits=origin['commits'],
+        code=origin['code'],
+    )
+
+
 def _write(
     folder: Path,
     predicted: dict[str, np.ndarray],
     experiment: Experiment,
-    split: str,
+    manifest: outputs.Manifest,
     overwrite: bool,
-    run: str,
-    step: int,
-    details: Mapping[str, str],
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
     faults.point('outputs')
     if overwrite and not (folder / outputs.MANIFEST).exists():
         shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
-    examples, description = experiment.data.split(split), experiment.description
+    examples, description = experiment.data.split(manifest.split), experiment.description
     truth = {
         name: examples.arrays[field]
         for name, field in description.truth.items()
@@ -111,16 +133,7 @@ def _write(
     arrays = kind_folders.declaration(description.kind).pack(predicted | truth)
     outputs.write(
         folder,
-        outputs.Manifest(
-            description.kind,
-            project=project(),
-            run=run,
-            step=step,
-            dataset=experiment.data.name,
-            split=split,
-            class_names=experiment.class_names,
-            details={**description.details, **details},
-        ),
+        manifest,
         arrays,
         examples.ids,
         {name: meanings.get(name, f'made by the kind {description.kind!r}') for name in arrays},

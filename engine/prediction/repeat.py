@@ -29,9 +29,10 @@ def differences(experiment: Experiment, run: Path) -> Iterator[tuple[str, str]]:
     for folder in sorted(path.parent for path in (run / 'outputs').glob(f'*/{outputs.MANIFEST}')):
         manifest = read_manifest(folder)
         with tempfile.TemporaryDirectory() as temporary:
+            origin, which = {'commits': manifest.commits, 'code': manifest.code}, str(manifest.step)
             try:
                 [repeated] = predictions.save(
-                    experiment, run, [manifest.split], str(manifest.step), False, Path(temporary)
+                    experiment, run, [manifest.split], which, False, origin, Path(temporary)
                 )
             except UserError as error:
                 logger.warning('%s cannot be compared: %s', folder, error)

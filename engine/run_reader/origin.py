@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.errors import UserError
 from engine.outputs.outputs import Outputs
 from engine.run_reader import logs as training_logs
 from engine.run_reader import settings
 from engine.run_reader.logs import TrainingLogs
 from engine.run_reader.settings import Settings
+from engine.runs.environment import history
 
-CONFIG = 'config.gin'
+CONFIG, ENVIRONMENT = 'config.gin', 'environment.json'
 MAX_TEXT_BYTES = 2**20  # of a file; the rest is left out
 
 
@@ -49,11 +51,27 @@ def of(outputs: Outputs) -> Origin | None:
         folder=run,
         config=config,
         settings=settings.parse(config),
-        environment=_flat(_json(run / 'environment.json')),
+        environment=_flat(_json(run / ENVIRONMENT)),
         notes=_text(run / 'notes.md'),
         card=_text(run / 'dataset.md'),
         logs=training_logs.read(run),
     )
+
+
+def versions(run: Path) -> tuple[list[str], list[str]]:
+    """Returns each version of the code that trained a run, and the digest of each; none if they are unknown.
+
+    Raises:
+      UserError: environment.json is damaged.
+    """
+    path = run / ENVIRONMENT
+    try:
+        environment = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f'{path} is damaged: {error}. Restore or delete it.') from error
+    if not isinstance(environment, dict):
+        raise UserError(f'{path} is damaged: it holds no JSON object. Restore or delete it.')
+    return history.versions(environment), history.code_digests(environment)
 
 
 def _text(path: Path) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+_IMPORT = re.compile(r'(?:from +(?P<package>[\w.]+) +)?import +(?P<module>[\w.]+)(?: +as +(?P<alias>\w+))?')
 _STATEMENT = re.compile(r'([\w./]+)\s*=(.*)', re.DOTALL)
 _TRAINER = r'(.*[./])?Trainer\.'
 _SEED = re.compile(_TRAINER + 'seed')
@@ -76,6 +77,42 @@ def changes(old: str, new: str) -> dict[str, tuple[str, str]]:
     names = sorted(before.keys() | after.keys())
     pairs = {name: (before.get(name, 'none'), after.get(name, 'none')) for name in names}
     return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
+
+
+def modules(text: str) -> list[str]:
+    r"""Returns the modules that a config imports, without those that only its observers need.
+
+    >>> modules('from research.models import mlp\nimport optax\nmlp.MLP.width = 2')
+    ['research.models.mlp', 'optax']
+    """
+    statements = _statements(text)
+    needed, written = (_owners(parts) for parts in (_without_observers(statements), statements))
+    imports = [match for line in text.splitlines() if (match := _IMPORT.fullmatch(line.strip()))]
+    names = {_local_name(match): _module(match) for match in imports if match['package'] != '__gin__'}
+    return [
+        module
+        for name, module in names.items()
+        if _is_used(name, needed) or not _is_used(name, written)  # an import may act by itself
+    ]
+
+
+def _local_name(imported: re.Match[str]) -> str:
+    return imported['alias'] or imported['module']
+
+
+def _module(imported: re.Match[str]) -> str:
+    return '.'.join(filter(None, [imported['package'], imported['module']]))
+
+
+def _owners(statements: Mapping[str, str]) -> set[str]:
+    """Returns what statements bind or refer to."""
+    return {_owner(name) for name in statements} | {
+        name for value in statements.values() for name in _names(value)
+    }
+
+
+def _is_used(module: str, names: set[str]) -> bool:
+    return any(name.startswith(f'{module}.') for name in names)
 
 
 def differences(configs: Sequence[Settings | None]) -> dict[str, list[str]]:

@@ -1,18 +1,19 @@
 """The process at work on a run: it holds the lock, keeps status.json true, and records how the run ends."""
 
-import json
 import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from engine.errors import Interrupted, RunError
 from engine.failures import file_system_failure
-from engine.runs import environment, faults, lock
+from engine.runs import faults, lock
+from engine.runs.environment import record
+from engine.runs.environment.differences import Differences
 from engine.runs.run_folder import Run
 from engine.runs.run_state import HEARTBEAT_SECONDS, RunState
 from engine.runs.signals import Signals
@@ -33,11 +34,8 @@ class RunGuard:
         self._progress_at = time.monotonic()
 
     @contextmanager
-    def active(self, **origin: Any) -> Iterator[None]:
-        """Holds the lock while inside; records the environment, the heartbeat and how the run ends.
-
-        Args:
-          origin: further values for environment.json, such as the seed.
+    def active(self) -> Iterator[None]:
+        """Holds the lock while inside; records the heartbeat and how the run ends.
 
         Raises:
           UserError: another process is training in the folder.
@@ -48,7 +46,7 @@ class RunGuard:
             self.signals.before_exit = self._record_interruption
             self.run.write_status(state=RunState.RUNNING, error=None, host=platform.node(), pid=os.getpid())
             faults.point('start')
-            with self._heartbeat(), self._environment(origin), self._ending():
+            with self._heartbeat(), self._ending():
                 yield
 
     @contextmanager
@@ -68,16 +66,6 @@ class RunGuard:
                 logger.warning('status.json cannot be written: %s', error)
 
     @contextmanager
-    def _environment(self, origin: Mapping[str, Any]) -> Iterator[None]:
-        """Writes environment.json in a thread, because git takes its time."""
-        thread = threading.Thread(target=environment.write, args=(self.run.folder,), kwargs=dict(origin))
-        thread.start()
-        try:
-            yield
-        finally:
-            thread.join()
-
-    @contextmanager
     def _ending(self) -> Iterator[None]:
         """Records every exception as a state; shortens failures of the file system to one message."""
         try:
@@ -92,20 +80,27 @@ class RunGuard:
                 raise RunError(f'{failure}. Fix that first. {self._how_to_continue()}') from None
             raise
 
-    def save_config(self, save: Callable[[Path], None], changes: Mapping[str, tuple[str, str]]) -> None:
-        """Saves the config, together with a record of its changes.
+    def record(
+        self,
+        environment: dict[str, Any],
+        differences: Differences,
+        step: int,
+        save_config: Callable[[Path], None],
+    ) -> None:
+        """Records what the run begins or continues with.
 
-        A config without changes is saved too, because its observers may differ.
+        The config comes last, because a folder without one is not a run yet. It is saved each time, because
+        its observers may differ.
 
         Args:
-          save: writes the operative config to a path.
-          changes: (old, new) by parameter.
+          environment: the present environment.
+          differences: what differs from the last record.
+          step: the step that the run continues from, or reached at least.
+          save_config: writes the operative config to a path.
         """
-        if changes:
-            line = {'step': self.run.status().get('step', 0), 'changes': changes}
-            with (self.run.folder / 'config_changes.jsonl').open('a', encoding='utf-8') as file:
-                file.write(json.dumps(line) + '\n')
-        self.run.save_config(save)  # each time, because status.json may have been lost
+        differences.append_to(self.run.folder, 'train', step)
+        record.write(self.run.folder, environment)
+        self.run.save_config(save_config)
 
     def note_progress(self, step: int | None = None) -> None:
         """Notes that the run has progressed, and to which step if that is known."""

@@ -15,6 +15,7 @@ from engine import files
 from engine.errors import UserError, did_you_mean
 from engine.files import original_name
 from engine.runs import faults
+from engine.runs.environment import history
 from engine.runs.run_state import RunState, undamaged
 from engine.workspace import project, workspace
 
@@ -23,7 +24,7 @@ STATUS_FILE = 'status.json'
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
 FOLDERS = (*SUBFOLDERS, 'checkpoints/latest', 'checkpoints/best', 'checkpoints/damaged')
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'logs/train.log')
-FILES = ('config.gin', 'environment.json', 'status.json', 'config_changes.jsonl', 'lock', *LOGS)
+FILES = ('config.gin', 'environment.json', 'status.json', 'changes.jsonl', 'lock', *LOGS)
 # What a run that was killed before it had a config may have left, complete or half written.
 INITIAL_FILES = {*SUBFOLDERS, *FILES, 'notes.md', 'dataset.md', 'requirements.lock', 'uncommitted.diff'}
 
@@ -148,21 +149,16 @@ class Run:
         """Records the fingerprint of the dataset, so that no other data take its place."""
         self.write_status(dataset_fingerprint=data.fingerprint)
 
-    def check_data(self, data: RunData) -> None:
-        """Raises `UserError` if the dataset is not the one that the run began with."""
-        recorded = self.status().get('dataset_fingerprint') or self._fingerprint_in_environment()
-        if recorded not in (None, data.fingerprint):
-            raise UserError(
-                f'{self.folder} began with other data. Their fingerprint was {recorded}, and the fingerprint '
-                f'of {data.name} is {data.fingerprint}. A run continues and predicts with its own data only. '
-                f'Restore them (scripts/dataset.sh check {data.check_name} reports what is wrong), or begin '
-                'a new run.'
-            )
+    def data_changes(self, data: RunData) -> dict[str, tuple[str, str]]:
+        """Returns the old and the new fingerprint, by name, if the run was trained with another dataset."""
+        environment = history.latest(self.environment()).get('dataset')
+        known = environment.get('fingerprint') if isinstance(environment, dict) else None
+        recorded = self.status().get('dataset_fingerprint') or known
+        return {} if recorded in (None, data.fingerprint) else {data.check_name: (recorded, data.fingerprint)}
 
-    def _fingerprint_in_environment(self) -> str | None:
-        """Returns the fingerprint in environment.json, for a run that has lost its status.json."""
-        dataset = files.read_json(self.folder / 'environment.json').get('dataset')
-        return dataset.get('fingerprint') if isinstance(dataset, dict) else None
+    def environment(self) -> dict[str, Any]:
+        """Returns the content of environment.json, {} if it is missing or damaged."""
+        return history.read(self.folder / history.FILE)
 
     def status(self) -> dict[str, Any]:
         """Returns the values in status.json without damaged ones; none if there is no such file."""

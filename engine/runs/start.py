@@ -6,25 +6,27 @@ The folder that the command line names decides:
 |----------------------|---------------------------------------|-------------------------------------------|
 | none, or not a run   |                                       | a new run begins                          |
 | a run                | config.gin was edited                 | refused                                   |
-| a run                | other data                            | refused                                   |
-| a run                | other config                          | refused; with --accept_changes it         |
-|                      |                                       | continues with what lies later discarded  |
+| a finished run       | the same config and data, undamaged   | there is nothing left to do               |
+| a run                | other config, data, code, packages or | refused; with --accept_changes it         |
+|                      | flags                                 | continues with what lies later discarded  |
+| a run                | another machine                       | continues with a warning; with --strict   |
+|                      |                                       | refused                                   |
 | a run                | more steps, or the same config        | the run continues                         |
-| a finished run       | the same config, no file damaged      | there is nothing left to do               |
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
 
 from engine.errors import UserError
 from engine.paths import check_folder
-from engine.runs.run_folder import Run, RunData, is_run
+from engine.runs.environment import history
+from engine.runs.environment.differences import Differences
+from engine.runs.run_folder import Run, is_run
 from engine.runs.text_log import logger
 
 STEPS = 'trainer.Trainer.steps'
-
-Changes = Mapping[str, tuple[str, str]]
 
 
 class Decision(Enum):
@@ -65,46 +67,126 @@ def _check_name(flag: str, value: str | None) -> None:
 
 
 def decide(
-    run: Run | None, data: RunData, changes: Changes, accept_changes: bool, damage: Callable[[Path], str]
+    run: Run | None,
+    differences: Differences,
+    accept_changes: bool,
+    strict: bool,
+    damage: Callable[[Path], str],
 ) -> Decision:
     """Decides what happens to a run.
 
     Args:
       run: the existing run, None for a new one.
-      data: the dataset that the command would train on.
-      changes: (old, new) of each parameter that differs between the run's config and the command's.
-      accept_changes: whether the user accepts changes.
+      differences: what differs between the run's record and what the command would train with.
+      accept_changes: whether the user accepts the differences.
+      strict: whether another machine is refused too.
       damage: describes the damaged files of a finished run in a folder, '' if there are none.
 
     Raises:
-      UserError: the run began with other data, or with another config that is not accepted.
+      UserError: what differs may change numbers and is not accepted.
     """
     if run is None:
         return Decision.BEGIN
-    run.check_data(data)
-    if changes and not _are_more_steps(changes):
-        _check_accepted(run, changes, accept_changes)
-        return Decision.CONTINUE_CHANGED
-    if changes or not run.is_finished:
-        return Decision.CONTINUE
-    if damaged := damage(run.folder):
+    if run.is_finished and not _needs_training(differences, accept_changes):
+        damaged = damage(run.folder)
+        if not damaged:
+            _note(differences)
+            return Decision.NOTHING_LEFT
         logger.warning('this run was finished and has been damaged since: %s', damaged)
-        return Decision.CONTINUE
-    return Decision.NOTHING_LEFT
+    check(run, differences, accept_changes, strict)
+    is_changed = bool(differences.numeric) and not _are_more_steps(differences)
+    return Decision.CONTINUE_CHANGED if is_changed else Decision.CONTINUE
 
 
-def _are_more_steps(changes: Changes) -> bool:
+def check(run: Run, differences: Differences, accept_changes: bool, strict: bool) -> None:
+    """Raises `UserError` if differences are neither accepted nor harmless.
+
+    Args:
+      run: the run that continues or predicts.
+      differences: between its record and the present.
+      accept_changes: whether the user accepts them.
+      strict: whether another machine is refused too.
+    """
+    are_harmless = not differences.numeric or _are_more_steps(differences)
+    if not accept_changes and (not are_harmless or (strict and differences.machine)):
+        raise UserError(_refusal(run, differences))
+
+
+@contextmanager
+def explained(run: Run | None, compare: Callable[[Run], Differences], accept_changes: bool) -> Iterator[None]:
+    """Names differences that are not accepted if what a run describes cannot be built.
+
+    Another flag, package or version of the code is then the likely cause.
+
+    Args:
+      run: the run, None for a new one.
+      compare: compares what needs nothing built.
+      accept_changes: whether the user accepts differences.
+
+    Raises:
+      UserError: something cannot be built, and what may change numbers differs.
+    """
+    try:
+        yield
+    except Exception as error:
+        if run and not accept_changes and (differences := compare(run)).numeric:
+            raise UserError(_refusal(run, differences)) from error
+        raise
+
+
+def warnings(differences: Differences) -> list[str]:
+    """Returns what is worth a warning although nothing is refused."""
+    lines = [f'warning: {differences.unknown}.'] if differences.unknown else []
+    if differences.machine:
+        machine = Differences(machine=differences.machine).lines()
+        shown = '; '.join(line.removeprefix('machine: ') for line in machine)
+        lines.append(f'warning: another machine may change the last bits. {shown}. --strict refuses it.')
+    return lines
+
+
+def _needs_training(differences: Differences, accept_changes: bool) -> bool:
+    """Whether a finished run is to continue with something else."""
+    return bool(differences.numeric.keys() & {'config', 'data'} or (differences.numeric and accept_changes))
+
+
+def _note(differences: Differences) -> None:
+    """Notes that a finished run was trained with other code, packages or flags."""
+    lines = Differences(differences.numeric).lines()
+    if lines:
+        logger.warning('note: what this run was trained with has changed since. %s', '; '.join(lines))
+
+
+def _are_more_steps(differences: Differences) -> bool:
     """Whether the number of steps is larger and nothing else has changed."""
-    old_steps, new_steps = changes.get(STEPS, ('0', '0'))
-    return len(changes) == 1 and int(new_steps) > int(old_steps)
+    config = differences.numeric.get('config', {})
+    old_steps, new_steps = config.get(STEPS, ('0', '0'))
+    return [*differences.numeric] == ['config'] and [*config] == [STEPS] and int(new_steps) > int(old_steps)
 
 
-def _check_accepted(run: Run, changes: Changes, accept_changes: bool) -> None:
-    """Raises `UserError` with the changes unless the user accepts them."""
-    if accept_changes:
-        return
-    lines = '\n'.join(f'  {name}: {old} -> {new}' for name, (old, new) in sorted(changes.items()))
-    raise UserError(
-        f'{run.folder} began with another config:\n{lines}\nContinue without --gin_file and --gin_bindings, '
-        'begin a new run, or pass --accept_changes, which records the changes.'
+def _refusal(run: Run, differences: Differences) -> str:
+    lines = ''.join(f'  {line}\n' for line in differences.lines())
+    subjects = [*differences.numeric, *(['machine'] if differences.machine else [])]
+    advice = ' '.join(_advice(run, subject, differences) for subject in subjects)
+    return (
+        f'{run.folder} has been trained with other {_listed(subjects)}:\n{lines}{advice} Or begin a new run, '
+        'or pass --accept_changes, which records the changes. A training then discards the checkpoints '
+        'after the step from which it continues.'
     )
+
+
+def _advice(run: Run, subject: str, differences: Differences) -> str:
+    """Returns how to restore what the run was trained with."""
+    dataset = next(iter(differences.numeric.get('data', {})), '')
+    version = history.version(history.latest(run.environment())) or 'unknown'
+    return {
+        'config': 'Continue without --gin_file and --gin_bindings.',
+        'data': f'Restore the data: scripts/dataset.sh check {dataset} reports what is wrong.',
+        'code': f'Restore the code: commit {version}; what follows a + is uncommitted.diff of the run.',
+        'packages': 'Restore the packages: requirements.lock of the run lists them.',
+        'flags': 'Restore the flags.',
+        'machine': 'Continue without --strict.',
+    }[subject]
+
+
+def _listed(names: list[str]) -> str:
+    return ' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))

@@ -11,6 +11,7 @@ import numpy as np
 from engine import sharding
 from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.load import load
+from engine.datasets.reading import integrity
 from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import Batch, BoundTask, Description, Task
@@ -136,7 +137,7 @@ class Experiment:
         """Binds the task and traces its functions on shapes: mistakes show here, not after an hour.
 
         Raises:
-          UserError: if sizes do not fit, or names of metrics or splits are unknown.
+          UserError: if sizes do not fit, names of metrics or splits are unknown, or the data have changed.
         """
         faults.point('build')
         for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
@@ -147,6 +148,7 @@ class Experiment:
         if not 0 <= self.seed < 2**32:  # JAX's keys would wrap larger seeds around
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
+        integrity.check(self.data.folder)
         for split in ('train', 'val'):
             self._check_labels(split)
             self._check_memory(split)

@@ -6,7 +6,6 @@ the space. Every image is decoded once all the same, so that a damaged one is fo
 """
 
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.lib.format import open_memmap
 from engine import files
 from engine.datasets import progress_bar
 from engine.datasets.building.ids import IdCheck
+from engine.datasets.reading import integrity
 from engine.datasets.reading.image_report import ImageReport, UnusableImage
 from engine.datasets.reading.modes import ImageError
 
@@ -28,7 +28,7 @@ def write(
     images: Mapping[str, Any],
     splits: Mapping[str, Sequence[dict[str, Any]]],
 ) -> ImageReport:
-    """Writes `<split>/{ids.txt,<field>.npy,<field>.bin}` and `fingerprint.txt` into the empty `folder`.
+    """Writes `<split>/{ids.txt,<field>.npy,<field>.bin}` and the checksums of all into the empty `folder`.
 
     Examples whose images cannot be used are left out.
 
@@ -47,21 +47,8 @@ def write(
     report, ids = ImageReport(), IdCheck()
     for split, examples in splits.items():
         _SplitWriter(folder / split, example, images, examples, report).write(ids)
-    (folder / 'fingerprint.txt').write_text(fingerprint(folder) + '\n')
+    integrity.write(folder)
     return report
-
-
-def fingerprint(folder: Path) -> str:
-    """Returns the sha256 over name and content of each file in the split folders of `folder`.
-
-    Arrays identify the data. Records do not: protobuf orders its maps at random, so each build differs.
-    """
-    sha256 = hashlib.sha256()
-    for path in sorted(folder.glob('*/*')):
-        with path.open('rb') as file:
-            content = hashlib.file_digest(file, 'sha256').hexdigest()
-        sha256.update(f'{path.relative_to(folder).as_posix()} {content}\n'.encode())
-    return sha256.hexdigest()
 
 
 class _SplitWriter:

@@ -4,7 +4,7 @@ The dataset's folder `data/<name>/` of the workspace then holds, beside the orig
 
     lists/<config>/<split>.csv                  id,path,label
     records/<name>/<config>/<version>/          ArrayRecord files, written by TFDS
-    records/<name>/<config>/<version>/arrays/   fingerprint.txt, <split>/{ids.txt,<field>.npy}
+    records/<name>/<config>/<version>/arrays/   checksums.txt, fingerprint.txt, <split>/{ids.txt,<field>.npy}
                                                 for images of varying size <field>.bin, <field>.offsets.npy
 
 Each file or folder appears whole, and the arrays come last. After a kill, the next call deletes what is

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from engine.datasets import progress_bar
-from engine.datasets.building import arrays as stored
 from engine.datasets.building import image_fields
 from engine.datasets.checks.dataset_under_test import DatasetUnderTest, label, one_line
+from engine.datasets.reading import integrity
 from engine.datasets.reading.dataset import Examples
 from engine.datasets.reading.images import ImageError
 
@@ -122,7 +122,7 @@ def _record_problem(
 def arrays(dataset: DatasetUnderTest) -> Iterator[str]:
     """The arrays have the stated shapes and match their fingerprint."""
     dataset.splits  # noqa: B018 (it raises if a shape differs)
-    stated, measured = dataset.dataset.fingerprint, stored.fingerprint(dataset.dataset.folder)
+    stated, measured = dataset.dataset.fingerprint, integrity.fingerprint(dataset.dataset.folder)
     if measured != stated:
         yield (
             f'the arrays in {dataset.dataset.folder} have been changed: their fingerprint is {measured}, but '

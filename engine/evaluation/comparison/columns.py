@@ -22,7 +22,7 @@ def available(
     groups: dict[str, Columns] = {name: {name: _texts(values)} for name, values in parameters.items()}
     groups[PARAMETERS] = {PARAMETERS: _texts(folded(parameters, len(methods)))}
     groups[SEEDS] = {SEEDS: _texts([method.seeds for method in methods])}
-    groups[COMMIT] = {COMMIT: _texts([method.inputs[0].commit for method in methods])}
+    groups[COMMIT] = {COMMIT: _texts([method.commits for method in methods])}
     for name in common_metrics(methods):
         shown = _numbers(methods, name) if in_numbers else _shown(methods, ranks, name, name == metric)
         groups[name] = shown
@@ -47,7 +47,7 @@ def differing_parameters(methods: Sequence[Method]) -> dict[str, list[str]]:
 def differing_origins(methods: Sequence[Method]) -> dict[str, list[str]]:
     """Returns the seeds and the commits where they tell methods apart."""
     seeds = [method.seeds for method in methods]
-    commits = [method.inputs[0].commit for method in methods]
+    commits = [method.commits for method in methods]
     several = len(set(seeds)) > 1 or any(len(method.inputs) > 1 for method in methods)
     columns = {SEEDS: seeds} if several else {}
     return columns | ({COMMIT: commits} if len(set(commits)) > 1 else {})

@@ -1,7 +1,5 @@
 """Inputs of a comparison: saved outputs and their runs, read and cut to the same examples."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +11,10 @@ from engine.errors import UserError, did_you_mean
 from engine.outputs import finding, kind_folders, reading, subset
 from engine.outputs.contents import MANIFEST
 from engine.outputs.outputs import Outputs
-from engine.run_reader import settings
+from engine.run_reader import origin, settings
 from engine.run_reader.settings import Settings
 
-CONFIG, ENVIRONMENT, UNCOMMITTED = 'config.gin', 'environment.json', 'uncommitted.diff'
+CONFIG = 'config.gin'
 
 
 @dataclass(frozen=True)
@@ -27,14 +25,16 @@ class ComparisonInput:
       folder: the run's folder, or the outputs' folder if they belong to no run.
       outputs: the outputs.
       settings: settings of the run's config; None if there is no run.
-      commit: first characters of the run's commit. With uncommitted changes, '+' and the first characters
-        of their digest follow. '' if unknown.
+      commits: every version of the code that took part, such as `c0ffee0`. With uncommitted changes, '+' and
+        the first characters of their digest follow.
+      code: the digest of each of them over the files that train; the commits where there is none.
     """
 
     folder: Path
     outputs: Outputs
     settings: Settings | None
-    commit: str
+    commits: Sequence[str]
+    code: Sequence[str]
 
     @property
     def seed(self) -> str:
@@ -50,7 +50,7 @@ class ComparisonInput:
         """
         if self.settings is None:
             return self.outputs.manifest.details.get('method', self.folder)
-        return frozenset(self.settings.values.items()), self.commit, self.outputs.folder.name
+        return frozenset(self.settings.values.items()), tuple(self.code), self.outputs.folder.name
 
 
 def find(paths: Sequence[str | Path], split: str) -> tuple[list[ComparisonInput], list[str]]:
@@ -102,11 +102,15 @@ def without_duplicates(inputs: Sequence[ComparisonInput]) -> tuple[list[Comparis
 
 
 def read(folder: Path) -> ComparisonInput:
-    """Reads an outputs folder, and the config and commit of its run if it has one."""
+    """Reads an outputs folder, and the config and code of its run if it has one."""
     run = folder.resolve().parent.parent
     if not (run / CONFIG).is_file():
-        return ComparisonInput(folder.resolve(), reading.read(folder), None, '')
-    return ComparisonInput(run, reading.read(folder), settings.parse(_text(run / CONFIG)), _commit(run))
+        return ComparisonInput(folder.resolve(), reading.read(folder), None, (), ())
+    outputs = reading.read(folder)
+    commits, code = outputs.manifest.commits, outputs.manifest.code
+    if not commits:
+        commits, code = origin.versions(run)
+    return ComparisonInput(run, outputs, settings.parse(_text(run / CONFIG)), commits, code or commits)
 
 
 def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[ComparisonInput]:
@@ -200,22 +204,6 @@ def _text(path: Path) -> str:
         raise UserError(
             f'{path} cannot be read: {error}. Restore it, or pass copies of the outputs alone.'
         ) from error
-
-
-def _commit(run: Path) -> str:
-    if not (run / ENVIRONMENT).is_file():
-        return ''
-    try:
-        environment = json.loads(_text(run / ENVIRONMENT))
-        commit, dirty = environment.get('commit'), environment.get('dirty')
-    except (ValueError, RecursionError, AttributeError) as error:
-        raise UserError(f'{run / ENVIRONMENT} is damaged: {error}. Restore or delete it.') from error
-    if not isinstance(commit, str):
-        return ''
-    changes = run / UNCOMMITTED
-    if not dirty or not changes.is_file():
-        return commit[:7] + '+' * bool(dirty)
-    return f'{commit[:7]}+{hashlib.sha256(changes.read_bytes()).hexdigest()[:4]}'
 
 
 # The same examples.

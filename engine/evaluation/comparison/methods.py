@@ -44,6 +44,11 @@ class Method:
         """The seeds as people read them; '' if neither configs nor outputs state any."""
         return ', '.join(filter(None, (source.seed for source in self.inputs)))
 
+    @property
+    def commits(self) -> str:
+        """Every version of the code that took part in the runs; '' if unknown."""
+        return ', '.join(dict.fromkeys(name for source in self.inputs for name in source.commits))
+
     def metric(self, name: str) -> Metric:
         """Returns a metric, the mean over the seeds. Ends of an unknown interval are NaN."""
         first = self.reports[0].metrics[name]

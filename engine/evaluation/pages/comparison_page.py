@@ -197,7 +197,7 @@ def _runs(methods: Sequence[Method]) -> Runs:
 def _outputs(methods: Sequence[Method]) -> str:
     """Returns a table of the outputs that were compared."""
     rows = [
-        [saved.folder, source.commit, source.seed, saved.manifest.step, len(saved.ids)]
+        [saved.folder, ', '.join(source.commits), source.seed, saved.manifest.step, len(saved.ids)]
         for method in methods
         for source in method.inputs
         for saved in [source.outputs]

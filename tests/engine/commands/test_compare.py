@@ -136,8 +136,9 @@ def test_commits_tell_methods_apart(program, tmp_path: Path):
 def test_changes_that_were_not_committed_tell_methods_apart(program, tmp_path: Path):
     for name in ('a', 'b'):
         run = write_run(tmp_path / 'runs' / name, 2)
-        (run / 'environment.json').write_text(json.dumps({'commit': 'c0ffee0123', 'dirty': True}))
-        (run / 'uncommitted.diff').write_text(name)
+        (run / 'environment.json').write_text(
+            json.dumps({'commit': 'c0ffee0123', 'dirty': True, 'diff_sha256': 4 * name})
+        )
     _, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100')
     commits = {row['commit'] for row in table(out)}
     assert len(commits) == 2

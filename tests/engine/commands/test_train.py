@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import files, outputs
+from engine import outputs
 from engine.runs import json_lines
 from engine.training import trainer
 from engine.workspace import project
@@ -211,26 +211,3 @@ def test_predict_any_split_from_any_checkpoint(trained: Path, program: Any) -> N
     assert (code, 'exists already' in err) == (2, True)
     code, _, err = program('predict', str(trained), '--split=train', '--checkpoint=11')
     assert (code, "there is no checkpoint '11'. Saved steps: latest: [10, 14]" in err) == (2, True)
-
-
-def test_a_run_does_nothing_with_other_data(program, config_file, tmp_path: Path, monkeypatch) -> None:
-    """It neither continues nor predicts, even if changes are accepted, until its own data are restored."""
-    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
-    run, file = tmp_path / 'run', config_file(STEPS='STEPS = 5')
-    assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0
-    fingerprint = files.read_json(run / 'status.json')['dataset_fingerprint']
-    arrays = tmp_path / 'workspace/data/digits/records/digits/toy/1.0.0/arrays'
-    assert fingerprint == (arrays / 'fingerprint.txt').read_text().strip()
-    (arrays / 'fingerprint.txt').write_text('0' * 64 + '\n')  # as of data built by another version
-    for more in ([f'--run={run}'], [f'--run={run}', '--accept_changes'], ['--resume', str(run)]):
-        changed = [] if '--resume' in more else [f'--gin_file={config_file(STEPS="STEPS = 9")}']
-        code, _, err = program('train', *changed, *more)
-        assert (code, err.count('error: ')) == (2, 1)
-        assert f'Their fingerprint was {fingerprint}, and the fingerprint of digits/toy is {"0" * 64}.' in err
-        assert 'scripts/dataset.sh check digits reports what is wrong' in err
-    code, _, err = program('predict', str(run), '--split=train')
-    assert (code, fingerprint in err) == (2, True)
-    (run / 'status.json').unlink()  # then environment.json has it
-    assert fingerprint in program('train', '--resume', str(run))[2]
-    (arrays / 'fingerprint.txt').write_text(f'{fingerprint}\n')
-    assert program('train', f'--gin_file={file}', f'--run={run}')[0] == 0

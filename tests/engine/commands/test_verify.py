@@ -9,7 +9,9 @@ import jax
 import pytest
 from flax import nnx
 
+from engine.files import read_json
 from engine.parts.supervised import BoundSupervised
+from engine.runs.environment import history
 
 
 @pytest.fixture
@@ -169,8 +171,8 @@ def test_a_changed_line_of_the_log_is_reported(run: Path, program: Any) -> None:
 
 def test_the_present_environment_is_compared(run: Path, program: Any) -> None:
     environment = run / 'environment.json'
-    environment.write_text(environment.read_text().replace('"seed": 0', '"seed": 7'))
-    assert 'seed: was 7, is 0' in program('verify', str(run))[1]
+    history.write(environment, read_json(environment) | {'devices': 7})
+    assert 'machine: devices: 7 -> 2' in program('verify', str(run))[1]
 
 
 def test_a_run_that_cannot_be_compared_is_refused(run: Path, program: Any) -> None:

@@ -9,6 +9,8 @@ import pytest
 from engine.errors import Interrupted, RunError
 from engine.files import write_text
 from engine.runs import guard
+from engine.runs.environment import record as environment
+from engine.runs.environment.differences import Differences
 from engine.runs.guard import RunGuard
 from engine.runs.run_folder import Run
 from engine.runs.signals import Signals
@@ -25,7 +27,7 @@ def status(run: Run) -> dict:
 
 
 def raised_in(run: Run, error: BaseException, signals: Signals | None = None) -> BaseException:
-    with pytest.raises(BaseException) as raised, RunGuard(run, signals or Signals()).active(seed=3):
+    with pytest.raises(BaseException) as raised, RunGuard(run, signals or Signals()).active():
         raise error
     return raised.value
 
@@ -65,25 +67,28 @@ def test_an_error_because_of_a_signal_elsewhere_is_an_interruption(run: Run) -> 
     assert status(run)['state'] == 'failed'
 
 
-def save_config(run: Run, text: str, changes: dict[str, tuple[str, str]]) -> None:
-    RunGuard(run, Signals()).save_config(lambda path: write_text(path, text), changes)
+def record(run: Run, text: str, differences: Differences = Differences()) -> None:  # noqa: B008 (immutable)
+    present = environment.present([], {})
+    RunGuard(run, Signals()).record(present, differences, 3, lambda path: write_text(path, text))
 
 
 def test_a_config_is_saved_with_its_changes(run: Run) -> None:
-    save_config(run, 'a.B.c = 1', {})
-    save_config(run, 'a.B.c = 2', {'a.B.c': ('1', '2')})
+    record(run, 'a.B.c = 1')
+    record(run, 'a.B.c = 2', Differences({'config': {'a.B.c': ('1', '2')}}, {'cpus': (2, 4)}))
     assert run.config.read_text() == 'a.B.c = 2'
     run.check_config()
-    changes = (run.folder / 'config_changes.jsonl').read_text()
-    assert json.loads(changes)['changes'] == {'a.B.c': ['1', '2']}
+    (line,) = (run.folder / 'changes.jsonl').read_text().splitlines()
+    changes = json.loads(line)
+    assert (changes['config'], changes['machine']) == ({'a.B.c': ['1', '2']}, {'cpus': [2, 4]})
+    assert (changes['program'], changes['step']) == ('train', 3)
 
 
 def test_other_observers_are_saved_and_no_change(run: Run) -> None:
-    save_config(run, 'Trainer.observers = ()', {})
-    save_config(run, 'Trainer.observers = (@a.B(),)', {})
+    record(run, 'Trainer.observers = ()')
+    record(run, 'Trainer.observers = (@a.B(),)')
     assert run.config.read_text() == 'Trainer.observers = (@a.B(),)'
     run.check_config()
-    assert not (run.folder / 'config_changes.jsonl').exists()
+    assert not (run.folder / 'changes.jsonl').exists()
 
 
 def test_the_heart_beats_with_the_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

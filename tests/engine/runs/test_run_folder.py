@@ -223,7 +223,7 @@ def test_a_damaged_status_is_empty(text: str, tmp_path: Path) -> None:
     (run.folder / 'status.json').write_text(text)
     assert run.status() == {}
     run.check_config()
-    run.check_data(DIGITS)
+    assert run.data_changes(DIGITS) == {}
     run.write_status(state=RunState.RUNNING)
     assert run.status()['state'] == 'running'
 
@@ -232,7 +232,7 @@ def test_a_damaged_status_is_empty(text: str, tmp_path: Path) -> None:
 def test_a_damaged_record_of_the_data_is_no_record(dataset: str, tmp_path: Path) -> None:
     run = new_run(folder=tmp_path / 'run')
     (run.folder / 'environment.json').write_text(f'{{"dataset": {dataset}}}')
-    run.check_data(DIGITS)
+    assert run.data_changes(DIGITS) == {}
 
 
 def test_a_run_is_recognised_by_its_config(tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """What decides whether a run begins, continues or is refused, row by row of the table in `start.py`."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.errors import UserError
 from engine.runs import start
+from engine.runs.environment.differences import Changes, Differences
 from engine.runs.run_folder import Run
 from engine.runs.run_state import RunState
 from engine.runs.start import Decision
@@ -16,6 +15,13 @@ from tests.engine.runs.test_run_folder import DIGITS
 RATE = {'mlp.MLP.rate': ('0.1', '0.2')}
 MORE_STEPS = {start.STEPS: ('10', '20')}
 FEWER_STEPS = {start.STEPS: ('20', '10')}
+OTHERS = {
+    'data': {'digits': ('0123', '4567')},
+    'code': {'research/models/mlp.py': ('0123', '4567')},
+    'packages': {'optax': ('0.2.7', '0.2.8')},
+    'flags': {'jax_enable_x64': (False, True)},
+}
+MACHINE = {'host': ('a', 'b'), 'devices': (1, 2)}
 
 
 @pytest.fixture
@@ -30,11 +36,15 @@ def run(tmp_path: Path) -> Run:
 
 def decided(
     run: Run | None,
-    changes: Mapping[str, tuple[str, str]] | None = None,
+    config: Changes | None = None,
     accept_changes: bool = False,
     damage: str = '',
+    strict: bool = False,
+    machine: Changes | None = None,
+    **numeric: Changes,
 ) -> Decision:
-    return start.decide(run, DIGITS, changes or {}, accept_changes, lambda _: damage)
+    numeric |= {'config': config} if config else {}
+    return start.decide(run, Differences(numeric, machine or {}), accept_changes, strict, lambda _: damage)
 
 
 def test_without_a_run_one_begins() -> None:
@@ -59,18 +69,55 @@ def test_more_steps_continue_a_run(state: RunState, run: Run) -> None:
 
 
 @pytest.mark.parametrize('changes', [RATE, FEWER_STEPS, RATE | MORE_STEPS])
-def test_other_changes_must_be_accepted(changes: Mapping[str, tuple[str, str]], run: Run) -> None:
+def test_another_config_must_be_accepted(changes: Changes, run: Run) -> None:
     with pytest.raises(UserError) as error:
         decided(run, changes)
     for name, (old, new) in changes.items():
-        assert f'  {name}: {old} -> {new}\n' in str(error.value)
+        assert f'  config: {name}: {old} -> {new}\n' in str(error.value)
     assert decided(run, changes, accept_changes=True) == Decision.CONTINUE_CHANGED
 
 
-def test_other_data_are_refused_whatever_is_accepted(run: Run) -> None:
-    run.record_data(replace(DIGITS, fingerprint='another'))
-    with pytest.raises(UserError, match='began with other data'):
-        decided(run, RATE, accept_changes=True)
+SHOWN = {
+    'data': '  data: digits: 0123 -> 4567\nRestore the data: scripts/dataset.sh check digits reports',
+    'code': '  code: research/models/mlp.py has changed\nRestore the code: commit unknown',
+    'packages': '  packages: optax: 0.2.7 -> 0.2.8\nRestore the packages: requirements.lock of the run',
+    'flags': '  flags: jax_enable_x64: False -> True\nRestore the flags.',
+}
+
+
+@pytest.mark.parametrize('subject', OTHERS)
+def test_whatever_changes_numbers_must_be_accepted(subject: str, run: Run) -> None:
+    with pytest.raises(UserError) as error:
+        decided(run, **{subject: OTHERS[subject]})
+    assert f'has been trained with other {subject}:\n' in str(error.value)
+    assert SHOWN[subject] in str(error.value)
+    with pytest.raises(UserError):
+        decided(run, MORE_STEPS, **{subject: OTHERS[subject]})
+    accepted = decided(run, accept_changes=True, **{subject: OTHERS[subject]})
+    assert accepted == Decision.CONTINUE_CHANGED
+
+
+def test_a_finished_run_stays_finished_and_says_what_has_changed(run: Run, said: list[str]) -> None:
+    run.write_status(state=RunState.FINISHED)
+    assert decided(run, code=OTHERS['code'], machine=MACHINE) == Decision.NOTHING_LEFT
+    (note,) = said
+    assert note.endswith('has changed since. code: research/models/mlp.py has changed')
+    with pytest.raises(UserError, match='other code'):
+        decided(run, code=OTHERS['code'], damage='train.jsonl has changed')
+    with pytest.raises(UserError, match='other data'):
+        decided(run, data=OTHERS['data'])
+    assert decided(run, accept_changes=True, code=OTHERS['code']) == Decision.CONTINUE_CHANGED
+
+
+def test_another_machine_is_a_warning_unless_it_is_refused(run: Run) -> None:
+    assert decided(run, machine=MACHINE) == Decision.CONTINUE
+    assert decided(run, machine=MACHINE, strict=True, accept_changes=True) == Decision.CONTINUE
+    with pytest.raises(UserError, match=r'machine: host: a -> b\n  machine: devices: 1 -> 2\n'):
+        decided(run, machine=MACHINE, strict=True)
+    (warning,) = start.warnings(Differences(machine=MACHINE))
+    assert 'host: a -> b; devices: 1 -> 2' in warning
+    assert start.warnings(Differences()) == []
+    assert start.warnings(Differences(unknown='no record')) == ['warning: no record.']
 
 
 def test_the_command_line_names_an_existing_run_or_a_new_one(run: Run, tmp_path: Path) -> None:

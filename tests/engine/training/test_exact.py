@@ -126,8 +126,8 @@ def test_accepted_changes_are_recorded(stopped: Path, config_file: Any, program:
     assert (code, 'learning_rate: 0.03 -> 0.001' in err) == (2, True)
     code, _, err = program('train', *arguments, '--accept_changes')
     assert code == 0, err
-    record = json.loads((stopped / 'config_changes.jsonl').read_text())
-    assert record['changes'] == {'classification.Classification.learning_rate': ['0.03', '0.001']}
+    record = json.loads((stopped / 'changes.jsonl').read_text())
+    assert record['config'] == {'classification.Classification.learning_rate': ['0.03', '0.001']}
     assert 'RATE = 0.001' in (stopped / 'config.gin').read_text()
     assert program('train', f'--run={stopped}')[0] == 0
 

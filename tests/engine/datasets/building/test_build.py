@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from engine.commands import dataset
-from engine.datasets.building import arrays, features
+from engine.datasets.building import features
 from engine.datasets.catalogue import builders
 from engine.datasets.load import load, prepare
+from engine.datasets.reading import integrity
 from engine.errors import UserError
 from engine.workspace import REPOSITORY
 from tests.engine import photos
@@ -129,11 +130,11 @@ def test_a_second_load_changes_no_file(workspace: Path):
 def test_the_fingerprint_depends_on_the_data(workspace: Path):
     first = load('digits/toy').fingerprint
     folder = workspace / 'data/digits/records/digits/toy/1.0.0/arrays'
-    assert arrays.fingerprint(folder) == first
+    assert integrity.fingerprint(folder) == first
     image = np.lib.format.open_memmap(folder / 'val/image.npy', 'r+')
     image[3, 4, 5, 0] ^= 15
     image.flush()
-    assert arrays.fingerprint(folder) != first
+    assert integrity.fingerprint(folder) != first
 
 
 def test_arrays_are_read_only(workspace: Path):
@@ -287,7 +288,7 @@ def test_images_of_varying_size_are_stored_encoded(tmp_path: Path, monkeypatch: 
     path = data.folder / 'val/image.bin'
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b'?')
-    assert arrays.fingerprint(data.folder) != data.fingerprint
+    assert integrity.fingerprint(data.folder) != data.fingerprint
     path.unlink()
     with pytest.raises(UserError, match=r'states image: images of varying size, but .*VERSION'):
         data.split('val')

@@ -1,0 +1,1 @@
+"""The environment of a run: its code, packages, flags and machine, recorded and compared."""
