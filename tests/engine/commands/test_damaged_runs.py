@@ -4,15 +4,18 @@ The default tests try a few. The slow test tries every kind of file with every d
 """
 
 import json
+import os
 import random
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.faults.damage import files_by_kind
+from engine.datasets.load import load
 from engine.run_reader import logs
 from tests.conftest import Program
 from tests.engine.training.equal_runs import assert_equal
@@ -139,6 +142,23 @@ def test_training_with_damaged_values_of_the_status(finished: Path, trained: Pat
     values = {name: [1] for name in names} | {'state': 'running', 'host': 'elsewhere', 'error': {}}
     (finished / 'status.json').write_text(json.dumps(values))
     assert_holds('train', finished, trained, program)
+
+
+@pytest.mark.parametrize('file', ['arrays/test/image.npy', 'arrays/val/ids.txt', 'arrays/fingerprint.txt'])
+def test_a_truncated_dataset_is_found_before_the_run_begins(
+    file: str, config_file: Any, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load('digits/toy')
+    home = Path(os.environ['WORKSPACE']) / 'data' / 'digits'
+    shutil.copytree(home, tmp_path / 'workspace' / 'data' / 'digits', symlinks=True)
+    monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
+    [path] = (tmp_path / 'workspace').rglob(f'toy/*/{file}')
+    truncate(path)
+    code, out, err = program('train', f'--gin_file={config_file()}', f'--run={tmp_path / "run"}')
+    assert (code, f'{path} is damaged: ' in err, (tmp_path / 'run').exists()) == (2, True, False), out + err
+    shutil.rmtree(path.parents[len(Path(file).parts) - 2])  # as the message says
+    code, out, err = program('train', f'--gin_file={config_file()}', '--dry_run')
+    assert code == 0, out + err
 
 
 @pytest.mark.parametrize(
