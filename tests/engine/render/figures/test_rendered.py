@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from matplotlib.figure import Figure
@@ -37,27 +38,37 @@ def labels(figure: rendered.RenderedFigure) -> list[str]:
     return re.findall(r'<text[^>]*>(?:<title>[^<]*</title>)?([^<]*)</text>', figure.svg)
 
 
-@pytest.fixture
-def cat_font(tmp_path: Path) -> Iterator[None]:
-    """A font with one character, the cat, is installed."""
-    pen = TTGlyphPen(None)
+def write_font(path: Path, is_true_type: bool) -> None:
+    """Writes a font with one character, the cat, with TrueType or with PostScript outlines."""
+    pen = TTGlyphPen(None) if is_true_type else T2CharStringPen(1000, None)
     pen.moveTo((0, 0))
     pen.lineTo((500, 700))
     pen.lineTo((900, 0))
     pen.closePath()
-    triangle = pen.glyph()
-    builder = FontBuilder(1000, isTTF=True)
-    builder.setupGlyphOrder(['.notdef', 'cat'])
+    triangle = pen.glyph() if isinstance(pen, TTGlyphPen) else pen.getCharString()
+    glyphs = {'.notdef': triangle, 'cat': triangle}
+    builder = FontBuilder(1000, isTTF=is_true_type)
+    builder.setupGlyphOrder([*glyphs])
     builder.setupCharacterMap({ord(CAT): 'cat'})
-    builder.setupGlyf({'.notdef': triangle, 'cat': triangle})
-    builder.setupHorizontalMetrics({'.notdef': (1000, 0), 'cat': (1000, 0)})
+    if is_true_type:
+        builder.setupGlyf(glyphs)
+    else:
+        builder.setupCFF('Cats', {'FullName': FAMILY}, glyphs, {})
+    builder.setupHorizontalMetrics(dict.fromkeys(glyphs, (1000, 0)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
-    builder.setupNameTable({'familyName': FAMILY, 'styleName': 'Regular'})
+    builder.setupNameTable({'familyName': FAMILY, 'styleName': 'Regular', 'psName': 'Cats'})
     builder.setupOS2(usWeightClass=400)
     builder.setupPost()
-    builder.save(tmp_path / 'cats.ttf')
+    builder.save(path)
+
+
+@pytest.fixture(params=['ttf', 'otf'])
+def cat_font(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """A font with the cat is installed."""
+    path = tmp_path / f'cats.{request.param}'
+    write_font(path, request.param == 'ttf')
     before = list(font_manager.fontManager.ttflist)
-    font_manager.fontManager.addfont(tmp_path / 'cats.ttf')
+    font_manager.fontManager.addfont(path)
     fonts._fallbacks.cache_clear()
     yield
     font_manager.fontManager.ttflist[:] = before
@@ -133,6 +144,7 @@ def test_a_font_of_the_machine_draws_names(cat_font: None) -> None:
     figure = render(CAT)
     assert figure.lacking == frozenset()
     assert f"'{FAMILY}'" in figure.svg
+    assert figure.files['pdf'].startswith(b'%PDF')
     assert figure.files['png'] != render('Mao').files['png']
 
 
