@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from anyascii import anyascii
 from matplotlib import font_manager, ft2font
@@ -99,6 +100,21 @@ def missing(text: str, families: Sequence[str] = (BASE,)) -> set[str]:
         for character in text
         if not any(ord(character) in font for font in known) and not _is_invisible(character)
     }
+
+
+def are_true_type(families: Sequence[str]) -> bool:
+    """Whether all these fonts have TrueType outlines, as those have that PDF embeds as Type 42."""
+    return not any(_is_postscript(Path(_path(family))) for family in families)
+
+
+def _is_postscript(path: Path) -> bool:
+    """Whether a font, or the first one of a collection, has PostScript outlines."""
+    with path.open('rb') as file:
+        head = file.read(16)
+        if head.startswith(b'ttcf'):
+            file.seek(int.from_bytes(head[12:]))
+            head = file.read(4)
+    return head.startswith(b'OTTO')
 
 
 def _is_invisible(character: str) -> bool:

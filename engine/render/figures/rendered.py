@@ -146,6 +146,10 @@ def _drawn(draw: Callable[[], Figure], names: DrawnNames) -> Figure:
 
 def _style(families: Sequence[str]) -> Any:
     style: dict[Any, Any] = STYLE | {'font.family': list(families)}
+    if not fonts.are_true_type(families):
+        style['pdf.fonttype'] = (
+            3  # Matplotlib would embed PostScript outlines as TrueType, which is not valid
+        )
     return matplotlib.rc_context(style)
 
 
