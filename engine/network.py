@@ -163,7 +163,7 @@ def _micro_batches(batch: Any, steps: int) -> Any:
     devices.
     """
     rows = len(jax.tree.leaves(batch)[0])
-    if rows % steps:
+    if steps < 1 or rows % steps:
         raise UserError(f'accumulation_steps = {steps} does not divide a batch of {rows} examples.')
     return jax.tree.map(lambda x: x.reshape(-1, steps, *x.shape[1:]).swapaxes(0, 1), batch)
 

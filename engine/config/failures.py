@@ -19,7 +19,7 @@ import gin
 from engine import errors
 from engine.config import types
 from engine.config.bindings import Bindings
-from engine.config.statements import Location
+from engine.config.statements import Location, leaves
 from engine.errors import Interrupted, RunError, UserError
 
 _PLACE = re.compile(r'\S.*?:\d+[:,] |--gin_bindings')  # how a message begins that names its place
@@ -70,8 +70,8 @@ def _mentioned(message: str, bindings: Bindings) -> Iterator[Location]:
                 yield bindings.origin(binding).location
     quoted = set(re.findall(r"'([^']*)'", message))
     for binding in map(bindings.origin, final):
-        value = binding.value
-        if isinstance(value, str) and {value, *re.split('[/:]', value)} & quoted:
+        strings = [leaf for leaf in leaves(binding.value) if isinstance(leaf, str)]
+        if any({string, *re.split('[/:]', string)} & quoted for string in strings):
             yield binding.location
     words = set(re.findall(r'\w+', message))
     for target in bindings.targets():

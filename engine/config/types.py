@@ -180,7 +180,11 @@ def _members(annotation: Any) -> set[Any]:
 def _correction(value: Any, annotation: Any) -> str:
     """Suggests the value that was clearly meant: 1000 for 1e3, 0.1 for '0.1'. Returns '' if none is clear."""
     better: Any = value
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, list) and not _reason(tuple(value), annotation):
+        better = tuple(value)
+    elif not _reason((value,), annotation):
+        better = (value,)
+    elif isinstance(value, float) and value.is_integer():
         better = int(value)
     elif isinstance(value, str):
         try:

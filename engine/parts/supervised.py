@@ -1,5 +1,6 @@
 """Supervised learning: one network, one optimizer, one loss for each example. Other tasks derive from it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,10 +11,19 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from engine.errors import UserError
 from engine.interfaces import VALID, Batch, Description, Metrics, Spec, State, average
 from engine.network import Network, gradients
 from engine.parts import learning_rate
 from engine.parts.learning_rate import LearningRate
+
+# (parameter, lowest value, first value that is too large)
+RANGES = (
+    ('ema_decay', 0, 1),
+    ('label_smoothing', 0, 1),
+    ('grad_clip_norm', 0, math.inf),
+    ('accumulation_steps', 1, math.inf),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +88,20 @@ class Supervised(ABC):
         """Returns the expected loss before training, that of guessing; None if it is unknown."""
         del spec
 
+    def _check_ranges(self) -> None:
+        for name, low, below in RANGES:
+            value = getattr(self, name, low)
+            if not low <= value < below:
+                upper = f' and below {below:g}' if math.isfinite(below) else ''
+                raise UserError(f'{type(self).__name__}.{name} = {value}: it must be at least {low}{upper}.')
+
     def bind(self, spec: Spec) -> 'BoundSupervised':
-        """Returns the task for one dataset, its model built on shapes alone."""
+        """Returns the task for one dataset, its model built on shapes alone.
+
+        Raises:
+          UserError: a number of the task is out of its range.
+        """
+        self._check_ranges()
         network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat)
         return BoundSupervised(self, spec, network, self.optimizer(learning_rate.checked(self.learning_rate)))
 

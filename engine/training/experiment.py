@@ -16,6 +16,7 @@ from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import Batch, BoundTask, Description, Task
 from engine.runs import faults
+from engine.runs.text_log import logger
 from engine.sharding import Jit, Parallelism
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
@@ -149,6 +150,12 @@ class Experiment:
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
         integrity.check(self.data.folder)
+        if self.batch_size > self.data.splits['train']:
+            logger.warning(
+                'Trainer.batch_size = %d: a batch holds examples several times, for train has %d. Lower it.',
+                self.batch_size,
+                self.data.splits['train'],
+            )
         for split in ('train', 'val'):
             self._check_labels(split)
             self._check_memory(split)

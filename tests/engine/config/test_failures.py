@@ -15,7 +15,8 @@ def dry_run(program: Any, config_file: Any) -> Any:
     """Tries a config with other lines: dry_run(model='@parts.Model') -> the one message of the mistake."""
 
     def run(*lines: str, code: int = 2, **values: str) -> str:
-        replaced = {name: f'  {name} = {value}' for name, value in values.items()}
+        indent = {name: '' if name.isupper() else '  ' for name in values}
+        replaced = {name: f'{indent[name]}{name} = {value}' for name, value in values.items()}
         path = config_file(*lines, **replaced)
         text = path.read_text().replace('import optax', 'import optax\nfrom tests.engine.config import parts')
         if 'model' in values:
@@ -165,3 +166,32 @@ def test_an_observer_that_fails_ends_at_its_line(program: Any, config_file: Any,
     assert re.search(rf"{PARTS}:\d+, in FailingObserver.on_steps: KeyError: 'nothing'\n", err)
     assert err.splitlines()[-1].strip() == "metrics['nothing']"
     assert 'Traceback' not in err
+
+
+RANGES = {'ema_decay': '1.0', 'label_smoothing': '-0.1', 'grad_clip_norm': '-1.0', 'accumulation_steps': '0'}
+
+
+@pytest.mark.parametrize('name', RANGES)
+def test_a_number_out_of_its_range(name: str, dry_run: Any) -> None:
+    line = f'classification.Classification.{name} = {RANGES[name]}'
+    message = dry_run(line)
+    assert statement(message) == line
+    assert f'Classification.{name} = {RANGES[name]}: it must be at least ' in message
+
+
+def test_a_batch_larger_than_the_memory(dry_run: Any) -> None:
+    message = dry_run(BATCH_SIZE='10000000000')
+    assert statement(message) == 'BATCH_SIZE = 10000000000'
+    assert 'GiB of memory. train has 30 examples. Lower the batch size.' in message
+
+
+def test_a_batch_larger_than_the_data(program: Any, config_file: Any) -> None:
+    code, out, err = program('train', f'--gin_file={config_file()}', 'BATCH_SIZE=32', '--dry_run')
+    assert code == 0
+    warning = 'Trainer.batch_size = 32: a batch holds examples several times, for train has 30. Lower it.'
+    assert warning in out + err
+
+
+def test_more_steps_than_devices_count(dry_run: Any) -> None:
+    assert 'Trainer.steps = 2147483648: it must be below 2147483648.' in dry_run(STEPS='2147483648')
+    assert dry_run(STEPS='2147483647', code=0) == ''
