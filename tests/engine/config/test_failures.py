@@ -81,7 +81,6 @@ def test_a_parameter_passed_on_to_a_library(dry_run: Any) -> None:
     assert dry_run('parts.Model.use_bias = False', model='@parts.Model', code=0) == ''
     message = dry_run('parts.Model.use_bais = False', model='@parts.Model')
     assert re.match(rf'{PARTS}:\d+, in Model.__init__: TypeError: .*use_bais', message)
-    assert "Did you mean 'use_bias'" in message
 
 
 def statement(message: str) -> str:
