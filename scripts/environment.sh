@@ -15,6 +15,7 @@ made=$root/.venv/made   # what .venv was made from and for
 
 # Imports come from this repository, wherever the user stands and whatever lies there (another fork, say).
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONSAFEPATH=1
+export MPLBACKEND=agg   # figures go to files; a notebook or a desktop may name a backend that is not installed here
 
 # A Python program that says why it is not run by a supported Python.
 supported="import sys; (3, 11) <= sys.version_info[:2] <= (3, 13) or sys.exit('it is Python ' + sys.version.split()[0])"

@@ -229,6 +229,16 @@ def test_of_two_scripts_that_start_at_once_one_sets_up(tmp_path: Path):
     assert ''.join(result[2] for result in results).count('setting up .venv:') == 1
 
 
+def test_a_backend_of_matplotlib_that_is_not_there_changes_nothing(made: Path) -> None:
+    """A notebook sets the variable for the commands that it starts."""
+    program = made / 'engine/commands/train.py'
+    program.write_text('import os; print(os.environ["MPLBACKEND"])')
+    try:
+        assert call(made, MPLBACKEND='module://not_installed') == (0, 'agg\n', '')
+    finally:
+        program.write_text(PROGRAM)
+
+
 @pytest.mark.usefixtures('with_uv')
 def test_a_moved_repository_is_set_up_again(repository: Path):
     moved = repository.rename(repository.with_name('moved'))

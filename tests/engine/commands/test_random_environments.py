@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.workspace import REPOSITORY
@@ -171,7 +171,15 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_config(tmp_path_factory.mktemp('config'), STEPS='STEPS = 4')
 
 
-@random_cases(4)
+@random_cases(2)
+@example(
+    program='train',
+    harmless=[('TERM', 'dumb'), ('COLUMNS', '0')],
+    wrong=[],
+    limit='',
+    out='unread',
+    err='closed terminal',
+)
 @given(
     program=st.sampled_from(sorted(PROGRAMS)),
     harmless=st.lists(st.sampled_from(HARMLESS), max_size=4),
