@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 COLOURS = SKY, ORANGE, GREEN, GREY
 MAX_PARAMETERS = 40
-DPI = 160
 
 
 def is_picture(array: np.ndarray) -> bool:
@@ -53,7 +52,7 @@ def gradients(norms: Mapping[str, float], path: Path) -> None:
     axes.margins(y=0.05)
     axes.grid(axis='y', alpha=0.3)
     axes.invert_yaxis()
-    figure.savefig(path, dpi=DPI)
+    _write(figure, path)
 
 
 def overfit_one_batch(known: Memorisation, goal: float, path: Path) -> None:
@@ -108,4 +107,11 @@ def _figure(title: str, across: str, up: str, height: float = 4.2) -> 'tuple[Fig
 
 def _save(figure: 'Figure', axes: 'Axes', path: Path) -> None:
     axes.legend(frameon=False, loc='upper right')
-    figure.savefig(path, dpi=DPI)
+    _write(figure, path)
+
+
+def _write(figure: 'Figure', path: Path) -> None:
+    """Writes a figure as PNG, SVG and PDF."""
+    from engine.render.figures import rendered  # imports Matplotlib
+
+    rendered.render(lambda: figure, path.stem).write(path.parent)

@@ -353,5 +353,6 @@ def test_the_check_command_writes_a_report(config_file: Any, program: Any, tmp_p
     assert out.splitlines()[-1] == f'report: {folder / "report.md"}'
     pictures = {path.name for path in folder.glob('*.png')}
     assert {'augmentations.png', 'learning_rate.png'} <= pictures
+    assert all((folder / f'learning_rate.{suffix}').is_file() for suffix in ('svg', 'pdf'))
     assert all(name in (folder / 'report.md').read_text() for name in pictures)
     assert program('check', f'--gin_file={config_file()}', f'--output={folder}')[0] == 2
