@@ -118,15 +118,11 @@ def _copy_sources(target: Path) -> list[str]:
     missing = []
     for name in filter(lambda name: (workspace.REPOSITORY / name).is_dir(), SOURCE_FOLDERS):
         try:
-            shutil.copytree(
-                workspace.REPOSITORY / name,
-                target / name,
-                ignore=ignored,
-                dirs_exist_ok=True,
-                ignore_dangling_symlinks=True,
-            )
+            # A link may lead to the originals of a dataset, which may be huge: it stays a link.
+            source, copy = workspace.REPOSITORY / name, target / name
+            shutil.copytree(source, copy, symlinks=True, ignore=ignored, dirs_exist_ok=True)
         except shutil.Error as error:
-            missing += [str(source) for source, *_ in error.args[0]]
+            missing += [str(file) for file, *_ in error.args[0]]
     return missing
 
 
