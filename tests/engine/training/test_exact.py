@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs import json_lines
+from engine.runs import json_lines, run_folder
 from engine.training import trainer
 from tests.conftest import run_program, write_config
 from tests.engine.training.equal_runs import assert_equal
@@ -171,6 +171,26 @@ def test_accepted_changes_discard_the_abandoned_path(
     assert json.loads((run / 'outputs' / 'test' / 'manifest.json').read_text())['step'] == 12
 
 
+@pytest.mark.parametrize('where', ['config', 'config_saved'])
+def test_an_end_while_changes_are_recorded_refuses_no_resume(
+    where: str, continued_from_10: Path, config_file: Any, program: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end_there(point: str) -> None:
+        if point == where:
+            raise KeyboardInterrupt
+
+    run = continued_from_10
+    arguments = (f'--gin_file={config_file()}', f'--run={run}', '--gin_bindings=RATE = 0.001')
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder.faults, 'point', end_there)
+        assert program('train', *arguments, '--accept_changes')[0] in (75, -2, 130)
+    assert saved_steps(run, 'latest') == ['10']
+    is_recorded = where == 'config_saved'
+    assert ('RATE = 0.001' in (run / 'config.gin').read_text()) is is_recorded
+    code, out, err = program('train', *arguments, *([] if is_recorded else ['--accept_changes']))
+    assert (code, 'Continuing after step 10' in out) == (0, True), err
+
+
 def test_fewer_steps_continue_from_a_checkpoint_before_them(
     trained: Path, tmp_path: Path, config_file: Any, program: Any
 ) -> None:
@@ -186,7 +206,7 @@ def test_the_state_before_the_first_step_can_be_best(
 ) -> None:
     """The run is stopped and continues from its latest checkpoint, not from step 0."""
     evaluations = {0, 4, 8, 12, 14}
-    monkeypatch.setattr(trainer.Trainer, 'evaluations', evaluations)
+    monkeypatch.setattr(trainer.Trainer, 'evaluates_at', lambda _, step: step in evaluations)
     arguments = (f'--gin_file={config_file(RATE="RATE = -0.01")}', f'--run={tmp_path / "run"}')
     with monkeypatch.context() as patch:
         patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(11))
