@@ -14,7 +14,7 @@ from engine.errors import UserError, nearest
 _BINDING = re.compile(r'(?P<name>[A-Za-z_][\w./]*)\s*=(?!=)\s*(?P<value>\S.*)', re.DOTALL)
 # Other forms: `--NAME=value`, `+NAME=value`, `--gin.NAME=value`, `NAME:value`, `NAME==value`, `NAME`.
 _OTHER = re.compile(
-    r'[-+~]*(?:gin\.)?(?P<name>[A-Za-z_][\w./-]*?)\s*(?::=|=+|:|$)\s*(?P<value>.*)', re.DOTALL
+    r'[-+~@%]*(?:gin\.)?(?P<name>[A-Za-z_][\w./-]*?)\s*(?:[:+]=|=+|:|$)\s*(?P<value>.*)', re.DOTALL
 )
 _WORD = re.compile(r'[A-Za-z_][\w./:-]*')
 _INCLUDE = re.compile(r'^include\s+[\'"](.+?)[\'"]', re.MULTILINE)

@@ -29,9 +29,11 @@ def _result(match: re.Match[str]) -> str:
     text = match['value']
     if power := _POWER.fullmatch(text.strip()):
         result: float = float(power[1]) ** int(power[2])
-        return f'{_COMPUTE}Write {int(result) if result.is_integer() and "." not in power[1] else result!r}'
+        whole = result.is_integer() and '.' not in power[1]
+        return f'{_COMPUTE}Write {match["key"]} = {int(result) if whole else result!r}'
     try:
-        return f'{_COMPUTE}Write {_value(ast.parse(text.strip(), mode="eval").body)!r}'
+        result = _value(ast.parse(text.strip(), mode='eval').body)
+        return f'{_COMPUTE}Write {match["key"]} = {result!r}'
     except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return ''
 
@@ -69,7 +71,7 @@ _ADVICE: dict[str, Advice] = {
     _KEY + r'\{[^:]*$': 'a config holds no sets. Write a list or a tuple',
     _KEY + r'[fF][\'"]': 'a config computes no strings. Write the string itself',
     _KEY + r'(?P<value>[^()\[\]{}#]*[^\s()\[\]{}#]\s*,[^()\[\]{}#]*?)' + _END: (
-        lambda match: f'write ({match["value"].strip()}) for a tuple'
+        lambda match: f'a tuple has brackets. Write {match["key"]} = ({match["value"].strip()})'
     ),
     r'(?P<key>[\w./]+)\s*(?::|==)\s*(?P<value>[^\s#=].*?)' + _END: _assignment,
     r'include\s+(?P<file>[^\s\'"#]+)': lambda match: f"write include '{match['file']}'",
@@ -81,7 +83,7 @@ def for_line(line: str) -> str:
     """Returns what is wrong with a line and what to write instead; '' if it has none of the known mistakes.
 
     >>> for_line('SCALE = 1/250')
-    'a config does not compute. Write 0.004'
+    'a config does not compute. Write SCALE = 0.004'
     """
     for pattern, advice in _ADVICE.items():
         match = re.match(pattern, line[:_MAX_LINE])

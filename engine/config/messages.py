@@ -39,8 +39,9 @@ def syntax_error(error: Exception, text: str, name: str) -> str:
     if len(parts) > 1:
         flags = ' '.join(f'{name}={shlex.quote(part)}' for part in parts)
         return f'{name}: {text.strip()!r}: give each binding by itself: {flags}'
-    statement = _corrected(word) if word else 'STEPS = 100'
-    write = 'In a shell' if word else 'Write a binding, such as'
+    better = re.search(r'[Ww]rite (\S+ = .*)', known)
+    statement = better[1] if better else _corrected(word) if word else 'STEPS = 100'
+    write = 'In a shell' if better or word else 'Write a binding, such as'
     return f'{name}: {text.strip()!r}: {explanation} {write}: {name}={shlex.quote(statement)}'
 
 

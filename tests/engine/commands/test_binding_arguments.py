@@ -37,6 +37,8 @@ WRONG = {  # of a command line, as typed
     '++SEED=3 STEPS=4': 'SEED=3 STEPS=4',
     'SEED==3': 'SEED=3',
     'SEED:=3': 'SEED=3',
+    'SEED+=3': 'SEED=3',
+    '%SEED=3': 'SEED=3',
     'SEED=3,STEPS=4': 'SEED=3 STEPS=4',
     "'SEED=3; STEPS=4'": 'SEED=3 STEPS=4',
     'SEED=3, STEPS=4': 'SEED=3 STEPS=4',

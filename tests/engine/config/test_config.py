@@ -205,7 +205,8 @@ def test_circular_include(tmp_path: Path) -> None:
 
 BINDINGS = {
     'STEPS = 1e3': ['takes int, not 1000.0', 'write 1000'],
-    'STEPS == 3': ["--gin_bindings: 'STEPS == 3'", "Write a binding, such as: --gin_bindings='STEPS = 100'"],
+    'STEPS == 3': ["--gin_bindings: 'STEPS == 3'", "In a shell: --gin_bindings='STEPS = 3'"],
+    'RATE = 3/4': ['a config does not compute', "In a shell: --gin_bindings='RATE = 0.75'"],
     'trainer.Trainer.dataset = digits': ['In a shell: --gin_bindings=\'trainer.Trainer.dataset = "digits"\''],
     'STEPZ = 3': ['STEPZ is not used', "'STEPS'"],
     'mlp.MLP.widht = 3': ["mlp.MLP has no parameter 'widht'", "'width'"],
