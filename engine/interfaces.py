@@ -86,6 +86,8 @@ class Description:
         research/kinds/.
       predictions: meaning of each array that `predict` returns.
       truth: for each array of labels, the dataset's field that holds it.
+      category_ids: id of each class in COCO's files; COCO's own ids have gaps.
+      ignore_label: value of pixels in the targets that do not count, or None.
       details: what else distinguishes these outputs, such as the network that computed their features.
       first_loss: expected loss before training, such as ln(classes); None if it is unknown.
       random_per_device: randomness that differs between `sharding.PMap` and `sharding.Jit`, such as
@@ -95,6 +97,8 @@ class Description:
     kind: str
     predictions: Mapping[str, str]
     truth: Mapping[str, str] = field(default_factory=dict)
+    category_ids: tuple[int, ...] = ()
+    ignore_label: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     first_loss: float | None = None
     random_per_device: str = ''

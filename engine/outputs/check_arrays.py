@@ -9,20 +9,20 @@ from engine.errors import UserError, did_you_mean, nearest
 from engine.outputs import kind_folders
 from engine.outputs.exact import converted
 from engine.outputs.kind import ADDITIONAL, Arrays, Field, Kind
+from engine.outputs.manifest import Manifest
 
 _AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
 _RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of .npz files
 
 
-def checked(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int) -> dict[str, np.ndarray]:
+def checked(folder: Path, manifest: Manifest, arrays: Arrays, examples: int) -> dict[str, np.ndarray]:
     """Checks names, shapes and indices of the arrays of an outputs folder, and converts their dtypes.
 
     Args:
       folder: the folder, for the message.
-      kind: name of the kind.
+      manifest: states the kind, the classes and the ignore label.
       arrays: the arrays by name.
       examples: number of ids.
-      classes: number of class names, or 0 if there are none.
 
     Returns:
       The arrays in the dtypes of the kind. Arrays that have one of these dtypes are not copied.
@@ -30,6 +30,7 @@ def checked(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int
     Raises:
       UserError: the kind is unknown, or an array differs from its declaration; names folder and array.
     """
+    kind, classes = manifest.kind, manifest.classes
     try:
         declared = kind_folders.declaration(kind)
     except UserError as error:
@@ -43,8 +44,10 @@ def checked(folder: Path, kind: str, arrays: Arrays, examples: int, classes: int
     for name, array in arrays.items():
         _check_shape(f'{folder}: {name}.npy', array, declared.field(name), lengths)
     for name, array in arrays.items():
-        if declared.field(name).below:
-            _check_indices(f'{folder}: {name}.npy', array, lengths.get(declared.field(name).below))
+        field = declared.field(name)
+        if field.below:
+            counted = array[~manifest.is_ignored(array)] if field.may_ignore else array
+            _check_indices(f'{folder}: {name}.npy', counted, lengths.get(field.below))
     return arrays
 
 

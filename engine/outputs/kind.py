@@ -25,6 +25,7 @@ class Field:
       axes: one word per axis. A number is the length of the axis. Axes of one name have one length in the
         whole folder: `n` is the number of examples, `classes` the number of classes.
       below: name of the axis whose indices the array holds; '' if it holds no indices.
+      may_ignore: whether indices may also be the ignore label of the manifest.
       also: name of one more dtype that the array may have, or ''.
     """
 
@@ -32,6 +33,7 @@ class Field:
     axes: str
     below: str = ''
     also: str = ''
+    may_ignore: bool = False
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -66,6 +68,7 @@ class Kind:
       needs: groups of names. A folder needs exactly one array of each group; all other arrays are optional.
       from_data: names of the arrays that come from the dataset, such as labels. A comparison requires them
         to be equal.
+      may_lack: names of arrays of `from_data` that are optional beside the others.
       pack: converts a task's predictions and labels, each [n, ...], to the arrays of the kind.
       comparable_details: names of details of the manifest that must be equal in all outputs of a comparison.
       table: returns the columns of predictions.csv from arrays, ids and class names; None for no such file.
@@ -76,6 +79,7 @@ class Kind:
     arrays: Mapping[str, Field]
     needs: tuple[tuple[str, ...], ...]
     from_data: tuple[str, ...] = ()
+    may_lack: tuple[str, ...] = ()
     pack: Callable[[Arrays], dict[str, np.ndarray]] = _unchanged
     comparable_details: tuple[str, ...] = ()
     table: Callable[[Arrays, Sequence[str], Sequence[str]], dict[str, Sequence[str]]] | None = None

@@ -14,6 +14,7 @@ from engine.outputs.contents import MANIFEST, FileEntry
 from engine.render.escape import CONTROL
 
 FORMAT, VERSION = 'outputs', 1
+MAX_LABEL = 255  # of a pixel, which is a byte
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Manifest:
       dataset: name of the dataset, or ''.
       split: name of the split, or ''.
       class_names: names of the classes in the order of their indices, or ().
+      category_ids: id of each class in COCO's files, or (). COCO's own ids have gaps.
+      ignore_label: value of pixels in the targets that do not count, or None.
       details: whatever else distinguishes these outputs, as name and text.
       commits: each version of the code that took part in training and prediction, as `c0ffee0+1a2b`.
       code: the digest of each of them over the files that train; equal code has equal digests.
@@ -70,6 +73,8 @@ class Manifest:
     dataset: str = ''
     split: str = ''
     class_names: Sequence[str] = ()
+    category_ids: Sequence[int] = ()
+    ignore_label: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
     commits: Sequence[str] = ()
     code: Sequence[str] = ()
@@ -79,8 +84,45 @@ class Manifest:
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of manifest.json."""
-        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        lists = {name: list(getattr(self, name)) for name in (*_LISTS, 'category_ids')}
         return {'format': FORMAT, 'version': VERSION, **asdict(self), **lists}
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, as far as names or category ids tell; 0 if they do not."""
+        return len(self.class_names) or len(self.category_ids)
+
+    def is_ignored(self, labels: np.ndarray) -> np.ndarray:
+        """Returns which of the labels do not count, bool [...].
+
+        Without `ignore_label` these are the labels of 255, if no class has this number, as in PASCAL VOC and
+        Cityscapes.
+        """
+        if self.ignore_label is not None:
+            return labels == self.ignore_label
+        return (labels == MAX_LABEL) & (self.classes <= MAX_LABEL)
+
+    def check(self, where: Path) -> None:
+        """Raises `UserError` if texts are not plain, or category ids or the ignore label are not valid."""
+        self.check_texts(where)
+        self._check_category_ids(where)
+        label = self.ignore_label
+        if label is not None and not (isinstance(label, int) and 0 <= label <= MAX_LABEL):
+            raise UserError(
+                f'{where}: ignore_label is {label!r:.100}, but a number from 0 to {MAX_LABEL} is needed.'
+            )
+
+    def _check_category_ids(self, where: Path) -> None:
+        ids = self.category_ids
+        if not all(isinstance(number, int) and not isinstance(number, bool) for number in ids):
+            raise UserError(f'{where}: category_ids holds something that is not a whole number.')
+        if len(set(ids)) < len(ids):
+            raise UserError(f'{where}: category_ids holds a number twice. Each class has its own.')
+        if ids and self.class_names and len(ids) != len(self.class_names):
+            raise UserError(
+                f'{where}: there are {len(ids)} category_ids for {len(self.class_names)} class_names. Give '
+                'one for each class.'
+            )
 
     def check_texts(self, where: Path) -> None:
         """Raises `UserError` if a text that reports show contains control characters."""
@@ -112,7 +154,7 @@ def read_manifest(folder: Path) -> Manifest:
     content = _parse(path)
     _check_format(path, content)
     manifest = _from_json(path, content)
-    manifest.check_texts(path)
+    manifest.check(path)
     return manifest
 
 
@@ -127,6 +169,8 @@ _TYPES: Mapping[str, Any] = {
     'split': str,
     'examples': int,
     'class_names': list,
+    'category_ids': list,
+    'ignore_label': int | None,
     'details': dict,
     'commits': list,
     'code': list,
@@ -136,7 +180,8 @@ _TYPES: Mapping[str, Any] = {
 _ARRAY_TYPES = {'file': str, 'dtype': str, 'shape': list, 'meaning': str}
 _FILE_TYPES = {'bytes': int, 'sha256': str}
 _LISTS = ('class_names', 'commits', 'code')
-_OPTIONAL = {'project', 'run', 'step', 'dataset', 'split', 'details', *_LISTS}
+_ORIGIN = {'project', 'run', 'step', 'dataset', 'split'}
+_OPTIONAL = {*_ORIGIN, *_LISTS, 'category_ids', 'ignore_label', 'details'}
 
 
 def _parse(path: Path) -> Any:

@@ -41,10 +41,10 @@ class Outputs:
 
     @property
     def classes(self) -> int | None:
-        """Number of classes: length of the axis `classes`, or of the names; None if neither exists."""
+        """Number of classes: length of the axis `classes`, or of names or category ids; None without any."""
         declared = kind_folders.declaration(self.kind)
         for name, array in self.arrays.items():
             axes = declared.field(name).axes.split()
             if 'classes' in axes:
                 return array.shape[axes.index('classes')]
-        return len(self.class_names) or None
+        return self.manifest.classes or None

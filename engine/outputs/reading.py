@@ -41,7 +41,7 @@ def read(folder: str | Path) -> Outputs:
         arrays = {name: _read_array(folder, name, entry) for name, entry in manifest.arrays.items()}
     except OSError as error:
         raise UserError(f'{folder}: cannot be read: {error!s:.300}.') from error
-    arrays = checked(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
+    arrays = checked(folder, manifest, arrays, len(ids))
     return Outputs(folder, manifest, tuple(ids), arrays)
 
 

@@ -54,9 +54,9 @@ def write(
     folder = Path(folder)
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     check_ids(folder, ids)
-    arrays = checked(folder, manifest.kind, arrays, len(ids), len(manifest.class_names))
+    arrays = checked(folder, manifest, arrays, len(ids))
     _check_meanings(folder, arrays, meanings)
-    manifest.check_texts(folder)
+    manifest.check(folder)
     with file_system.user_folder(folder, MANIFEST, overwrite) as temporary:
         _write_contents(temporary, manifest, arrays, ids, files)
         complete = replace(

@@ -27,11 +27,14 @@ class Segmentation(Supervised):
         mask travels as one more channel, so that it moves with the image; pixels filled with 0 become the
         first class.
       mask: the field of the masks.
+      ignore_label: pixels of the mask with this label do not count in loss and metrics. By default these are
+        the pixels of 255, unless a class has this number.
     """
 
     loss: losses.PixelLoss = losses.cross_entropy
     augment: augmentation.Augmentation = augmentation.none
     mask: str = 'mask'
+    ignore_label: int | None = None
 
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
@@ -61,7 +64,7 @@ class Segmentation(Supervised):
         return {'inputs': self.inputs(batch), 'targets': batch[self.mask]}
 
     def per_example(self, output: jax.Array, batch: Batch) -> dict[str, Any]:
-        """Returns loss and pixel accuracy of each image, f32 [B], and the counts of mean IoU.
+        """Returns the loss of each image, f32 [B], and the counts of pixel accuracy and of mean IoU.
 
         The IoU of a class is its pixels in both masks over its pixels in either, each f32 [B, classes]. Both
         are summed over all images before they are divided, as the offline evaluator does.
@@ -70,14 +73,21 @@ class Segmentation(Supervised):
           output: logits f32 [B, H, W, classes].
           batch: with the masks, int [B, H, W].
         """
-        masks, predicted = batch[self.mask].astype(jnp.int32), jnp.argmax(output, -1)
+        masks, predicted = self._counted(batch), jnp.argmax(output, -1)
+        counted = losses.counts(masks, output.shape[-1])
         classes = jnp.arange(output.shape[-1])[None, None, None]
-        is_true, is_predicted = masks[..., None] == classes, predicted[..., None] == classes
+        is_true = masks[..., None] == classes
+        is_predicted = (predicted[..., None] == classes) & counted[..., None]
         return {
             'loss': self.loss(output, masks),
-            'pixel_accuracy': (predicted == masks).mean((1, 2), dtype=float),
+            'pixel_accuracy': (_pixels(predicted == masks), _pixels(counted)),
             'mean_iou': (_pixels(is_true & is_predicted), _pixels(is_true | is_predicted)),
         }
+
+    def _counted(self, batch: Batch) -> jax.Array:
+        """Returns the masks, int32 [B, H, W], with -1 for pixels that do not count."""
+        masks = batch[self.mask].astype(jnp.int32)
+        return masks if self.ignore_label is None else jnp.where(masks == self.ignore_label, -1, masks)
 
     def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         """Returns the most probable class of each pixel, uint8 [B, H, W], from logits [B, H, W, classes]."""
@@ -94,9 +104,10 @@ class Segmentation(Supervised):
             kind='segmentation',
             predictions={'masks': 'most probable class of each pixel'},
             truth={'targets': self.mask},
+            ignore_label=self.ignore_label,
         )
 
 
 def _pixels(where: jax.Array) -> jax.Array:
-    """Returns the number of pixels, f32 [B, classes], from bool [B, H, W, classes]."""
+    """Returns the number of pixels, f32 [B, ...], from bool [B, H, W, ...]."""
     return where.sum((1, 2), dtype=float)

@@ -104,6 +104,8 @@ def _manifest(
         dataset=experiment.data.name,
         split=split,
         class_names=experiment.class_names,
+        category_ids=description.category_ids,
+        ignore_label=description.ignore_label,
         details={**description.details, **details},
         commits=origin['commits'],
         code=origin['code'],

@@ -9,6 +9,7 @@ from engine.checks.finding import Finding, judged
 from engine.errors import UserError
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import checked
+from engine.outputs.manifest import Manifest
 
 
 def outputs(experiment: ExperimentUnderTest) -> Finding:
@@ -39,10 +40,11 @@ def _is_field(experiment: ExperimentUnderTest, array: np.ndarray) -> bool:
 
 def _misfits(experiment: ExperimentUnderTest, arrays: Arrays) -> list[str]:
     """Returns how arrays differ from what their kind of outputs states."""
-    classes = len(experiment.experiment.class_names)
-    count, kind = experiment.experiment.batch_size, experiment.description.kind
+    count, description = experiment.experiment.batch_size, experiment.description
+    names, ignored = experiment.experiment.class_names, description.ignore_label
+    manifest = Manifest(description.kind, class_names=names, ignore_label=ignored)
     try:
-        checked(Path('outputs'), kind, kind_folders.declaration(kind).pack(arrays), count, classes)
+        checked(Path('outputs'), manifest, kind_folders.declaration(manifest.kind).pack(arrays), count)
     except UserError as misfit:
         return [str(misfit)]
     return []

@@ -57,7 +57,7 @@ def add(outputs: Outputs, path: Path, allow_more: bool = False) -> Outputs:
     labels = subset.of_ids(replace(outputs, ids=tuple(ids), arrays=arrays), outputs.ids).arrays
     predictions = {name: array for name, array in outputs.arrays.items() if name not in names}
     arrays = {**predictions, **labels}
-    arrays = checked(path, outputs.kind, arrays, len(outputs.ids), len(outputs.class_names))
+    arrays = checked(path, outputs.manifest, arrays, len(outputs.ids))
     record = {
         'file': str(path),
         'sha256': fingerprint(path / MANIFEST if path.is_dir() else path).sha256,
@@ -138,11 +138,14 @@ def _sha256(array: np.ndarray) -> str:
 
 def _count_differing(outputs: Outputs, labels: Arrays) -> int | None:
     """Returns the number of examples whose labels in the outputs differ; None without labels."""
-    own = {name: array for name, array in outputs.arrays.items() if name in labels}
-    if own.keys() != labels.keys():
+    declared = kind_folders.declaration(outputs.kind)
+    names = [name for name in labels if name in declared.labels and name not in declared.may_lack]
+    if not all(name in outputs.arrays for name in names):
         return None
+    own = {name: outputs.arrays[name] for name in names}
+    given = {name: labels[name].astype(array.dtype) for name, array in own.items()}
     first, second = (
-        _facts(subset.of_ids(replace(outputs, arrays=arrays), outputs.ids)) for arrays in (own, labels)
+        _facts(subset.of_ids(replace(outputs, arrays=arrays), outputs.ids)) for arrays in (own, given)
     )
     return len({example for example, _ in first ^ second})
 

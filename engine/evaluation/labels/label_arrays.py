@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.errors import UserError
 from engine.outputs import kind_folders
+from engine.outputs.exact import converted
 from engine.outputs.kind import Arrays, Kind
 from engine.outputs.outputs import Outputs
 from engine.outputs.reading import read as read_outputs
@@ -30,7 +31,7 @@ def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
     _check(path, outputs.kind, kind, arrays)
     ids = arrays.pop(IDS)
     return ids.tolist(), {
-        name: _cast(path, name, array, kind.arrays[name].dtype) for name, array in arrays.items()
+        name: converted(f'{path}: {name}', array, kind.arrays[name]) for name, array in arrays.items()
     }
 
 
@@ -52,27 +53,15 @@ def read_folder(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
 
 
 def _check(path: Path, name_of_kind: str, kind: Kind, arrays: Arrays) -> None:
-    needed = (IDS, *kind.labels)
+    needed = (IDS, *(name for name in kind.labels if name not in kind.may_lack))
     missing = [name for name in needed if name not in arrays]
     if missing:
         raise UserError(f'{path} has no array {missing[0]!r}: for {name_of_kind} give {", ".join(needed)}.')
     ids = arrays[IDS]
     if ids.ndim != 1 or ids.dtype.kind != 'U' or not len(ids):
         raise UserError(f'{path}: ids is {ids.dtype} {list(ids.shape)}, but text [n] is needed.')
-    for name in kind.labels:
+    for name in arrays.keys() - {IDS}:
         if kind.rows(name) == 'n' and arrays[name].shape[:1] != ids.shape:
             raise UserError(f'{path}: {name} has shape {list(arrays[name].shape)} for {len(ids)} ids.')
         if name in kind.owners and not np.isin(arrays[name], range(len(ids))).all():
             raise UserError(f'{path}: {name} holds rows of ids outside 0 to {len(ids) - 1}.')
-
-
-def _cast(path: Path, name: str, array: np.ndarray, dtype: str) -> np.ndarray:
-    """Returns the numbers in the dtype of the kind, because default integers of NumPy are wider."""
-    wanted = np.dtype(dtype)
-    if array.dtype.kind not in 'biuf':
-        raise UserError(f'{path}: {name} holds {array.dtype}, but {dtype} is needed.')
-    with np.errstate(all='ignore'):
-        cast = array.astype(wanted)
-    if wanted.kind != 'f' and not np.array_equal(cast, array):
-        raise UserError(f'{path}: {name} holds numbers that {dtype} cannot hold.')
-    return cast

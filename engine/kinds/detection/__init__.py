@@ -13,7 +13,8 @@ def pack(arrays: Arrays) -> dict[str, np.ndarray]:
     [0, 1, 1]
 
     A task under `jax.jit` returns k boxes for every example. The first `counts` of them are valid. Labels
-    can have the same form, as `target_boxes`, `target_classes` and `target_counts`.
+    can have the same form, as `target_boxes`, `target_classes`, `target_counts` and, if known, `target_areas`
+    and `target_crowd`.
 
     Args:
       arrays: `boxes` f32 [n, k, 4], `scores` f32 [n, k], `classes` i32 [n, k] and `counts` int [n]. Without
@@ -29,8 +30,11 @@ def pack(arrays: Arrays) -> dict[str, np.ndarray]:
     return packed
 
 
+_PER_BOX = ('boxes', 'classes', 'scores', 'sides', 'areas', 'crowd')
+
+
 def _listed(arrays: Arrays, prefix: str, counts: np.ndarray) -> dict[str, np.ndarray]:
-    names = [prefix + name for name in ('boxes', 'classes', 'scores') if prefix + name in arrays]
+    names = [prefix + name for name in _PER_BOX if prefix + name in arrays]
     valid = np.arange(arrays[names[0]].shape[1]) < counts[:, np.newaxis]
     owners = np.nonzero(valid)[0].astype(np.int32)
     return {name: arrays[name][valid] for name in names} | {f'{prefix}example': owners}
@@ -42,12 +46,25 @@ KIND = Kind(
         'scores': Field('float32', 'm'),
         'classes': Field('int32', 'm', below='classes'),
         'example': Field('int32', 'm', below='n'),
+        'sides': Field('float64', 'm 2'),
         'target_boxes': Field('float32', 't 4'),
         'target_classes': Field('int32', 't', below='classes'),
         'target_example': Field('int32', 't', below='n'),
+        'target_sides': Field('float64', 't 2'),
+        'target_areas': Field('float64', 't'),
+        'target_crowd': Field('bool', 't'),
+        'image_ids': Field('int64', 'n'),
         **INPUTS,
     },
     needs=(('boxes',), ('scores',), ('classes',), ('example',)),
-    from_data=('target_boxes', 'target_classes', 'target_example'),
+    from_data=(
+        'target_boxes',
+        'target_classes',
+        'target_example',
+        'target_sides',
+        'target_areas',
+        'target_crowd',
+    ),
+    may_lack=('target_sides', 'target_areas', 'target_crowd'),
     pack=pack,
 )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,51 +10,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.errors import UserError
 from engine.evaluation.drawing import figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Column, Export, class_names, csv
 from engine.kinds.detection import box_pictures, coco
-from engine.kinds.detection.boxes import MAX_BOXES, THRESHOLDS, ClassMatches, match, precision, recall
+from engine.kinds.detection.definitions import ALL, AREAS, EVERY_AREA, definitions, single_thresholds
+from engine.kinds.detection.matches import ClassMatches
+from engine.kinds.detection.matching import Matching, number_of_classes
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 from engine.render.pictures import Picture
 
-COCO = 'Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014; pycocotools, COCOeval'
-DEFINITIONS = {
-    'ap': Definition(
-        'AP',
-        'fraction',
-        'higher',
-        'Average precision: mean over the classes, over 101 recalls, and over ten thresholds of intersection '
-        'over union, 0.5 to 0.95, above which a box counts as a match. With few images it is biased '
-        'upwards, and resamples more so: the interval is corrected for the bias of the resamples.',
-        COCO,
-    ),
-    'ap50': Definition(
-        'AP at 0.5',
-        'fraction',
-        'higher',
-        'Average precision at the threshold 0.5 of intersection over union.',
-        COCO,
-    ),
-    'ap75': Definition('AP at 0.75', 'fraction', 'higher', 'Average precision at the threshold 0.75.', COCO),
-    'ar': Definition(
-        'AR',
-        'fraction',
-        'higher',
-        f'Average recall: share of the targets that match at most {MAX_BOXES} boxes per class and image; '
-        'mean over the classes and the ten thresholds.',
-        COCO,
-    ),
-}
-
 
 @dataclass(frozen=True)
 class DetectionEvaluation(KindEvaluation):
-    """Evaluates outputs of kind `detection`."""
+    """Evaluates outputs of kind `detection`. The default settings are those of COCO.
+
+    Attributes:
+      thresholds: intersections over union above which a box counts as a match.
+      areas: the smallest and the largest area of targets in pixels, by name of the range.
+      max_boxes: numbers of boxes per class and image for which recall is reported. Average precision is of
+        the largest number.
+    """
 
     kind = 'detection'
     example_score = ExampleScore('found_share', higher_is_better=True)
@@ -62,30 +42,88 @@ class DetectionEvaluation(KindEvaluation):
     legend = 'Dashed: targets. Solid: as many predicted boxes, those with the highest scores.'
     first_colour = 1
 
+    thresholds: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+    areas: Mapping[str, tuple[float, float]] = field(default_factory=lambda: dict(AREAS))
+    max_boxes: tuple[int, ...] = (1, 10, 100)
+
+    def __post_init__(self):
+        within = all(0 < threshold <= 1 for threshold in self.thresholds)
+        _require(
+            bool(self.thresholds) and within and list(self.thresholds) == sorted({*self.thresholds}),
+            'thresholds',
+            self.thresholds,
+            'numbers above 0 and up to 1, in ascending order',
+        )
+        for name, ends in self.areas.items():
+            _require(
+                name.isidentifier() and name != ALL,
+                'areas',
+                dict(self.areas),
+                f'ranges with names other than {ALL!r}',
+            )
+            _require(
+                len(ends) == 2 and 0 <= ends[0] < ends[1],
+                'areas',
+                dict(self.areas),
+                'pairs of a smaller and a larger area',
+            )
+        _require(
+            bool(self.max_boxes) and all(count > 0 for count in self.max_boxes),
+            'max_boxes',
+            self.max_boxes,
+            'numbers of at least 1',
+        )
+
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:
         """Returns metrics with intervals, tables and figures.
 
         Raises:
           UserError: there are no targets, or boxes or scores are not valid.
         """
-        classes, names = match(outputs)
-        n = len(outputs.ids)
-        resamples = [class_scores(classes, counts) for counts in bootstrap.counts(n)]
-        of_classes = {name: np.stack([resample[name] for resample in resamples]) for name in DEFINITIONS}
+        matching = Matching(self.thresholds, {ALL: EVERY_AREA, **self.areas}, max(self.max_boxes))
+        matches, n = matching.match(outputs), len(outputs.ids)
+        names = class_names(outputs, number_of_classes(outputs))
+        once = {name: scores[0] for name, scores in self.class_scores(matches, np.ones((1, n), int)).items()}
+        blocks = [self.class_scores(matches, counts) for counts in bootstrap.blocks(n)]
+        of_classes = {name: np.concatenate([block[name] for block in blocks]) for name in once}
         means = {name: _means(values) for name, values in of_classes.items()}
-        once = class_scores(classes, np.ones(n))
-        values = {name: float(np.nanmean(scores)) for name, scores in once.items()}
+        values = {name: float(_means(scores[np.newaxis])[0]) for name, scores in once.items()}
         measured = {
             name: bootstrap.metric(values[name], _unbiased(means[name], values[name]), definition)
-            for name, definition in DEFINITIONS.items()
+            for name, definition in definitions(self.thresholds, self.areas, self.max_boxes).items()
         }
-        table = _per_class(classes, names, once, of_classes, bootstrap)
-        tables = {'per_class': table, 'per_example': per_example(outputs.ids, classes)}
+        main = [name for name, metric in measured.items() if not metric.definition.group]
+        table = _per_class(matches[ALL], names, main, once, of_classes, bootstrap)
+        tables = {'per_class': table, 'per_example': per_example(outputs.ids, matches[ALL])}
         title = figures.subject(outputs, bootstrap)
         drawn = {
             'per_class_ap': partial(figures.class_scores, table, 'ap', 'AP', 'boxes', title, measured['ap'])
         }
-        return Report(outputs, bootstrap, measured, tuple(DEFINITIONS), tables, drawn, means)
+        return Report(outputs, bootstrap, measured, main, tables, drawn, means)
+
+    def class_scores(
+        self, matches: Mapping[str, Sequence[ClassMatches]], counts: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Returns all metrics of the classes, f64 [R, K].
+
+        Args:
+          matches: of the K classes, by range of areas.
+          counts: number of repetitions of the images, int [R, n].
+        """
+        precisions = {
+            area: np.stack([matched.precision(counts.T) for matched in of_classes], axis=-1)
+            for area, of_classes in matches.items()
+        }  # [T, R, K]
+        scores = {'ap': precisions[ALL].mean(0)}
+        scores |= {
+            f'ap{percent}': precisions[ALL][place]
+            for percent, place in single_thresholds(self.thresholds).items()
+        }
+        scores |= {f'ar_{most}': _recalls(matches[ALL], counts, most) for most in sorted(self.max_boxes)}
+        for area in self.areas:
+            scores[f'ap_{area}'] = precisions[area].mean(0)
+            scores[f'ar_{area}'] = _recalls(matches[area], counts, max(self.max_boxes))
+        return scores
 
     def explanation(self, outputs: Outputs) -> str:
         """Returns how boxes are drawn, and in which frame where no pictures were saved."""
@@ -130,22 +168,10 @@ def _as_coco(outputs: Outputs) -> bytes:
     return json.dumps(coco.box_results(outputs)).encode()
 
 
-def class_scores(classes: list[ClassMatches], counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns all metrics of the classes, f64 [K], for images repeated `counts` times, f64 [n]."""
-    precisions = np.stack([precision(matched, counts).mean(1) for matched in classes])  # [K, T]
-    at = {threshold: int(np.argmin(np.abs(THRESHOLDS - threshold))) for threshold in (0.5, 0.75)}
-    return {
-        'ap': precisions.mean(1),
-        'ap50': precisions[:, at[0.5]],
-        'ap75': precisions[:, at[0.75]],
-        'ar': np.stack([recall(matched, counts).mean() for matched in classes]),
-    }
-
-
-def per_example(ids: Sequence[str], classes: list[ClassMatches]) -> pd.DataFrame:
+def per_example(ids: Sequence[str], classes: Sequence[ClassMatches]) -> pd.DataFrame:
     """Returns a row per image, the worst first: numbers of targets, of found targets and of boxes.
 
-    A target is found if a box of its class has an intersection over union of 0.5 or more with it.
+    A target is found if a box of its class matches it at the smallest threshold, 0.5 by default.
     """
     n = len(ids)
     targets = np.sum([matched.targets for matched in classes], 0)
@@ -172,29 +198,39 @@ def _unbiased(resamples: np.ndarray, values: np.ndarray | float) -> np.ndarray:
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 10.
     """
-    bias = np.nanmean(resamples, 0) - values
+    known = ~np.isnan(resamples)
+    bias = np.where(known, resamples, 0).sum(0) / np.maximum(known.sum(0), 1) - values
     return np.clip(resamples - 2 * bias, 0, 1)
 
 
 def _per_class(
-    classes: list[ClassMatches],
-    names: tuple[str, ...],
-    once: dict[str, np.ndarray],
-    resamples: dict[str, np.ndarray],
+    classes: Sequence[ClassMatches],
+    names: Sequence[str],
+    main: Sequence[str],
+    once: Mapping[str, np.ndarray],
+    resamples: Mapping[str, np.ndarray],
     bootstrap: Bootstrap,
 ) -> pd.DataFrame:
-    """Returns a row per class: metrics, interval of AP, numbers of targets and of predicted boxes."""
-    ends = np.full((2, len(names)), np.nan)
-    present = ~np.isnan(resamples['ap']).all(0)
-    ends[:, present] = bootstrap.interval(_unbiased(resamples['ap'][:, present], once['ap'][present]))
+    """Returns a row per class: main metrics, interval of AP, numbers of targets and of predicted boxes."""
+    low, high = bootstrap.interval(_unbiased(resamples['ap'], once['ap']))
     columns = {
-        **once,
-        'ap_low': ends[0],
-        'ap_high': ends[1],
+        **{name: once[name] for name in main},
+        'ap_low': low,
+        'ap_high': high,
         'support': [int(matched.targets.sum()) for matched in classes],
         'predicted': [len(matched.images) for matched in classes],
     }
     return pd.DataFrame(columns, pd.Index(names, name='class'))
+
+
+def _recalls(classes: Sequence[ClassMatches], counts: np.ndarray, most: int) -> np.ndarray:
+    """Returns the mean recall over the thresholds, f64 [R, K]."""
+    return np.stack([matched.recall(counts.T, most).mean(0) for matched in classes], axis=-1)
+
+
+def _require(holds: bool, name: str, value: object, what: str) -> None:
+    if not holds:
+        raise UserError(f'DetectionEvaluation.{name} = {value!r}: give {what}.')
 
 
 EVALUATION = DetectionEvaluation()

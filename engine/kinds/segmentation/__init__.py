@@ -6,14 +6,17 @@ from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 
 def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
-    """Returns the share of pixels whose predicted class is the class of the target."""
+    """Returns the share of pixels whose predicted class is the class of the target.
+
+    Pixels of the target that do not count are none of the predicted classes, so that they count as wrong.
+    """
     return float(np.mean(predictions['masks'] == labels['targets']))
 
 
 KIND = Kind(
     arrays={
         'masks': Field('uint8', 'n h w', below='classes'),
-        'targets': Field('uint8', 'n h w', below='classes'),
+        'targets': Field('uint8', 'n h w', below='classes', may_ignore=True),
         **INPUTS,
     },
     needs=(('masks',),),

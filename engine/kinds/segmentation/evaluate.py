@@ -49,7 +49,7 @@ DEFINITIONS = {
         'pixel accuracy',
         'fraction',
         'higher',
-        'Share of all pixels whose predicted class is the class of the target.',
+        'Share of all pixels that count whose predicted class is the class of the target.',
         'scikit-learn, accuracy_score',
     ),
 }
@@ -160,10 +160,17 @@ def _means(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict
     """Returns the metrics from numbers of pixels per class, [..., classes]."""
     of_classes = scores(hits, targets, predicted)
     return {
-        'mean_iou': np.nanmean(of_classes['iou'], axis=-1),
-        'mean_dice': np.nanmean(of_classes['dice'], axis=-1),
-        'pixel_accuracy': hits.sum(-1) / targets.sum(-1),
+        'mean_iou': _mean(of_classes['iou']),
+        'mean_dice': _mean(of_classes['dice']),
+        'pixel_accuracy': hits.sum(-1) / np.where(targets.sum(-1) > 0, targets.sum(-1), np.nan),
     }
+
+
+def _mean(scores: np.ndarray) -> np.ndarray:
+    """Returns the mean over the classes, f64 [...], of scores [..., classes]; NaN if no pixel counts."""
+    known = ~np.isnan(scores)
+    number = known.sum(-1)
+    return np.where(known, scores, 0).sum(-1) / np.where(number > 0, number, np.nan)
 
 
 def _per_class(pixels: Pixels, bootstrap: Bootstrap, resamples: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -171,18 +178,10 @@ def _per_class(pixels: Pixels, bootstrap: Bootstrap, resamples: dict[str, np.nda
     targets, predicted = pixels.targets.sum(0), pixels.predicted.sum(0)
     columns = {}
     for name, values in scores(pixels.hits.sum(0), targets, predicted).items():
-        low, high = _interval(bootstrap, resamples[name])
+        low, high = bootstrap.interval(resamples[name])
         columns |= {name: values, f'{name}_low': low, f'{name}_high': high}
     index = pd.Index(pixels.class_names, name='class')
     return pd.DataFrame({**columns, 'support': targets, 'predicted': predicted}, index=index)
-
-
-def _interval(bootstrap: Bootstrap, resamples: np.ndarray) -> np.ndarray:
-    """Returns low and high ends [2, classes]; NaN for a class that is in no resample."""
-    present = ~np.isnan(resamples).all(0)
-    ends = np.full((2, resamples.shape[1]), np.nan)
-    ends[:, present] = bootstrap.interval(resamples[:, present])
-    return ends
 
 
 EVALUATION = SegmentationEvaluation()

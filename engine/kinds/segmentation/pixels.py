@@ -41,18 +41,32 @@ def count_pixels(outputs: Outputs) -> Pixels:
         raise UserError(
             f'{outputs.folder}: masks.npy holds images of {masks.shape[1]}x{masks.shape[2]} pixels.'
         )
-    names = outputs.class_names or tuple(map(str, range(1 + max(int(masks.max()), int(targets.max())))))
+    names = outputs.class_names or tuple(map(str, range(1 + _largest_label(outputs))))
     total, counts = np.zeros((len(names), len(names)), np.int64), []
     for target, mask in zip(targets, masks, strict=True):
-        image = confusion(target, mask, len(names))
+        counted = ~outputs.manifest.is_ignored(target)
+        image = confusion(target[counted], mask[counted], len(names))
         counts.append((image.diagonal(), image.sum(1), image.sum(0)))
         total += image
     hits, in_targets, predicted = np.stack(counts, 1)
     return Pixels(hits, in_targets, predicted, total, names)
 
 
+def _largest_label(outputs: Outputs) -> int:
+    """Returns the largest class among the predictions and the pixels of the targets that count."""
+    masks, targets = outputs.arrays['masks'], np.asarray(outputs.arrays['targets'])
+    counted = np.where(outputs.manifest.is_ignored(targets), 0, targets)
+    return max(int(masks.max()), int(counted.max()))
+
+
 def confusion(target: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
-    """Returns the number of pixels of each class (row) predicted as each class (column), i64."""
+    """Returns the number of pixels of each class (row) predicted as each class (column), i64.
+
+    Args:
+      target: true class of each pixel that counts, int [...].
+      mask: predicted class of each of them, int [...].
+      classes: number of classes.
+    """
     pairs = target.astype(np.int64).ravel() * classes + mask.ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 

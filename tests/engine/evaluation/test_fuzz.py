@@ -152,7 +152,9 @@ def some_arrays(draw: st.DrawFn, kind: str) -> tuple[int, int, dict[str, np.ndar
     drawn = {}
     for name, field in kind_folders.declaration(kind).arrays.items():
         shape = tuple(int(axis) if axis.isdigit() else lengths[axis] for axis in field.axes.split())
-        values: Any = FLOATS if field.dtype == 'float32' else st.integers(0, np.iinfo(field.dtype).max)
+        values: Any = {'float32': FLOATS, 'float64': st.floats(), 'bool': st.booleans()}.get(field.dtype)
+        if values is None:
+            values = st.integers(0, np.iinfo(field.dtype).max)
         if field.below:
             values = st.integers(0, max(0, lengths[field.below] - 1))
         drawn[name] = draw(arrays(field.dtype, shape, elements=values))

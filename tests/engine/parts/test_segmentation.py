@@ -1,6 +1,7 @@
 """The segmentation task: losses and measures against loops, image and mask moved alike."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +12,8 @@ import pytest
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec, keys_by_row
-from engine.outputs.check_arrays import check
+from engine.outputs.check_arrays import checked
+from engine.outputs.manifest import Manifest
 from engine.parts import losses
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
@@ -155,7 +157,7 @@ def test_predictions_are_masks_and_known_to_the_outputs_format(state: Any) -> No
     described = BOUND.describe()
     assert described.predictions.keys() == predicted.keys()
     arrays = predicted | {name: BATCH[field] for name, field in described.truth.items()}
-    check('it', described.kind, jax.device_get(arrays), 6, len(CLASSES))  # type: ignore[arg-type]
+    checked(Path('it'), Manifest(described.kind, class_names=CLASSES), jax.device_get(arrays), 6)
 
 
 @pytest.mark.parametrize(
@@ -184,3 +186,20 @@ def test_data_without_a_field_are_refused(missing: str) -> None:
 def test_data_without_classes_are_refused() -> None:
     with pytest.raises(UserError, match='LabeledImage'):
         task().bind(Spec(SPEC.example))
+
+
+@pytest.mark.parametrize('name', ['cross_entropy', 'dice', 'cross_entropy_and_dice'])
+def test_pixels_that_do_not_count_change_neither_loss_nor_gradient(name: str) -> None:
+    """The loss of a picture with a border of 255 is that of the picture without its border."""
+    random = np.random.default_rng(0)
+    logits, masks = random.normal(size=(2, 6, 6, 3)), random.integers(0, 3, (2, 6, 6))
+    masks[:, 4:] = 255
+
+    def loss(logits: Any, masks: Any) -> Any:
+        return getattr(losses, name)(jnp.asarray(logits), jnp.asarray(masks)).sum()
+
+    whole, gradient = jax.value_and_grad(loss)(jnp.asarray(logits), masks)
+    part, expected = jax.value_and_grad(loss)(jnp.asarray(logits[:, :4]), masks[:, :4])
+    assert float(whole) == pytest.approx(float(part), rel=1e-5)
+    np.testing.assert_allclose(gradient[:, :4], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(gradient[:, 4:], 0)

@@ -130,7 +130,7 @@ def test_arrays_in_another_order(kind: str, how: str, tmp_path: Path):
             dict.fromkeys(turned.arrays, 'of the test'),
         )
     made = external_labels.add(save(tmp_path / 'bare', kind), path)
-    assert scores(made) == scores(whole)
+    assert scores(made) == pytest.approx(scores(whole), nan_ok=True)
     assert (external_labels.add(whole, path).external_labels or {})['differing'] == 0
 
 
@@ -150,7 +150,7 @@ def test_annotations_of_coco(name: str, tmp_path: Path):
             annotation['image_id'] = IDS[annotation['image_id'] - 50]
     path = written(tmp_path, json.dumps(known), 'true.json')
     made = external_labels.add(save(tmp_path / 'bare', 'detection'), path)
-    assert scores(made) == pytest.approx(scores(whole))
+    assert scores(made) == pytest.approx(scores(whole), nan_ok=True)
 
 
 def test_labels_may_be_indices_where_no_class_is_called_so(tmp_path: Path):
@@ -295,8 +295,8 @@ def test_mistakes_in_lists_of_other_kinds(kind: str, text: str, message: str, tm
 def test_masks_of_another_size_or_class(tmp_path: Path):
     result = save(tmp_path / 'it', 'segmentation')
     path = written(tmp_path, pictures(tmp_path, 'label'))
-    Image.fromarray(np.full((5, 6), 255, np.uint8)).save(tmp_path / '1.png')
-    with pytest.raises(UserError, match=r'targets.npy holds 255, but only 0 to 2'):
+    Image.fromarray(np.full((5, 6), 254, np.uint8)).save(tmp_path / '1.png')
+    with pytest.raises(UserError, match=r'targets.npy holds 254, but only 0 to 2'):
         external_labels.add(result, path)
     Image.fromarray(np.zeros((6, 5), np.uint8)).save(tmp_path / '1.png')
     with pytest.raises(UserError, match=r"1.png, of example 'b', holds uint8 \[6, 5\], but uint8 \[5, 6\]"):
@@ -310,8 +310,14 @@ def test_masks_of_another_size_or_class(tmp_path: Path):
         ({'ids': np.array(IDS)}, "no array 'labels'"),
         ({'ids': np.arange(4), 'labels': np.zeros(4, int)}, r'but text \[n\] is needed'),
         ({'ids': np.array(IDS), 'labels': np.zeros(3, int)}, 'shape .3. for 4 ids'),
-        ({'ids': np.array(IDS), 'labels': np.full(4, 2.5)}, 'numbers that int32 cannot hold'),
-        ({'ids': np.array(IDS), 'labels': np.full(4, 2**32)}, 'numbers that int32 cannot hold'),
+        (
+            {'ids': np.array(IDS), 'labels': np.full(4, 2.5)},
+            'int32 is needed, and .* is not such a number',
+        ),
+        (
+            {'ids': np.array(IDS), 'labels': np.full(4, 2**32)},
+            'int32 is needed, and .* is not such a number',
+        ),
         ({'ids': np.array(IDS), 'labels': np.full(4, 3)}, 'labels.npy holds 3, but only 0 to 2'),
         ({'ids': np.array(IDS), 'labels': np.array(['cat'] * 4)}, 'but int32 is needed'),
         ({'ids': np.array(IDS, object), 'labels': np.zeros(4, int)}, 'not an .npz file of plain arrays'),
@@ -329,8 +335,7 @@ def test_mistakes_in_arrays(arrays: dict[str, np.ndarray], message: str, tmp_pat
         ({'categories': [{'id': 1, 'name': 'cats'}]}, "category 'cats' is not a class .*Did you mean 'cat'"),
         ({'images': [{'id': 50}]}, 'lacks|annotations of boxes|none of'),
         ({'annotations': [{'image_id': 50, 'category_id': 90}]}, "KeyError: 'bbox'"),
-        ({'annotations': [annotations()['annotations'][0] | {'iscrowd': 1}]}, '1 annotations are crowds'),
-        ({'annotations': [annotations()['annotations'][0] | {'bbox': [1, 1, 1e39, 1]}]}, 'is not finite'),
+        ({'annotations': [annotations()['annotations'][0] | {'bbox': [1, 1, 1e309, 1]}]}, 'is not finite'),
         ({'images': 3}, "does not hold COCO's annotations"),
     ],
 )

@@ -9,7 +9,7 @@ from sklearn import metrics
 from engine import outputs
 from engine.errors import UserError
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.classification import evaluate
+from engine.kinds.classification import measuring
 from engine.kinds.classification.calibration import bin_of
 from engine.kinds.classification.class_predictions import ClassPredictions, ProbabilityFacts
 from engine.kinds.classification.class_probabilities import read_predictions
@@ -21,7 +21,7 @@ BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=0)
 
 
 def measured(predicted: ClassPredictions, chances: np.ndarray) -> dict[str, float]:
-    return evaluate.measure(predicted, RankedClasses.of(chances, predicted.labels), [2, 3], 5)
+    return measuring.measure(predicted, RankedClasses.of(chances, predicted.labels), [2, 3], 5)
 
 
 def taken(predicted: ClassPredictions, rows: np.ndarray) -> ClassPredictions:
@@ -40,7 +40,7 @@ def test_each_draw_is_what_the_metrics_say_of_that_resample(save, classes: int, 
     logits = logits.round(1)  # with ties
     folder = outputs.read(save(logits, labels))
     predicted, chances = read_predictions(folder), special.softmax(logits.astype(np.float64), axis=1)
-    values = evaluate.resample(predicted, evaluate.ranked_classes(folder), [2, 3], 5, BOOTSTRAP)
+    values = measuring.resample(predicted, measuring.ranked_classes(folder), [2, 3], 5, BOOTSTRAP)
     counts_of_draws = np.concatenate(list(BOOTSTRAP.blocks(25)))
     for draw, counts in enumerate(counts_of_draws.astype(int)):
         rows = np.repeat(np.arange(25), counts)

@@ -180,3 +180,28 @@ def test_scores_of_each_image(save):
     for index, (target, mask) in enumerate(zip(targets, masks, strict=True)):
         alone = slow_scores(target[np.newaxis], mask[np.newaxis])
         assert table.loc[str(index)].to_dict() == pytest.approx(alone)
+
+
+@pytest.mark.parametrize('stated', [None, 255, 7])
+def test_ignored_pixels_do_not_count(tmp_path: Path, stated: int | None) -> None:
+    random = np.random.default_rng(0)
+    targets, masks = random.integers(0, 3, (6, 5, 5)), random.integers(0, 3, (6, 5, 5))
+    ignored = random.random(targets.shape) < 0.3
+    ignored[0] = True  # an image of which no pixel counts
+    targets = np.where(ignored, stated or 255, targets)
+    arrays = {'masks': masks, 'targets': targets}
+    manifest = outputs.Manifest('segmentation', class_names=['a', 'b', 'c'], ignore_label=stated)
+    ids = [str(index) for index in range(6)]
+    outputs.write(tmp_path / 'it', manifest, arrays, ids, dict.fromkeys(arrays, 'it'))
+    metrics = Evaluator(resamples=100).report(tmp_path / 'it').metrics
+    true, predicted = targets[~ignored], masks[~ignored]
+    expected = jaccard_score(true, predicted, average='macro')
+    assert metrics['mean_iou'].value == pytest.approx(expected, abs=1e-9)
+    assert metrics['pixel_accuracy'].value == pytest.approx((true == predicted).mean(), abs=1e-9)
+
+
+def test_another_label_that_is_no_class_is_an_error(tmp_path: Path) -> None:
+    arrays = {'masks': np.zeros((1, 2, 2), int), 'targets': np.full((1, 2, 2), 254)}
+    manifest = outputs.Manifest('segmentation', class_names=['a', 'b'])
+    with pytest.raises(UserError, match=r'targets\.npy holds 254, but only 0 to 1 are valid'):
+        outputs.write(tmp_path / 'it', manifest, arrays, ['a'], dict.fromkeys(arrays, 'it'))
