@@ -1,5 +1,6 @@
 """Methods, the best first, and whether the others differ from it significantly."""
 
+import math
 from collections.abc import Sequence
 
 from engine.errors import UserError, did_you_mean
@@ -28,7 +29,8 @@ def ordered(methods: Sequence[Method], metric: str) -> list[Method]:
             f'--metric={metric} cannot rank methods: neither high nor low is better. Choose another one.'
         )
     sign = -1 if direction == 'higher' else 1
-    return sorted(methods, key=lambda method: sign * method.metric(metric).value)
+    values = {id(method): method.metric(metric).value for method in methods}  # NaN, undefined, is last
+    return sorted(methods, key=lambda method: (math.isnan(values[id(method)]), sign * values[id(method)]))
 
 
 def ranking(methods: Sequence[Method], metric: str) -> list[Rank]:

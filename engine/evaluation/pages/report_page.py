@@ -41,7 +41,11 @@ def _of_outputs(report: Report, figures: ReportFigures) -> list[str]:
     plots = [figure.markup() for figure in figures.results.values()]
     shown = {name: table for name, table in report.tables.items() if name != 'confusion_matrix'}
     return [
-        markup.section('Metrics', parts.metric_table(report.metrics, f'{report.bootstrap.percent} interval')),
+        markup.section(
+            'Metrics',
+            parts.metric_table(report.metrics, f'{report.bootstrap.percent} interval'),
+            *(f'<p class="soft">{markup.escaped(footnote)}</p>' for footnote in report.footnotes),
+        ),
         markup.section('Figures', markup.cards(plots)),
         markup.section('Examples', *gallery.shown(figures.gallery, figures.explanation, figures.legend)),
         *(markup.section(title := _title(name), parts.frame(table, title)) for name, table in shown.items()),

@@ -19,6 +19,7 @@ from sklearn import metrics
 
 from engine import outputs
 from engine.evaluation.evaluator import Evaluator
+from tests.conftest import Program
 from tests.engine.random_cases import random_cases
 
 SCORES = ('precision', 'recall', 'f1')
@@ -132,3 +133,15 @@ def test_one_versus_rest_is_that_of_scikit_learn(classes: int) -> None:
     assert result['average_precision'] == pytest.approx(
         metrics.average_precision_score(labels, chances, average='macro'), abs=1e-9
     )
+
+
+def test_what_is_not_defined_is_a_dash_with_a_note(program: Program, tmp_path: Path) -> None:
+    arrays = {'predicted': np.array([0, 0, 0]), 'labels': np.array([0, 1, 0])}
+    manifest = outputs.Manifest('classification')
+    outputs.write(tmp_path / 'it', manifest, arrays, ['a', 'b', 'c'], dict.fromkeys(arrays, 'it'))
+    code, out, _ = program('evaluate', str(tmp_path / 'it'))
+    assert code == 0
+    assert 'Matthews correlation is not defined: all predictions or all labels are the same class.' in out
+    assert 'Metrics of probabilities are left out' in out
+    page = (tmp_path / 'it/evaluation/report.html').read_text()
+    assert 'Matthews correlation is not defined' in page
