@@ -72,6 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
         dataset=arguments.dataset,
         split=arguments.split,
         class_names=converted.class_names,
+        category_ids=converted.category_ids,
         details=_pairs('--detail', arguments.detail),
     )
     meanings = {name: MEANINGS[name] for name in converted.arrays}

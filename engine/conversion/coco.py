@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.conversion.converted import Converted
 from engine.errors import UserError
+from engine.kinds.detection.box_lists import corners_and_sides
 
 
 def convert(results: Path, annotations: Path | None) -> Converted:
@@ -35,14 +36,18 @@ def convert(results: Path, annotations: Path | None) -> Converted:
     predicted = _CocoBoxes(results, 'result', _load(results), images, categories, ('score',))
     true = _CocoBoxes(annotations, 'annotation', truth.get('annotations', []), images, categories, ())
     arrays = {
-        'boxes': predicted.corners,
-        'scores': predicted.numbers('score'),
+        **corners_and_sides(predicted.boxes, ''),
+        'scores': np.array([entry['score'] for entry in predicted.entries], np.float64),
         'classes': predicted.classes,
         'example': predicted.example,
-        'target_boxes': true.corners,
+        **corners_and_sides(true.boxes, 'target_'),
         'target_classes': true.classes,
         'target_example': true.example,
+        'target_areas': true.areas,
+        'target_crowd': np.array([bool(entry.get('iscrowd')) for entry in true.entries], bool),
     }
+    if all(isinstance(image, int) for image in images):
+        arrays['image_ids'] = np.array(list(images), np.int64)
     names = {entry['id']: str(entry.get('name', entry['id'])) for entry in truth['categories']}
     notes = [f'{len(predicted.entries)} results', f'{len(true.entries)} annotations']
     ids = [str(image) for image in images]
@@ -74,7 +79,8 @@ class _CocoBoxes:
       entries: the objects.
       classes: class of each box, int64 [m].
       example: row of the image of each box, int64 [m].
-      corners: (x0, y0, x1, y1), f64 [m, 4].
+      boxes: x, y, width and height, f64 [m, 4].
+      areas: area of each, f64 [m]; that of the box where the file states none.
     """
 
     def __init__(
@@ -95,12 +101,9 @@ class _CocoBoxes:
         self.entries: Sequence[Mapping[str, Any]] = entries
         self.classes = np.array([categories[entry['category_id']] for entry in entries], np.int64)
         self.example = np.array([images[entry['image_id']] for entry in entries], np.int64)
-        boxes = np.array([entry['bbox'] for entry in entries], np.float64).reshape(-1, 4)
-        self.corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-
-    def numbers(self, name: str) -> np.ndarray:
-        """Returns one number of each object, f64 [m]."""
-        return np.array([entry[name] for entry in self.entries], np.float64)
+        self.boxes = np.array([entry['bbox'] for entry in entries], np.float64).reshape(-1, 4)
+        areas = [entry.get('area', entry['bbox'][2] * entry['bbox'][3]) for entry in entries]
+        self.areas = np.array(areas, np.float64)
 
 
 def _problem(
@@ -119,7 +122,10 @@ def _problem(
     box = entry['bbox']
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
         return f'has {box!r:.60} as bbox, which is not four finite numbers'
-    return next((f'has {entry[key]!r:.40} as {key}' for key in more if not _is_finite(entry[key])), '')
+    numbers = {key: entry[key] for key in (*more, 'area') if key in entry}
+    return next(
+        (f'has {value!r:.40} as {key}' for key, value in numbers.items() if not _is_finite(value)), ''
+    )
 
 
 def _is_finite(value: Any) -> bool:

@@ -17,9 +17,14 @@ MEANINGS = {
     'scores': 'confidence of each predicted box',
     'classes': 'class of each predicted box',
     'example': 'row of the example of each predicted box',
+    'sides': 'width and height of each predicted box, exactly as in the file',
     'target_boxes': 'true boxes (x0, y0, x1, y1) in pixels',
     'target_classes': 'class of each true box',
     'target_example': 'row of the example of each true box',
+    'target_sides': 'width and height of each true box, exactly as in the file',
+    'target_areas': 'area of each true object in pixels',
+    'target_crowd': 'whether a true box surrounds a crowd',
+    'image_ids': 'id of each image in the file',
 }
 
 

@@ -290,3 +290,50 @@ def test_mistakes_in_coco(program, tmp_path: Path, change: dict[str, Any], messa
     assert (code, message in err) == (2, True)
     code, _, err = program('import_outputs', str(tmp_path / 'results.json'), f'--output={tmp_path / "o"}')
     assert (code, '--annotations=FILE' in err) == (2, True)
+
+
+def test_average_precision_of_imported_results_is_that_of_pycocotools(program, tmp_path: Path):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    random = np.random.default_rng(1)
+    images, categories = [9, 4, 131], [3, 90, 17]
+    boxes = [[*random.uniform(0, 60, 2).round(2), *random.uniform(4, 190, 2).round(2)] for _ in range(30)]
+    truth = [
+        {
+            'id': index + 1,
+            'image_id': images[index % 3],
+            'category_id': categories[index % 2],
+            'bbox': box,
+            'area': box[2] * box[3] * 0.7,
+            'iscrowd': int(index % 7 == 0),
+        }
+        for index, box in enumerate(boxes)
+    ]
+    content = {
+        'info': {},
+        'images': [{'id': image, 'width': 200, 'height': 200} for image in images],
+        'categories': [{'id': category, 'name': f'class {category}'} for category in categories],
+        'annotations': truth,
+    }
+    results = [
+        {
+            'image_id': entry['image_id'],
+            'category_id': entry['category_id'],
+            'bbox': [float(value + random.normal()) for value in entry['bbox']],
+            'score': float(random.integers(5) / 5),
+        }
+        for entry in truth * 2
+    ]
+    (tmp_path / 'truth.json').write_text(json.dumps(content))
+    (tmp_path / 'results.json').write_text(json.dumps(results))
+    saved, _ = imported(program, tmp_path / 'results.json', f'--annotations={tmp_path / "truth.json"}')
+    assert list(saved.manifest.category_ids) == [3, 17, 90]
+    found = evaluated(program, saved.folder)
+    known: Any = COCO(tmp_path / 'truth.json')
+    expected = COCOeval(known, known.loadRes(results), 'bbox')
+    for step in (expected.evaluate, expected.accumulate, expected.summarize):
+        step()
+    names = ['ap', 'ap50', 'ap75', 'ap_small', 'ap_medium', 'ap_large', 'ar1', 'ar10', 'ar100']
+    for name, value in zip(names, expected.stats, strict=False):
+        assert found[name] == pytest.approx(value, abs=1e-9), name
