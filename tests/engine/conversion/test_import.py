@@ -334,6 +334,6 @@ def test_average_precision_of_imported_results_is_that_of_pycocotools(program, t
     expected = COCOeval(known, known.loadRes(results), 'bbox')
     for step in (expected.evaluate, expected.accumulate, expected.summarize):
         step()
-    names = ['ap', 'ap50', 'ap75', 'ap_small', 'ap_medium', 'ap_large', 'ar1', 'ar10', 'ar100']
+    names = ['ap', 'ap50', 'ap75', 'ap_small', 'ap_medium', 'ap_large', 'ar_1', 'ar_10', 'ar_100']
     for name, value in zip(names, expected.stats, strict=False):
         assert found[name] == pytest.approx(value, abs=1e-9), name
