@@ -21,7 +21,7 @@ from numpy.lib.format import open_memmap
 from benchmarks.report import Bound, print_bounds, print_table
 from engine import outputs
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.kinds.classification import evaluate
+from engine.kinds.classification import measuring
 from engine.kinds.classification.class_probabilities import ClassPredictions, read_predictions
 from engine.outputs.manifest import ArrayEntry, Manifest
 from engine.workspace import REPOSITORY
@@ -104,8 +104,9 @@ def numpy_pass(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def engine_pass(folder: Path) -> ClassPredictions:
     """Verifies every file of the outputs and computes every metric."""
-    predicted = read_predictions(outputs.read(folder))
-    evaluate.measure(predicted, [5], 15)
+    saved = outputs.read(folder)
+    predicted = read_predictions(saved)
+    measuring.measure(predicted, measuring.ranked_classes(saved), [5], 15)
     return predicted
 
 
@@ -115,7 +116,8 @@ def check_agreement(folder: Path) -> float:
     predicted = engine_pass(folder)
     np.testing.assert_array_equal(predictions, predicted.predictions)
     highest = np.load(folder / 'logits.npy', mmap_mode='r')[np.arange(len(sums)), predictions]
-    np.testing.assert_allclose(np.exp(highest - sums), predicted.confidences, rtol=1e-4)
+    confidences = predicted.probable.confidences if predicted.probable else None
+    np.testing.assert_allclose(np.exp(highest - sums), confidences, rtol=1e-4)
     return float(predicted.correct.mean())
 
 
@@ -154,8 +156,8 @@ def peak_anonymous_memory(process: subprocess.Popen[bytes]) -> float:
 
 
 def compute_intervals(predicted: ClassPredictions, bootstrap: Bootstrap) -> None:
-    """Computes every metric on each resample, and the intervals of the metrics."""
-    for resamples in evaluate.resample(predicted, [5], 15, bootstrap).values():
+    """Computes the metrics that are sums over examples on each resample, and their intervals."""
+    for resamples in measuring.resample(predicted, None, [5], 15, bootstrap).values():
         bootstrap.interval(resamples)
 
 
