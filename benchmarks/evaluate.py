@@ -116,8 +116,8 @@ def check_agreement(folder: Path) -> float:
     predicted = engine_pass(folder)
     np.testing.assert_array_equal(predictions, predicted.predictions)
     highest = np.load(folder / 'logits.npy', mmap_mode='r')[np.arange(len(sums)), predictions]
-    confidences = predicted.probable.confidences if predicted.probable else None
-    np.testing.assert_allclose(np.exp(highest - sums), confidences, rtol=1e-4)
+    assert predicted.probable
+    np.testing.assert_allclose(np.exp(highest - sums), predicted.probable.confidences, rtol=1e-4)
     return float(predicted.correct.mean())
 
 
