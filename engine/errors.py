@@ -108,7 +108,7 @@ def own_code_failure(error: BaseException) -> str:
     frames = [pair for pair in traceback.walk_tb(error.__traceback__) if is_own(pair[0])]
     kind = f'{type(error).__name__}: {reason(error)}'.removesuffix(': ')
     if isinstance(error, SyntaxError) and error.filename and is_own_file(error.filename):
-        return f'{file_place(error.filename, error.lineno or 1)}: {kind}'
+        return f'{file_place(error.filename, error.lineno or 1)}: {type(error).__name__}: {error.msg}'
     if not frames:
         return ''
     *callers, (frame, line) = frames[-MAX_CALLERS - 1 :]

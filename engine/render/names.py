@@ -73,7 +73,7 @@ def distinct(names: Sequence[str], length: int) -> list[str]:
     Where start and end do not tell names apart, the part is shown in which they differ.
 
     >>> distinct(['German shepherd dog, 1 of the pictures', 'German shepherd dog, 2 of the pictures'], 24)
-    ['German …g, 1 of…pictures', 'German …g, 2 of…pictures']
+    ['German …g, 1 of …ictures', 'German …g, 2 of …ictures']
     """
     known = list(dict.fromkeys(names))
     short = dict(zip(known, (shortened(name, length) for name in known), strict=True))

@@ -101,7 +101,7 @@ def test_outputs_of_every_kind_are_compared(python: Path, tmp_path: Path) -> Non
     folders = [tmp_path / kind for kind in kind_folders.names()]
     subprocess.run([python, '-W', 'error', '-c', COMPARE, *folders], cwd=REPOSITORY, check=True)
     for folder in folders:
-        assert {row['outputs'] for row in read_rows(folder.with_suffix('.csv'))} == {'0', '1'}
+        assert {row['method'] for row in read_rows(folder.with_suffix('.csv'))} == {'0', '1'}
 
 
 def read_rows(table: Path) -> list[dict[str, str]]:
@@ -134,7 +134,7 @@ def test_the_example_of_scikit_learn_is_compared_with_a_run(
     written = tmp_path / 'outputs/sklearn'
     assert 'accuracy' in script(python, 'eval.sh', written)
     rows = compared(python, written, tmp_path / 'run')
-    assert {row['outputs']: float(row['accuracy']) for row in rows} == pytest.approx(
+    assert {row['method']: float(row['accuracy']) for row in rows} == pytest.approx(
         {'outputs/sklearn': accuracy(written), 'run': accuracy(tmp_path / 'run/outputs/test')}, abs=1e-5
     )
 

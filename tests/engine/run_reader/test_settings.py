@@ -4,6 +4,7 @@ import pytest
 
 from engine.config.config import Config
 from engine.run_reader.settings import changes, differences, parse
+from engine.training.observers.observer import Observer
 from engine.training.trainer import Trainer
 
 TEXT = """\
@@ -160,14 +161,11 @@ def test_a_circle_among_observers_ends():
     assert parse(text).values == {}
 
 
-class Watcher:
+class Watcher(Observer):
     """An observer in a config."""
 
     def __init__(self, every: int = 5):
         self.every = every
-
-    def on_start(self, *arguments: Any) -> None:
-        """Does nothing."""
 
 
 def test_observers_of_a_real_config(config_file: Any):

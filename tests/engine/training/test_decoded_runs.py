@@ -143,8 +143,12 @@ def test_a_damaged_image_ends_the_run_in_one_message(
     whole = path.read_bytes()
     offsets = np.load(path.with_name('image.offsets.npy'))
     path.write_bytes(whole[: offsets[6]] + bytes(offsets[7] - offsets[6]) + whole[offsets[7] :])
+    [(code, said)] = train(tmp_path / 'changed')
+    assert (code, 'image.bin has changed' in said) == (2, True)
+    integrity.write(path.parent.parent)  # as if it had been built so
     [(code, said)] = train(tmp_path / 'run')
     path.write_bytes(whole)
+    integrity.write(path.parent.parent)
     message = f"error: example 'train-06' ({photos_of / 'raw/train/train-06.jpg'}) cannot be decoded: "
     assert code == 1
     assert next(line for line in said.splitlines() if line.startswith('error')).startswith(message)
