@@ -60,7 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
 def show(names: Sequence[str], reports: Sequence[Report]) -> None:
     """Prints all metrics of a single report, or the headline metrics of several beside each other."""
     if len(reports) == 1:
-        print(reports[0].title(), tables.terminal(reports[0].table()), sep='\n\n')
+        print(reports[0].title(), tables.terminal_groups(reports[0].metric_tables()), sep='\n\n')
         for footnote in reports[0].footnotes:
             print(printable(footnote))
     else:

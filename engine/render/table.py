@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +81,32 @@ def terminal(table: Table) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [rows[0], ['-' * width for width in widths], *rows[1:]]
     return _lines('  '.join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def terminal_groups(groups: Mapping[str, Table]) -> str:
+    """Returns tables of the same columns, aligned below each other. Their titles are printed once.
+
+    >>> rows = {'': [['accuracy', 0.9]], 'Probabilities': [['log loss', 1.5]]}
+    >>> groups = {heading: Table.of(['metric', 'value'], group) for heading, group in rows.items()}
+    >>> print(terminal_groups(groups), end='')
+    metric    value
+    --------  -----
+    accuracy  0.9
+    <BLANKLINE>
+    Probabilities
+    log loss  1.5
+
+    Args:
+      groups: heading to table, at least one. The heading '' is not printed.
+    """
+    titles = next(iter(groups.values())).titles
+    whole = terminal(Table(titles, [row for table in groups.values() for row in table.rows]))
+    lines = iter(whole.split('\n'))
+    parts = [*islice(lines, 2)]
+    for heading, table in groups.items():
+        parts += ['', escape.printable(heading)] if heading else []
+        parts += islice(lines, len(table.rows))
+    return _lines(parts)
 
 
 def markdown(table: Table) -> str:

@@ -1,13 +1,14 @@
 """Parts of a report: metrics with intervals, tables, and the run's training, config and environment."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from engine.evaluation.results import frames
 from engine.evaluation.results.metric import Metric
+from engine.evaluation.results.report import Report
 from engine.outputs.outputs import Outputs
 from engine.render import markup
 from engine.render import table as tables
@@ -30,25 +31,41 @@ def tiles(metrics: Sequence[Metric]) -> str:
     return f'<div class="facts">{shown}</div>'
 
 
-def metric_table(metrics: Mapping[str, Metric], interval: str) -> str:
-    """Returns a table of all metrics with their intervals, and their definitions. Fractions are drawn too."""
-    rows = [
-        [
-            metric.definition.title,
-            Cell(metric.value, metric.shown()),
-            metric.shown_interval(),
-            Cell(None, markup=_bar(metric)),
-            metric.definition.direction,
-        ]
-        for metric in metrics.values()
-    ]
+def metric_tables(report: Report) -> str:
+    """Returns the main metrics as a table with drawn fractions, other groups as cards, and definitions."""
+    shown, groups = report.metric_tables(), report.groups()
+    cards = [_group(heading, table) for heading, table in shown.items() if heading]
     meanings = ''.join(
+        (f'<h3>{markup.escaped(heading)}</h3>' if heading else '')
+        + f'<dl>{"".join(map(_meaning, metrics))}</dl>'
+        for heading, metrics in groups.items()
+    )
+    return (
+        (_main(shown[''], groups['']) if '' in shown else '')
+        + markup.cards(cards)
+        + markup.folded('What these numbers mean', meanings)
+    )
+
+
+def _main(table: Table, metrics: Sequence[Metric]) -> str:
+    rows = [
+        [*row[:3], Cell(None, markup=_bar(metric)), *row[3:]]
+        for row, metric in zip(table.rows, metrics, strict=True)
+    ]
+    titles = [*table.titles[:3], '', *table.titles[3:]]
+    return tables.html(Table(titles, rows), 'Metrics', 'metrics')
+
+
+def _group(heading: str, table: Table) -> str:
+    return f'<h3>{markup.escaped(heading)}</h3>{tables.html(table, heading, "group", sortable=False)}'
+
+
+def _meaning(metric: Metric) -> str:
+    meaning = metric.definition
+    return (
         f'<dt>{markup.escaped(meaning.title)}</dt><dd>{markup.escaped(meaning.definition)} '
         f'<small>{markup.escaped(meaning.source)}</small></dd>'
-        for meaning in (metric.definition for metric in metrics.values())
     )
-    table = tables.html(Table.of(['metric', 'value', interval, '', 'better'], rows), 'Metrics', 'metrics')
-    return table + markup.folded('What these numbers mean', f'<dl>{meanings}</dl>')
 
 
 def _bar(metric: Metric) -> str:

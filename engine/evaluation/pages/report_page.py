@@ -43,7 +43,7 @@ def _of_outputs(report: Report, figures: ReportFigures) -> list[str]:
     return [
         markup.section(
             'Metrics',
-            parts.metric_table(report.metrics, f'{report.bootstrap.percent} interval'),
+            parts.metric_tables(report),
             *(f'<p class="soft">{markup.escaped(footnote)}</p>' for footnote in report.footnotes),
         ),
         markup.section('Figures', markup.cards(plots)),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from engine.evaluation.results.metric import Definition, Metric
+from engine.evaluation.results.metric import Definition, Metric, not_defined
 
 # So many resamples of so many examples are summed at once: they stay in a core's cache.
 _TILE = (64, 4096)
@@ -94,11 +94,11 @@ class Bootstrap:
 
 def _note(value: float, resamples: np.ndarray, definition: Definition) -> str:
     """Returns a sentence on a value or on resamples that are not defined; '' if all are."""
-    when = f': {definition.undefined}' if definition.undefined else ''
     missing = int(np.isnan(resamples).sum())
     if np.isnan(value):
-        return f'{definition.title} is not defined{when}.'
+        return not_defined([definition.title], definition.undefined)
     if missing:
+        when = f': {definition.undefined}' if definition.undefined else ''
         return (
             f'The interval of {definition.title} leaves out {missing:,} of {len(resamples):,} resamples, on '
             f'which it is not defined{when}.'

@@ -78,6 +78,7 @@ class Metric:
             'direction': self.definition.direction,
             'definition': self.definition.definition,
             'source': self.definition.source,
+            'group': self.definition.group,
         } | ({'note': self.note} if self.note else {})
 
     def digits(self, number: float) -> str:
@@ -91,6 +92,21 @@ class Metric:
     @property
     def _unit(self) -> str:
         return ' %' if self.definition.unit == 'fraction' else ''
+
+
+def not_defined(titles: Sequence[str], reason: str) -> str:
+    """Returns a sentence on metrics that are not defined.
+
+    >>> not_defined(['AP small', 'AR small'], 'no target is small')
+    'AP small and AR small are not defined: no target is small.'
+
+    Args:
+      titles: of the metrics, at least one.
+      reason: `Definition.undefined`.
+    """
+    *others, last = titles
+    subject = f'{", ".join(others)} and {last} are' if others else f'{last} is'
+    return f'{subject} not defined{f": {reason}" if reason else ""}.'
 
 
 def _or_none(number: float) -> float | None:

@@ -1,5 +1,6 @@
 """The result of an evaluation."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from engine.evaluation.results.bootstrap import Bootstrap
-from engine.evaluation.results.metric import Metric
+from engine.evaluation.results.metric import Metric, not_defined
 from engine.outputs.outputs import Outputs
 from engine.render import names
 from engine.render.table import Cell, Table
@@ -53,8 +54,17 @@ class Report:
 
     @property
     def footnotes(self) -> list[str]:
-        """Sentences on metrics that are not defined or left out."""
-        return [*self.notes, *(metric.note for metric in self.metrics.values() if metric.note)]
+        """Sentences on metrics that are not defined or left out, one for each reason."""
+        metrics = self.metrics.values()
+        undefined: dict[str, list[str]] = {}
+        for metric in metrics:
+            if math.isnan(metric.value):
+                undefined.setdefault(metric.definition.undefined, []).append(metric.definition.title)
+        return [
+            *self.notes,
+            *(not_defined(titles, reason) for reason, titles in undefined.items()),
+            *(metric.note for metric in metrics if metric.note and not math.isnan(metric.value)),
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of metrics.json."""
@@ -85,19 +95,23 @@ class Report:
         parts.append('' if manifest.step is None else f'step {manifest.step}')
         return ', '.join(part for part in parts if part)
 
-    def table(self) -> Table:
-        """Returns a table of all metrics: title, value, interval, and which direction is better."""
-        rows = [
-            [
-                metric.definition.title,
-                Cell(metric.value, metric.shown()),
-                metric.shown_interval(),
-                metric.definition.direction,
-            ]
-            for metric in self.metrics.values()
-        ]
+    def groups(self) -> dict[str, list[Metric]]:
+        """Returns the metrics by heading: first '', with the main ones and the headline."""
+        groups: dict[str, list[Metric]] = {'': []}
+        for name, metric in self.metrics.items():
+            heading = '' if name in self.headline else metric.definition.group
+            groups.setdefault(heading, []).append(metric)
+        return {heading: metrics for heading, metrics in groups.items() if metrics}
+
+    def metric_tables(self) -> dict[str, Table]:
+        """Returns a table per heading of `groups`: title, value, interval, which direction is better."""
         titles = ['metric', 'value', f'{self.bootstrap.percent} interval', 'better']
-        return Table.of(titles, rows, ' '.join(self.footnotes))
+        return {heading: Table.of(titles, map(_row, metrics)) for heading, metrics in self.groups().items()}
+
+
+def _row(metric: Metric) -> list[object]:
+    value, definition = Cell(metric.value, metric.shown()), metric.definition
+    return [definition.title, value, metric.shown_interval(), definition.direction]
 
 
 def comparison(names: Sequence[str], reports: Sequence[Report]) -> Table:

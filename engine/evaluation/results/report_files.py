@@ -46,11 +46,15 @@ def write(report: Report, folder: Path, overwrite: bool, formats: Sequence[str] 
 
 
 def markdown(report: Report, figures: Sequence[RenderedFigure]) -> str:
-    """Returns the report in Markdown: the table of metrics, their definitions, and the figures."""
+    """Returns the report in Markdown: the tables of metrics, their definitions, and the figures."""
     links = [
         f'![{escape.markdown(figure.title)}]({FIGURES}/{figure.stem}.{suffix})'
         for figure in figures
         for suffix in sorted(figure.files)[1:2] or list(figure.files)
+    ]
+    groups = [
+        f'## {escape.markdown(heading)}\n\n' * bool(heading) + tables.markdown(table).rstrip('\n')
+        for heading, table in report.metric_tables().items()
     ]
     meanings = [
         f'- **{metric.definition.title}**: {metric.definition.definition} ({metric.definition.source})'
@@ -62,7 +66,8 @@ def markdown(report: Report, figures: Sequence[RenderedFigure]) -> str:
     )
     parts = [
         f'# {escape.markdown(report.title())}',
-        tables.markdown(report.table()).rstrip('\n'),
+        *groups,
+        *map(escape.markdown, report.footnotes),
         intervals,
         '\n'.join(meanings),
         *links,

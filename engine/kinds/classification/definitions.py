@@ -17,7 +17,7 @@ _OF_A_CLASS = {
 }
 
 
-def _average(average: str, score: str) -> Definition:
+def _average(average: str, score: str, group: str = AVERAGES) -> Definition:
     """Returns the definition of a score averaged over classes, as scikit-learn averages it."""
     title, meaning = _OF_A_CLASS[score]
     return Definition(
@@ -27,7 +27,7 @@ def _average(average: str, score: str) -> Definition:
         f'{_AVERAGED[average]}: {title}, {meaning}. Classes that occur among the labels or the predictions '
         'count; other classes do not.',
         f'scikit-learn, precision_recall_fscore_support(average="{average}")',
-        group=AVERAGES,
+        group=group,
     )
 
 
@@ -48,7 +48,7 @@ DEFINITIONS = {
         'Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010; '
         'scikit-learn, balanced_accuracy_score',
     ),
-    'macro_f1': _average('macro', 'f1'),
+    'macro_f1': _average('macro', 'f1', group=''),
     'sensitivity': Definition(
         'sensitivity',
         'fraction',

@@ -42,8 +42,8 @@ def definitions(
         )
     found[f'ar_{most}'] = _recall(most, '')
     for name, (low, high) in areas.items():
-        meaning = f'for targets whose area is {low:g} to {high:g} pixels; others are ignored'
-        undefined = f'no target has an area of {low:g} to {high:g} pixels'
+        meaning = f'for targets with an area of {_area(low, high)}; others are ignored'
+        undefined = f'no target has an area of {_area(low, high)}'
         found[f'ap_{name}'] = Definition(
             f'AP {name}', 'fraction', 'higher', f'Average precision {meaning}.', COCO, BY_AREA, undefined
         )
@@ -69,6 +69,17 @@ def _recall(most: int, group: str) -> Definition:
         COCO,
         group,
     )
+
+
+def _area(low: float, high: float) -> str:
+    """Returns a range of areas as people read it.
+
+    >>> _area(0, 32**2), _area(32**2, 96**2), _area(96**2, 1e10)
+    ('at most 1,024 pixels', '1,024 to 9,216 pixels', 'at least 9,216 pixels')
+    """
+    if high >= EVERY_AREA[1]:
+        return f'at least {low:,.15g} pixels'
+    return f'at most {high:,.15g} pixels' if low <= 0 else f'{low:,.15g} to {high:,.15g} pixels'
 
 
 def _listed(thresholds: Sequence[float]) -> str:
