@@ -12,6 +12,8 @@ from PIL import Image
 from engine.render import markup, palette
 
 MAX_SIDE = 192  # pixels; larger images are reduced
+HATCHES = 32  # stripes along the longer side of a hatched label map
+HATCH_GREY = 0x66  # that of `palette.GREY`
 MAX_PIXELATED_SIDE = 64  # pixels; smaller images show every pixel as a square
 
 
@@ -40,6 +42,7 @@ class Picture:
       title: what it shows, for those who cannot see it.
       image: uint8 [H, W] or [H, W, 1, 3 or 4]; None for an empty frame.
       labels: a label map, uint8 [H, W], drawn over the image in colours. The first class is transparent.
+      ignored: pixels of the label map that are hatched, bool [H, W].
       boxes: boxes on the image.
       size: width and height in the units of the boxes; by default the image's, in pixels.
       origin: the coordinates of the top left corner, in the same units.
@@ -48,6 +51,7 @@ class Picture:
     title: str
     image: np.ndarray | None = None
     labels: np.ndarray | None = None
+    ignored: np.ndarray | None = None
     boxes: Sequence[OutlinedBox] = ()
     size: tuple[float, float] | None = None
     origin: tuple[float, float] = (0, 0)
@@ -65,12 +69,21 @@ class Picture:
         return self.image is not None and max(self.image.shape[:2]) <= MAX_PIXELATED_SIDE
 
     @cached_property
+    def overlay(self) -> np.ndarray | None:
+        """The label map in colours, uint8 [H, W, 4]."""
+        if self.labels is None:
+            return None
+        colours = coloured(self.labels)
+        return colours if self.ignored is None else hatched(colours, self.ignored)
+
+    @cached_property
     def markup(self) -> str:
         """The picture as SVG."""
         (x, y), (width, height) = self.origin, self.extent
         kind = ' class="pixels"' if self.is_pixelated else ' class="empty"' if self.image is None else ''
         image = '' if self.image is None else _placed(self.image, width, height)
-        labels = '' if self.labels is None else _overlay(self.labels, width, height)
+        overlay, more = self.overlay, ' class="overlay" preserveAspectRatio="none"'
+        labels = '' if overlay is None else _placed(overlay, width, height, more)
         drawn = image + labels + ''.join(map(_rect, self.boxes))
         return (
             f'<svg viewBox="{x:.4g} {y:.4g} {width:.4g} {height:.4g}"{kind} role="img" '
@@ -92,6 +105,21 @@ def coloured(labels: np.ndarray) -> np.ndarray:
     """Returns a label map, uint8 [H, W], in colours, uint8 [H, W, 4]. The first class is transparent."""
     opaque = np.where(labels > 0, 255, 0).astype(np.uint8)
     return np.concatenate([palette.colours(256)[labels], opaque[..., np.newaxis]], -1)
+
+
+def hatched(image: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Returns an image, uint8 [H, W, 3 or 4], with diagonal stripes of white and grey on some pixels.
+
+    Args:
+      image: the image.
+      ignored: the pixels, bool [H, W].
+    """
+    rows, columns = np.indices(ignored.shape)
+    width = max(2, max(ignored.shape) // HATCHES)
+    grey = np.where((rows + columns) // width % 2, HATCH_GREY, 255).astype(np.uint8)
+    stripes = np.repeat(grey[..., np.newaxis], image.shape[-1], axis=-1)
+    stripes[..., 3:] = 255
+    return np.where(ignored[..., np.newaxis], stripes, image)
 
 
 def visible(image: np.ndarray) -> np.ndarray:
@@ -127,10 +155,6 @@ def _rect(box: OutlinedBox) -> str:
         f'<rect{style} x="{x0:.1f}" y="{y0:.1f}" width="{max(x1 - x0, 0):.1f}" '
         f'height="{max(y1 - y0, 0):.1f}" style="stroke:{box.colour}">{title}</rect>'
     )
-
-
-def _overlay(labels: np.ndarray, width: float, height: float) -> str:
-    return _placed(coloured(labels), width, height, ' class="overlay" preserveAspectRatio="none"')
 
 
 def _placed(image: np.ndarray, width: float, height: float, more: str = '') -> str:

@@ -97,9 +97,7 @@ def _draw_picture(axes: Axes, picture: Picture, corner: tuple[float, float], sid
     (left, top), height = corner, _picture_height(picture, side)
     extent = (left, left + side, top + height, top)
     layers = [] if picture.image is None else [(_pixels(picture.image), 1.0)]
-    layers += (
-        [] if picture.labels is None else [(_pixels(pictures.coloured(picture.labels)), OVERLAY_OPACITY)]
-    )
+    layers += [] if picture.overlay is None else [(_pixels(picture.overlay), OVERLAY_OPACITY)]
     for pixels, opacity in layers:
         axes.imshow(
             pixels,

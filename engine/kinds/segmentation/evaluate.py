@@ -22,7 +22,8 @@ from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
-from engine.render import pictures
+from engine.render import palette, pictures
+from engine.render.names import isolated
 from engine.render.pictures import Picture
 
 DEFINITIONS = {
@@ -53,6 +54,8 @@ DEFINITIONS = {
         'scikit-learn, accuracy_score',
     ),
 }
+
+IGNORED = 'ignored (hatched)'
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,17 @@ class SegmentationEvaluation(KindEvaluation):
 
     def explanation(self, outputs: Outputs) -> str:
         """Returns what is left and right, and whether pictures lie below the masks."""
+        ignored = ' Hatched pixels of the target count in no metric.' if _has_ignored(outputs) else ''
         if 'inputs' in outputs.arrays:
-            return f'{self.legend} Point at a picture to see it without its mask.'
-        return f'{self.legend} No pictures were saved (inputs.npy), so the masks stand alone.'
+            first = f', {isolated(outputs.class_names[0])},' if outputs.class_names else ''
+            transparent = f' The first class{first} has no colour.'
+            return f'{self.legend}{transparent}{ignored} Point at a picture to see it without its mask.'
+        return f'{self.legend}{ignored} No pictures were saved (inputs.npy), so the masks stand alone.'
+
+    def colours(self, outputs: Outputs) -> list[tuple[str, str]]:
+        """Returns name and CSS colour of ignored pixels, if any, and of each class with a colour."""
+        ignored = [(IGNORED, palette.GREY)] if _has_ignored(outputs) else []
+        return ignored + super().colours(outputs)[int('inputs' in outputs.arrays) :]
 
     def pictures(self, outputs: Outputs, row: int) -> list[Picture]:
         """Returns target and prediction over the image of one example."""
@@ -144,12 +155,17 @@ def per_example(outputs: Outputs, pixels: Pixels) -> pd.DataFrame:
     return pd.DataFrame(scores, pd.Index(outputs.ids, name='id')).sort_values('mean_iou', kind='stable')
 
 
+def _has_ignored(outputs: Outputs) -> bool:
+    return any(outputs.manifest.is_ignored(target).any() for target in outputs.arrays.get('targets', ()))
+
+
 def _mask(outputs: Outputs, name: str, row: int) -> Picture:
     """Returns a mask over its image, which hides while the pointer is on it; the mask alone without image."""
     labels, title = outputs.arrays[name][row], f'{name.removesuffix("s")} of {outputs.ids[row]}'
+    ignored = outputs.manifest.is_ignored(labels) & (name == 'targets')
     if 'inputs' not in outputs.arrays or not outputs.arrays['inputs'][row].size:
-        return Picture(title, pictures.mask(labels, 256))
-    return Picture(title, pictures.visible(outputs.arrays['inputs'][row]), labels)
+        return Picture(title, pictures.hatched(pictures.mask(labels, 256), ignored))
+    return Picture(title, pictures.visible(outputs.arrays['inputs'][row]), labels, ignored)
 
 
 def _as_coco(outputs: Outputs) -> bytes:

@@ -205,3 +205,37 @@ def test_another_label_that_is_no_class_is_an_error(tmp_path: Path) -> None:
     manifest = outputs.Manifest('segmentation', class_names=['a', 'b'])
     with pytest.raises(UserError, match=r'targets\.npy holds 254, but only 0 to 1 are valid'):
         outputs.write(tmp_path / 'it', manifest, arrays, ['a'], dict.fromkeys(arrays, 'it'))
+
+
+@pytest.mark.parametrize('named', [None, 0, 7])
+def test_ignored_pixels_are_hatched_and_named(named: int | None, tmp_path: Path) -> None:
+    targets, masks = random_masks(0)
+    label = 255 if named is None else named
+    targets[0, :3] = label
+    arrays = {'masks': masks, 'targets': targets, 'inputs': np.zeros((*targets.shape, 1), np.uint8)}
+    manifest = outputs.Manifest('segmentation', class_names=NAMES, ignore_label=named)
+    ids = [str(row) for row in range(len(masks))]
+    for folder, saved in (('on pictures', arrays), ('alone', {**arrays, 'inputs': None})):
+        written = {name: array for name, array in saved.items() if array is not None}
+        outputs.write(tmp_path / folder, manifest, written, ids, dict.fromkeys(written, 'it'))
+        read, evaluation = outputs.read(tmp_path / folder), SegmentationEvaluation()
+        target, mask = evaluation.pictures(read, 0)
+        layers = [(picture.overlay, picture.image) for picture in (target, mask)]
+        drawn = [np.asarray(image if overlay is None else overlay) for overlay, image in layers]
+        grey = [(image[..., :3] == image[..., :1]).all(-1) & image[..., :3].any(-1) for image in drawn]
+        np.testing.assert_array_equal(grey[0], targets[0] == label)
+        assert len(np.unique(drawn[0][targets[0] == label], axis=0)) == 2  # white and grey
+        assert not grey[1].any()
+        assert evaluation.colours(read)[0][0] == 'ignored (hatched)'
+        assert 'Hatched pixels of the target' in evaluation.explanation(read)
+        assert [name for name, _ in evaluation.colours(read)[1:]] == list(NAMES)[folder == 'on pictures' :]
+
+
+def test_nothing_is_hatched_without_ignored_pixels(tmp_path: Path) -> None:
+    targets, masks = random_masks(0)
+    arrays = {'masks': masks, 'targets': targets}
+    manifest = outputs.Manifest('segmentation', class_names=NAMES)
+    outputs.write(tmp_path / 'it', manifest, arrays, list('abcdefghijkl'), dict.fromkeys(arrays, 'it'))
+    read, evaluation = outputs.read(tmp_path / 'it'), SegmentationEvaluation()
+    assert [name for name, _ in evaluation.colours(read)] == list(NAMES)
+    assert 'Hatched' not in evaluation.explanation(read)
