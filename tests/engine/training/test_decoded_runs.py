@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engine import files, outputs
+from engine.datasets.reading import integrity
 from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 from tests.engine import photos
