@@ -1,5 +1,6 @@
 """What a report lists, under which headings, and what it says of metrics without a value."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from engine import outputs
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.report import Report
+from engine.outputs import kind_folders
+from engine.workspace import REPOSITORY
 from tests.engine import sample_outputs
 from tests.engine.random_logits import random_logits
 
@@ -89,3 +92,14 @@ def test_terminal_markdown_and_page_show_every_metric_once_below_its_heading(
         for name in names:
             assert text.count(f'\n| {name} |') == 1
             assert page.count(f'<dt>{name}</dt>') == 1
+
+
+@pytest.mark.parametrize('kind', kind_folders.names())
+def test_the_document_lists_every_metric(kind: str, tmp_path: Path) -> None:
+    reports = [Evaluator(resamples=100).report(sample_outputs.write(tmp_path / 'it', kind))]
+    if kind == 'classification':
+        reports += [report(tmp_path / str(classes), classification(classes)) for classes in (2, 10)]
+    document = (REPOSITORY / 'docs/metrics.md').read_text(encoding='utf-8')
+    lines = [line for line in document.splitlines() if line.startswith(f'| {kind}')]
+    listed = {name for line in lines for name in re.findall(r'`(\w+)`', line)}
+    assert listed == {name for shown in reports for name in shown.metrics}
