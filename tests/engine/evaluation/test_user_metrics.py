@@ -87,6 +87,7 @@ def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, 
         'definition': 'Mean cost of a decision: 1 for a mistake, `missed` for a mistake about the '
         'positive class.',
         'source': f'{code.stem}.expected_cost, sha256 {outputs.fingerprint(code).sha256}',
+        'group': '',
     }
     config.write_text(known['config'])
     assert program('evaluate', str(folder), f'--gin_file={config}', '--overwrite')[0] == 0
