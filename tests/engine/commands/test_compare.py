@@ -133,6 +133,22 @@ def test_commits_tell_methods_apart(program, tmp_path: Path):
     assert sorted(row['commit'] for row in table(out)) == ['badc0de', 'c0ffee0']
 
 
+def test_two_commits_of_the_same_code_are_one_method(program, tmp_path: Path):
+    """Files that a run does not use may change between two seeds; the note names both commits."""
+    for name, seed, commit, digest in (
+        ('a', 0, 'c0ffee0123', 'same'),
+        ('b', 1, 'badc0de456', 'same'),
+        ('c', 2, 'badc0de456', 'other'),
+    ):
+        run = write_run(tmp_path / 'runs' / name, 2, seed, commit=commit)
+        record = {'commit': commit, 'dirty': False, 'code': {'digest': digest}}
+        (run / 'environment.json').write_text(json.dumps(record))
+    _, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100')
+    rows = {row['seeds']: row['commit'] for row in table(out)}
+    assert rows.keys() == {'0, 1', '2'}
+    assert 'c0ffee0' in rows['0, 1'] and 'badc0de' in rows['0, 1']
+
+
 def test_changes_that_were_not_committed_tell_methods_apart(program, tmp_path: Path):
     for name in ('a', 'b'):
         run = write_run(tmp_path / 'runs' / name, 2)
