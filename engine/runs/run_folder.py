@@ -16,7 +16,7 @@ from engine.errors import UserError, did_you_mean
 from engine.files import original_name
 from engine.runs import faults
 from engine.runs.environment import history
-from engine.runs.run_state import RunState, undamaged
+from engine.runs.run_state import RunState, seal, undamaged
 from engine.workspace import project, workspace
 
 FORMAT = 1
@@ -169,7 +169,7 @@ class Run:
         now = datetime.now(UTC).isoformat(timespec='seconds')
         with _STATUS_LOCK:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
-            files.write_json(self.folder / STATUS_FILE, status)
+            files.write_json(self.folder / STATUS_FILE, status | {'seal': seal(status)})
 
 
 def _check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> None:

@@ -1,5 +1,7 @@
 """The states of a run, and how its heartbeat tells a living process from a dead one."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,20 +23,29 @@ class RunState(StrEnum):
 # The types of the values in status.json. A value of another type is damaged.
 _TYPES: dict[str, type] = dict.fromkeys(('format', 'step', 'pid'), int)
 _TYPES |= dict.fromkeys(('started', 'heartbeat', 'state', 'host', 'dataset_fingerprint'), str)
-_TYPES |= dict.fromkeys(('config_sha256', 'next_config_sha256'), str)
+_TYPES |= dict.fromkeys(('config_sha256', 'next_config_sha256', 'seal'), str)
+# Values that refuse a resume if something else differs from them. A damaged one must not.
+_SEALED = ('config_sha256', 'next_config_sha256', 'dataset_fingerprint')
 
 
 def undamaged(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of status.json that have their type.
+    """Returns the values of status.json that have their type, and fingerprints only if their seal fits.
 
     >>> undamaged({'state': 'running', 'step': None, 'pid': 12.5})
     {'state': 'running'}
     """
+    broken = _SEALED if status.get('seal') not in (None, seal(status)) else ()
     return {
         name: value
         for name, value in status.items()
-        if isinstance(value, _TYPES.get(name, object)) and not isinstance(value, bool)
+        if isinstance(value, _TYPES.get(name, object)) and not isinstance(value, bool) and name not in broken
     }
+
+
+def seal(status: Mapping[str, Any]) -> str:
+    """Returns a checksum of the fingerprints in status.json, so that damage to them is noticed."""
+    values = [status.get(name) for name in _SEALED]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def seconds_since(heartbeat: Any) -> float | None:

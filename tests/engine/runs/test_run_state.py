@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs.run_state import seconds_since, undamaged
+from engine.runs.run_state import seal, seconds_since, undamaged
 
 
 def test_a_heartbeat_tells_how_long_ago_it_was() -> None:
@@ -39,3 +39,18 @@ def test_numbers_of_another_type_are_left_out(name: str, value: Any) -> None:
 def test_texts_of_another_type_are_left_out(name: str, value: Any) -> None:
     assert undamaged({name: value}) == {}
     assert undamaged({name: 'text'}) == {name: 'text'}
+
+
+@pytest.mark.parametrize('name', ['config_sha256', 'next_config_sha256', 'dataset_fingerprint', 'seal'])
+def test_a_flipped_character_of_a_fingerprint_refuses_nothing(name: str) -> None:
+    status = {
+        'state': 'running',
+        'config_sha256': 'aa',
+        'next_config_sha256': 'bb',
+        'dataset_fingerprint': 'cc',
+    }
+    status['seal'] = seal(status)
+    assert undamaged(status) == status
+    damaged = status | {name: f'x{status[name][1:]}'}
+    assert not fingerprints.keys() & undamaged(damaged).keys()
+    assert undamaged(damaged)['state'] == 'running'
