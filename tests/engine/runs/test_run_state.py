@@ -43,13 +43,8 @@ def test_texts_of_another_type_are_left_out(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize('name', ['config_sha256', 'next_config_sha256', 'dataset_fingerprint', 'seal'])
 def test_a_flipped_character_of_a_fingerprint_refuses_nothing(name: str) -> None:
-    status = {
-        'state': 'running',
-        'config_sha256': 'aa',
-        'next_config_sha256': 'bb',
-        'dataset_fingerprint': 'cc',
-    }
-    status['seal'] = seal(status)
+    fingerprints = {'config_sha256': 'aa', 'next_config_sha256': 'bb', 'dataset_fingerprint': 'cc'}
+    status = {'state': 'running', **fingerprints, 'seal': seal(fingerprints)}
     assert undamaged(status) == status
     damaged = status | {name: f'x{status[name][1:]}'}
     assert not fingerprints.keys() & undamaged(damaged).keys()
