@@ -15,8 +15,9 @@ from engine.processes import devices
 from engine.workspace import REPOSITORY
 from tests import promotion
 
-# A background job ignores Ctrl-C, and so would every process that a test starts from it.
+# A background job ignores Ctrl-C and Ctrl-\, and so would every process that a test starts from it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 if not any(map(find_spec, devices.GPU_PLUGINS)):  # a GPU that JAX cannot use is no reason to refuse the tests
     os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 jax.config.update('jax_num_cpu_devices', 2)
