@@ -5,7 +5,7 @@ Source: https://cocodataset.org/#format-data and #format-results.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.conversion.converted import Converted
 from engine.errors import UserError
+from engine.kinds.detection import coco
 from engine.kinds.detection.box_lists import corners_and_sides
 
 
@@ -33,23 +34,18 @@ def convert(results: Path, annotations: Path | None) -> Converted:
         raise UserError(f"{annotations} does not hold COCO's annotations: images, categories, annotations.")
     images = _places(annotations, 'images', truth)
     categories = _places(annotations, 'categories', truth)
-    predicted = _CocoBoxes(results, 'result', _load(results), images, categories, ('score',))
-    true = _CocoBoxes(annotations, 'annotation', truth.get('annotations', []), images, categories, ())
+    entries = _load(results)
+    _check_results(results, entries, images, categories)
+    content = {'annotations': truth.get('annotations', []), 'images': [{'id': image} for image in images]}
     arrays = {
-        **corners_and_sides(predicted.boxes, ''),
-        'scores': np.array([entry['score'] for entry in predicted.entries], np.float64),
-        'classes': predicted.classes,
-        'example': predicted.example,
-        **corners_and_sides(true.boxes, 'target_'),
-        'target_classes': true.classes,
-        'target_example': true.example,
-        'target_areas': true.areas,
-        'target_crowd': np.array([bool(entry.get('iscrowd')) for entry in true.entries], bool),
+        **corners_and_sides(np.array([entry['bbox'] for entry in entries], np.float64).reshape(-1, 4), ''),
+        'scores': np.array([entry['score'] for entry in entries], np.float64),
+        'classes': np.array([categories[entry['category_id']] for entry in entries], np.int32),
+        'example': np.array([images[entry['image_id']] for entry in entries], np.int32),
+        **coco.targets(annotations, content, categories),
     }
-    if all(isinstance(image, int) for image in images):
-        arrays['image_ids'] = np.array(list(images), np.int64)
     names = {entry['id']: str(entry.get('name', entry['id'])) for entry in truth['categories']}
-    notes = [f'{len(predicted.entries)} results', f'{len(true.entries)} annotations']
+    notes = [f'{len(entries)} results', f'{len(content["annotations"])} annotations']
     ids = [str(image) for image in images]
     return Converted('detection', arrays, ids, [names[key] for key in categories], notes, tuple(categories))
 
@@ -72,47 +68,21 @@ def _places(path: Path, name: str, truth: Mapping[str, Any]) -> dict[int, int]:
     return {number: place for place, number in enumerate(numbers)}
 
 
-class _CocoBoxes:
-    """The boxes of a list of objects.
-
-    Attributes:
-      entries: the objects.
-      classes: class of each box, int64 [m].
-      example: row of the image of each box, int64 [m].
-      boxes: x, y, width and height, f64 [m, 4].
-      areas: area of each, f64 [m]; that of the box where the file states none.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        noun: str,
-        entries: Any,
-        images: Mapping[int, int],
-        categories: Mapping[int, int],
-        more: Sequence[str],
-    ):
-        if not isinstance(entries, list):
-            raise UserError(f'{path} does not hold a list of {noun}s.')
-        for index, entry in enumerate(entries):
-            problem = _problem(entry, images, categories, more)
-            if problem:
-                raise UserError(f'{path}: {noun} {index}, counted from 0, {problem}.')
-        self.entries: Sequence[Mapping[str, Any]] = entries
-        self.classes = np.array([categories[entry['category_id']] for entry in entries], np.int64)
-        self.example = np.array([images[entry['image_id']] for entry in entries], np.int64)
-        self.boxes = np.array([entry['bbox'] for entry in entries], np.float64).reshape(-1, 4)
-        areas = [entry.get('area', entry['bbox'][2] * entry['bbox'][3]) for entry in entries]
-        self.areas = np.array(areas, np.float64)
+def _check_results(
+    path: Path, entries: Any, images: Mapping[int, int], categories: Mapping[int, int]
+) -> None:
+    if not isinstance(entries, list):
+        raise UserError(f'{path} does not hold a list of results.')
+    for index, entry in enumerate(entries):
+        if problem := _problem(entry, images, categories):
+            raise UserError(f'{path}: result {index}, counted from 0, {problem}.')
 
 
-def _problem(
-    entry: Any, images: Mapping[int, int], categories: Mapping[int, int], more: Sequence[str]
-) -> str:
-    """Returns what is wrong with an object; '' if nothing is."""
+def _problem(entry: Any, images: Mapping[int, int], categories: Mapping[int, int]) -> str:
+    """Returns what is wrong with a result; '' if nothing is."""
     if not isinstance(entry, dict):
         return 'is not an object'
-    missing = next((key for key in ('image_id', 'category_id', 'bbox', *more) if key not in entry), None)
+    missing = next((key for key in ('image_id', 'category_id', 'bbox', 'score') if key not in entry), None)
     if missing:
         return f'has no {missing!r}'
     if not isinstance(entry['image_id'], int | str) or entry['image_id'] not in images:
@@ -122,10 +92,7 @@ def _problem(
     box = entry['bbox']
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
         return f'has {box!r:.60} as bbox, which is not four finite numbers'
-    numbers = {key: entry[key] for key in (*more, 'area') if key in entry}
-    return next(
-        (f'has {value!r:.40} as {key}' for key, value in numbers.items() if not _is_finite(value)), ''
-    )
+    return '' if _is_finite(entry['score']) else f'has {entry["score"]!r:.40} as score'
 
 
 def _is_finite(value: Any) -> bool:

@@ -5,6 +5,7 @@ Source: https://cocodataset.org/#format-data and #format-results.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +30,51 @@ def read(path: Path, outputs: Outputs) -> tuple[Sequence[str], Mapping[str, np.n
     Raises:
       UserError: the file is not valid or has other classes.
     """
-    try:
+    with _explained(path):
         content = json.loads(path.read_text(encoding='utf-8'))
-        images = content['images']
-        ids = _ids(images, outputs)
-        numbers = [image['id'] for image in images]
+        ids = _ids(content['images'], outputs)
         labels = _classes(path, content['categories'], outputs)
-        arrays = _targets(content['annotations'], numbers, labels)
+    return ids, targets(path, content, labels)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raises `UserError`, with the file and the cause, where annotations are not what COCO says."""
+    try:
+        yield
     except UserError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} does not hold COCO's annotations of boxes: {type(error).__name__}: {error}."
         ) from error
+
+
+def targets(path: Path, content: Mapping[str, Any], labels: Mapping[Any, int]) -> dict[str, np.ndarray]:
+    """Returns the arrays of targets of annotations, and `image_ids` if the images have numbers.
+
+    Args:
+      path: the file, for messages.
+      content: its `images`, in the order of the examples, and `annotations`.
+      labels: id of each category to its class.
+
+    Raises:
+      UserError: an annotation is not valid.
+    """
+    with _explained(path):
+        numbers = [image['id'] for image in content['images']]
+        arrays = _targets(content['annotations'], numbers, labels)
     for name in ('target_boxes', 'target_areas'):
         odd = np.flatnonzero(~np.isfinite(arrays[name].reshape(len(arrays[name]), -1)).all(1))
         if odd.size:
             raise UserError(f'{path}: {name[7:]} of annotation {odd[0]}, counted from 0, is not finite.')
     # Numbers order the images; ids of other programs may be texts.
     known = all(isinstance(number, int) for number in numbers)
-    return ids, {**arrays, **({'image_ids': np.array(numbers, np.int64)} if known else {})}
+    return {**arrays, **({'image_ids': np.array(numbers, np.int64)} if known else {})}
 
 
 def _targets(
-    annotations: Sequence[Mapping[str, Any]], images: Sequence[Any], labels: Mapping[int, int]
+    annotations: Sequence[Mapping[str, Any]], images: Sequence[Any], labels: Mapping[Any, int]
 ) -> dict[str, np.ndarray]:
     """Returns the arrays of targets. Raises KeyError, with what is missing, for an incomplete annotation."""
     rows = {number: row for row, number in enumerate(images)}

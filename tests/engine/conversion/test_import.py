@@ -337,3 +337,12 @@ def test_average_precision_of_imported_results_is_that_of_pycocotools(program, t
     names = ['ap', 'ap50', 'ap75', 'ap_small', 'ap_medium', 'ap_large', 'ar_1', 'ar_10', 'ar_100']
     for name, value in zip(names, expected.stats, strict=False):
         assert found[name] == pytest.approx(value, abs=1e-9), name
+
+
+def test_a_mistake_in_annotations_is_one_message(program, tmp_path: Path):
+    arguments = write_coco(tmp_path)
+    truth = json.loads((tmp_path / 'truth.json').read_text())
+    truth['annotations'][1]['image_id'] = 8
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    code, _, err = program('import_outputs', *map(str, arguments), f'--output={tmp_path / "o"}')
+    assert (code, 'image_id 8 of annotation 1, counted from 0, is not listed' in err) == (2, True)
