@@ -4,6 +4,7 @@ No other module replaces files or folders atomically. This module imports the st
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -72,6 +73,12 @@ def remove_leftovers(path: Path) -> None:
     for leftover in path.parent.glob('.*.tmp') if path.parent.is_dir() else ():
         if original_name(leftover.name) == path.name:
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+def sha256(path: Path) -> str:
+    """Returns the sha256 of a file's content, 64 hexadecimal digits."""
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def original_name(name: str) -> str:

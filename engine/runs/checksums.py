@@ -52,14 +52,13 @@ def _checksums(folder: Path) -> dict[str, str]:
     """Returns the sha256 of each file by its path in the folder."""
     paths = (path for path in sorted(folder.rglob('*')) if path.is_file())
     checked = (path for path in paths if path.name not in (CHECKSUM_FILE, *UNCHECKED_FILES))
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in checked}
-
-
-def _sha256(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+    return {path.relative_to(folder).as_posix(): files.sha256(path) for path in checked}
 
 
 def _own_checksum(values: Mapping[str, Any]) -> str:
-    body = {name: values.get(name) for name in ('files', 'metadata')}
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return of_values({name: values.get(name) for name in ('files', 'metadata')})
+
+
+def of_values(values: Mapping[str, Any]) -> str:
+    """Returns the sha256 of values of a JSON file, in which it is recorded so that damage is noticed."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

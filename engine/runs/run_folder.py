@@ -1,6 +1,5 @@
 """The run folder: how it is created and found, and the config and data that it belongs to."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -130,16 +129,16 @@ class Run:
         """
         with files.atomic_file(self.config) as temporary:
             save(temporary)
-            self.write_status(next_config_sha256=_sha256(temporary))
+            self.write_status(next_config_sha256=files.sha256(temporary))
             faults.point('config')
         faults.point('config_saved')
-        self.write_status(config_sha256=_sha256(self.config), next_config_sha256=None)
+        self.write_status(config_sha256=files.sha256(self.config), next_config_sha256=None)
 
     def check_config(self) -> None:
         """Raises `UserError` if config.gin has changed since the run recorded it."""
         status = self.status()
         recorded = {status.get('config_sha256'), status.get('next_config_sha256')} - {None}
-        if recorded and _sha256(self.config) not in recorded:
+        if recorded and files.sha256(self.config) not in recorded:
             raise UserError(
                 f'{self.config} has changed since the run began: its sha256 differs. Restore the file, or '
                 f'begin a new run with --gin_file={self.config}.'
@@ -190,10 +189,6 @@ def _check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> 
         raise UserError(
             f'{path} cannot be read: permission denied. Change its permissions: chmod u+rwX {path}.'
         )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def is_run(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from engine import files
 from engine.errors import UserError
 
 CHECKSUMS, FINGERPRINT = 'checksums.txt', 'fingerprint.txt'
@@ -24,7 +25,7 @@ def write(folder: Path) -> None:
 
 def checksums(folder: Path) -> dict[str, str]:
     """Returns the sha256 of each file in the split folders, by its path."""
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.glob('*/*'))}
+    return {path.relative_to(folder).as_posix(): files.sha256(path) for path in sorted(folder.glob('*/*'))}
 
 
 def fingerprint(folder: Path) -> str:
@@ -70,7 +71,7 @@ def _problems(folder: Path, recorded: Mapping[str, str]) -> Iterator[str]:
     changed = {
         name
         for name in sorted(present.keys() & recorded.keys() if are_small else touched)
-        if _sha256(folder / name) != recorded[name]
+        if files.sha256(folder / name) != recorded[name]
     }
     yield from (f'{name} has changed' for name in sorted(changed))
     if touched and not changed:  # as after a copy: the next check need not read them
@@ -91,8 +92,3 @@ def _text(values: Mapping[str, str]) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -3,13 +3,12 @@
 The file may come from anywhere. Values of wrong types count as unknown.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engine import files
+from engine.runs import checksums
 
 FILE = 'environment.json'
 SEAL = 'sha256'  # of everything else in the file
@@ -27,8 +26,7 @@ def write(path: Path, environment: Mapping[str, Any]) -> None:
 
 
 def _seal(environment: Mapping[str, Any]) -> str:
-    others = {name: value for name, value in environment.items() if name != SEAL}
-    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+    return checksums.of_values({name: value for name, value in environment.items() if name != SEAL})
 
 
 def sessions(environment: Mapping[str, Any]) -> list[dict[str, Any]]:

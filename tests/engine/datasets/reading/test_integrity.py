@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import files
 from engine.datasets.reading import integrity
 from engine.errors import UserError
 
@@ -100,8 +101,8 @@ def test_a_copy_is_read_once(folder: Path, tmp_path_factory: pytest.TempPathFact
     os.utime(copy / 'val/image.npy')
     monkeypatch.setattr(integrity, 'ALWAYS_READ', 0)
     read: list[Path] = []
-    sha256 = integrity._sha256
-    monkeypatch.setattr(integrity, '_sha256', lambda path: (read.append(path), sha256(path))[1])
+    sha256 = files.sha256
+    monkeypatch.setattr(files, 'sha256', lambda path: (read.append(path), sha256(path))[1])
     integrity.check(copy)
     assert copy / 'val/image.npy' in read
     read.clear()
