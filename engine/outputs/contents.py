@@ -1,9 +1,8 @@
 """The files of an outputs folder: their names, and what the manifest states of them."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-
-from engine import files
 
 MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
 
@@ -23,4 +22,6 @@ class FileEntry:
 
 def fingerprint(path: Path) -> FileEntry:
     """Returns the size and digest of a file."""
-    return FileEntry(path.stat().st_size, files.sha256(path))
+    with path.open('rb') as file:
+        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    return FileEntry(path.stat().st_size, digest)
