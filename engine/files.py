@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, did_you_mean, nearest
 
 _TEMPORARY = re.compile(r'\.(?P<name>.+)\.[0-9a-f]{8}\.tmp')
 
@@ -175,6 +175,13 @@ def check_file(file: Path, overwrite: bool) -> None:
 
 
 # The search for folders.
+
+
+def nearest_sibling(path: Path) -> str:
+    """Returns a sentence that suggests the nearest file beside a missing one; '' if none is near."""
+    siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = nearest(path.name, siblings)
+    return f' Did you mean {path.with_name(close[0])}?' if close else ''
 
 
 def topmost(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:

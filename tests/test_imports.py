@@ -59,7 +59,7 @@ ROOMS = {
     'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
     'evaluation': {'errors', 'files', 'lists', 'outputs', 'render', 'run_reader'},
     'kinds': {'errors', 'evaluation', 'lists', 'outputs', 'render'},
-    'conversion': {'errors', 'kinds', 'lists'},
+    'conversion': {'errors', 'files', 'kinds', 'lists'},
 }
 # These rooms, and all that they import, do without frameworks.
 WITHOUT_FRAMEWORKS = {

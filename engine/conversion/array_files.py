@@ -8,9 +8,10 @@ import numpy as np
 
 from engine.conversion import class_scores
 from engine.conversion.converted import Converted, numbered
-from engine.conversion.roles import find
+from engine.conversion.roles import find, origins, unused
 from engine.errors import UserError
 
+# What people call the scores of classes in files of arrays; in a table, such a column is a single score.
 SCORES = ('scores', 'y_score', 'y_prob')
 
 
@@ -40,11 +41,7 @@ def convert(
     kind = kind or _kind(arrays[name], labels, class_names)
     converted, notes = _CONVERSIONS[kind](paths[0], name, arrays[name], labels)
     ids = _ids(arrays.get(roles['id'] or ''), len(arrays[name]))
-    notes = [*(f'{role}: the array {array!r}' for role, array in roles.items() if array), *notes]
-    notes = [f'kind: {kind}', *notes]
-    ignored = [array for array in arrays if array not in roles.values()]
-    notes += [f'not used: {", ".join(ignored)}'] if ignored else []
-    notes += [] if roles['id'] else ['There are no ids: the rows are numbered from 0.']
+    notes = [f'kind: {kind}', *origins(roles, 'array'), *notes, *unused(arrays, roles.values())]
     return Converted(kind, converted, ids, class_names, notes)
 
 

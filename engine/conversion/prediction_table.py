@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.conversion import class_scores
 from engine.conversion.converted import Converted, numbered
-from engine.conversion.roles import find, plain
+from engine.conversion.roles import find, origins, plain, unused
 from engine.errors import UserError, did_you_mean
 from engine.lists import ListTable
 
@@ -37,14 +37,16 @@ def convert(table: ListTable, chosen: Mapping[str, str], class_names: Sequence[s
             'Name the column with --column=prediction=TITLE, or call those of scores prob_<class>.'
         )
     ids = table.column(roles['id']) if roles['id'] else numbered(len(table.rows))
-    notes = [f'{role}: the column {title!r}' for role, title in roles.items() if title]
-    notes += [] if roles['id'] else ['There are no ids: the rows are numbered from 0.']
     kind = kind or ('classification' if scores else _kind(table, roles, class_names))
-    notes = [f'kind: {kind}; --kind chooses another', *notes]
+    notes = [
+        f'kind: {kind}; --kind chooses another',
+        *origins(roles, 'column'),
+        *unused(table.columns, (*roles.values(), *(scores.values() if kind == 'classification' else ()))),
+    ]
     if kind == 'regression':
-        return Converted('regression', _numbers(table, roles), ids, (), [*notes, *_ignored(table, roles, {})])
+        return Converted('regression', _numbers(table, roles), ids, (), notes)
     names, arrays, more = _classes(table, roles, scores, class_names)
-    return Converted('classification', arrays, ids, names, [*notes, *more, *_ignored(table, roles, scores)])
+    return Converted('classification', arrays, ids, names, [*notes, *more])
 
 
 # Columns.
@@ -67,12 +69,6 @@ def _score_columns(
         return {title: title for title in free if title in names}
     single = [title for title in free if plain(title) in _SINGLE_SCORES]
     return {'': single[0]} if len(single) == 1 and not roles['prediction'] else {}
-
-
-def _ignored(table: ListTable, roles: Mapping[str, str | None], scores: Mapping[str, str]) -> list[str]:
-    used = {*roles.values(), *scores.values()}
-    ignored = [title for title in table.columns if title and title not in used]
-    return [f'not used: {", ".join(map(repr, ignored))}'] if ignored else []
 
 
 def _kind(table: ListTable, roles: Mapping[str, str | None], class_names: Sequence[str]) -> str:

@@ -47,6 +47,23 @@ def find(path: Path, names: Iterable[str], given: Mapping[str, str]) -> dict[str
     }
 
 
+def origins(roles: Mapping[str, str | None], noun: str) -> list[str]:
+    """Returns sentences on which column or array has which role.
+
+    >>> origins({'id': None, 'label': 'y'}, 'column')
+    ["label: the column 'y'", 'There are no ids: the rows are numbered from 0.']
+    """
+    named = [f'{role}: the {noun} {name!r}' for role, name in roles.items() if name]
+    return named if roles['id'] else [*named, 'There are no ids: the rows are numbered from 0.']
+
+
+def unused(names: Iterable[str], used: Iterable[str | None]) -> list[str]:
+    """Returns a sentence that lists the columns or arrays that are not used; none if all are."""
+    used = set(used)
+    ignored = [name for name in names if name and name not in used]
+    return [f'not used: {", ".join(map(repr, ignored))}'] if ignored else []
+
+
 def plain(name: str) -> str:
     """Returns a name in lower case, with _ for other signs.
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import lists
+from engine import files, lists
 from engine.conversion import array_files, coco, prediction_table, yolo
 from engine.conversion.converted import Converted
-from engine.errors import UserError, nearest
+from engine.errors import UserError
 
 KINDS = ('classification', 'detection', 'regression', 'segmentation')
 _KINDS_OF = {
@@ -69,7 +69,7 @@ def _form(source: Source) -> str:
     """Returns 'table', 'arrays', 'coco' or 'yolo'."""
     for path in source.paths:
         if not path.exists():
-            raise UserError(f'{path} does not exist.{_hint(path)}')
+            raise UserError(f'{path} does not exist.{files.nearest_sibling(path)}')
     first = source.paths[0]
     form = 'yolo' if first.is_dir() else _ENDINGS.get(first.suffix.lower(), '')
     if not form:
@@ -83,9 +83,3 @@ def _form(source: Source) -> str:
     if len(source.paths) > 1 and any(path.suffix.lower() != '.npy' for path in source.paths):
         raise UserError(f'{source.paths[1]}: give one file, or several .npy files of one array each.')
     return form
-
-
-def _hint(path: Path) -> str:
-    siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = [name for name in nearest(path.name, siblings) if name != path.name]
-    return f' Did you mean {path.with_name(close[0])}?' if close else ''

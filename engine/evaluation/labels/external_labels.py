@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine import files
 from engine.errors import UserError, nearest
 from engine.evaluation import kind_evaluation
 from engine.evaluation.labels import label_arrays, label_lists
@@ -82,10 +83,7 @@ def note(outputs: Outputs) -> str:
 def _reader(path: Path) -> Read:
     ending = '' if path.is_dir() else path.suffix.lower()
     if not path.exists():
-        names = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
-        close = nearest(path.name, names)
-        hint = f' Did you mean {path.with_name(close[0])}?' if close else ''
-        raise UserError(f'--labels={path}: no such file.{hint}')
+        raise UserError(f'--labels={path}: no such file.{files.nearest_sibling(path)}')
     if ending not in READERS or (not ending and path.is_file()):
         raise UserError(f'--labels={path}: give a .csv, .tsv, .npz or .json file, or an outputs folder.')
     return READERS[ending]
