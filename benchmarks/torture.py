@@ -105,7 +105,7 @@ class Campaign:
           minutes: after which no further fault is caused.
 
         Returns:
-          A case for each run of which there is a result now.
+          A case for each run that has a result.
         """
         deadline, results = time.monotonic() + 60 * minutes, self._earlier_results()
         missing = [number for number, (name, _) in self._wanted(only) if number not in results]

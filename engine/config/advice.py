@@ -87,7 +87,7 @@ def for_line(line: str) -> str:
     """
     for pattern, advice in _ADVICE.items():
         match = re.match(pattern, line[:_MAX_LINE])
-        found = (advice if isinstance(advice, str) else advice(match)) if match else ''
-        if found:
-            return found
+        sentence = (advice if isinstance(advice, str) else advice(match)) if match else ''
+        if sentence:
+            return sentence
     return ''

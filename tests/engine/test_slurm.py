@@ -21,7 +21,7 @@ for i in $(seq 600); do sleep 0.05; done
     'scancel': 'echo "scancel $*" >> log; kill -TERM "$(cat step)"',
     'scontrol': 'echo "scontrol $*" >> log',
 }
-START = 'srun --kill-on-bad-exit=0 scripts/train.sh --run=/work/runs/slurm-7 --gin_file=a b.gin'
+START = 'srun --kill-on-bad-exit=0 scripts/train.sh --run=/shared/runs/slurm-7 --gin_file=a b.gin'
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def job(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         ['bash', str(REPOSITORY / 'scripts/slurm.sbatch'), '--gin_file=a b.gin'],
         cwd=tmp_path,
         env=os.environ
-        | {'PATH': f'{tmp_path}/bin:{os.environ["PATH"]}', 'SLURM_JOB_ID': '7', 'WORKSPACE': '/work'},
+        | {'PATH': f'{tmp_path}/bin:{os.environ["PATH"]}', 'SLURM_JOB_ID': '7', 'WORKSPACE': '/shared'},
         stdout=subprocess.PIPE,
         text=True,
     ) as job:

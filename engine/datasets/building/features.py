@@ -69,7 +69,7 @@ def _class_names(feature: Any) -> tuple[str, ...]:
 
 
 def _element(feature: Any) -> Any:
-    """Returns the feature of which a sequence consists, any other feature as it is."""
+    """Returns the feature of the items of a sequence. Other features come back unchanged."""
     import tensorflow_datasets as tfds
 
     return feature.feature if isinstance(feature, tfds.features.Sequence) else feature

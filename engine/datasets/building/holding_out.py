@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-SHARE = 10  # one in so many examples is drawn
+SHARE = 10  # about one example in 10 is drawn
 MIN_CLASS = 5  # examples of a class from which on one of them is drawn
 
 

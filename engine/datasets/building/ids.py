@@ -48,7 +48,7 @@ def check(originals: Mapping[str, Iterable[Original]]) -> None:
 
 
 def remarks(identities: Iterable[str]) -> Iterator[str]:
-    """Yields a sentence if two ids look alike, because they differ in the normal form of Unicode alone."""
+    """Yields a sentence if two ids look the same: they differ only in their normal form of Unicode."""
     first: dict[str, str] = {}
     for identity in identities:
         if identity.isascii():
