@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import errors
 from engine.commands import command_line
@@ -60,12 +60,20 @@ def main(arguments: argparse.Namespace) -> int:
         results.append(compare_outputs(trainer, run))
     else:
         print('Outputs are not compared: pass --outputs.')
-    print(*results, sep='\n')
-    return errors.EXIT_FINISHED if all(map(_is_equal, results)) else errors.EXIT_FAILED
+    print(*(result.text for result in results), sep='\n')
+    return errors.EXIT_FINISHED if all(result.is_equal for result in results) else errors.EXIT_FAILED
 
 
-def _is_equal(result: str) -> bool:
-    return result.startswith('equal: ')
+class Result(NamedTuple):
+    """The result of a comparison.
+
+    Attributes:
+      is_equal: whether nothing differs.
+      text: 'equal: ...' with all that was compared, or the first difference.
+    """
+
+    is_equal: bool
+    text: str
 
 
 @dataclass(frozen=True)
@@ -106,8 +114,8 @@ class _Logs:
         return f'{what}: {problem}' if problem else ''
 
 
-def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None) -> str:
-    """Returns 'equal: ...' with all that was compared, or the first metric that differs, and by how much.
+def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None) -> Result:
+    """Repeats steps and evaluations of a run, and compares their metrics with its logs.
 
     Args:
       trainer: the trainer of the run.
@@ -136,9 +144,9 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
     compared = []
     for repeated in replay.repeat(trainer, state, start, stop, evaluations):
         if difference := logs.difference(repeated):
-            return difference
+            return Result(False, difference)
         compared += [repeated.step] if repeated.is_evaluation else []
-    return f'equal: {_described(start, stop, compared)}, every metric to the bit'
+    return Result(True, f'equal: {_described(start, stop, compared)}, every metric to the bit')
 
 
 def _stop(logs: _Logs, start: int, steps: int | None) -> int:
@@ -179,8 +187,8 @@ def _difference(logged: Mapping[str, Any], metrics: Mapping[str, float]) -> str:
     return ''
 
 
-def compare_outputs(trainer: 'Trainer', run: 'Run') -> str:
-    """Returns 'equal: ...' with the outputs that were compared, or their first difference.
+def compare_outputs(trainer: 'Trainer', run: 'Run') -> Result:
+    """Predicts once more, and compares the outputs with those of the run.
 
     Raises:
       UserError: the run has no outputs whose checkpoint is saved.
@@ -190,13 +198,13 @@ def compare_outputs(trainer: 'Trainer', run: 'Run') -> str:
     names = []
     for name, difference in repeat.differences(trainer, run.folder):
         if difference:
-            return f'outputs/{name}: {difference}'
+            return Result(False, f'outputs/{name}: {difference}')
         names.append(name)
     if not names:
         raise UserError(
             f'{run.folder} has no outputs that can be compared. Write them: scripts/predict.sh {run.folder}.'
         )
-    return f'equal: the outputs {" and ".join(names)}, every file to the byte'
+    return Result(True, f'equal: the outputs {" and ".join(names)}, every file to the byte')
 
 
 if __name__ == '__main__':
