@@ -4,6 +4,7 @@ The work happens in an index and an object store of its own, so the repository i
 proven: git applies it to the commit, and the result must be the code as it is.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -48,6 +49,11 @@ class GitRecord:
     def dirty(self) -> bool | None:
         """Whether anything is not committed; None if that is unknown."""
         return None if self.diff is None else bool(self.diff or self.left_out)
+
+    def as_json(self) -> dict[str, str | bool | None]:
+        """Returns what environment.json says of the commit and the changes since."""
+        digest = {} if self.diff is None else {'diff_sha256': hashlib.sha256(self.diff).hexdigest()}
+        return {'commit': self.commit, 'dirty': self.dirty, **digest}
 
 
 def record(folder: Path, needed: Iterable[str] = ()) -> GitRecord:

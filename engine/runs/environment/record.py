@@ -4,7 +4,6 @@ Everything that can change the numbers is in it. When a run continues, the prese
 with it first (differences.py) and then added to it.
 """
 
-import hashlib
 import os
 import platform
 import shutil
@@ -78,8 +77,7 @@ def write(folder: Path, environment: dict[str, Any]) -> None:
 def with_git(environment: Mapping[str, Any]) -> dict[str, Any]:
     """Returns an environment with the commit and the digest of the changes since, and writes nothing."""
     known = git_record.record(workspace.REPOSITORY, environment['code']['files'])
-    digest = {} if known.diff is None else {'diff_sha256': hashlib.sha256(known.diff).hexdigest()}
-    return dict(environment) | {'commit': known.commit, 'dirty': known.dirty} | digest
+    return {**environment, **known.as_json()}
 
 
 def _lock() -> bytes:
@@ -96,7 +94,7 @@ def _record_code(folder: Path, number: int, needed: Iterable[str]) -> dict[str, 
       needed: the files that train.
     """
     known = git_record.record(workspace.REPOSITORY, needed)
-    record: dict[str, Any] = {'commit': known.commit, 'dirty': known.dirty}
+    record: dict[str, Any] = known.as_json()
     if known.left_out:
         record['not_in_diff'] = known.left_out
         logger.warning(
@@ -105,7 +103,7 @@ def _record_code(folder: Path, number: int, needed: Iterable[str]) -> dict[str, 
         )
     if known.diff is not None:
         _write_if_new(folder, DIFF, '.diff', number, known.diff)
-        return record | {'diff_sha256': hashlib.sha256(known.diff).hexdigest()}
+        return record
     sources = folder / _numbered('sources', number)
     missing = _copy_sources(sources)
     logger.warning('warning: git cannot record the code: %s. %s holds a copy.', known.problem, sources)
