@@ -12,6 +12,7 @@ from engine.checks import figures
 from engine.checks.experiment_under_test import LOSS, ExperimentUnderTest
 from engine.checks.finding import Finding, judged
 from engine.interfaces import State
+from engine.variables import by_path
 
 STEPS = 5  # every parameter must change within them. A residual branch that starts at zero takes two.
 MAX_NAMES = 3  # parameters that the result names
@@ -29,7 +30,7 @@ def gradients(experiment: ExperimentUnderTest) -> Finding:
     problems = problems or _unchanged(first, last)
     return judged(
         not problems,
-        _problem_text(problems) if problems else _success_text(len(_named(first['params'])), norms),
+        _problem_text(problems) if problems else _success_text(len(by_path(first['params'])), norms),
         'Look for a stop_gradient, an optimizer that masks the parameters, a layer that is never called, or '
         'a ReLU that is never positive. If they are frozen on purpose, state an exception.',
         {'Gradients': partial(figures.gradients, norms)} if norms else None,
@@ -38,7 +39,7 @@ def gradients(experiment: ExperimentUnderTest) -> Finding:
 
 def _unchanged(first: State, last: State) -> list[str]:
     changed = jax.tree.map(lambda old, new: bool(jnp.any(old != new)), first['params'], last['params'])
-    return [f'{name} does not change' for name, has_changed in _named(changed).items() if not has_changed]
+    return [f'{name} does not change' for name, has_changed in by_path(changed).items() if not has_changed]
 
 
 def _problem_text(problems: list[str]) -> str:
@@ -63,10 +64,5 @@ def _norms(experiment: ExperimentUnderTest, states: list[State]) -> dict[str, fl
     norms: list[dict[str, float]] = []
     for step, (state, batch) in enumerate(zip(states, experiment.batches(len(states)), strict=True)):
         grads = gradient(state['params'], state, batch, experiment.key(step))
-        norms.append({name: float(jnp.linalg.norm(array)) for name, array in _named(grads).items()})
+        norms.append({name: float(jnp.linalg.norm(array)) for name, array in by_path(grads).items()})
     return {name: max(by_name[name] for by_name in norms) for name in norms[0]}
-
-
-def _named(tree: Any) -> dict[str, Any]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
