@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from benchmarks.report import report
 from engine.runs import checksums, lock
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 
 RUNS = 5
 ARRAYS, ARRAY_SIZE = 10, 12_500_000  # float32: 500 MB in total

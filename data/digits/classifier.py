@@ -43,7 +43,7 @@ def frozen(params: Any, model_state: Any) -> dict[str, np.ndarray]:
 def main(run: Path) -> None:
     """Writes the network of the best checkpoint of a run."""
     from engine.config.config import Config
-    from engine.training.checkpoints import Checkpoints
+    from engine.training.checkpointing.checkpoints import Checkpoints
     from engine.training.trainer import Trainer
 
     trainer = Config([run / 'config.gin']).build(Trainer)

@@ -116,7 +116,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     from engine.runs.environment.differences import Differences
     from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
-    from engine.training import resume
+    from engine.training.checkpointing import resume
     from engine.training.trainer import Trainer
 
     experiments.set_up()

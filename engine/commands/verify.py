@@ -127,7 +127,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
       UserError: there is no such checkpoint, or nothing was logged after it.
     """
     from engine.training import replay
-    from engine.training.checkpoints import Checkpoints
+    from engine.training.checkpointing.checkpoints import Checkpoints
 
     logs = _Logs.read(run)
     with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:

@@ -17,7 +17,7 @@ from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
 from engine.runs.text_log import logger
 from engine.training.batches.evaluation import evaluation_batches
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.steps import Compiled, compiled
 from engine.workspace import project

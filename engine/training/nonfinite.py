@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import sharding
 from engine.training import replay
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.steps import TRAIN, key
 from engine.workspace import REPOSITORY

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.interfaces import State
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.metrics import InFlightMetrics, merged
 from engine.training.steps import Compiled, compiled

@@ -35,8 +35,9 @@ from engine.runs.guard import RunGuard
 from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
-from engine.training import nonfinite, replay, resume
-from engine.training.checkpoints import Checkpoints
+from engine.training import nonfinite, replay
+from engine.training.checkpointing import resume
+from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.metric_log import MetricLog
 from engine.training.metric_logger import MetricLogger, NonFinite

@@ -13,7 +13,7 @@ import numpy as np
 from engine.checks.experiment_under_test import ExperimentUnderTest
 from engine.checks.finding import Finding, judged
 from engine.interfaces import State
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 
 MAX_NAMES = 3  # differing arrays that a result names
 

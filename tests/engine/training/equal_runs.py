@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from engine.config.config import Config
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.trainer import Trainer
 
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl')

@@ -15,7 +15,7 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.runs import checksums, faults
 from engine.runs.text_log import logger
-from engine.training import state_layout
+from engine.training.checkpointing import state_layout
 
 CHECKPOINT_KINDS = ('latest', 'best')
 UNFINISHED_MARK = '.orbax-checkpoint-tmp'  # in the name of a folder that Orbax is still writing

@@ -18,7 +18,7 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.network import Network
 from engine.sharding import Jit, batch_sharding, replicated
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.workspace import REPOSITORY
 from tests.engine import tiny
 
@@ -200,7 +200,7 @@ def killed(tmp_path: Path) -> Path:
         import os, sys
         from pathlib import Path
         import numpy as np
-        from engine.training.checkpoints import Checkpoints
+        from engine.training.checkpointing.checkpoints import Checkpoints
 
         folder = Path(sys.argv[1])
         with Checkpoints(folder) as checkpoints:

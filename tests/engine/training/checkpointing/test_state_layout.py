@@ -12,8 +12,8 @@ from flax import nnx
 
 from engine.errors import UserError
 from engine.interfaces import State
-from engine.training import state_layout
-from engine.training.checkpoints import Checkpoints
+from engine.training.checkpointing import state_layout
+from engine.training.checkpointing.checkpoints import Checkpoints
 from research.models import mlp
 
 ADAMW, SGD = optax.adamw(1e-3), optax.sgd(0.1, momentum=0.9)

@@ -14,8 +14,8 @@ from engine.errors import UserError
 from engine.outputs.manifest import read_manifest
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
-from engine.training import state_layout
-from engine.training.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
+from engine.training.checkpointing import state_layout
+from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
 from engine.training.metric_log import BEST, digests
 
 LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
