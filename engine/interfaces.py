@@ -140,6 +140,30 @@ class Task(Protocol):
         ...
 
 
+class VariableSource(Protocol):
+    """Trained variables that a training starts from: `Trainer.init_from`.
+
+    `shapes` is a dict of `params` and `model_state`: nested dicts of shapes, dtypes and shardings.
+    Only a training that begins at step 0 asks for the source.
+    """
+
+    def check(self, shapes: State) -> str:
+        """Compares names and shapes with those of the model, reads no arrays, and returns a table for people.
+
+        Raises:
+          UserError: the source cannot be read, or does not fit the model.
+        """
+        ...
+
+    def load(self, shapes: State) -> State:
+        """Returns `params` and `model_state` with the loaded arrays alone, each in its sharding."""
+        ...
+
+    def origin(self) -> dict[str, Any]:
+        """Returns what environment.json records of the source, `sha256` among it."""
+        ...
+
+
 def average(
     values: jax.Array, valid: jax.Array | None = None, counts: jax.Array | None = None
 ) -> clu_metrics.Average:

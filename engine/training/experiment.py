@@ -14,7 +14,7 @@ from engine.datasets.load import load
 from engine.datasets.reading import integrity
 from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError, did_you_mean
-from engine.interfaces import Batch, BoundTask, Description, Task
+from engine.interfaces import Batch, BoundTask, Description, Task, VariableSource
 from engine.runs import faults
 from engine.runs.text_log import logger
 from engine.sharding import Jit, Parallelism
@@ -49,6 +49,7 @@ class Experiment:
         leaves the state as it was and counts the step in the log.
       deterministic: whether XLA avoids operations that are not deterministic on a GPU. On a CPU all are.
       parallelism: where arrays live.
+      init_from: trained variables to start from; None initialises all.
     """
 
     dataset: str
@@ -64,6 +65,7 @@ class Experiment:
     nonfinite: Literal['stop', 'skip'] = 'stop'
     deterministic: bool = False
     parallelism: Parallelism = Jit()  # noqa: RUF009 (it is frozen)
+    init_from: VariableSource | None = None
 
     def __post_init__(self) -> None:
         """Sets the flags that XLA reads when it starts."""
