@@ -135,7 +135,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
             start = min((step for step in checkpoints.steps('latest') if step < logs.last), default=0)
         state = replay.saved_state(trainer, checkpoints, start)
     stop = _stop(logs, start, steps)
-    evaluations = _evaluations(logs, trainer.evaluates_at, start, stop)
+    evaluations = _evaluations(logs, trainer.events.evaluates_at, start, stop)
     if stop <= start and not evaluations:
         raise UserError(
             f'nothing to compare: no step and no evaluation after {start}; the log ends at {logs.last}.'

@@ -24,8 +24,10 @@ from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.order import Order
 from engine.training.batches.source import BatchSource
 from engine.training.batches.training import batch_source, training_batch
+from engine.training.events import Events
 from engine.training.steps import StepFunctions, TracedSteps
 
+COUNTS = ('steps', 'batch_size', 'save_every', 'keep_every', 'evaluate_every', 'steps_per_dispatch')
 MAX_BATCH_SHARE = 0.1  # of the memory: a batch is copied, and its activations are larger
 
 
@@ -40,6 +42,9 @@ class Experiment:
       batch_size: examples per step, over all devices.
       seed: of the initial parameters, the order of examples and all other randomness.
       save_every: steps between the checkpoints that a run continues from.
+      keep_every: steps between the checkpoints that stay for ever; None keeps the last two alone.
+      evaluate_every: steps between evaluations; None evaluates at the end of each epoch. The end of training
+        is always evaluated.
       decode: makes arrays of one size from images of varying size; None where there are none.
       allow_damaged: share of the dataset's examples that a build may leave out, because their images are
         damaged; it names them.
@@ -58,6 +63,8 @@ class Experiment:
     batch_size: int
     seed: int = 0
     save_every: int = 100
+    keep_every: int | None = None
+    evaluate_every: int | None = None
     decode: Decode | None = None
     allow_damaged: float = 0.0
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
@@ -109,9 +116,23 @@ class Experiment:
         """The order of the training examples."""
         return Order(self.data.splits['train'], self.batch_size, self.seed)
 
-    def evaluates_at(self, step: int) -> bool:
-        """Whether the validation set is evaluated after a step: at the end of each epoch, and of training."""
-        return step == self.steps or (step > 0 and self.order.ends_epoch(step))
+    @property
+    def starts_trained(self) -> bool:
+        """Whether training starts from trained parameters, which are then evaluated and saved at step 0."""
+        return False
+
+    @cached_property
+    def events(self) -> Events:
+        """What is due after each step."""
+        return Events(
+            steps=self.steps,
+            ends_epoch=self.order.ends_epoch,
+            evaluate_every=self.evaluate_every,
+            save_every=self.save_every,
+            keep_every=self.keep_every,
+            steps_per_dispatch=self.steps_per_dispatch,
+            starts_trained=self.starts_trained,
+        )
 
     @cached_property
     def source(self) -> BatchSource:
@@ -143,9 +164,10 @@ class Experiment:
           UserError: if sizes do not fit, names of metrics or splits are unknown, or the data have changed.
         """
         faults.point('build')
-        for name in ('steps', 'batch_size', 'save_every', 'steps_per_dispatch'):
-            if getattr(self, name) < 1:
-                raise UserError(f'Trainer.{name} = {getattr(self, name)}: it must be at least 1.')
+        for name in COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f'Trainer.{name} = {value}: it must be at least 1.')
         if self.steps >= 2**31:  # the steps on the devices are int32
             raise UserError(f'Trainer.steps = {self.steps}: it must be below {2**31}.')
         if not 0 <= self.seed < 2**32:  # JAX's keys would wrap larger seeds around
@@ -186,17 +208,6 @@ class Experiment:
                 f'for the {memory / 2**30:,.1f} GiB of memory. '
                 f'{split} has {self.data.splits[split]:,} examples. Lower the batch size.'
             )
-
-    def saves_at(self, step: int) -> bool:
-        """Whether the latest state is saved after a step."""
-        return step == self.steps or (step > 0 and step % self.save_every == 0)
-
-    def group(self, step: int) -> int:
-        """Returns how many steps the next call runs: a whole group if no event falls inside it, else one."""
-        group = self.steps_per_dispatch
-        inside = range(step + 1, step + group)
-        fits = step % group == 0 and step + group <= self.steps
-        return group if fits and not any(self.saves_at(s) or self.evaluates_at(s) for s in inside) else 1
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""

@@ -29,7 +29,7 @@ class Repeated:
 
 def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> State:
     """Returns the state after a step that is 0 or was saved; raises `UserError` if it was not."""
-    if step == 0:
+    if step == 0 and not (experiment.starts_trained and checkpoints.has(0)):
         return experiment.step_functions.init()
     kind, step = checkpoints.find(str(step))
     return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
@@ -57,7 +57,7 @@ def repeat(
             yield Repeated(step, True, _evaluation(experiment, evaluate, state))
         if step >= stop:
             return
-        count, in_flight = experiment.group(step), InFlightMetrics()
+        count, in_flight = experiment.events.group(step), InFlightMetrics()
         state, metrics = train_steps[count](state, experiment.source.inputs(step, count), np.int32(step))
         in_flight.add(step, metrics)
         fetched = in_flight.all()
@@ -76,7 +76,7 @@ def state_before(experiment: Experiment, state: State, start: int, step: int) ->
     train_steps = _compiled(experiment)
     position = start
     while position < step - 1:
-        group = experiment.group(position)
+        group = experiment.events.group(position)
         count = group if position + group < step else 1
         inputs = experiment.source.inputs(position, count)
         state, _ = train_steps[count](state, inputs, np.int32(position))

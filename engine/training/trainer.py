@@ -80,7 +80,7 @@ class Trainer(Experiment):
           RunError: if a metric is NaN or infinite.
         """
         folder = guard.run.folder
-        with Checkpoints(folder / 'checkpoints') as checkpoints:
+        with Checkpoints(folder / 'checkpoints', keep_every=self.keep_every) as checkpoints:
             start = resume.step(folder / 'logs', checkpoints, self.steps)
             try:
                 self._run_from(start, checkpoints, guard)
@@ -153,17 +153,17 @@ class Trainer(Experiment):
         signals: Signals,
     ) -> None:
         """The loop: the events that are due at a step, then a group of steps."""
-        log, timed = metric_logger.log, metric_logger.timed
+        events, log, timed = self.events, metric_logger.log, metric_logger.timed
         inputs, evaluate = timed('data', self.source.inputs), timed('evaluation', evaluate)
         save = timed('checkpoint', checkpoints.save)
         while True:
-            if not signals.stop_requested() and self.evaluates_at(step) and not log.has_evaluation(step):
+            if not signals.stop_requested() and events.evaluates_at(step) and not log.has_evaluation(step):
                 metric_logger.flush()
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)
                     if self.best and log.note_best(*self.best):
                         save('best', step, state)
-            if signals.stop_requested() or self.saves_at(step):
+            if signals.stop_requested() or events.saves_at(step):
                 metric_logger.flush()
                 save('latest', step, state, log.record())
             if signals.stop_requested():
@@ -171,7 +171,7 @@ class Trainer(Experiment):
             if step == self.steps:
                 return
             faults.point('step')
-            count = self.group(step)
+            count = events.group(step)
             state, metrics = train_steps[count](state, inputs(step, count), np.int32(step))
             metric_logger.log_steps(step, metrics)
             step += count

@@ -30,17 +30,19 @@ class Checkpoints:
     Args:
       folder: holds `latest/` and `best/`.
       keep: number of latest checkpoints to keep.
+      keep_every: steps whose multiples are kept for ever, among the latest ones; None keeps no other.
       read_only: whether to change nothing, because another process may be writing.
     """
 
-    def __init__(self, folder: Path, keep: int = 2, read_only: bool = False):
+    def __init__(self, folder: Path, keep: int = 2, keep_every: int | None = None, read_only: bool = False):
         self._folder, self._read_only = folder.resolve(), read_only
         self._metadata: dict[str, Mapping[str, str]] = {}
         self._managers = {
-            kind: self._manager(kind, keep if kind == 'latest' else 1) for kind in CHECKPOINT_KINDS
+            'latest': self._manager('latest', keep, None if read_only else keep_every),
+            'best': self._manager('best', 1),
         }
 
-    def _manager(self, kind: str, keep: int) -> ocp.CheckpointManager:
+    def _manager(self, kind: str, keep: int, keep_every: int | None = None) -> ocp.CheckpointManager:
         folder = self._folder / kind
         if not self._read_only and jax.process_index() == 0:
             _move_damaged(folder)
@@ -49,6 +51,7 @@ class Checkpoints:
         checksums_at_end = ocp.AsyncOptions(post_finalization_callback=partial(self._write_checksums, kind))
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
+            keep_period=keep_every,
             cleanup_tmp_directories=not self._read_only,
             read_only=self._read_only,
             enable_async_checkpointing=True,
@@ -110,6 +113,10 @@ class Checkpoints:
     def steps(self, kind: str) -> list[int]:
         """Returns the saved steps, the newest first."""
         return sorted(self._managers[kind].all_steps(), reverse=True)
+
+    def has(self, step: int) -> bool:
+        """Whether a step is saved, of whichever kind."""
+        return bool(self._kinds_with(step))
 
     def metadata(self, kind: str, step: int) -> dict[str, str]:
         """Returns the metadata that was saved with a step."""

@@ -12,6 +12,7 @@ import pytest
 
 from engine.runs import json_lines, run_folder
 from engine.training import trainer
+from engine.training.events import Events
 from tests.conftest import run_program, write_config
 from tests.engine.training.equal_runs import assert_equal
 
@@ -206,7 +207,7 @@ def test_the_state_before_the_first_step_can_be_best(
 ) -> None:
     """The run is stopped and continues from its latest checkpoint, not from step 0."""
     evaluations = {0, 4, 8, 12, 14}
-    monkeypatch.setattr(trainer.Trainer, 'evaluates_at', lambda _, step: step in evaluations)
+    monkeypatch.setattr(Events, 'evaluates_at', lambda _, step: step in evaluations)
     arguments = (f'--gin_file={config_file(RATE="RATE = -0.01")}', f'--run={tmp_path / "run"}')
     with monkeypatch.context() as patch:
         patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(11))

@@ -114,6 +114,24 @@ def test_how_many_are_kept_is_a_choice(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / 'latest').iterdir()] == ['2']
 
 
+@pytest.mark.parametrize('first', [0, 1])
+def test_multiples_of_an_interval_stay(first: int, tmp_path: Path) -> None:
+    for steps in (range(first, 5), range(5, 11)):  # in two sessions
+        with Checkpoints(tmp_path, keep_every=4) as checkpoints:
+            for step in steps:
+                checkpoints.save('latest', step, state_at(step))
+                checkpoints.save('best', step, state_at(step))
+    expected = ([] if first else [0]) + [4, 8, 9, 10]
+    with Checkpoints(tmp_path, read_only=True) as checkpoints:
+        assert checkpoints.steps('latest') == expected[::-1]
+        assert checkpoints.find('4') == ('latest', 4)
+        assert weight(checkpoints, 'latest', 4) == 4.5
+    with Checkpoints(tmp_path) as checkpoints:  # a program that does not know of the interval deletes nothing
+        assert checkpoints.steps('latest') == expected[::-1]
+        checkpoints.discard_after(5)
+        assert (checkpoints.steps('latest'), checkpoints.steps('best')) == (expected[-4::-1], [])
+
+
 def test_leaving_waits_for_what_is_being_saved(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), Checkpoints(tmp_path) as checkpoints:
         checkpoints.save('latest', 5, {'a': jnp.zeros(2**22)})

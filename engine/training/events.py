@@ -1,0 +1,65 @@
+"""What is due after each step: an evaluation, a checkpoint, pictures. The config decides, never a clock.
+
+A run that resumes therefore meets the same events at the same steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """Tells what is due after a step, from step 0, before training, to the last one.
+
+    Args:
+      steps: of the whole training. Everything is due after the last one.
+      ends_epoch: tells whether a step completes an epoch.
+      evaluate_every: steps between evaluations; None evaluates at the end of each epoch.
+      save_every: steps between the checkpoints that a run resumes from.
+      keep_every: steps between the checkpoints that stay; None keeps none for ever.
+      pictures_every: steps between pictures, the first before training; None makes none.
+      steps_per_dispatch: steps that one call of the device runs.
+      starts_trained: whether the run starts from trained parameters. They are evaluated and saved at step 0.
+    """
+
+    steps: int
+    ends_epoch: Callable[[int], bool]
+    evaluate_every: int | None = None
+    save_every: int = 100
+    keep_every: int | None = None
+    pictures_every: int | None = None
+    steps_per_dispatch: int = 1
+    starts_trained: bool = False
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether the validation sets are evaluated after a step."""
+        if self.evaluate_every is None:
+            return self._is_end(step) or (step > 0 and self.ends_epoch(step))
+        return self._is_end(step) or (step > 0 and step % self.evaluate_every == 0)
+
+    def saves_at(self, step: int) -> bool:
+        """Whether the state is saved after a step."""
+        is_multiple = step % self.save_every == 0 or _is_multiple(step, self.keep_every)
+        return self._is_end(step) or (step > 0 and is_multiple)
+
+    def pictures_at(self, step: int) -> bool:
+        """Whether the task makes pictures after a step."""
+        is_last = self.pictures_every is not None and step == self.steps
+        return is_last or _is_multiple(step, self.pictures_every)
+
+    def group(self, step: int) -> int:
+        """Returns how many steps the next call runs: a whole group if nothing is due inside it, else one."""
+        group = self.steps_per_dispatch
+        fits = step % group == 0 and step + group <= self.steps
+        return group if fits and not any(map(self._is_due, range(step + 1, step + group))) else 1
+
+    def _is_due(self, step: int) -> bool:
+        return self.evaluates_at(step) or self.saves_at(step) or self.pictures_at(step)
+
+    def _is_end(self, step: int) -> bool:
+        """Whether training is over, or trained parameters are still as they were."""
+        return step == self.steps or (step == 0 and self.starts_trained)
+
+
+def _is_multiple(step: int, interval: int | None) -> bool:
+    return interval is not None and step % interval == 0
