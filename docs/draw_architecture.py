@@ -56,6 +56,7 @@ BOXES = {
     'sharding': Box(7.0, 2.4, 'arrays and steps\non devices'),
     'datasets': Box(8.95, 2.4, 'builds, reads, checks,\nshows datasets'),
     'outputs': Box(10.9, 2.4, 'the format of\npredictions'),
+    'modes': Box(1.15, 1.02, 'which modules train', 2.1, 0.7),
     'render': Box(9.93, 1.02, 'HTML, tables, charts', 2.1, 0.7),
 }
 FOUNDATION_BOXES = {

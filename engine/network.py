@@ -1,13 +1,14 @@
 """A Flax model as a function, and the gradients of a loss: the same code on one device and on many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from engine.errors import UserError
+from engine import modes, variables
+from engine.errors import UserError, did_you_mean
 from engine.interfaces import DATA_AXIS, State, across_devices, is_per_device
 
 # (params, model state, batch, key) -> (mean loss, (metrics of each example, new model state))
@@ -28,19 +29,33 @@ class Network:
       dtype: dtype of the computation. Parameters, statistics and the output stay float32.
       remat: recompute activations in the backward pass instead of storing them; Chen et al. 2016,
         https://arxiv.org/abs/1604.06174.
+      frozen: regular expressions of the paths of variables, parameters and model state alike, that training
+        does not change. A module whose variables, at least one, are all frozen runs in evaluation mode, and
+        so does everything inside it: Dropout drops nothing there, and statistics stay.
+
+    Raises:
+      UserError: a pattern of `frozen` matches nothing, or the model does not know whether it trains.
     """
 
-    def __init__(self, build: Callable[[nnx.Rngs], nnx.Module], dtype: str = 'float32', remat: bool = False):
+    def __init__(
+        self,
+        build: Callable[[nnx.Rngs], nnx.Module],
+        dtype: str = 'float32',
+        remat: bool = False,
+        frozen: Collection[str] = (),
+    ):
         self._build, self._dtype = build, jnp.dtype(dtype)
-        self._call = jax.checkpoint(self._run, static_argnums=0) if remat else self._run  # type: ignore[attr-defined]
-        model = nnx.eval_shape(lambda: build(nnx.Rngs(0)))
-        self._training, _, self._random, _ = _split(model, training=True)
-        self._evaluation, *_ = _split(model, training=False)
-
-    @property
-    def is_random(self) -> bool:
-        """Whether the model draws random numbers in training, such as the masks of Dropout."""
-        return bool(jax.tree.leaves(self._random))
+        self._call = jax.checkpoint(self._run, static_argnums=(0, 1)) if remat else self._run  # type: ignore[attr-defined]
+        model = nnx.eval_shape(lambda: modes.checked_model(build(nnx.Rngs(0))))
+        self._evaluation, params, self._random, model_state = _split(model, training=False)
+        self.variables = params, model_state
+        state_paths = variables.by_path(model_state).keys()
+        paths = variables.by_path(params).keys() | state_paths
+        frozen_paths = variables.matching(frozen, paths, 'frozen')
+        self._frozen_state = frozen_paths & state_paths
+        modules = modes.FrozenModules(model, paths, frozen_paths)
+        self.is_random = modules.others_are_random()
+        self._training, *_ = _split(model, training=True, frozen=modules)
 
     def init(self, key: jax.Array) -> tuple[State, State]:
         """Returns the first parameters and model state (such as batch statistics): nested dicts of arrays."""
@@ -48,32 +63,47 @@ class Network:
         return params, model_state
 
     def __call__(
-        self, params: State, model_state: State, x: jax.Array, key: jax.Array | None = None
+        self,
+        params: State,
+        model_state: State,
+        x: Any,
+        key: jax.Array | None = None,
+        method: str = '__call__',
     ) -> tuple[Any, State]:
-        """Calls the model.
+        """Calls the model, or another of its methods.
 
         Args:
           params: parameters, as `init` returns them.
           model_state: model state, as `init` returns it.
-          x: the model's input, [B, ...].
+          x: the model's input, [B, ...], or a dict of such arrays.
           key: random key of a call in training mode; without one, the model runs in evaluation mode.
+          method: name of the method, such as 'encode'.
 
         Returns:
-          The model's output and the new model state.
+          The output and the new model state. Frozen variables come back as they are.
+
+        Raises:
+          UserError: the model has no such method.
         """
         random = self._random_state(jax.random.key(0) if key is None else _device_key(key))
-        return self._call(key is not None, params, model_state, random, x)
+        return self._call(key is not None, method, params, model_state, random, x)
 
     def _run(
-        self, training: bool, params: State, model_state: State, random: State, x: jax.Array
+        self, training: bool, method: str, params: State, model_state: State, random: State, x: Any
     ) -> tuple[Any, State]:
         graph = self._training if training else self._evaluation
         # A copy, because the call changes random state and statistics in place, perhaps inside a gradient.
         model = nnx.merge(graph, self._cast(params), random, model_state, copy=True)
         if is_per_device():
-            _average_statistics_across_devices(model)
-        output = model(self._cast(x))
-        return self._uncast(output), _split(model, training)[3]
+            modes.average_statistics_across_devices(model)
+        output = _method(model, method)(self._cast(x))
+        return self._uncast(output), self._unfrozen(model_state, _variables(model)[3])
+
+    def _unfrozen(self, before: State, after: State) -> State:
+        """Returns the model state after a call, with its frozen variables as they were before."""
+        if not self._frozen_state:
+            return after
+        return variables.joined(after, variables.separated(before, self._frozen_state)[0])
 
     def _cast(self, tree: Any) -> Any:
         return tree if self._dtype == jnp.float32 else _cast_floats(tree, self._dtype)
@@ -173,21 +203,34 @@ def _device_key(key: jax.Array) -> jax.Array:
     return jax.random.fold_in(key, jax.lax.axis_index(DATA_AXIS)) if is_per_device() else key
 
 
-def _average_statistics_across_devices(model: nnx.Module) -> None:
-    """Makes batch normalisation use the statistics of the whole batch, where each device has its own rows."""
-    for _, module in nnx.iter_graph(model):
-        if isinstance(module, nnx.BatchNorm):
-            module.axis_name = DATA_AXIS
-
-
 def _cast_floats(tree: Any, dtype: Any) -> Any:
     """Returns a tree with its floating-point arrays cast to `dtype`."""
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)
 
 
-def _split(model: nnx.Module, training: bool) -> tuple[Any, State, State, State]:
+def _method(model: nnx.Module, name: str) -> Callable[..., Any]:
+    """Returns a method of a model; raises `UserError` if it has none of that name."""
+    method = getattr(model, name, None)
+    if not callable(method):
+        inherited = set(dir(nnx.Module))
+        names = [known for known in dir(model) if not known.startswith('_') and known not in inherited]
+        own = [known for known in names if callable(getattr(model, known))]
+        raise UserError(f'{type(model).__name__} has no method {name!r}. {did_you_mean(name, own)}')
+    return method
+
+
+def _split(
+    model: nnx.Module, training: bool, frozen: modes.FrozenModules | None = None
+) -> tuple[Any, State, State, State]:
     """Returns graph, parameters, random state and model state, in training or evaluation mode."""
     model.train() if training else model.eval()
+    if frozen:
+        frozen.evaluate()
+    return _variables(model)
+
+
+def _variables(model: nnx.Module) -> tuple[Any, State, State, State]:
+    """Returns graph, parameters, random state and model state of a model."""
     graph, *states = nnx.split(model, nnx.Param, nnx.RngState, ...)
     params, random, model_state = (nnx.to_pure_dict(state) for state in states)
     return graph, params, random, model_state

@@ -1,5 +1,6 @@
 """A Flax model as a pure function of (parameters, model_state, x, key)."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from engine.errors import UserError
 from engine.interfaces import average
 from engine.network import Network
 
@@ -164,6 +166,70 @@ def test_first_parameters_follow_the_key(network: Network, state: Any) -> None:
 def test_building_computes_nothing() -> None:
     """A model too large for the host can still be described."""
     Network(lambda rngs: nnx.Linear(10**6, 10**6, rngs=rngs))
+
+
+class Autoencoder(nnx.Module):
+    """A model of several inputs, with methods."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.inner, self.outer = nnx.Linear(6, 4, rngs=rngs), nnx.Linear(4, 6, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, x: dict[str, jax.Array]) -> jax.Array:
+        return self.outer(self.encode(x['features'] * x['weight'].astype(x['features'].dtype)[:, None]))
+
+    def encode(self, x: jax.Array) -> jax.Array:
+        """Returns the code."""
+        assert x.dtype == self.inner.kernel.dtype
+        return self.dropout(self.inner(x))
+
+
+@pytest.mark.parametrize('remat', [False, True])
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_several_inputs_and_several_methods(remat: bool, dtype: str) -> None:
+    network = Network(lambda rngs: Autoencoder(rngs=rngs), dtype, remat)
+    params, model_state = network.init(jax.random.key(0))
+    inputs = {'features': jnp.asarray(X), 'weight': jnp.arange(8)}
+    kernels = [np.asarray(params[name]['kernel'], np.float64) for name in ('inner', 'outer')]
+    code = X * np.arange(8)[:, None] @ kernels[0]
+    tolerance: Any = {'rtol': 1e-5, 'atol': 1e-4} if dtype == 'float32' else {'rtol': 0.1, 'atol': 0.5}
+
+    @partial(jax.jit, static_argnames='method')
+    def call(x: Any, key: Any = None, method: str = '__call__') -> Any:
+        return network(params, model_state, x, key, method=method)[0]
+
+    output = call(inputs)
+    assert output.dtype == jnp.float32
+    np.testing.assert_allclose(output, code @ kernels[1], **tolerance)
+    features = inputs['features'] * inputs['weight'].astype(jnp.float32)[:, None]
+    np.testing.assert_allclose(call(features, method='encode'), code, **tolerance)
+    dropped = np.asarray(call(features, jax.random.key(0), method='encode'))
+    np.testing.assert_allclose(dropped[dropped != 0], 2 * code[dropped != 0], **tolerance)
+    assert 0.2 < (dropped == 0).mean() < 0.8
+    gradient = jax.grad(lambda p: network(p, model_state, features, method='encode')[0].sum())(params)
+    assert not jax.tree.reduce(jnp.logical_or, jax.tree.map(jnp.any, gradient['outer']))
+    np.testing.assert_allclose(gradient['inner']['bias'], 8, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ('method', 'message'),
+    [
+        ('encod', r"Autoencoder has no method 'encod'. Did you mean 'encode'\?"),
+        ('decode', r"Autoencoder has no method 'decode'. Did you mean 'encode'\?"),
+        ('sample', r"Autoencoder has no method 'sample'. There are: dropout, encode, inner, outer."),
+    ],
+)
+def test_an_unknown_method_is_a_mistake(method: str, message: str) -> None:
+    network = Network(lambda rngs: Autoencoder(rngs=rngs), remat=True)
+    with pytest.raises(UserError, match=message):
+        jax.eval_shape(lambda: network(*network.init(jax.random.key(0)), jnp.asarray(X), method=method))
+
+
+def test_the_variables_are_known_without_a_run(network: Network, state: Any) -> None:
+    def shapes(tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+
+    assert shapes(network.variables) == shapes(state)
 
 
 VALUES = jnp.array([1.0, 2.0, 4.0])
