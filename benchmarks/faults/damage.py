@@ -8,6 +8,8 @@ from pathlib import Path
 
 from benchmarks.faults.case import Fault, FaultCase
 from engine.errors import EXIT_MISTAKE
+from engine.runs import checksums
+from engine.training.checkpointing.checkpoints import saved_folders
 from engine.training.metric_log import digests
 
 
@@ -74,7 +76,8 @@ def damage_file(base: Path, names: Sequence[str], damage: Callable[[Path, random
     return fault
 
 
-def _log_digests(run: Path) -> dict[str, str]:
+def _log_digests(run: Path) -> dict[int, dict[str, str]]:
     """Returns the digests of the logs up to the newest checkpoint."""
-    names = (folder.name for folder in (run / 'checkpoints' / 'latest').iterdir())
-    return digests(run / 'logs', max((int(name) for name in names if name.isdecimal()), default=0))
+    folders = saved_folders(run / 'checkpoints', 'latest')
+    newest = max(folders, key=lambda folder: int(folder.name), default=None)
+    return digests(run / 'logs', {int(newest.name): checksums.metadata(newest)} if newest else {})

@@ -81,15 +81,17 @@ class _Logs:
     """The logs of a run.
 
     Attributes:
-      train: the line of each step.
+      train: the lines of steps, by the last step of each line.
       val: the line of each evaluation.
+      every: steps of a line.
     """
 
     train: Mapping[int, Mapping[str, Any]]
     val: Mapping[int, Mapping[str, Any]]
+    every: int
 
     @classmethod
-    def read(cls, run: 'Run') -> '_Logs':
+    def read(cls, run: 'Run', every: int) -> '_Logs':
         """Reads the logs of a run. Raises `UserError` if they hold no step."""
         from engine.runs import json_lines
 
@@ -99,17 +101,23 @@ class _Logs:
         )
         if not train:
             raise UserError(f'{run.folder} has no logged steps to compare with.')
-        return cls(train, val)
+        return cls(train, val, every)
 
     @property
     def last(self) -> int:
         """The last logged step."""
         return max(self.train)
 
+    def line_end(self, step: int) -> int:
+        """Returns the last step of the line that holds a step; the step itself if there is no such line."""
+        return min((end for end in self.train if end >= step), default=step)
+
     def difference(self, repeated: 'Repeated') -> str:
-        """Describes the first metric in which a repeated step or evaluation differs; '' if none does."""
+        """Describes the first metric in which a repeated line or evaluation differs; '' if none does."""
         line = (self.val if repeated.is_evaluation else self.train).get(repeated.step)
-        what = f'evaluation after step {repeated.step}' if repeated.is_evaluation else f'step {repeated.step}'
+        first = (repeated.step - 1) // self.every * self.every + 1
+        steps = f'step {first}' if first == repeated.step else f'steps {first} to {repeated.step}'
+        what = f'evaluation after step {repeated.step}' if repeated.is_evaluation else steps
         problem = 'the log has no such line' if line is None else _difference(line, repeated.metrics)
         return f'{what}: {problem}' if problem else ''
 
@@ -122,6 +130,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
       run: the run whose logs are compared.
       start: the step to start after; None takes the earliest saved step that has later steps, or else 0.
       steps: how many steps to repeat, fewer if the log ends before; None repeats up to the next evaluation.
+        Where a line of the log is a mean over several steps, all steps of the last line are repeated.
 
     Raises:
       UserError: there is no such checkpoint, or nothing was logged after it.
@@ -129,24 +138,29 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
     from engine.training import replay
     from engine.training.checkpointing.checkpoints import Checkpoints
 
-    logs = _Logs.read(run)
+    logs = _Logs.read(run, trainer.log_every)
     with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
         if start is None:
             start = min((step for step in checkpoints.steps('latest') if step < logs.last), default=0)
         state = replay.saved_state(trainer, checkpoints, start)
+        block = replay.saved_block(trainer, checkpoints, start)
     stop = _stop(logs, start, steps)
+    stop = logs.line_end(stop) if stop > start else stop
     evaluations = _evaluations(logs, trainer.events.evaluates_at, start, stop)
     if stop <= start and not evaluations:
         raise UserError(
             f'nothing to compare: no step and no evaluation after {start}; the log ends at {logs.last}.'
         )
     print(f'repeating {_described(start, stop, evaluations)}', flush=True)
-    compared = []
-    for repeated in replay.repeat(trainer, state, start, stop, evaluations):
+    compared, last = [], start
+    for repeated in replay.repeat(trainer, state, block, start, stop, evaluations):
         if difference := logs.difference(repeated):
             return Result(False, difference)
-        compared += [repeated.step] if repeated.is_evaluation else []
-    return Result(True, f'equal: {_described(start, stop, compared)}, every metric to the bit')
+        if repeated.is_evaluation:
+            compared.append(repeated.step)
+        else:
+            last = repeated.step
+    return Result(True, f'equal: {_described(start, last, compared)}, every metric to the bit')
 
 
 def _stop(logs: _Logs, start: int, steps: int | None) -> int:

@@ -1,13 +1,28 @@
-"""JSON Lines files that survive a kill: one object a line, each with a `step`."""
+"""JSON Lines files that survive a kill: one object a line, each with a `step`.
+
+Files are compared, cut and hashed as bytes. A long log is read at each start, so a line as `JsonLines` writes
+it is checked by a regular expression; only other lines are parsed.
+"""
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from engine import files
+
+# An object that begins with its step and has only numbers. What it matches, JSON accepts, with the same step.
+_NUMBERS = re.compile(
+    rb'\{"step": (0|[1-9][0-9]{0,17}+)'
+    rb'(?:, "(?!step")[^"\\\x00-\x1f\x7f-\xff]*+": '
+    rb'(?:null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:e[-+]?[0-9]++)?+))*+\}'
+)
 
 
 class JsonLines:
@@ -22,13 +37,14 @@ class JsonLines:
 
     def __init__(self, path: Path, step: int):
         kept = up_to(path, step)
-        files.write_text(path, kept)
-        self._sha256 = hashlib.sha256(kept.encode())
+        with files.atomic_file(path) as temporary:
+            temporary.write_bytes(kept)
+        self._sha256 = hashlib.sha256(kept)
         self._file = path.open('a', encoding='utf-8')
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Appends one line."""
-        line = _line(values)
+        line = json.dumps({name: json_value(value) for name, value in values.items()}) + '\n'
         self._sha256.update(line.encode())
         self._file.write(line)
 
@@ -47,15 +63,33 @@ class JsonLines:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """Returns the lines of a file without torn and damaged ones; none if the file does not exist."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b'\n')[:-1]  # what follows the last newline is torn, or empty
-    return [values for values in map(_parsed, lines) if isinstance(values.get('step'), int)]
+    return [values for values in map(_parsed, _complete_lines(path)) if isinstance(values.get('step'), int)]
 
 
-def up_to(path: Path, step: int) -> str:
-    """Returns the text of a file's lines up to and including `step`."""
-    return ''.join(_line(values) for values in read(path) if values['step'] <= step)
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields the step and the bytes of each line of a file, without torn and damaged ones."""
+    for line in _complete_lines(path):
+        step = _step(line)
+        if step is not None:
+            yield step, line + b'\n'
+
+
+def up_to(path: Path, step: int) -> bytes:
+    """Returns the bytes of a file's lines up to and including `step`."""
+    return _joined(lines(path), step)
+
+
+def digests(path: Path, steps: Iterable[int]) -> dict[int, str]:
+    """Returns for each of some steps the sha256 of a file's lines up to and including it."""
+    entries = list(lines(path))
+    if any(later < earlier for (earlier, _), (later, _) in pairwise(entries)):  # somebody edited the file
+        return {step: hashlib.sha256(_joined(entries, step)).hexdigest() for step in steps}
+    sha256, start, by_step = hashlib.sha256(), 0, {}
+    for step in sorted(steps):
+        end = bisect_right(entries, step, start, key=itemgetter(0))
+        sha256.update(_joined(entries[start:end], step))
+        start, by_step[step] = end, sha256.hexdigest()
+    return by_step
 
 
 def json_value(value: Any) -> Any:
@@ -67,8 +101,21 @@ def json_value(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps({name: json_value(value) for name, value in values.items()}) + '\n'
+def _complete_lines(path: Path) -> list[bytes]:
+    """Returns the lines of a file that end with a newline. What follows the last one is torn, or empty."""
+    return path.read_bytes().split(b'\n')[:-1] if path.exists() else []
+
+
+def _joined(entries: Iterable[tuple[int, bytes]], step: int) -> bytes:
+    return b''.join([line for number, line in entries if number <= step])
+
+
+def _step(line: bytes) -> int | None:
+    """Returns the step of a line, None if the line is damaged."""
+    if match := _NUMBERS.fullmatch(line):
+        return int(match[1])
+    step = _parsed(line).get('step')
+    return step if isinstance(step, int) else None
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -27,7 +27,10 @@ from engine.training.batches.training import batch_source, training_batch
 from engine.training.events import Events
 from engine.training.steps import StepFunctions, TracedSteps
 
-COUNTS = ('steps', 'batch_size', 'save_every', 'keep_every', 'evaluate_every', 'steps_per_dispatch')
+COUNTS = (
+    *('steps', 'batch_size', 'steps_per_dispatch', 'log_every'),
+    *('save_every', 'keep_every', 'evaluate_every'),
+)
 MAX_BATCH_SHARE = 0.1  # of the memory: a batch is copied, and its activations are larger
 
 
@@ -50,6 +53,7 @@ class Experiment:
         damaged; it names them.
       best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
       steps_per_dispatch: steps that one call of the device runs; several make small models faster.
+      log_every: steps whose means are one line of the log. Every step is checked for NaN all the same.
       nonfinite: what happens at a step with a metric that is NaN or infinite: 'stop' ends the run, 'skip'
         leaves the state as it was and counts the step in the log.
       deterministic: whether XLA avoids operations that are not deterministic on a GPU. On a CPU all are.
@@ -69,6 +73,7 @@ class Experiment:
     allow_damaged: float = 0.0
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
     steps_per_dispatch: int = 1
+    log_every: int = 1
     nonfinite: Literal['stop', 'skip'] = 'stop'
     deterministic: bool = False
     parallelism: Parallelism = Jit()  # noqa: RUF009 (it is frozen)

@@ -1,16 +1,24 @@
-"""The logs of metrics: a line for each step and for each evaluation. Resuming and stopping rest on them."""
+"""The logs of metrics: lines of training steps and of evaluations. Resuming and stopping rest on them.
 
-import hashlib
+A line of `train.jsonl` is a mean over a block of steps. A checkpoint inside a block records the sums of the
+open block, so that a continued run writes the same line. If the training ends inside a block, the log ends
+with a short line. A run that continues with more steps removes this line and completes the block. Therefore a
+checkpoint records the sha256 of the log without a short line.
+"""
+
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.runs import json_lines
-from engine.training.metrics import StepMetrics
+from engine.training.metrics import BlockMeans, Line, StepMetrics
 
 Direction = Literal['min', 'max']
-BEST = 'best'  # the name of the best step so far in the record of a checkpoint
+# Names in the record of a checkpoint.
+BEST = 'best'  # the best step so far
+BLOCK = 'block'  # the open block of steps
+FINISHED = 'finished train.jsonl'  # the sha256 of a log that ends with a short line
 
 
 def best_step(evaluations: Iterable[Mapping[str, Any]], metric: str, direction: Direction) -> int | None:
@@ -21,36 +29,64 @@ def best_step(evaluations: Iterable[Mapping[str, Any]], metric: str, direction: 
     return min(finite)[1] if finite else None
 
 
-def digests(folder: Path, step: int) -> dict[str, str]:
-    """Returns the sha256 of the logs of metrics in `folder`, cut back to a step."""
-    names = ('train.jsonl', 'val.jsonl')
-    return {
-        name: hashlib.sha256(json_lines.up_to(folder / name, step).encode()).hexdigest() for name in names
-    }
+def whole_blocks(record: Mapping[str, str], step: int) -> int:
+    """Returns the last step, up to a checkpoint's, that ends a whole block of the log."""
+    return step - BlockMeans(1, step, record.get(BLOCK, '')).steps
+
+
+def digests(folder: Path, records: Mapping[int, Mapping[str, str]]) -> dict[int, dict[str, str]]:
+    """Returns the sha256 of the logs of metrics up to checkpoints, without a short line, by step and name.
+
+    Args:
+      folder: `logs/` of the run.
+      records: of the checkpoints, by step.
+    """
+    blocks = {step: whole_blocks(record, step) for step, record in records.items()}
+    train = json_lines.digests(folder / 'train.jsonl', blocks.values())
+    val = json_lines.digests(folder / 'val.jsonl', records)
+    return {step: {'train.jsonl': train[blocks[step]], 'val.jsonl': val[step]} for step in records}
+
+
+def has_last_line(folder: Path, step: int, record: Mapping[str, str]) -> bool:
+    """Whether the log of a finished training has its last line, if that is short.
+
+    Args:
+      folder: `logs/` of the run.
+      step: the last of the training.
+      record: of its checkpoint.
+    """
+    return record.get(FINISHED) in (None, json_lines.digests(folder / 'train.jsonl', [step])[step])
 
 
 class MetricLog:
-    """The files `train.jsonl`, a line for each step, and `val.jsonl`, a line for each evaluation.
+    """The files `train.jsonl`, a line for each block of steps, and `val.jsonl`, a line for each evaluation.
 
     Args:
       folder: `logs/` of the run.
       step: the step that the run continues from; later lines are dropped.
       epoch: returns how many epochs a number of steps makes.
+      block: the means over blocks of steps, with the sums of the block in which the run continues.
       best: the step of the best evaluation so far, None if there is none.
     """
 
-    def __init__(self, folder: Path, step: int, epoch: Callable[[int], float], best: int | None = None):
-        self._train, self._val = (
-            json_lines.JsonLines(folder / f'{name}.jsonl', step) for name in ('train', 'val')
-        )
-        self._epoch, self._best = epoch, best
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        epoch: Callable[[int], float],
+        block: BlockMeans,
+        best: int | None = None,
+    ):
+        self._train = json_lines.JsonLines(folder / 'train.jsonl', step - block.steps)
+        self._val = json_lines.JsonLines(folder / 'val.jsonl', step)
+        self._epoch, self._block, self._best = epoch, block, best
         self._evaluations = {line['step']: line for line in json_lines.read(folder / 'val.jsonl')}
+        self._whole_blocks = ''  # the sha256 of the lines before a short one
+        self._write(block.short(step))
 
-    def write_steps(self, metrics: StepMetrics) -> None:
-        """Appends a line for each step."""
-        for step, values in metrics.lines():
-            self._train.write({'step': step, 'epoch': self._epoch(step)} | values)
-        self._train.flush()
+    def write_steps(self, metrics: StepMetrics) -> list[Line]:
+        """Appends a line for each block that these steps end; returns the lines."""
+        return self._write(self._block.add(metrics))
 
     def write_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends the line of an evaluation."""
@@ -71,11 +107,28 @@ class MetricLog:
         return is_better
 
     def record(self) -> dict[str, str]:
-        """Returns what a checkpoint records: the sha256 of both files, and the best step so far."""
-        digests = {'train.jsonl': self._train.digest(), 'val.jsonl': self._val.digest()}
-        return digests | {BEST: '' if self._best is None else str(self._best)}
+        """Returns what a checkpoint records: sha256 of both files, the open block, the best step so far."""
+        train, best = self._train.digest(), '' if self._best is None else str(self._best)
+        finished = {FINISHED: train} if self._whole_blocks else {}
+        return finished | {
+            'train.jsonl': self._whole_blocks or train,
+            'val.jsonl': self._val.digest(),
+            BLOCK: self._block.record(),
+            BEST: best,
+        }
 
     def close(self) -> None:
         """Closes both files."""
         self._train.close()
         self._val.close()
+
+    def _write(self, lines: Iterable[Line]) -> list[Line]:
+        """Appends lines to `train.jsonl`, and returns them."""
+        written = []
+        for step, values in lines:
+            if self._block.steps:
+                self._whole_blocks = self._train.digest()
+            self._train.write({'step': step, 'epoch': self._epoch(step)} | values)
+            written.append((step, values))
+        self._train.flush()
+        return written

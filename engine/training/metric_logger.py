@@ -1,14 +1,16 @@
 """What the loop hands its metrics to: checked, written, and passed on to observers."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self
+
+import numpy as np
 
 from engine.interfaces import Metrics, State
 from engine.runs import faults
 from engine.training.metric_log import MetricLog
-from engine.training.metrics import InFlightMetrics, StepMetrics
+from engine.training.metrics import InFlightMetrics, Line, StepMetrics
 from engine.training.observers.observer import Observer
 from engine.training.time_log import Function, TimeLog
 
@@ -87,8 +89,10 @@ class MetricLogger:
         nonfinite = _first_nonfinite(metrics) if self._stops else None
         finite = metrics.until(nonfinite.step) if nonfinite else metrics
         if len(finite):
-            self.log.write_steps(finite)
-            self._observer.on_steps(finite.first, finite.values)
+            lines = self.log.write_steps(finite)
+            if lines:
+                self._observer.on_steps(*_columns(lines))
+            self._observer.on_progress(finite.last)
             self._moved(finite.last)
         if nonfinite:
             raise nonfinite
@@ -100,3 +104,10 @@ def _first_nonfinite(metrics: StepMetrics) -> NonFinite | None:
             if not math.isfinite(value):
                 return NonFinite(step, name, value)
     return None
+
+
+def _columns(lines: Sequence[Line]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Returns the steps, int [lines], and each metric, float64 [lines]; NaN where a line lacks it."""
+    names = dict.fromkeys(name for _, values in lines for name in values)
+    values = {name: np.array([values.get(name, math.nan) for _, values in lines]) for name in names}
+    return np.array([step for step, _ in lines]), values

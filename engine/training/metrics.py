@@ -1,14 +1,18 @@
 """Metrics on their way from device to log: fetched late and in blocks, so that the loop never waits."""
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite, nan
 
 import jax
 import numpy as np
 
 from engine.interfaces import Metrics
+
+Line = tuple[int, dict[str, float]]  # of the log: a step, and metrics by name
 
 LAG_CALLS = 2  # calls whose metrics stay on the device, so that it never idles while the host fetches
 MAX_CALLS = 256  # calls that the host may be ahead of the device
@@ -65,15 +69,67 @@ class StepMetrics:
         """The last of the steps."""
         return self.first + len(self) - 1
 
-    def lines(self) -> Iterator[tuple[int, dict[str, float]]]:
+    def lines(self) -> Iterator[Line]:
         """Yields each step and its metrics."""
-        for index in range(len(self)):
-            yield self.first + index, {name: float(array[index]) for name, array in self.values.items()}
+        columns = [np.asarray(array, np.float64).tolist() for array in self.values.values()]
+        for index, row in enumerate(zip(*columns, strict=True)):
+            yield self.first + index, dict(zip(self.values, row, strict=True))
 
     def until(self, step: int) -> 'StepMetrics':
         """Returns the metrics of the steps before `step`."""
         count = step - self.first
         return StepMetrics(self.first, {name: array[:count] for name, array in self.values.items()})
+
+
+class BlockMeans:
+    """Means of metrics over blocks of steps. A block ends at each multiple of `every`.
+
+    The last block ends with the training and may be shorter. Sums are in double precision and in the order of
+    the steps. Values that are not finite are left out; the mean of none is NaN.
+
+    Args:
+      every: number of steps in a block.
+      last: the last step of the training.
+      record: of the open block from which a training continues, '' if it is empty.
+
+    Attributes:
+      steps: number of steps in the open block. The last block of a training stays open.
+    """
+
+    def __init__(self, every: int, last: int, record: str = ''):
+        self._every, self._last = every, last
+        self.steps: int = 0
+        self._sums: dict[str, tuple[float, int]] = {}
+        if record:
+            self.steps, self._sums = json.loads(record)
+
+    def add(self, metrics: StepMetrics) -> Iterator[Line]:
+        """Adds the metrics of the next steps; yields a line for each block when it has ended."""
+        for step, values in metrics.lines():
+            self._add(values)
+            if step % self._every == 0:
+                means = self._means()
+                self.steps, self._sums = 0, {}
+                yield step, means
+            else:
+                yield from self.short(step)
+
+    def short(self, step: int) -> list[Line]:
+        """Returns the line of the open block if `step` is the last of the training, else nothing."""
+        return [(step, self._means())] if self.steps and step == self._last else []
+
+    def record(self) -> str:
+        """Returns what continues the open block exactly, '' if it is empty."""
+        return json.dumps([self.steps, self._sums]) if self.steps else ''
+
+    def _add(self, values: Mapping[str, float]) -> None:
+        self.steps += 1
+        for name, value in values.items():
+            total, count = self._sums.get(name, (-0.0, 0))  # the sum of -0.0 alone is -0.0
+            self._sums[name] = (total + value, count + 1) if isfinite(value) else (total, count)
+
+    def _means(self) -> dict[str, float]:
+        return {name: total / count if count else nan for name, (total, count) in self._sums.items()}
 
 
 class InFlightMetrics:

@@ -8,17 +8,18 @@ import numpy as np
 from engine.interfaces import State
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
-from engine.training.metrics import InFlightMetrics, merged
+from engine.training.metric_log import BLOCK
+from engine.training.metrics import BlockMeans, InFlightMetrics, merged
 from engine.training.steps import Compiled, compiled
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """What a repeated step or evaluation gave.
+    """What a repeated evaluation, or the repeated steps of a line of the log, gave.
 
     Attributes:
-      step: the step, or the step after which was evaluated.
-      is_evaluation: whether it is an evaluation; else a training step.
+      step: after which was evaluated, or the last of the steps.
+      is_evaluation: whether it is an evaluation.
       metrics: as the log holds them.
     """
 
@@ -35,16 +36,29 @@ def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> 
     return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
 
 
+def saved_block(experiment: Experiment, checkpoints: Checkpoints, step: int) -> BlockMeans:
+    """Returns the means that training has begun at a step that is 0 or saved; a block may be open there."""
+    record = checkpoints.metadata(*checkpoints.find(str(step))).get(BLOCK, '') if step else ''
+    return BlockMeans(experiment.log_every, experiment.steps, record)
+
+
 def repeat(
-    experiment: Experiment, state: State, start: int, stop: int, evaluations: Collection[int]
+    experiment: Experiment,
+    state: State,
+    block: BlockMeans,
+    start: int,
+    stop: int,
+    evaluations: Collection[int],
 ) -> Iterator[Repeated]:
     """Repeats training steps and evaluations in the order of the training.
 
-    Steps are grouped as in training, because the grouping changes the bits.
+    Steps are grouped as in training, because the grouping changes the bits. Inside a block of steps whose
+    mean is a line of the log, nothing can be compared: the block is compared when it ends.
 
     Args:
       experiment: of the run.
       state: after `start` steps; its arrays are given away.
+      block: the means over blocks of steps, after `start` steps.
       start: the step that the state belongs to.
       stop: the last step to repeat.
       evaluations: the steps, `start` to `stop`, after which to evaluate. One inside a group is left out.
@@ -61,9 +75,8 @@ def repeat(
         state, metrics = train_steps[count](state, experiment.source.inputs(step, count), np.int32(step))
         in_flight.add(step, metrics)
         fetched = in_flight.all()
-        for number, values in fetched.lines() if fetched else ():
-            if number <= stop:
-                yield Repeated(number, False, values)
+        for number, values in block.add(fetched.until(stop + 1)) if fetched else ():
+            yield Repeated(number, False, values)
         step += count
 
 

@@ -15,7 +15,8 @@ The trip of a training batch, from the order of examples to the loss and back:
 7. `parts/supervised.py`, `BoundSupervised.update`: the optimizer makes the new state.
 8. `steps.py`, `sharding.sum_across_devices`: the metrics become sums over the whole batch.
 9. `metrics.py`, `InFlightMetrics`: the host fetches them late and in blocks.
-10. `metric_logger.py`, `MetricLogger`: they are checked, written to `train.jsonl` and shown to the observers.
+10. `metric_logger.py`, `MetricLogger`: they are checked. Means over `log_every` steps are written to
+    `train.jsonl` and shown to the observers.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.metric_log import MetricLog
 from engine.training.metric_logger import MetricLogger, NonFinite
-from engine.training.metrics import merged
+from engine.training.metrics import BlockMeans, merged
 from engine.training.observers.first_batch import FirstBatch
 from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
 from engine.training.observers.progress import Progress
@@ -97,7 +98,9 @@ class Trainer(Experiment):
         """Trains from a step on, watched by the observers and the watchdog."""
         state, train_steps, evaluate = self._set_up(start, checkpoints, guard.signals)
         folder, observers = guard.run.folder, ObserverGroup(self.observers)
-        log = MetricLog(folder / 'logs', start, self.order.epoch, resume.best_step(checkpoints, start))
+        block = BlockMeans(self.log_every, self.steps, resume.open_block(checkpoints, start))
+        best = resume.best_step(checkpoints, start)
+        log = MetricLog(folder / 'logs', start, self.order.epoch, block, best)
         times = TimeLog(folder / 'logs', start, self.batch_size)
         with (
             observers.watching(self._observed(folder, start)),
@@ -162,7 +165,7 @@ class Trainer(Experiment):
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)
                     if self.best and log.note_best(*self.best):
-                        save('best', step, state)
+                        save('best', step, state, log.record())
             if signals.stop_requested() or events.saves_at(step):
                 metric_logger.flush()
                 save('latest', step, state, log.record())

@@ -16,7 +16,7 @@ from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
 from engine.training.checkpointing import state_layout
 from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
-from engine.training.metric_log import BEST, digests
+from engine.training.metric_log import BEST, BLOCK, digests, has_last_line
 
 LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
 
@@ -29,8 +29,10 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
       checkpoints: of the run, without damaged ones.
       steps: of the whole training; there may be later checkpoints if the config asked for more before.
     """
-    for candidate in (saved for saved in checkpoints.steps('latest') if saved <= steps):
-        if not _are_unchanged(folder, checkpoints.metadata('latest', candidate), candidate):
+    candidates = [saved for saved in checkpoints.steps('latest') if saved <= steps]
+    unchanged = _unchanged(folder, {saved: checkpoints.metadata('latest', saved) for saved in candidates})
+    for candidate in candidates:
+        if candidate not in unchanged:
             logger.warning(
                 'The logs up to step %d have changed since it was saved: trying an earlier checkpoint.',
                 candidate,
@@ -42,7 +44,7 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
         else:
             logger.info('Continuing after step %d.', candidate)
             return candidate
-    if json_lines.read(folder / 'train.jsonl'):
+    if any(json_lines.lines(folder / 'train.jsonl')):
         logger.warning('No checkpoint is left that the run could continue from: it begins again at step 0.')
     return 0
 
@@ -64,8 +66,13 @@ def check_fits(run: Path, shapes: Any) -> None:
 
 def best_step(checkpoints: Checkpoints, step: int) -> int | None:
     """Returns the step of the best evaluation up to a step that is 0 or saved; None if there is none."""
-    known = checkpoints.metadata('latest', step) if step in checkpoints.steps('latest') else {}
+    known = _record(checkpoints, step)
     return int(known[BEST]) if known.get(BEST) else None
+
+
+def open_block(checkpoints: Checkpoints, step: int) -> str:
+    """Returns the record of the log's open block at a step that is 0 or saved; '' if the block is empty."""
+    return _record(checkpoints, step).get(BLOCK, '')
 
 
 def discard_later(run: Path, steps: int) -> int:
@@ -109,7 +116,7 @@ def damage(run: Path, predicted: Iterable[str]) -> str:
             if problem := checksums.damage(folder):
                 return f'{folder}: {problem}'
     latest = max(saved_folders(run / 'checkpoints', 'latest'), key=_step_of, default=None)
-    if latest and not _are_unchanged(run / 'logs', checksums.metadata(latest), int(latest.name)):
+    if latest and not _are_complete(run / 'logs', int(latest.name), checksums.metadata(latest)):
         return f'{run / "logs"}: the logs have changed since step {latest.name} was saved'
     for split in predicted:
         try:
@@ -123,9 +130,18 @@ def _step_of(folder: Path) -> int:
     return int(folder.name)
 
 
-def _are_unchanged(logs: Path, recorded: Mapping[str, str], step: int) -> bool:
-    """Whether the logs up to a step are those that its checkpoint recorded."""
-    return all(recorded.get(name) == digest for name, digest in digests(logs, step).items())
+def _record(checkpoints: Checkpoints, step: int) -> Mapping[str, str]:
+    return checkpoints.metadata('latest', step) if step in checkpoints.steps('latest') else {}
+
+
+def _unchanged(logs: Path, records: Mapping[int, Mapping[str, str]]) -> set[int]:
+    """Returns the steps up to which the logs are those that their checkpoints recorded."""
+    return {step for step, found in digests(logs, records).items() if found.items() <= records[step].items()}
+
+
+def _are_complete(logs: Path, step: int, record: Mapping[str, str]) -> bool:
+    """Whether the logs of a finished training are those that its last checkpoint recorded."""
+    return step in _unchanged(logs, {step: record}) and has_last_line(logs, step, record)
 
 
 def _has_best(step: int, needed: int | None, saved: Sequence[int]) -> bool:

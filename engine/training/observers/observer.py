@@ -57,13 +57,16 @@ class Observer:
     def on_start(self, run: ObservedRun) -> None:
         """The loop is about to start. Files that go past `run.step` are to be cut back to it."""
 
-    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
-        """Steps have ended, their metrics are on the host.
+    def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
+        """The log has got lines of training steps: a line for each step, or for each `log_every` steps.
 
         Args:
-          first: the first of the steps.
-          metrics: by name, float [steps].
+          steps: int [lines], the steps after which a line was written.
+          metrics: by name, float64 [lines], means over the steps since the line before.
         """
+
+    def on_progress(self, step: int) -> None:
+        """The steps up to `step` have ended. Between lines of the log this is called too."""
 
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
@@ -105,10 +108,15 @@ class ObserverGroup(Observer):
                 for observer in started:
                     stack.callback(observer.on_end, status)
 
-    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
+    def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
+        """Passes on that the log has got lines."""
+        for observer in self._observers:
+            observer.on_steps(steps, metrics)
+
+    def on_progress(self, step: int) -> None:
         """Passes on that steps have ended."""
         for observer in self._observers:
-            observer.on_steps(first, metrics)
+            observer.on_progress(step)
 
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State

@@ -26,10 +26,12 @@ class Progress(Observer):
         self._started_at = self._said_at = time.monotonic()
         self._bar = _Bar(run.step, run.steps) if _can_draw() else None
 
-    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
-        """Shows the last of the steps."""
-        step = first + max(map(len, metrics.values())) - 1
+    def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
+        """Notes the loss of the last line."""
         self._loss = f'loss {metrics["loss"][-1]:.4f}  ' if 'loss' in metrics else ''
+
+    def on_progress(self, step: int) -> None:
+        """Shows the step, though the log may get its next line much later."""
         if self._bar:
             self._bar.show(step, self._text(step))
         elif time.monotonic() - self._said_at >= LINE_SECONDS:

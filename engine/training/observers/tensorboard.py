@@ -31,11 +31,10 @@ class TensorBoard(Observer):
         if run.step:
             self._add(step=run.step + 1, session_log={'status': 1})  # a start: earlier events stay valid
 
-    def on_steps(self, first: int, metrics: Mapping[str, np.ndarray]) -> None:
-        """Adds the training metrics of each step."""
-        names = list(metrics)
-        for index, values in enumerate(zip(*metrics.values(), strict=True)):
-            self._add_scalars('train', first + index, dict(zip(names, map(float, values), strict=True)))
+    def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
+        """Adds the training metrics of each line of the log."""
+        for step, *values in zip(steps.tolist(), *metrics.values(), strict=True):
+            self._add_scalars('train', step, dict(zip(metrics, map(float, values), strict=True)))
 
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State

@@ -13,6 +13,7 @@ from engine.interfaces import Metrics
 from engine.runs import json_lines
 from engine.training.metric_log import MetricLog
 from engine.training.metric_logger import MetricLogger, NonFinite
+from engine.training.metrics import BlockMeans
 from engine.training.observers.observer import Observer
 from engine.training.time_log import Clock, TimeLog
 from tests.engine.conftest import Clock as Time
@@ -41,7 +42,7 @@ def metric_logger(tmp_path: Path, beats: list[int]) -> Callable[..., MetricLogge
     def opened(
         step: int = 0, nonfinite: Any = 'skip', observer: Observer | None = None, best: int | None = None
     ) -> MetricLogger:
-        log, times = MetricLog(tmp_path, step, epoch, best), TimeLog(tmp_path, step, 8)
+        log, times = MetricLog(tmp_path, step, epoch, BlockMeans(1, 99), best), TimeLog(tmp_path, step, 8)
         return MetricLogger(log, times, observer or Observer(), moved, nonfinite)
 
     return opened
@@ -211,11 +212,11 @@ class Watcher(Observer):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[int, list[float]]] = []
+        self.steps: list[tuple[list[int], list[float]]] = []
         self.seconds: list[Any] = []
 
-    def on_steps(self, first: int, metrics: Any) -> None:
-        self.steps.append((first, metrics['loss'].tolist()))
+    def on_steps(self, steps: Any, metrics: Any) -> None:
+        self.steps.append((steps.tolist(), metrics['loss'].tolist()))
 
     def on_evaluation(self, step: int, metrics: Any, seconds: Any, state: Any) -> None:
         self.seconds.append((step, metrics, seconds, state))
@@ -229,7 +230,7 @@ def test_the_observer_sees_what_was_written(metric_logger: Any, clock: Time) -> 
         opened.flush()
         clock.now += 3
         opened.log_evaluation(3, {'loss': 2.0}, {'params': 1})
-    assert watcher.steps == [(1, [5, 4, 3])]
+    assert watcher.steps == [([1, 2, 3], [5, 4, 3])]
     assert watcher.seconds == [(3, {'loss': 2.0}, {'total': 3}, {'params': 1})]
 
 
@@ -240,7 +241,7 @@ def test_a_step_that_is_not_finite_stops_the_run(value: float, metric_logger: An
         opened.log_steps(0, losses(5, 4, value, 2))
         opened.flush()
     assert [line['step'] for line in json_lines.read(tmp_path / 'train.jsonl')] == [1, 2]
-    assert watcher.steps == [(1, [5, 4])]
+    assert watcher.steps == [([1, 2], [5, 4])]
 
 
 def test_a_step_that_is_not_finite_may_be_skipped(metric_logger: Any, tmp_path: Path) -> None:

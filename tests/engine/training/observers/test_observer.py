@@ -31,8 +31,11 @@ class Recorder(Observer):
     def on_start(self, run: ObservedRun) -> None:
         self.record('start')
 
-    def on_steps(self, first: int, metrics: Any) -> None:
-        self.record(f'steps {first}')
+    def on_steps(self, steps: Any, metrics: Any) -> None:
+        self.record(f'steps {steps}')
+
+    def on_progress(self, step: int) -> None:
+        self.record(f'progress {step}')
 
     def on_evaluation(self, step: int, metrics: Any, seconds: Any, state: Any) -> None:
         self.record(f'evaluation {step}')
@@ -45,9 +48,10 @@ def test_all_observers_get_every_call() -> None:
     calls: list[str] = []
     group = ObserverGroup([Recorder('a', calls), Recorder('b', calls)])
     with group.watching(observed_run(Path())):
-        group.on_steps(1, {'loss': np.ones(2)})
+        group.on_steps(np.array([1, 2]), {'loss': np.ones(2)})
+        group.on_progress(2)
         group.on_evaluation(2, {'loss': 1.0}, {}, {})
-    expected = ['start', 'steps 1', 'evaluation 2']
+    expected = ['start', 'steps [1 2]', 'progress 2', 'evaluation 2']
     assert calls[:-2] == [f'{name} {call}' for call in expected for name in 'ab']
     assert sorted(calls[-2:]) == ['a finished', 'b finished']
 
@@ -88,9 +92,9 @@ class Weights(Observer):
     def on_start(self, run):
         self._file = json_lines.JsonLines(run.folder / 'logs' / self._name, run.step)
 
-    def on_steps(self, first, metrics):
-        for index, loss in enumerate(metrics['loss']):
-            self._file.write({'step': first + index, 'loss': float(loss)})
+    def on_steps(self, steps, metrics):
+        for step, loss in zip(steps, metrics['loss']):
+            self._file.write({'step': int(step), 'loss': float(loss)})
 
     def on_evaluation(self, step, metrics, seconds, state):
         largest = max(float(abs(leaf).max()) for leaf in jax.tree.leaves(state['params']))

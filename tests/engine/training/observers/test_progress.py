@@ -23,7 +23,8 @@ def started(step: int = 0) -> Progress:
 
 
 def show(progress: Progress, step: int, **metrics: float) -> None:
-    progress.on_steps(step, {name: np.array([value]) for name, value in metrics.items()})
+    progress.on_steps(np.array([step]), {name: np.array([value]) for name, value in metrics.items()})
+    progress.on_progress(step)
 
 
 def test_a_line_from_time_to_time(clock: Clock, said: list[str]) -> None:
@@ -33,7 +34,8 @@ def test_a_line_from_time_to_time(clock: Clock, said: list[str]) -> None:
         show(progress, step, loss=1 / step)
     assert len(said) == 1
     clock.now += LINE_SECONDS
-    progress.on_steps(19, {'loss': np.array([0.25, 0.125])})
+    progress.on_steps(np.array([19, 20]), {'loss': np.array([0.25, 0.125])})
+    progress.on_progress(20)
     assert len(said) == 2
     assert said[-1] == 'step 20/100  epoch 2.0  loss 0.1250  5 examples/s  0:02:00 left'
 

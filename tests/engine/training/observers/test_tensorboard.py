@@ -47,7 +47,7 @@ def scalars(folder: Path) -> list[tuple[int, str, float]]:
 def test_tensorboard_gets_every_metric(tmp_path: Path) -> None:
     writer = TensorBoard()
     writer.on_start(observed_run(tmp_path, step=0))
-    writer.on_steps(1, {'loss': np.array([0.5]), 'accuracy': np.array([0.25])})
+    writer.on_steps(np.array([1]), {'loss': np.array([0.5]), 'accuracy': np.array([0.25])})
     writer.on_evaluation(2, {'loss': 0.75}, {}, {})
     writer.on_end('finished')
     expected = [(1, 'train/loss', 0.5), (1, 'train/accuracy', 0.25), (2, 'val/loss', 0.75)]
@@ -61,7 +61,7 @@ def test_tensorboard_hides_the_events_that_a_continued_run_repeats(tmp_path: Pat
     for folder, step in ((fresh, 0), (continued, 7)):
         writer = TensorBoard()
         writer.on_start(observed_run(folder, step))
-        writer.on_steps(step + 1, {'loss': np.array([1.0])})
+        writer.on_steps(np.array([step + 1]), {'loss': np.array([1.0])})
         writer.on_end('finished')
     starts = [
         [event.step for event in events(folder) if event.session_log.status == START]
