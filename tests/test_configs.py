@@ -177,7 +177,9 @@ def used_places(path: Path) -> set[str]:
     config = toy_config(path)
     config.build(Trainer).check()
     config.check()
-    return {line.rpartition('# ')[2] for line in config.explain().splitlines()}
+    return {
+        re.sub(r' \(inherited .*', '', line.rpartition('# ')[2]) for line in config.explain().splitlines()
+    }
 
 
 def is_replaced_by_toy(binding: Binding) -> bool:

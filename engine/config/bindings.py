@@ -4,9 +4,18 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from engine.config import types
-from engine.config.advice import FINITE
-from engine.config.statements import Binding, Location, Macro, Reference, leaves, transform, written
+from engine.config import inheritance, types
+from engine.config.messages import FINITE
+from engine.config.statements import (
+    Binding,
+    Location,
+    Macro,
+    Reference,
+    leaves,
+    referenced,
+    transform,
+    written,
+)
 from engine.errors import UserError, did_you_mean
 
 REQUIRED = 'gin.REQUIRED'  # the name of the macro whose value the user must give
@@ -22,12 +31,16 @@ class Bindings:
       all: every binding, replaced ones too.
       final: the ones that win, by key.
       macros: the ones of `final` that define macros, by name.
+      inherited: the ones that classes have from their bases alone, by key.
+      effective: the ones of `final` and the inherited ones, by key.
     """
 
     def __init__(self, bindings: Sequence[Binding]):
         self.all = tuple(bindings)
         self.final = {binding.key: binding for binding in bindings}
         self.macros = {str(binding): binding for binding in self.final.values() if not binding.target}
+        self.inherited = inheritance.inherited(self.final, self._names())
+        self.effective = self.final | self.inherited
 
     def check(self) -> None:
         """Checks what can be checked before anything is built.
@@ -40,7 +53,7 @@ class Bindings:
             self._check_macros(binding)
         for binding in self.macros.values():
             self._check_cycle(binding)
-        for binding in self.final.values():
+        for binding in self.effective.values():
             if binding.target:
                 self._check_type(binding)
 
@@ -55,7 +68,7 @@ class Bindings:
         scopes = used.scope.split('/') if used.scope else []
         prefixes = ['/'.join(scopes[:length]) for length in range(len(scopes), -1, -1)]
         keys = [(scope, used.target, used.parameter) for scope in prefixes]
-        return next((self.final[key] for key in keys if key in self.final), None)
+        return next((self.effective[key] for key in keys if key in self.effective), None)
 
     def origin(self, binding: Binding) -> Binding:
         """Returns the binding that gives a binding its value: that of the macro, if it names one."""
@@ -65,8 +78,12 @@ class Bindings:
 
     def targets(self) -> list[Any]:
         """Returns the classes and functions to which the config refers."""
-        values = (leaf for binding in self.final.values() for leaf in leaves(binding.value))
-        return [leaf.target for leaf in values if isinstance(leaf, Reference)]
+        return referenced(self.final.values())
+
+    def _names(self) -> dict[Any, str]:
+        """Returns the classes and functions that the config names, as it writes them."""
+        bound = {binding.target: binding.selector for binding in self.final.values() if binding.target}
+        return bound | {target: self.mention(target)[0] for target in self.targets()}
 
     def mention(self, target: Any) -> tuple[str, Location | None]:
         """Returns how a class or function is written, and where a statement refers to it or else binds it."""
@@ -114,9 +131,11 @@ class Bindings:
         if misfit:
             macro = self.macros[binding.value.name] if isinstance(binding.value, Macro) else None
             defined = f' (defined at {macro.location})' if macro else ''
+            source = f', inherited from {binding.parent.owner},' if binding.parent else ''
+            advice = f' Bind {binding} itself.' if binding.parent else ''
             raise UserError(
-                f'{binding.location}: {binding} takes {types.display(annotation)}, '
-                f'not {_display(value)}{defined}: {misfit}.'
+                f'{binding.location}: {binding}{source} takes {types.display(annotation)}, '
+                f'not {_display(value)}{defined}: {misfit}.{advice}'
             )
 
     def _expanded(self, value: Any) -> Any:

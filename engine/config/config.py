@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-import gin
+import gin.config
 
 from engine import errors
-from engine.config import failures
+from engine.config import failures, inheritance
 from engine.config.bindings import Bindings
 from engine.config.reading import GinText, find_file, read_command_line, read_files, read_operative
-from engine.config.statements import written
+from engine.config.statements import Binding, written
 from engine.config.unused import unused
 from engine.errors import UserError
 from engine.files import write_text
@@ -26,7 +26,7 @@ _LINE_LENGTH = 110
 _MAX_EXPLAINED_WIDTH = 72  # longer bindings push their location to the right
 # Gin's heading of a function whose caller gives every argument, such as a loss. Nothing follows it.
 _GIN_LINE = re.compile(r'\n  In bindings string line (\d+)')
-_EMPTY_SECTION = re.compile(r'# Parameters for .*:\n# =+\n# None\.\n\n?')
+_EMPTY_SECTION = re.compile(r'# Parameters for .*:\n# =+\n(?:# None\.\n\n?|\n|\Z)')
 
 
 class Config:
@@ -56,6 +56,7 @@ class Config:
         gin.clear_config()
         for text in texts:
             _parse(text)
+        _inherit(self._bindings)
         gin.finalize()
 
     def build(self, root: type[Root]) -> Root:
@@ -93,17 +94,23 @@ class Config:
         return [*self._notes, *notes]
 
     def text(self) -> str:
-        """Returns the operative config: every parameter of everything that was built, defaults too."""
-        return _EMPTY_SECTION.sub('', gin.operative_config_str(max_line_length=_LINE_LENGTH))
+        """Returns the operative config: every parameter of everything that was built, defaults too.
+
+        A default value of a class is left out where a class that derives from it would inherit it.
+        """
+        text = gin.operative_config_str(max_line_length=_LINE_LENGTH)
+        operative = read_operative(text)
+        defaults = [binding for binding in operative if not self._bindings.source(binding)]
+        lines = [binding.location.line for binding in inheritance.heritable(defaults, operative)]
+        return _EMPTY_SECTION.sub('', _without(lines, text))
 
     def explain(self) -> str:
         """Returns the operative config, with the file and line from which each value comes."""
         rows = []
         for binding in read_operative(self.text()):
-            source = self._bindings.source(binding)
-            rows.append((f'{binding} = {written(binding.value)}', source.location if source else 'default'))
+            rows.append((f'{binding} = {written(binding.value)}', _origin(self._bindings.source(binding))))
         width = min(_MAX_EXPLAINED_WIDTH, max((len(line) for line, _ in rows), default=0))
-        return '\n'.join(f'{line:{width}}  # {location}' for line, location in rows)
+        return '\n'.join(f'{line:{width}}  # {origin}' for line, origin in rows)
 
     def save(self, path: Path) -> None:
         """Writes the operative config, and makes Gin use the file's content from here on.
@@ -114,9 +121,10 @@ class Config:
         text = self.text()
         gin.clear_config()
         gin.parse_config(text)
-        gin.finalize()
         if _statements(gin.config_str(max_line_length=_LINE_LENGTH)) != _statements(text):
             raise RuntimeError('The operative config does not parse back to itself.')
+        _inherit(Bindings(read_operative(text)))
+        gin.finalize()
         write_text(path, text)
 
 
@@ -132,6 +140,33 @@ def _parse(text: GinText) -> None:
         line = _GIN_LINE.search(str(error))
         place = f'{text.name}:{line[1]}: ' if line else f'{text.name}: '
         raise UserError(f'{place}Gin refuses this: {errors.reason(error)}.') from error
+
+
+def _inherit(bindings: Bindings) -> None:
+    """Gives Gin the bindings that classes inherit, with the values that Gin has read."""
+    for (scope, target, parameter), binding in bindings.inherited.items():
+        assert binding.parent
+        with gin.config_scope(scope or None):
+            values = gin.get_bindings(binding.parent.target, resolve_references=False, inherit_scopes=False)
+        selector = gin.config._INVERSE_REGISTRY[target].selector  # no public function gives it
+        gin.bind_parameter((scope, selector, parameter), values[parameter])
+
+
+def _origin(source: Binding | None) -> str:
+    """Returns where a value of the operative config comes from."""
+    if not source:
+        return 'default'
+    parent = source.parent
+    return f'{source.location}' + (f' (inherited from {parent.owner})' if parent else '')
+
+
+def _without(numbers: Sequence[int], text: str) -> str:
+    """Returns a config without the statements on some lines; indented lines continue a statement."""
+    kept, is_left_out = [], False
+    for number, line in enumerate(text.split('\n'), 1):
+        is_left_out = number in numbers or (is_left_out and line.startswith(' '))
+        kept += [] if is_left_out else [line]
+    return '\n'.join(kept)
 
 
 def _statements(text: str) -> list[str]:

@@ -63,13 +63,13 @@ def _located(message: str, bindings: Bindings) -> str:
 
 def _mentioned(message: str, bindings: Bindings) -> Iterator[Location]:
     """Yields the places of the parameters, strings, classes and functions that a message mentions."""
-    final = [binding for binding in bindings.final.values() if binding.target]
+    effective = [binding for binding in bindings.effective.values() if binding.target]
     for owner, parameter, alone in _PARAMETER.findall(message):
-        for binding in final:
+        for binding in effective:
             if binding.parameter == (parameter or alone) and owner in ('', binding.target.__name__):
                 yield bindings.origin(binding).location
     quoted = set(re.findall(r"'([^']*)'", message))
-    for binding in map(bindings.origin, final):
+    for binding in map(bindings.origin, effective):
         strings = [leaf for leaf in leaves(binding.value) if isinstance(leaf, str)]
         if any({string, *re.split('[/:]', string)} & quoted for string in strings):
             yield binding.location
@@ -84,7 +84,20 @@ def _own_code_failure(error: BaseException, bindings: Bindings) -> str:
     """Describes an error that came from the user's own code, and names what Gin was building."""
     failure = errors.own_code_failure(error)
     targets = [_target(frame) for frame, _ in traceback.walk_tb(error.__traceback__) if _is_call(frame)]
-    return f'{failure}\n  to build {_mention(targets[-1], bindings)}' if failure and targets else failure
+    if not failure or not targets:
+        return failure
+    heritage = _heritage(error, targets[-1], bindings)
+    return '\n  '.join([failure, f'to build {_mention(targets[-1], bindings)}', *heritage])
+
+
+def _heritage(error: BaseException, target: Any, bindings: Bindings) -> list[str]:
+    """Returns what a class inherits of the parameters that a refusal of arguments mentions."""
+    words = re.findall(r'\w+', errors.reason(error)) if isinstance(error, TypeError) else []
+    return [
+        f'{binding} is inherited from {binding.parent.owner} ({binding.location})'
+        for binding in bindings.inherited.values()
+        if binding.parent and binding.target is target and binding.parameter in words
+    ]
 
 
 # Errors of the calls that Gin makes.

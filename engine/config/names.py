@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import inspect
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -226,14 +225,8 @@ def resolved(statement: Any, names: ImportedNames, location: Location) -> Bindin
 
 
 def _check_parameter(binding: Binding) -> None:
-    parameters = types.signature(binding.target).parameters
-    kinds = {name: parameter.kind for name, parameter in parameters.items()}
-    if inspect.Parameter.VAR_KEYWORD in kinds.values():
-        return
-    by_position = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
-    names = [name for name, kind in kinds.items() if kind not in by_position]
-    if binding.parameter not in names:
-        hint = did_you_mean(binding.parameter, names)
+    if not types.takes(binding.target, binding.parameter):
+        hint = did_you_mean(binding.parameter, types.parameter_names(binding.target))
         raise UserError(
             f'{binding.location}: {binding.selector} has no parameter {binding.parameter!r}. {hint}'
         )

@@ -6,7 +6,7 @@ imported or built, and every statement can be checked before Gin reads it again.
 
 import io
 import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ import gin.config_parser
 
 from engine.config import messages
 from engine.errors import UserError
+
+Key = tuple[str, Any, str]
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Binding:
       target: the class or function; None for a macro.
       value: the value, with `Reference` and `Macro` in it.
       location: where the statement is written.
+      parent: the binding of a base class from which the target inherits this one; None for its own.
     """
 
     scope: str
@@ -91,15 +94,20 @@ class Binding:
     target: Any
     value: Any
     location: Location
+    parent: 'Binding | None' = None
 
     @property
-    def key(self) -> tuple[str, Any, str]:
+    def key(self) -> Key:
         """The identity of the bound parameter or macro. Of two bindings with one key the later wins."""
         return (self.scope, self.target, self.parameter) if self.target else ('', None, str(self))
 
+    @property
+    def owner(self) -> str:
+        """The class or function as written, with its scope; the name of a macro."""
+        return f'{self.scope}/{self.selector}' if self.scope else self.selector
+
     def __str__(self) -> str:
-        scope = f'{self.scope}/' if self.scope else ''
-        return f'{scope}{self.selector}' + (f'.{self.parameter}' if self.parameter else '')
+        return self.owner + (f'.{self.parameter}' if self.parameter else '')
 
 
 class _Recorder(gin.config_parser.ParserDelegate):
@@ -146,6 +154,12 @@ def leaves(value: Any) -> list[Any]:
     items: list[Any] = []
     transform(value, items.append)
     return items
+
+
+def referenced(bindings: Iterable[Binding]) -> list[Any]:
+    """Returns the classes and functions to which the values of bindings refer."""
+    values = (leaf for binding in bindings for leaf in leaves(binding.value))
+    return [leaf.target for leaf in values if isinstance(leaf, Reference)]
 
 
 def written(value: Any) -> str:

@@ -22,6 +22,23 @@ def signature(target: Any) -> inspect.Signature:
     return inspect.signature(target)
 
 
+def takes(target: Any, parameter: str) -> bool:
+    """Whether a class or function takes a parameter by name.
+
+    >>> takes(sorted, 'reverse'), takes(dict, 'anything'), takes(print, 'nothing')
+    (True, True, False)
+    """
+    takes_all = any(known.kind is known.VAR_KEYWORD for known in signature(target).parameters.values())
+    return takes_all or parameter in parameter_names(target)
+
+
+def parameter_names(target: Any) -> list[str]:
+    """Returns the parameters of a class or function that can be given by name."""
+    by_position = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
+    parameters = signature(target).parameters
+    return [name for name, parameter in parameters.items() if parameter.kind not in by_position]
+
+
 def constructor(target: type) -> Any:
     """Returns the function that takes a class's arguments: the first `__init__` or `__new__` of its bases."""
     base = next(base for base in target.__mro__ if {'__init__', '__new__'} & vars(base).keys())

@@ -31,7 +31,7 @@ CONFIGS = [
 ]
 SECONDS = 120  # after which a case counts as a hang
 ASSIGNMENT = re.compile(r'\s*(?P<name>[\w./]+)\s*=(?!=)\s*(?P<value>.*)')
-ROW = re.compile(r'(?P<name>[\w./]+) = (?P<value>.*?)\s+# (?P<place>.*)')
+ROW = re.compile(r'(?P<name>[\w./]+) = (?P<value>.*?)\s+# (?P<place>.*?)(?: \(inherited from .*\))?')
 CHARACTERS = ' \t\n#=%@()[]{},.:;\\\'"/-+*01e_aS\x00\x0b\x0c\x85\xa0é\u200b\u2028\u201cß漢🙂'
 VALUES = re.findall(
     r'\S+',
