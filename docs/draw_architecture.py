@@ -52,11 +52,11 @@ BOXES = {
     'training': Box(8.0, 3.85, 'the loop, batches,\ncheckpoints, observers', 2.3),
     'run_reader': Box(11.9, 3.85, 'reads runs from\ntheir files'),
     'network': Box(1.15, 2.4, 'a Flax model as\npure functions'),
+    'modes': Box(3.1, 2.4, 'trains or\nevaluates'),
     'runs': Box(5.05, 2.4, 'run folder, lock,\nsignals, records'),
     'sharding': Box(7.0, 2.4, 'arrays and steps\non devices'),
     'datasets': Box(8.95, 2.4, 'builds, reads, checks,\nshows datasets'),
     'outputs': Box(10.9, 2.4, 'the format of\npredictions'),
-    'modes': Box(1.15, 1.02, 'which modules train', 2.1, 0.7),
     'render': Box(9.93, 1.02, 'HTML, tables, charts', 2.1, 0.7),
 }
 FOUNDATION_BOXES = {
