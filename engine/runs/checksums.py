@@ -37,6 +37,16 @@ def damage(folder: Path) -> str:
     return _difference(recorded['files'], present)
 
 
+def of_undamaged(folder: Path) -> str:
+    """Returns the sha256 of the checksums of an undamaged folder."""
+    return of_values(json.loads((folder / CHECKSUM_FILE).read_text(encoding='utf-8'))['files'])
+
+
+def of_folder(folder: Path) -> str:
+    """Returns the sha256 of names and contents of all files in a folder, which may have no checksums."""
+    return of_values(_checksums(folder))
+
+
 def _difference(recorded: Mapping[str, str], present: Mapping[str, str]) -> str:
     for name in sorted(recorded.keys() | present.keys()):
         if name not in present:

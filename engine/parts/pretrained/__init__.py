@@ -1,0 +1,6 @@
+"""Trained variables that a training starts from: `trainer.Trainer.init_from = @pretrained.Pretrained()`."""
+
+from engine.parts.pretrained.pretrained import Pretrained
+from engine.parts.pretrained.pytorch import PyTorch
+
+__all__ = ['Pretrained', 'PyTorch']
