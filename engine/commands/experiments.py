@@ -69,6 +69,7 @@ def run_data(experiment: Experiment) -> RunData:
         slug=name.slug,
         card=folder / 'README.md' if folder else None,
         fingerprint=experiment.data.fingerprint,
+        evaluated={name: data.fingerprint for name, data in experiment.validation.others().items()},
     )
 
 
@@ -79,11 +80,14 @@ def environment(config: Config, experiment: Experiment) -> dict[str, Any]:
       config: from which the experiment was built.
       experiment: the experiment.
     """
-    name, kind = DatasetName.parse(experiment.dataset), experiment.description.kind
-    builder = f'data.{name.dataset}.{name.dataset}_dataset_builder' if name.repository_folder else ''
+    kind = experiment.description.kind
+    names = map(DatasetName.parse, [experiment.dataset, *experiment.validation.others()])
+    builders = {
+        f'data.{name.dataset}.{name.dataset}_dataset_builder' for name in names if name.repository_folder
+    }
     # Modules that are imported by a name known only now.
-    dynamic = [builder, f'engine.kinds.{kind}', f'research.kinds.{kind}']
-    modules = [*settings.modules(config.text()), *filter(None, dynamic)]
+    dynamic = [*builders, f'engine.kinds.{kind}', f'research.kinds.{kind}']
+    modules = [*settings.modules(config.text()), *dynamic]
     return record.present(modules, jax_flags.numeric(), **devices.record(), **experiment.origin)
 
 

@@ -136,7 +136,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     damage = partial(resume.damage, predicted=trainer.predict)
     decision = start.decide(run, differences, arguments.accept_changes, arguments.strict, damage)
     if run and decision is start.Decision.NOTHING_LEFT:
-        print(f'This run is finished.\nrun: {run.folder}')
+        print(f'This run {f"has {run.stopped}" if run.stopped else "is finished"}.\nrun: {run.folder}')
         return errors.EXIT_FINISHED
     if run:
         run.make_folders()
@@ -169,12 +169,12 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     from engine.runs import faults
     from engine.runs.environment import history
 
-    trainer.run(guard)
+    ending = trainer.run(guard)
     which = 'best' if trainer.best else 'latest'
     origin = history.took_part(guard.run.environment())
     predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True, origin=origin)
     faults.point('finish')
-    guard.finish(trainer.steps)
+    guard.finish(ending.step, ending.reason)
 
 
 def _show(config: 'Config', notes: Sequence[str]) -> int:

@@ -143,7 +143,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
         if start is None:
             start = min((step for step in checkpoints.steps('latest') if step < logs.last), default=0)
         state = replay.saved_state(trainer, checkpoints, start)
-        block = replay.saved_block(trainer, checkpoints, start)
+        block = replay.saved_block(trainer, checkpoints, start, logs.last)
     stop = _stop(logs, start, steps)
     stop = logs.line_end(stop) if stop > start else stop
     evaluations = _evaluations(logs, trainer.events.evaluates_at, start, stop)

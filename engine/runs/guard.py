@@ -44,7 +44,8 @@ class RunGuard:
         """
         with lock.locked(self.run.folder, self.run.status()):
             self.signals.before_exit = self._record_interruption
-            self.run.write_status(state=RunState.RUNNING, error=None, host=platform.node(), pid=os.getpid())
+            own = {'host': platform.node(), 'pid': os.getpid()}
+            self.run.write_status(state=RunState.RUNNING, error=None, stopped=None, **own)
             faults.point('start')
             with self._heartbeat(), self._ending():
                 yield
@@ -111,10 +112,16 @@ class RunGuard:
         """Returns when the run last progressed, in seconds of `time.monotonic`."""
         return self._progress_at
 
-    def finish(self, step: int) -> None:
-        """Records that the run has finished with this step. Later signals no longer change that."""
+    def finish(self, step: int, reason: str = '') -> None:
+        """Records that the run has finished. Later signals no longer change that.
+
+        Args:
+          step: the last step.
+          reason: why the training stopped there; '' if it reached its end.
+        """
         self.signals.ignore()
-        self.run.write_status(state=RunState.FINISHED, step=step)
+        stopped = {'step': step, 'reason': reason} if reason else None
+        self.run.write_status(state=RunState.FINISHED, step=step, stopped=stopped)
 
     def fail(self, message: str) -> None:
         """Records that the run has failed, if status.json can be written."""

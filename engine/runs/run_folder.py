@@ -4,8 +4,8 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from engine.errors import UserError, did_you_mean
 from engine.files import original_name
 from engine.runs import faults
 from engine.runs.environment import history
-from engine.runs.run_state import RunState, seal, undamaged
+from engine.runs.run_state import RunState, describe_stop, seal, undamaged
 from engine.workspace import project, workspace
 
 FORMAT = 1
@@ -40,6 +40,7 @@ class RunData:
       slug: its name as a folder, such as `digits-toy`.
       card: its README.md, None for a dataset outside the repository.
       fingerprint: the sha256 of its contents and their order.
+      evaluated: the fingerprints of other datasets on which the run is evaluated, by their names.
     """
 
     name: str
@@ -47,6 +48,7 @@ class RunData:
     slug: str
     card: Path | None
     fingerprint: str
+    evaluated: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,11 @@ class Run:
         """Whether status.json says that the run has finished."""
         return self.status().get('state') == RunState.FINISHED
 
+    @property
+    def stopped(self) -> str:
+        """Where and why the training stopped before its last step; '' if it did not."""
+        return describe_stop(self.status())
+
     def check_places(self) -> None:
         """Raises `UserError` if a place of the run holds something else, or something unreadable."""
         for name in FOLDERS:
@@ -145,15 +152,20 @@ class Run:
             )
 
     def record_data(self, data: RunData) -> None:
-        """Records the fingerprint of the dataset, so that no other data take its place."""
-        self.write_status(dataset_fingerprint=data.fingerprint)
+        """Records the fingerprints of the datasets, so that no other data take their places."""
+        evaluated = dict(data.evaluated) or None
+        self.write_status(dataset_fingerprint=data.fingerprint, evaluated_fingerprints=evaluated)
 
     def data_changes(self, data: RunData) -> dict[str, tuple[str, str]]:
-        """Returns the old and the new fingerprint, by name, if the run was trained with another dataset."""
-        environment = history.latest(self.environment()).get('dataset')
-        known = environment.get('fingerprint') if isinstance(environment, dict) else None
-        recorded = self.status().get('dataset_fingerprint') or known
-        return {} if recorded in (None, data.fingerprint) else {data.check_name: (recorded, data.fingerprint)}
+        """Returns the old and the new fingerprint, by name, of datasets that are not those of the run."""
+        status, environment = self.status(), history.latest(self.environment())
+        dataset, evaluated = (_dict(environment.get(name)) for name in ('dataset', 'evaluated_datasets'))
+        known = {name: _dict(record).get('fingerprint') for name, record in evaluated.items()}
+        known |= status.get('evaluated_fingerprints', {})
+        pairs = {name: (known.get(name), fingerprint) for name, fingerprint in data.evaluated.items()}
+        recorded = status.get('dataset_fingerprint') or dataset.get('fingerprint')
+        pairs |= {data.check_name: (recorded, data.fingerprint)}
+        return {name: (old, new) for name, (old, new) in pairs.items() if old not in (None, new)}
 
     def environment(self) -> dict[str, Any]:
         """Returns the content of environment.json, {} if it is missing or damaged."""
@@ -169,6 +181,10 @@ class Run:
         with _STATUS_LOCK:
             status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
             files.write_json(self.folder / STATUS_FILE, status | {'seal': seal(status)})
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> None:

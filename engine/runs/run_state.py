@@ -24,8 +24,9 @@ class RunState(StrEnum):
 _TYPES: dict[str, type] = dict.fromkeys(('format', 'step', 'pid'), int)
 _TYPES |= dict.fromkeys(('started', 'heartbeat', 'state', 'host', 'dataset_fingerprint'), str)
 _TYPES |= dict.fromkeys(('config_sha256', 'next_config_sha256', 'seal'), str)
+_TYPES |= dict.fromkeys(('stopped', 'evaluated_fingerprints'), dict)
 # Values that refuse a resume if something else differs from them. A damaged one must not.
-_SEALED = ('config_sha256', 'next_config_sha256', 'dataset_fingerprint')
+_SEALED = ('config_sha256', 'next_config_sha256', 'dataset_fingerprint', 'evaluated_fingerprints')
 
 
 def undamaged(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,6 +41,18 @@ def undamaged(status: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in status.items()
         if isinstance(value, _TYPES.get(name, object)) and not isinstance(value, bool) and name not in broken
     }
+
+
+def describe_stop(status: Mapping[str, Any]) -> str:
+    """Returns where and why a finished training stopped before its last step; '' if it did not.
+
+    >>> describe_stop({'state': 'finished', 'stopped': {'step': 12, 'reason': 'no better val loss'}})
+    'stopped at step 12: no better val loss'
+    """
+    stopped = status.get('stopped')
+    if status.get('state') != RunState.FINISHED or not isinstance(stopped, dict):
+        return ''
+    return f'stopped at step {stopped.get("step")}: {stopped.get("reason")}'
 
 
 def seal(status: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ The folder that the command line names decides:
 | none, or not a run   |                                       | a new run begins                          |
 | a run                | config.gin was edited                 | refused                                   |
 | a finished run       | the same config and data, undamaged   | there is nothing left to do               |
+| a run that stopped   | more steps                            | there is nothing left to do               |
 | a run                | other config, data, code, packages or | refused; with --accept_changes it         |
 |                      | flags                                 | continues with what lies later discarded  |
 | a run                | another machine                       | continues with a warning; with --strict   |
@@ -87,10 +88,14 @@ def decide(
     """
     if run is None:
         return Decision.BEGIN
-    if run.is_finished and not _needs_training(differences, accept_changes):
+    is_stopped = bool(run.stopped) and _are_more_steps(differences)
+    if run.is_finished and (is_stopped or not _needs_training(differences, accept_changes)):
         damaged = damage(run.folder)
         if not damaged:
-            _note(differences)
+            if is_stopped:
+                _note_stop(run)
+            else:
+                _note(differences)
             return Decision.NOTHING_LEFT
         logger.warning('this run was finished and has been damaged since: %s', damaged)
     check(run, differences, accept_changes, strict)
@@ -154,6 +159,14 @@ def _note(differences: Differences) -> None:
     lines = Differences(differences.numeric).lines()
     if lines:
         logger.warning('note: what this run was trained with has changed since. %s', '; '.join(lines))
+
+
+def _note_stop(run: Run) -> None:
+    logger.warning(
+        'note: this run has %s. More steps do not revive it. To train on, change Trainer.stop and pass '
+        '--accept_changes.',
+        run.stopped,
+    )
 
 
 def _are_more_steps(differences: Differences) -> bool:

@@ -1,8 +1,8 @@
 """What a config describes, before anything runs: data, task, order of examples, step functions, events."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,8 +12,8 @@ from engine import sharding
 from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.load import load
 from engine.datasets.reading import integrity
-from engine.datasets.reading.dataset import Dataset
-from engine.errors import UserError, did_you_mean
+from engine.datasets.reading.dataset import Dataset, Examples
+from engine.errors import UserError
 from engine.interfaces import Batch, BoundTask, Description, Task, VariableSource
 from engine.runs import faults
 from engine.runs.text_log import logger
@@ -26,10 +26,14 @@ from engine.training.batches.source import BatchSource
 from engine.training.batches.training import batch_source, training_batch
 from engine.training.events import Events
 from engine.training.steps import StepFunctions, TracedSteps
+from engine.training.validation import validation_sets
+from engine.training.validation.evaluation_set import EvaluationSet
+from engine.training.validation.stopping import Stop
+from engine.training.validation.validation_sets import ValidationSet, ValidationSets
 
 COUNTS = (
     *('steps', 'batch_size', 'steps_per_dispatch', 'log_every'),
-    *('save_every', 'keep_every', 'evaluate_every'),
+    *('save_every', 'keep_every', 'evaluate_every', 'validation_batches'),
 )
 MAX_BATCH_SHARE = 0.1  # of the memory: a batch is copied, and its activations are larger
 
@@ -49,9 +53,15 @@ class Experiment:
       evaluate_every: steps between evaluations; None evaluates at the end of each epoch. The end of training
         is always evaluated.
       decode: makes arrays of one size from images of varying size; None where there are none.
+      validate: what is evaluated: names of splits, or `EvaluationSet`s, of other datasets too. Unless it is a
+        single split, metrics are called '<set>/<metric>'.
+      validation_batches: how many batches of each set are evaluated, of examples spread evenly over it; None
+        evaluates all examples.
       allow_damaged: share of the dataset's examples that a build may leave out, because their images are
         damaged; it names them.
-      best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one.
+      best: (metric, 'min' or 'max') that chooses the checkpoint to predict with; None takes the last one. A
+        metric without a set in its name is that of the first set.
+      stop: decides from the evaluations whether training stops before its last step; None trains to the end.
       steps_per_dispatch: steps that one call of the device runs; several make small models faster.
       log_every: steps whose means are one line of the log. Every step is checked for NaN all the same.
       nonfinite: what happens at a step with a metric that is NaN or infinite: 'stop' ends the run, 'skip'
@@ -69,9 +79,12 @@ class Experiment:
     save_every: int = 100
     keep_every: int | None = None
     evaluate_every: int | None = None
+    validate: tuple[str | EvaluationSet, ...] = ('val',)
+    validation_batches: int | None = None
     decode: Decode | None = None
     allow_damaged: float = 0.0
     best: tuple[str, Literal['min', 'max']] | None = ('loss', 'min')
+    stop: Stop | None = None
     steps_per_dispatch: int = 1
     log_every: int = 1
     nonfinite: Literal['stop', 'skip'] = 'stop'
@@ -92,14 +105,7 @@ class Experiment:
     @property
     def origin(self) -> dict[str, Any]:
         """The seed and the data, for environment.json."""
-        data: dict[str, Any] = {
-            'name': self.data.name,
-            'version': self.data.version,
-            'fingerprint': self.data.fingerprint,
-        }
-        if self.data.images.left_out:
-            data['left_out'] = [asdict(image) for image in self.data.images.left_out]
-        return {'seed': self.seed, 'dataset': data}
+        return {'seed': self.seed} | self.validation.origin()
 
     @cached_property
     def bound(self) -> BoundTask:
@@ -123,8 +129,8 @@ class Experiment:
 
     @property
     def starts_trained(self) -> bool:
-        """Whether training starts from trained parameters, which are then evaluated and saved at step 0."""
-        return False
+        """Whether training starts from trained variables, which are then evaluated and saved at step 0."""
+        return self.init_from is not None
 
     @cached_property
     def events(self) -> Events:
@@ -152,15 +158,35 @@ class Experiment:
     @cached_property
     def traced(self) -> TracedSteps:
         """The step functions, traced on shapes."""
-        batch = next(evaluation_batches(self.data.split('val'), self.batch_size))
+        batch = next(evaluation_batches(self.validation.first.examples, self.batch_size))
         return self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
 
-    def validation_batches(self) -> Iterator[Batch]:
-        """Yields the batches of the validation set, on the devices."""
+    @cached_property
+    def validation(self) -> ValidationSets:
+        """The sets that are evaluated."""
+        truth = [field for field in self.description.truth.values() if field in self.data.spec.example]
+        count = None if self.validation_batches is None else self.validation_batches * self.batch_size
+        return validation_sets.bound(self.validate, self.data, self._load, count, truth)
+
+    def _load(self, name: str) -> Dataset:
+        """Returns another dataset, its images decoded as those of the first one."""
+        data = load(name, self.allow_damaged)
+        return decoding.bound(data, self.decode) if data.encoded and self.decode else data
+
+    def measured(self, measure: Callable[[Iterator[Batch]], dict[str, float]]) -> dict[str, float]:
+        """Returns the metrics of all sets; `measure` returns those of the batches of one."""
+        return self.validation.measured(lambda each: measure(self._batches(each)))
+
+    def _batches(self, part: ValidationSet) -> Iterator[Batch]:
         mesh = self.parallelism.mesh
         rows = sharding.batch_sharding(mesh)
-        batches = evaluation_batches(self.data.split('val'), self.batch_size, mesh)
+        batches = evaluation_batches(part.examples, self.batch_size, mesh, part.chosen)
         return (sharding.shard(batch, rows) for batch in batches)
+
+    @property
+    def best_metric(self) -> tuple[str, Literal['min', 'max']] | None:
+        """The metric that chooses the best checkpoint, by its name in the log, and its direction."""
+        return (self._metric('Trainer.best', self.best[0]), self.best[1]) if self.best else None
 
     def check(self) -> None:
         """Binds the task and traces its functions on shapes: mistakes show here, not after an hour.
@@ -185,33 +211,39 @@ class Experiment:
                 self.batch_size,
                 self.data.splits['train'],
             )
-        for split in ('train', 'val'):
-            self._check_labels(split)
-            self._check_memory(split)
-        metrics = self.traced.evaluate.out_info
-        if self.best and self.best[0] not in metrics:
-            hint = did_you_mean(self.best[0], metrics)
-            raise UserError(f'Trainer.best = {self.best}: evaluation has no metric {self.best[0]!r}. {hint}')
+        self._check_examples('train', self.data.split('train'))
+        for each in self.validation.sets:
+            integrity.check(each.data.folder)
+            self._check_examples(each.name, each.examples)
+        if self.best:
+            self._metric(f'Trainer.best = {self.best}', self.best[0])
+        for name in self.stop.metrics if self.stop else ():
+            self._metric(f'Trainer.stop: {type(self.stop).__name__}', name)
 
-    def _check_labels(self, split: str) -> None:
-        """Raises `UserError` if there is no such split, or if its examples lack the labels of the task."""
-        examples, field = self.data.split(split), self.data.spec.label_field(self.description)
+    def _metric(self, setting: str, name: str) -> str:
+        """Returns the name in the log of a metric that a setting names; `UserError` if there is none."""
+        return self.validation.metric(name, setting, [*self.traced.evaluate.out_info])
+
+    def _check_examples(self, name: str, examples: Examples) -> None:
+        """Raises `UserError` if examples lack the labels of the task, or a batch of them is too large.
+
+        Args:
+          name: of the split or set.
+          examples: of it.
+        """
+        field = self.data.spec.label_field(self.description)
         if field in self.data.spec.class_names and is_unlabelled(examples.arrays[field]):
             raise UserError(
-                f'No example of {split} of {self.data.name} has a {field}: all are -1. The task needs labels '
-                'in train and val.'
+                f'No example of {name} of {self.data.name} has a {field}: all are -1. The task needs labels '
+                'in the examples that it trains on and is evaluated on.'
             )
-
-    def _check_memory(self, split: str) -> None:
-        """Raises `UserError` if a batch of a split cannot fit into the memory of this machine."""
-        arrays = self.data.split(split).arrays.values()
-        size = self.batch_size * sum(array.nbytes // max(1, len(array)) for array in arrays)
+        size = self.batch_size * sum(array.nbytes // max(1, len(array)) for array in examples.arrays.values())
         memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
         if size > memory * MAX_BATCH_SHARE:
             raise UserError(
                 f'Trainer.batch_size = {self.batch_size}: a batch of {size / 2**30:,.1f} GiB is too large '
                 f'for the {memory / 2**30:,.1f} GiB of memory. '
-                f'{split} has {self.data.splits[split]:,} examples. Lower the batch size.'
+                f'{name} has {len(examples):,} examples. Lower the batch size.'
             )
 
     def batch(self, step: int) -> dict[str, np.ndarray]:

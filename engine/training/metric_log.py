@@ -6,6 +6,7 @@ with a short line. A run that continues with more steps removes this line and co
 checkpoint records the sha256 of the log without a short line.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from pathlib import Path
@@ -88,6 +89,10 @@ class MetricLog:
         """Appends a line for each block that these steps end; returns the lines."""
         return self._write(self._block.add(metrics))
 
+    def end(self, step: int) -> list[Line]:
+        """Appends the short line of a training that `Trainer.stop` ends at a step; returns it, if any."""
+        return self._write(self._block.end(step))
+
     def write_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends the line of an evaluation."""
         self._evaluations[step] = {'step': step, 'epoch': self._epoch(step)} | dict(metrics)
@@ -97,6 +102,14 @@ class MetricLog:
     def has_evaluation(self, step: int) -> bool:
         """Whether the log holds the evaluation after `step`."""
         return step in self._evaluations
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """Returns the lines of all evaluations in their order, NaN for what is not finite.
+
+        They are the same before and after a run resumes, which reads them from the file.
+        """
+        lines = [self._evaluations[step] for step in sorted(self._evaluations)]
+        return [{name: _finite_or_nan(value) for name, value in line.items()} for line in lines]
 
     def note_best(self, metric: str, direction: Direction) -> bool:
         """Notes the newest evaluation as best so far if it is better, and returns whether it is."""
@@ -132,3 +145,7 @@ class MetricLog:
             written.append((step, values))
         self._train.flush()
         return written
+
+
+def _finite_or_nan(value: Any) -> Any:
+    return math.nan if json_lines.json_value(value) is None else value

@@ -76,6 +76,11 @@ class MetricLogger:
         """Waits for the device and writes the metrics of all steps so far."""
         self._write(self._in_flight.all())
 
+    def end(self, step: int) -> None:
+        """Writes the metrics of all steps; the last line may be short."""
+        self.flush()
+        self._show(self.log.end(step))
+
     def log_evaluation(self, step: int, metrics: Mapping[str, float], state: State) -> None:
         """Writes the metrics of an evaluation, and where the time since the last one went."""
         self._moved(step)
@@ -89,13 +94,15 @@ class MetricLogger:
         nonfinite = _first_nonfinite(metrics) if self._stops else None
         finite = metrics.until(nonfinite.step) if nonfinite else metrics
         if len(finite):
-            lines = self.log.write_steps(finite)
-            if lines:
-                self._observer.on_steps(*_columns(lines))
+            self._show(self.log.write_steps(finite))
             self._observer.on_progress(finite.last)
             self._moved(finite.last)
         if nonfinite:
             raise nonfinite
+
+    def _show(self, lines: Sequence[Line]) -> None:
+        if lines:
+            self._observer.on_steps(*_columns(lines))
 
 
 def _first_nonfinite(metrics: StepMetrics) -> NonFinite | None:

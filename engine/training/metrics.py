@@ -118,6 +118,12 @@ class BlockMeans:
         """Returns the line of the open block if `step` is the last of the training, else nothing."""
         return [(step, self._means())] if self.steps and step == self._last else []
 
+    def end(self, step: int) -> list[Line]:
+        """Ends the training at a step before the last one. Returns the line of the open block, as `short`."""
+        is_known = step == self._last
+        self._last = step
+        return [] if is_known else self.short(step)
+
     def record(self) -> str:
         """Returns what continues the open block exactly, '' if it is empty."""
         return json.dumps([self.steps, self._sums]) if self.steps else ''

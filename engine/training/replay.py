@@ -36,10 +36,17 @@ def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> 
     return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
 
 
-def saved_block(experiment: Experiment, checkpoints: Checkpoints, step: int) -> BlockMeans:
-    """Returns the means that training has begun at a step that is 0 or saved; a block may be open there."""
+def saved_block(experiment: Experiment, checkpoints: Checkpoints, step: int, last: int) -> BlockMeans:
+    """Returns the means that training has begun at a step that is 0 or saved; a block may be open there.
+
+    Args:
+      experiment: of the run.
+      checkpoints: of the run.
+      step: 0, or a saved step.
+      last: the step of the last line of the log, which may be the mean of fewer steps than others.
+    """
     record = checkpoints.metadata(*checkpoints.find(str(step))).get(BLOCK, '') if step else ''
-    return BlockMeans(experiment.log_every, experiment.steps, record)
+    return BlockMeans(experiment.log_every, last, record)
 
 
 def repeat(
@@ -81,7 +88,7 @@ def repeat(
 
 
 def _evaluation(experiment: Experiment, program: Compiled, state: State) -> dict[str, float]:
-    return merged(program(state, batch) for batch in experiment.validation_batches())
+    return experiment.measured(lambda batches: merged(program(state, batch) for batch in batches))
 
 
 def state_before(experiment: Experiment, state: State, start: int, step: int) -> State:

@@ -19,7 +19,7 @@ The trip of a training batch, from the order of examples to the loss and back:
     `train.jsonl` and shown to the observers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +30,7 @@ import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
 from engine.errors import Interrupted, RunError
-from engine.interfaces import State
+from engine.interfaces import Batch, State
 from engine.runs import faults
 from engine.runs.guard import RunGuard
 from engine.runs.signals import Signals
@@ -49,6 +49,7 @@ from engine.training.observers.progress import Progress
 from engine.training.observers.tensorboard import TensorBoard
 from engine.training.steps import Compiled, compiled
 from engine.training.time_log import TimeLog
+from engine.training.validation.stopping import Ending
 
 Evaluate = Callable[[State], dict[str, float] | None]
 
@@ -73,8 +74,11 @@ class Trainer(Experiment):
             self.data.split(split)
         super().check()
 
-    def run(self, guard: RunGuard) -> None:
+    def run(self, guard: RunGuard) -> Ending:
         """Trains from the run's last checkpoint, or from the start, to the end.
+
+        Returns:
+          The last step, and why the training stopped there.
 
         Raises:
           Interrupted: when a signal has asked for the end and everything is saved.
@@ -84,7 +88,7 @@ class Trainer(Experiment):
         with Checkpoints(folder / 'checkpoints', keep_every=self.keep_every) as checkpoints:
             start = resume.step(folder / 'logs', checkpoints, self.steps)
             try:
-                self._run_from(start, checkpoints, guard)
+                ending = self._run_from(start, checkpoints, guard)
             except NonFinite as event:
                 kept = nonfinite.keep(self, checkpoints, folder, event.step)
                 raise RunError(
@@ -93,14 +97,17 @@ class Trainer(Experiment):
                 ) from None
         if guard.signals.stop_requested():
             raise Interrupted
+        return ending
 
-    def _run_from(self, start: int, checkpoints: Checkpoints, guard: RunGuard) -> None:
+    def _run_from(self, start: int, checkpoints: Checkpoints, guard: RunGuard) -> Ending:
         """Trains from a step on, watched by the observers and the watchdog."""
         state, train_steps, evaluate = self._set_up(start, checkpoints, guard.signals)
         folder, observers = guard.run.folder, ObserverGroup(self.observers)
         block = BlockMeans(self.log_every, self.steps, resume.open_block(checkpoints, start))
         best = resume.best_step(checkpoints, start)
         log = MetricLog(folder / 'logs', start, self.order.epoch, block, best)
+        if self._reason_to_stop(log, start):
+            log.end(start)  # observers have seen its last line
         times = TimeLog(folder / 'logs', start, self.batch_size)
         with (
             observers.watching(self._observed(folder, start)),
@@ -108,8 +115,13 @@ class Trainer(Experiment):
             self.watchdog.watch(guard.last_progress, folder / 'debug' / 'hang.txt', guard.fail),
             guard.signals.graceful(),
         ):
-            self._train(start, state, train_steps, evaluate, checkpoints, metric_logger, guard.signals)
+            ending = self._train(
+                start, state, train_steps, evaluate, checkpoints, metric_logger, guard.signals
+            )
             checkpoints.wait()
+        if ending.reason:
+            logger.info('stopped at step %d: %s', ending.step, ending.reason)
+        return ending
 
     def _observed(self, folder: Path, start: int) -> ObservedRun:
         return ObservedRun(
@@ -128,6 +140,7 @@ class Trainer(Experiment):
         self, start: int, checkpoints: Checkpoints, signals: Signals
     ) -> tuple[State, dict[int, Compiled], Evaluate]:
         """Returns the state to continue from, the training programs by number of steps, the evaluation."""
+        self._say_what_is_evaluated()
         logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
             train_steps = {
@@ -138,12 +151,28 @@ class Trainer(Experiment):
         programs = {count: program.result() for count, program in train_steps.items()}
         return state, programs, partial(self._evaluate, evaluate.result(), signals)
 
+    def _say_what_is_evaluated(self) -> None:
+        if self.validation_batches:
+            logger.info('Each evaluation takes %s.', self.validation.sizes)
+        if self.best_metric and self.best != self.best_metric:
+            logger.info('The best checkpoint is chosen by %r, of the first set.', self.best_metric[0])
+
     def _evaluate(self, program: Compiled, signals: Signals, state: State) -> dict[str, float] | None:
-        """Returns the metrics of the whole validation set, None if a signal asks for the end meanwhile."""
+        """Returns the metrics of all validation sets, None if a signal asks for the end meanwhile."""
         faults.point('evaluation')
-        wanted = takewhile(lambda _: not signals.stop_requested(), self.validation_batches())
-        metrics = merged(program(state, batch) for batch in wanted)
+
+        def measure(batches: Iterable[Batch]) -> dict[str, float]:
+            wanted = takewhile(lambda _: not signals.stop_requested(), batches)
+            return merged(program(state, batch) for batch in wanted)
+
+        metrics = self.measured(measure)
         return None if signals.stop_requested() else metrics
+
+    def _reason_to_stop(self, log: MetricLog, step: int) -> str:
+        """Returns why the training stops after a step, '' if it does not."""
+        if self.stop is None or not log.has_evaluation(step):
+            return ''
+        return self.stop.reason([*map(self.validation.with_short_names, log.evaluations())])
 
     def _train(
         self,
@@ -154,7 +183,7 @@ class Trainer(Experiment):
         checkpoints: Checkpoints,
         metric_logger: MetricLogger,
         signals: Signals,
-    ) -> None:
+    ) -> Ending:
         """The loop: the events that are due at a step, then a group of steps."""
         events, log, timed = self.events, metric_logger.log, metric_logger.timed
         inputs, evaluate = timed('data', self.source.inputs), timed('evaluation', evaluate)
@@ -164,15 +193,19 @@ class Trainer(Experiment):
                 metric_logger.flush()
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)
-                    if self.best and log.note_best(*self.best):
+                    if self.best_metric and log.note_best(*self.best_metric):
                         save('best', step, state, log.record())
-            if signals.stop_requested() or events.saves_at(step):
+            ending = Ending(step, self._reason_to_stop(log, step))
+            is_last = step == self.steps or bool(ending.reason)
+            if is_last:
+                metric_logger.end(step)
+            if signals.stop_requested() or is_last or events.saves_at(step):
                 metric_logger.flush()
                 save('latest', step, state, log.record())
             if signals.stop_requested():
                 raise Interrupted
-            if step == self.steps:
-                return
+            if is_last:
+                return ending
             faults.point('step')
             count = events.group(step)
             state, metrics = train_steps[count](state, inputs(step, count), np.int32(step))

@@ -1,4 +1,4 @@
-"""Batches for evaluation and prediction: every example once, in stored order."""
+"""Batches for evaluation and prediction: every example once, in stored order, or a fixed part of them."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ PREFETCHED_BATCHES = 2  # batches whose images are decoded before they are asked
 
 
 def evaluation_batches(
-    examples: Examples, batch_size: int, mesh: Mesh | None = None
+    examples: Examples, batch_size: int, mesh: Mesh | None = None, chosen: np.ndarray | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yields all examples once, in stored order; the last batch is padded with copies of its first example.
+    """Yields examples once, in stored order; the last batch is padded with copies of its first example.
 
     Each batch has the fields `index`, int32 [B], the position in the split, and `valid`, bool [B], False for
     padding.
@@ -28,13 +28,15 @@ def evaluation_batches(
       examples: of a split.
       batch_size: B.
       mesh: if given, images are decoded for this process's devices alone; those of the other rows are 0.
+      chosen: the positions of the examples in the split, int [n], in ascending order; None takes all.
     """
+    positions = np.arange(len(examples.ids)) if chosen is None else chosen
     rows = np.arange(batch_size) if mesh is None else sharding.local_rows(mesh, batch_size)
     decoder, in_progress = Decoder(examples), deque[tuple[np.ndarray, np.ndarray, DecodingBatch]]()
-    starts = iter(range(0, len(examples.ids), batch_size))
+    starts = iter(range(0, len(positions), batch_size))
     while True:
         for start in islice(starts, 1 + PREFETCHED_BATCHES - len(in_progress)):
-            indices, valid = _padded(start, batch_size, len(examples.ids))
+            indices, valid = _padded(positions[start : start + batch_size], batch_size)
             in_progress.append((indices, valid, decoder.evaluation(indices[rows])))
         if not in_progress:
             return
@@ -44,11 +46,10 @@ def evaluation_batches(
         yield gathered | decoded | {INDEX: indices.astype(np.int32), VALID: valid}
 
 
-def _padded(start: int, batch_size: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _padded(positions: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the indices of a batch, int64 [B], and which of them are not padding, bool [B]."""
-    positions = np.arange(start, start + batch_size)
-    valid = positions < n
-    return np.where(valid, positions, start), valid
+    padding = np.full(batch_size - len(positions), positions[0])
+    return np.concatenate([positions, padding]), np.arange(batch_size) < len(positions)
 
 
 def _scattered(local: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:

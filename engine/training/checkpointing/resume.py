@@ -46,7 +46,14 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
             return candidate
     if any(json_lines.lines(folder / 'train.jsonl')):
         logger.warning('No checkpoint is left that the run could continue from: it begins again at step 0.')
+    _forget(folder)
     return 0
+
+
+def _forget(folder: Path) -> None:
+    """Empties the logs of a run that begins again: those of observers too, and evaluations at step 0."""
+    for log in folder.glob('*.jsonl'):
+        json_lines.JsonLines(log, step=-1).close()
 
 
 def check_fits(run: Path, shapes: Any) -> None:
@@ -93,7 +100,7 @@ def discard_later(run: Path, steps: int) -> int:
         best = best_step(checkpoints, start)
         if best is not None and best not in checkpoints.steps('best'):
             checkpoints.change_metadata('latest', start, **{BEST: ''})  # first: a kill may come in between
-        checkpoints.discard_after(start)
+        checkpoints.discard_after(start if start in checkpoints.steps('latest') else -1)
     for log in LOGS:
         json_lines.JsonLines(run / 'logs' / log, start).close()
     for folder in (run / 'outputs').glob('*'):

@@ -1,0 +1,1 @@
+"""The sets that a training is evaluated on, and what stops it early."""
