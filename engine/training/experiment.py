@@ -225,12 +225,7 @@ class Experiment:
         return self.validation.metric(name, setting, [*self.traced.evaluate.out_info])
 
     def _check_examples(self, name: str, examples: Examples) -> None:
-        """Raises `UserError` if examples lack the labels of the task, or a batch of them is too large.
-
-        Args:
-          name: of the split or set.
-          examples: of it.
-        """
+        """Raises `UserError` if examples lack the labels of the task, or a batch of them is too large."""
         field = self.data.spec.label_field(self.description)
         if field in self.data.spec.class_names and is_unlabelled(examples.arrays[field]):
             raise UserError(
