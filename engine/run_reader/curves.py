@@ -59,15 +59,14 @@ def figures(runs: Runs) -> dict[str, Callable[[], Figure]]:
 
 
 def metric(name: str, runs: Runs) -> Figure:
-    """Draws a metric: every step thin, its running mean above, and evaluations as points."""
+    """Draws a metric: every line of the log thin, its running mean above, and evaluations as points."""
     figure, axes = _canvas(name, runs)
     window = _window(name, runs)
     keys: dict[str, Style] = {}
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         if name in run.train:
-            keys |= _draw_steps(
-                axes, pd.Series(run.train[name]), window, style, faint=len(runs) <= MAX_DETAILED_RUNS
-            )
+            values, few = pd.Series(run.train[name]), len(runs) <= MAX_DETAILED_RUNS
+            keys |= _draw_steps(axes, values, window, run.log_every, style, faint=few)
         if name in run.val:
             alone = {'color': ALONE} if len(runs) == 1 else {}
             keys |= _draw_evaluations(axes, pd.Series(run.val[name]).dropna(), style | alone)
@@ -84,7 +83,8 @@ def throughput(runs: Runs) -> Figure:
     few = len(runs) <= MAX_DETAILED_RUNS
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         rates = run.time['examples_per_second'].dropna()
-        axes.plot(rates.index, rates, **style, **RATE)
+        drawn = thinned(rates)
+        axes.plot(drawn.index, drawn, **style, **RATE)
         axes.hlines([rates.median()] if few else [], 0, run.done, color=style['color'], **MEDIAN)
     axes.set(xlabel='step', ylabel='examples per second', ylim=(0, None))
     axes.yaxis.set_major_formatter('{x:,.6g}')
@@ -128,9 +128,8 @@ def _metrics(runs: Runs) -> list[str]:
 
 def _window(name: str, runs: Runs) -> int:
     """Returns the window of the running mean in steps; 1 for a learning rate, which is smooth."""
-    return (
-        1 if name == 'learning_rate' else round(WINDOW_SHARE * max(len(run.train) for run in runs.values()))
-    )
+    steps = max(len(run.train) * run.log_every for run in runs.values())
+    return 1 if name == 'learning_rate' else round(WINDOW_SHARE * steps)
 
 
 def _canvas(title: str, runs: Runs) -> tuple[Figure, Axes]:
@@ -151,27 +150,42 @@ def _styles(runs: Runs) -> list[Style]:
     return [{'color': COLOURS[place], 'linestyle': DASHES[turn % len(DASHES)]} for turn, place in turns]
 
 
-def _draw_steps(axes: Axes, values: pd.Series, window: int, style: Style, faint: bool) -> dict[str, Style]:
-    """Draws a metric of all steps: its running mean, with the steps faint behind it if `faint`.
+def _draw_steps(
+    axes: Axes, values: pd.Series, window: int, log_every: int, style: Style, faint: bool
+) -> dict[str, Style]:
+    """Draws a metric of training: its running mean, with the lines of the log faint behind it if `faint`.
+
+    Args:
+      axes: to draw on.
+      values: of each line of the log.
+      window: of the running mean, in steps.
+      log_every: steps of a line.
+      style: colour and dashes of the run.
+      faint: whether to draw the lines of the log too.
 
     Returns:
       The legend's entries and their styles.
     """
-    raw = thinned(values)
-    if window <= 1:
+    raw, lines = thinned(values), window // log_every
+    if lines <= 1:
         axes.plot(raw.index, raw, **style, **MEAN)
-        return {}
+        return {_mean_of(log_every): MEAN} if log_every > 1 else {}
     if faint:
         axes.plot(raw.index, raw, color=style['color'], **STEP)
-    mean = running_mean(values, window)
+    mean = running_mean(values, lines)
     axes.plot(mean.index, mean, **style, **MEAN)
-    return ({'each step': STEP} if faint else {}) | {f'mean of {window:,} steps': MEAN}
+    return ({_mean_of(log_every): STEP} if faint else {}) | {_mean_of(lines * log_every): MEAN}
+
+
+def _mean_of(steps: int) -> str:
+    return f'mean of {steps:,} steps' if steps > 1 else 'each step'
 
 
 def _draw_evaluations(axes: Axes, values: pd.Series, style: Style) -> dict[str, Style]:
     """Draws evaluations as points; returns the legend's entry and its style."""
-    every = -(-max(len(values), 1) // MAX_MARKERS)
-    axes.plot(values.index, values, markevery=every, **style, **EVALUATION)
+    drawn = thinned(values)
+    every = -(-max(len(drawn), 1) // MAX_MARKERS)
+    axes.plot(drawn.index, drawn, markevery=every, **style, **EVALUATION)
     return {'validation': EVALUATION}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from engine import files
@@ -33,7 +34,8 @@ class TrainingLogs:
       state: 'running', 'finished', 'interrupted', 'failed', or 'unknown'.
       steps: of the whole training, None if no config says.
       best: the metric that chooses the best checkpoint, and its direction; ('', '') if no config says.
-      train: `epoch` and the metrics of each step.
+      log_every: steps whose means are one line of `train`; 1 if no config says.
+      train: `epoch` and the metrics of each step, or their means over `log_every` steps, by the last of them.
       val: `epoch` and the metrics of each evaluation.
       time: `examples_per_second` and, in seconds since the last evaluation, a column per kind of work.
       notes: what is missing, damaged or odd, a sentence each.
@@ -43,6 +45,7 @@ class TrainingLogs:
     state: str
     steps: int | None
     best: tuple[str, str]
+    log_every: int
     train: pd.DataFrame
     val: pd.DataFrame
     time: pd.DataFrame
@@ -89,18 +92,24 @@ def read(folder: Path) -> TrainingLogs:
     config = settings.parse(_text(folder / 'config.gin', notes))
     train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
     time = _times(folder / 'logs' / 'time.jsonl', notes)
-    steps = config.trainer('steps')
+    steps, every = (_count_of(config.trainer(name)) for name in ('steps', 'log_every'))
     best = re.findall(r"'(\w+)'", config.trainer('best'))
     return TrainingLogs(
         folder=folder,
         state=status['state'] if status.get('state') in list(RunState) else 'unknown',
-        steps=int(steps) if re.fullmatch('[0-9]{1,15}', steps) else None,
+        steps=steps,
         best=(best[0], best[1]) if len(best) == 2 else ('', ''),
+        log_every=every or 1,
         train=train,
         val=val,
         time=time,
         notes=tuple(notes),
     )
+
+
+def _count_of(value: str) -> int | None:
+    """Returns a number of steps in a config, None if the value is not one."""
+    return int(value) if re.fullmatch('[0-9]{1,15}', value) else None
 
 
 def _status(folder: Path, notes: list[str]) -> dict[str, Any]:
@@ -126,13 +135,12 @@ def _liveliness(heartbeat: Any) -> str:
 
 
 def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
-    lines = _lines(path, notes)
-    table = _table([{_printable(name): _finite(value) for name, value in line.items()} for line in lines])
+    table = _table(_lines(path, notes))
     for name, numbers in table.count().items():
         if numbers < len(table):
             first = table[name].isna().idxmax()
-            odd = _count(len(table) - numbers, 'step')
-            notes.append(f'{path.name}: {name} has no finite number at {odd}, first at {first}')
+            odd = _count(len(table) - numbers, 'line')
+            notes.append(f'{path.name}: {name} has no finite number in {odd}, first at step {first}')
     return table
 
 
@@ -150,18 +158,27 @@ def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
     seconds = line.get('seconds')
     numbers = {'examples_per_second': line.get('examples_per_second')}
     numbers |= seconds if isinstance(seconds, dict) else {}
-    return {name: _finite(value) for name, value in numbers.items()} | {'step': line['step']}
+    return numbers | {'step': line['step']}
 
 
 def _table(lines: Lines) -> pd.DataFrame:
     """Returns the lines by step; the last of several lines of one step counts."""
     by_step = {line['step']: line for line in lines}
-    table = pd.DataFrame([by_step[step] for step in sorted(by_step)], columns=None if lines else ['step'])
-    return table.astype(float).astype({'step': int}).set_index('step')
+    steps = sorted(by_step)
+    columns = {name: None for line in by_step.values() for name in line if name != 'step'}
+    values = {_printable(name): _numbers([by_step[step].get(name) for step in steps]) for name in columns}
+    return pd.DataFrame(values, index=pd.Index(steps, name='step', dtype=int), dtype=float)
+
+
+def _numbers(values: list[Any]) -> np.ndarray:
+    """Returns values of a log as float64; NaN for anything but a finite number."""
+    if set(map(type, values)) <= {float, type(None)}:  # the usual case, at the speed of NumPy
+        numbers = np.array(values, float)
+        return np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
+    return np.array([_finite(value) for value in values], float)
 
 
 def _finite(value: Any) -> float:
-    """Returns a number of a log; NaN for anything but a finite number."""
     return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else math.nan
 
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from engine import files
 
-# An object that begins with its step and has only numbers. What it matches, JSON accepts, with the same step.
-_NUMBERS = re.compile(
-    rb'\{"step": (0|[1-9][0-9]{0,17}+)'
-    rb'(?:, "(?!step")[^"\\\x00-\x1f\x7f-\xff]*+": '
-    rb'(?:null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:e[-+]?[0-9]++)?+))*+\}'
-)
+# Possessive quantifiers never go back, so a damaged line takes no longer than a sound one.
+_NAME = r'"(?!step")[^"\\\x00-\x1f\x7f-\xff]*+": '
+_NUMBER = r'(?:null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:e[-+]?[0-9]++)?+)'
+_NUMBERS = rf'\{{(?:{_NAME}{_NUMBER}(?:, {_NAME}{_NUMBER})*+)?+\}}'
+# What this matches, JSON accepts, with the same step.
+_LINE = re.compile(rf'\{{"step": (0|[1-9][0-9]{{0,17}}+)(?:, {_NAME}(?:{_NUMBER}|{_NUMBERS}))*+\}}'.encode())
 
 
 class JsonLines:
@@ -112,7 +112,7 @@ def _joined(entries: Iterable[tuple[int, bytes]], step: int) -> bytes:
 
 def _step(line: bytes) -> int | None:
     """Returns the step of a line, None if the line is damaged."""
-    if match := _NUMBERS.fullmatch(line):
+    if match := _LINE.fullmatch(line):
         return int(match[1])
     step = _parsed(line).get('step')
     return step if isinstance(step, int) else None

@@ -117,7 +117,7 @@ def test_what_is_no_finite_number_is_a_gap_and_said(run: Path, value: str):
     result = logs.read(run)
     assert result.train['loss'].tolist()[:-1] == [1 / step for step in range(1, 21)]
     assert math.isnan(result.train['loss'].tolist()[-1])
-    assert result.notes == ('train.jsonl: loss has no finite number at 1 step, first at 21',)
+    assert result.notes == ('train.jsonl: loss has no finite number in 1 line, first at step 21',)
     assert 'loss' in drawn(run)
 
 
