@@ -1,5 +1,6 @@
-"""Compares two runs to the bit."""
+"""Stops a run at a step, and compares two runs to the bit."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from engine.config.config import Config
 from engine.training.checkpointing.checkpoints import Checkpoints
+from engine.training.metric_logger import MetricLogger
 from engine.training.trainer import Trainer
 
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl')
@@ -20,8 +22,25 @@ def assert_equal(one: Path, other: Path) -> None:
     """Asserts that two runs of one config have the same logs, predictions and checkpoints, to the bit."""
     for name in LOGS + PREDICTIONS:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert_equal_states(one, other)
+
+
+def assert_equal_states(one: Path, other: Path) -> None:
+    """Asserts that the latest checkpoints of two runs are equal to the bit."""
     shapes = Config([other / 'config.gin']).build(Trainer).step_functions.state_shapes
     jax.tree.map(np.testing.assert_array_equal, latest_state(one, shapes), latest_state(other, shapes))
+
+
+def stop_after(step: int) -> Callable[..., None]:
+    """Returns a method `MetricLogger.log_steps` that ends the training at a step, as Ctrl-C does."""
+    log_steps = MetricLogger.log_steps
+
+    def interrupt(self: Any, before: int, metrics: Any) -> None:
+        log_steps(self, before, metrics)
+        if before == step:
+            raise KeyboardInterrupt
+
+    return interrupt
 
 
 def latest_state(run: Path, shapes: Any) -> Any:

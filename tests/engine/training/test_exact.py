@@ -14,7 +14,7 @@ from engine.runs import json_lines, run_folder
 from engine.training import trainer
 from engine.training.events import Events
 from tests.conftest import run_program, write_config
-from tests.engine.training.equal_runs import assert_equal
+from tests.engine.training.equal_runs import assert_equal, stop_after
 
 
 def spoil(path: Path) -> None:
@@ -22,18 +22,6 @@ def spoil(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 4
     path.write_bytes(bytes(content))
-
-
-def stop_after(step: int) -> Callable[..., None]:
-    """Returns a method `MetricLogger.log_steps` that ends the training at a step, as Ctrl-C does."""
-    log_steps = trainer.MetricLogger.log_steps
-
-    def interrupt(self: Any, before: int, metrics: Any) -> None:
-        log_steps(self, before, metrics)
-        if before == step:
-            raise KeyboardInterrupt
-
-    return interrupt
 
 
 @pytest.fixture(scope='module')

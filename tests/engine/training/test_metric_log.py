@@ -40,9 +40,13 @@ def metric_logger(tmp_path: Path, beats: list[int]) -> Callable[..., MetricLogge
             beats.append(step)
 
     def opened(
-        step: int = 0, nonfinite: Any = 'skip', observer: Observer | None = None, best: int | None = None
+        step: int = 0,
+        nonfinite: Any = 'skip',
+        observer: Observer | None = None,
+        best: int | None = None,
+        every: int = 1,
     ) -> MetricLogger:
-        log, times = MetricLog(tmp_path, step, epoch, BlockMeans(1, 99), best), TimeLog(tmp_path, step, 8)
+        log, times = MetricLog(tmp_path, step, epoch, BlockMeans(every, 99), best), TimeLog(tmp_path, step, 8)
         return MetricLogger(log, times, observer or Observer(), moved, nonfinite)
 
     return opened
@@ -214,9 +218,13 @@ class Watcher(Observer):
     def __init__(self) -> None:
         self.steps: list[tuple[list[int], list[float]]] = []
         self.seconds: list[Any] = []
+        self.progress: list[int] = []
 
     def on_steps(self, steps: Any, metrics: Any) -> None:
         self.steps.append((steps.tolist(), metrics['loss'].tolist()))
+
+    def on_progress(self, step: int) -> None:
+        self.progress.append(step)
 
     def on_evaluation(self, step: int, metrics: Any, seconds: Any, state: Any) -> None:
         self.seconds.append((step, metrics, seconds, state))
@@ -232,6 +240,16 @@ def test_the_observer_sees_what_was_written(metric_logger: Any, clock: Time) -> 
         opened.log_evaluation(3, {'loss': 2.0}, {'params': 1})
     assert watcher.steps == [([1, 2, 3], [5, 4, 3])]
     assert watcher.seconds == [(3, {'loss': 2.0}, {'total': 3}, {'params': 1})]
+
+
+def test_the_observer_sees_progress_between_the_lines(metric_logger: Any, beats: list[int]) -> None:
+    watcher = Watcher()
+    with metric_logger(observer=watcher, every=4) as opened:
+        for step in range(10):
+            opened.log_steps(step, losses(step))
+            opened.flush()
+    assert watcher.steps == [([4], [1.5]), ([8], [5.5])]
+    assert watcher.progress == beats == list(range(1, 11))
 
 
 @pytest.mark.parametrize('value', [NAN, math.inf])
