@@ -1,14 +1,17 @@
-"""Which classes and functions a config can bind: Gin wraps them, and gives values by name alone."""
+"""Which classes and functions a config can bind, and by which parameters: Gin gives values by name alone."""
 
 import enum
 import inspect
 from typing import Any
 
-from engine.config import types
-
 _IS_BASE_TYPE = 1 << 10  # Py_TPFLAGS_BASETYPE: other classes, such as `range`, cannot be derived from
 _BY_POSITION = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
 _ADVICE = 'Write a function of your own that returns what you need, and bind that.'
+_CHAIN = (
+    'Bind @optimizers.Chain() of engine/parts/optimizers.py instead, and list its parts: '
+    'optimizers.Chain.transformations = [...].'
+)
+_INSTEAD = {('optax', 'chain'): _CHAIN, ('optax', 'named_chain'): _CHAIN}  # by package and name
 
 
 def refusal(target: Any) -> str:
@@ -25,11 +28,13 @@ def refusal(target: Any) -> str:
     if inspect.isclass(target) and not target.__flags__ & _IS_BASE_TYPE:
         return f'is a class of Python that a config cannot wrap. {_ADVICE}'
     try:
-        kinds = [parameter.kind for parameter in types.signature(target).parameters.values()]
+        kinds = [parameter.kind for parameter in signature(target).parameters.values()]
     except (TypeError, ValueError):  # some builtins do not tell their parameters
         return f'does not tell its parameters. {_ADVICE}'
     if kinds and all(kind in _BY_POSITION for kind in kinds):
-        return f'takes values by position alone, and a config gives them by name. {_ADVICE}'
+        package = (getattr(target, '__module__', None) or '').partition('.')[0]
+        advice = _INSTEAD.get((package, getattr(target, '__name__', '')), _ADVICE)
+        return f'takes values by position alone, and a config gives them by name. {advice}'
     return ''
 
 
@@ -39,3 +44,41 @@ def _advice_for_enum(target: Any) -> str:
     return (
         f"Take the member's name as a string, one of {names}, and write {kind.__name__}[name] in your code."
     )
+
+
+def signature(target: Any) -> inspect.Signature:
+    """Returns the signature of a function, or what a class takes.
+
+    Raises:
+      TypeError, ValueError: it is a builtin that does not tell its parameters.
+    """
+    if inspect.isclass(target):  # of a class with a metaclass, inspect would see the metaclass's __call__
+        return inspect.Signature(list(inspect.signature(constructor(target)).parameters.values())[1:])
+    return inspect.signature(target)
+
+
+def takes(target: Any, parameter: str) -> bool:
+    """Whether a class or function takes a parameter by name.
+
+    >>> takes(sorted, 'reverse'), takes(dict, 'anything'), takes(print, 'nothing')
+    (True, True, False)
+    """
+    takes_all = any(known.kind is known.VAR_KEYWORD for known in signature(target).parameters.values())
+    return takes_all or parameter in parameter_names(target)
+
+
+def parameter_names(target: Any) -> list[str]:
+    """Returns the parameters of a class or function that can be given by name."""
+    parameters = signature(target).parameters
+    return [name for name, parameter in parameters.items() if parameter.kind not in _BY_POSITION]
+
+
+def constructor(target: type) -> Any:
+    """Returns the function that takes a class's arguments: the first `__init__` or `__new__` of its bases."""
+    base = next(base for base in target.__mro__ if {'__init__', '__new__'} & vars(base).keys())
+    return getattr(base, '__init__' if '__init__' in vars(base) else '__new__')
+
+
+def selector(target: Any) -> str:
+    """Returns the name of a class or function with the last part of its module's, as configs write it."""
+    return f'{target.__module__.rpartition(".")[2]}.{target.__qualname__}'

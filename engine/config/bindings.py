@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from engine.config import inheritance, types
+from engine.config import bindable, inheritance, types
 from engine.config.messages import FINITE
 from engine.config.statements import (
     Binding,
@@ -95,7 +95,7 @@ class Bindings:
             if isinstance(leaf, Reference) and leaf.target is target
         ]
         binding = [(binding.selector, binding.location) for binding in final if binding.target is target]
-        return next(iter(referring + binding), (types.selector(target), None))
+        return next(iter(referring + binding), (bindable.selector(target), None))
 
     def _check_macros(self, binding: Binding) -> None:
         names = _macros(binding.value)
@@ -167,9 +167,17 @@ def _misfit(value: Any, annotation: Any) -> str:
     if isinstance(value, Macro):
         return ''
     if any(isinstance(leaf, Reference | Macro) for leaf in leaves(value)):
-        misfits = (_misfit(item, wanted) for item, wanted in types.items(value, annotation))
-        return next(filter(None, misfits), '')
+        reason = _misfit_of_items(value, annotation)
+        others = [(value,), tuple(value) if isinstance(value, list) else value]
+        better = [other for other in others if reason and not _misfit_of_items(other, annotation)]
+        return f'{reason}; write {written(better[0])}' if better else reason
     return types.misfit(value, annotation)
+
+
+def _misfit_of_items(value: Any, annotation: Any) -> str:
+    """Returns why a list, tuple or dict with references does not fit an annotation; '' if it fits."""
+    misfits = (_misfit(item, wanted) for item, wanted in types.items(value, annotation))
+    return types.misfit_of_container(value, annotation) or next(filter(None, misfits), '')
 
 
 def _display(value: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import gin
 
 from engine import errors
-from engine.config import types
+from engine.config import bindable
 from engine.config.bindings import Bindings
 from engine.config.statements import Location, leaves
 from engine.errors import Interrupted, RunError, UserError
@@ -124,14 +124,14 @@ class _Call:
 
     def missing(self) -> list[str]:
         """Returns the parameters that need a value and got none."""
-        parameters = types.signature(self.target).parameters.values()
+        parameters = bindable.signature(self.target).parameters.values()
         required = [p.name for p in parameters if p.default is p.empty and p.kind not in _VARIADIC]
         args, kwargs = self._given
         return [name for name in required[len(args) :] if name not in kwargs]
 
     def has_unknown(self) -> bool:
         """Whether the call gives a parameter that the target does not have."""
-        parameters = types.signature(self.target).parameters
+        parameters = bindable.signature(self.target).parameters
         takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         return not takes_all and bool(self._given[1].keys() - parameters.keys())
 
@@ -139,7 +139,7 @@ class _Call:
         """Whether the target does not take the arguments of the call."""
         args, kwargs = self._given
         try:
-            types.signature(self.target).bind(*args, **kwargs)
+            bindable.signature(self.target).bind(*args, **kwargs)
         except TypeError:
             return True
         return False
@@ -202,7 +202,7 @@ def _refused_arguments(error: BaseException, call: _Call, bindings: Bindings) ->
 
 def _definition(target: Any) -> str:
     """Returns where the user's own code defines what a target takes; '' for other code."""
-    code = getattr(types.constructor(target) if inspect.isclass(target) else target, '__code__', None)
+    code = getattr(bindable.constructor(target) if inspect.isclass(target) else target, '__code__', None)
     if not code or not errors.is_own_file(code.co_filename):
         return ''
     return f' ({errors.file_place(code.co_filename, code.co_firstlineno)})'

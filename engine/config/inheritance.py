@@ -12,7 +12,7 @@ from typing import Any
 
 import gin.config
 
-from engine.config import types
+from engine.config import bindable
 from engine.config.statements import Binding, Key, referenced
 
 
@@ -30,7 +30,7 @@ def inherited(final: Mapping[Key, Binding], names: Mapping[Any, str]) -> dict[Ke
     for target, name in names.items():
         for base in reversed(bases(target)):
             for parent in final.values():
-                if parent.target is base and types.takes(target, parent.parameter):
+                if parent.target is base and bindable.takes(target, parent.parameter):
                     binding = replace(parent, selector=name, target=target, parent=parent)
                     bindings[binding.key] = binding
     return {key: binding for key, binding in bindings.items() if key not in final}
@@ -59,7 +59,7 @@ def heritable(defaults: Sequence[Binding], operative: Sequence[Binding]) -> list
     targets = called | set(referenced(operative))
 
     def is_inherited(binding: Binding, heir: Any) -> bool:
-        if binding.target not in bases(heir) or not types.takes(heir, binding.parameter):
+        if binding.target not in bases(heir) or not bindable.takes(heir, binding.parameter):
             return False
         return heir not in called or not _is_stated(heir, binding.parameter)
 
@@ -68,7 +68,7 @@ def heritable(defaults: Sequence[Binding], operative: Sequence[Binding]) -> list
 
 def _is_stated(target: Any, parameter: str) -> bool:
     """Whether Gin can write the default value of a parameter."""
-    known = types.signature(target).parameters.get(parameter)
+    known = bindable.signature(target).parameters.get(parameter)
     if known is None:  # one of `**options`
         return False
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gin.config
 
-from engine.config import bindable, types
+from engine.config import bindable
 from engine.config.statements import Binding, Location, Reference, transform
 from engine.errors import UserError, did_you_mean, own_code_failure, reason
 from engine.workspace import REPOSITORY
@@ -225,8 +225,8 @@ def resolved(statement: Any, names: ImportedNames, location: Location) -> Bindin
 
 
 def _check_parameter(binding: Binding) -> None:
-    if not types.takes(binding.target, binding.parameter):
-        hint = did_you_mean(binding.parameter, types.parameter_names(binding.target))
+    if not bindable.takes(binding.target, binding.parameter):
+        hint = did_you_mean(binding.parameter, bindable.parameter_names(binding.target))
         raise UserError(
             f'{binding.location}: {binding.selector} has no parameter {binding.parameter!r}. {hint}'
         )

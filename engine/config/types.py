@@ -10,44 +10,10 @@ from typing import Any
 
 import typeguard
 
+from engine.config.bindable import constructor, signature
+from engine.errors import did_you_mean
 
-def signature(target: Any) -> inspect.Signature:
-    """Returns the signature of a function, or what a class takes.
-
-    Raises:
-      TypeError, ValueError: it is a builtin that does not tell its parameters.
-    """
-    if inspect.isclass(target):  # of a class with a metaclass, inspect would see the metaclass's __call__
-        return inspect.Signature(list(inspect.signature(constructor(target)).parameters.values())[1:])
-    return inspect.signature(target)
-
-
-def takes(target: Any, parameter: str) -> bool:
-    """Whether a class or function takes a parameter by name.
-
-    >>> takes(sorted, 'reverse'), takes(dict, 'anything'), takes(print, 'nothing')
-    (True, True, False)
-    """
-    takes_all = any(known.kind is known.VAR_KEYWORD for known in signature(target).parameters.values())
-    return takes_all or parameter in parameter_names(target)
-
-
-def parameter_names(target: Any) -> list[str]:
-    """Returns the parameters of a class or function that can be given by name."""
-    by_position = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
-    parameters = signature(target).parameters
-    return [name for name, parameter in parameters.items() if parameter.kind not in by_position]
-
-
-def constructor(target: type) -> Any:
-    """Returns the function that takes a class's arguments: the first `__init__` or `__new__` of its bases."""
-    base = next(base for base in target.__mro__ if {'__init__', '__new__'} & vars(base).keys())
-    return getattr(base, '__init__' if '__init__' in vars(base) else '__new__')
-
-
-def selector(target: Any) -> str:
-    """Returns the name of a class or function with the last part of its module's, as configs write it."""
-    return f'{target.__module__.rpartition(".")[2]}.{target.__qualname__}'
+_OF_VALUES = {'builtins', 'jax', 'jaxlib', 'numpy'}  # their numbers and arrays stand for one another
 
 
 def annotation(target: Any, parameter: str) -> Any:
@@ -84,6 +50,9 @@ def items(value: Any, annotation: Any) -> list[tuple[Any, Any]]:
     """
     fitting = [member for member in _members(annotation) if isinstance(value, _origin(member))]
     arguments = typing.get_args(fitting[0]) if len(fitting) == 1 else ()
+    if fitting and typing.is_typeddict(fitting[0]):
+        hints = typing.get_type_hints(fitting[0])
+        return [(item, hints.get(name, Any)) for name, item in value.items()]
     if isinstance(value, dict):
         wanted = arguments[1] if len(arguments) == 2 else Any
         return [(item, wanted) for item in value.values()]
@@ -92,10 +61,28 @@ def items(value: Any, annotation: Any) -> list[tuple[Any, Any]]:
     return list(zip(value, arguments, strict=True))
 
 
-def _origin(annotation: Any) -> type:
+def misfit_of_container(value: Any, annotation: Any) -> str:
+    """Returns why a list, tuple or dict does not fit an annotation, whatever it holds; '' if it fits."""
+    return _least([_misfit_of_size(value, member) for member in _members(annotation)])
+
+
+def _misfit_of_size(value: Any, annotation: Any) -> str:
+    arguments = typing.get_args(annotation)
+    if _origin(annotation) is not _NoClass and not isinstance(value, _origin(annotation)):
+        return f'{type(value).__name__} is not {display(annotation)}'
+    known = typing.get_type_hints(annotation) if typing.is_typeddict(annotation) else value
+    if isinstance(value, dict) and (unknown := sorted(value.keys() - known.keys())):
+        return f'it has no {unknown[0]!r}. {did_you_mean(unknown[0], known)}'
+    if _origin(annotation) is tuple and arguments and arguments[-1] is not Ellipsis:
+        return '' if len(arguments) == len(value) else f'it has {len(value)} items, not {len(arguments)}'
+    return ''
+
+
+def _origin(annotation: Any) -> Any:
     """Returns the class of an annotation, `tuple` of `tuple[str, ...]`; `_NoClass` if none is known."""
-    origin = typing.get_origin(annotation) or annotation
-    return origin if inspect.isclass(origin) and origin is not Any else _NoClass
+    origin = dict if typing.is_typeddict(annotation) else typing.get_origin(annotation) or annotation
+    is_known = inspect.isclass(origin) and origin is not Any and not _is_protocol(origin)
+    return origin if is_known else _NoClass
 
 
 class _NoClass:
@@ -106,40 +93,79 @@ def misfit_of_factory(factory: Any, annotation: Any) -> str:
     """Returns why a class or function, not called, does not fit an annotation; '' if it fits."""
     # A class has the methods of its instances, so it would satisfy a protocol that describes an instance.
     has_call = any('__call__' in vars(base) for base in getattr(annotation, '__mro__', ()))
-    wants_instance = _is_protocol(annotation) and not has_call
-    makes_function = any(map(_is_function_type, _members(annotation))) and _is_callable_type(_result(factory))
-    return 'it is not called' if wants_instance or makes_function or _reason(factory, annotation) else ''
+    wants_instance, members = _is_protocol(annotation) and not has_call, _members(annotation)
+    makes_function = any(map(_is_function_type, members)) and _is_called(_result(factory))
+    if wants_instance or makes_function:
+        return 'it is not called'
+    return _least([_misfit_of_maker(factory, member) for member in members])
+
+
+def _misfit_of_maker(factory: Any, wanted: Any) -> str:
+    """Returns why a class or function, not called, does not fit one type; '' if it fits."""
+    made = _result(factory)
+    if not _is_callable_type(wanted):
+        return 'it is not called' if _reason(factory, wanted) else ''
+    if _may_return(made, typing.get_args(wanted)[-1]):
+        return ''
+    is_uncalled = _is_called(made) and _may_return(_result_of_call(made), typing.get_args(wanted)[-1])
+    return 'it is not called' if is_uncalled else f'it makes {display(made)}'
+
+
+def misfit_of_product(factory: Any, annotation: Any) -> str:
+    """Returns why the result of a factory does not fit an annotation; '' if it fits or nobody can know."""
+    return _least([_misfit_of_made(_result(factory), member) for member in _members(annotation)])
+
+
+def _misfit_of_made(made: Any, wanted: Any) -> str:
+    """Returns why a `made` does not fit one type; '' if it fits or nobody can know."""
+    product = typing.get_args(wanted)[-1] if _is_callable_type(wanted) else Any
+    if _origin(product) is not _NoClass and _is_like(_origin(made), _origin(product)):
+        return 'it is called where a factory is wanted: leave out ()'
+    if not _may_be(made, wanted):
+        return f'it makes {display(made)}'
+    result = _result_of_call(made)
+    return '' if _may_return(result, product) else f'it makes {display(made)}, which makes {display(result)}'
+
+
+def _least(misfits: list[str]) -> str:
+    """Returns '' if one of the misfits is; else the longest, which says most."""
+    return '' if '' in misfits else max(misfits, key=len)
+
+
+def _is_callable_type(annotation: Any) -> bool:
+    """Whether an annotation is `Callable[..., what it returns]`."""
+    return typing.get_origin(annotation) is Callable
 
 
 def _is_function_type(annotation: Any) -> bool:
     """Whether an annotation describes functions of known arguments that make no function or model in turn."""
     arguments = typing.get_args(annotation)
-    is_known = typing.get_origin(annotation) is Callable and arguments[0] is not Ellipsis
-    return is_known and not _is_callable_type(arguments[-1])
+    is_known = _is_callable_type(annotation) and arguments[0] is not Ellipsis
+    return is_known and not _is_called(arguments[-1])
 
 
-def _is_callable_type(annotation: Any) -> bool:
-    """Whether all values of an annotation can be called, as far as the annotation tells."""
-    return annotation is not Any and issubclass(_origin(annotation), Callable)
+def _is_called(annotation: Any) -> bool:
+    """Whether all values of a type can be called, as far as the annotation tells."""
+    return issubclass(_origin(annotation), Callable)
 
 
-def misfit_of_product(factory: Any, annotation: Any) -> str:
-    """Returns why the result of a factory does not fit an annotation; '' if it fits or nobody can know."""
-    result = _result(factory)
-    wanted = typing.get_args(annotation)[-1:] if typing.get_origin(annotation) is Callable else ()
-    if wanted and _are_classes(result, *wanted):
-        is_wanted_product = issubclass(result, wanted[0])
-        return 'it is called where a factory is wanted: leave out ()' if is_wanted_product else ''
-    fits = any(_may_be(result, member) for member in _members(annotation))
-    return '' if fits else f'it makes {display(result)}'
-
-
-def _may_be(result: Any, annotation: Any) -> bool:
+def _may_be(made: Any, annotation: Any) -> bool:
     """Whether a value of a type may be one of another type, as far as the two annotations tell."""
-    result, wanted = _origin(result), _origin(annotation)
-    if _NoClass in (result, wanted) or _is_protocol(annotation) or (result, wanted) == (int, float):
-        return True
-    return issubclass(result, wanted)
+    result, wanted = _origin(made), _origin(annotation)
+    return _NoClass in (result, wanted) or (result, wanted) == (int, float) or issubclass(result, wanted)
+
+
+def _may_return(made: Any, annotation: Any) -> bool:
+    """Whether a function that states one type may return another: it may state a more general one."""
+    result, wanted = _origin(made), _origin(annotation)
+    are_values = {result.__module__.partition('.')[0], wanted.__module__.partition('.')[0]} <= _OF_VALUES
+    return _may_be(made, annotation) or are_values or issubclass(wanted, result) or _is_like(result, wanted)
+
+
+def _is_like(made: type, wanted: type) -> bool:
+    """Whether a class derives from another, or has all fields of a named tuple."""
+    names = getattr(wanted, '_fields', ())
+    return issubclass(made, wanted) or (bool(names) and all(hasattr(made, name) for name in names))
 
 
 def _result(factory: Any) -> Any:
@@ -149,8 +175,12 @@ def _result(factory: Any) -> Any:
     return _evaluated(signature(factory).return_annotation, factory)
 
 
-def _are_classes(*annotations: Any) -> bool:
-    return all(inspect.isclass(annotation) and annotation is not Any for annotation in annotations)
+def _result_of_call(made: Any) -> Any:
+    """Returns the annotation of what a value of a type returns when it is called; `Any` if it is unknown."""
+    if _is_callable_type(made):
+        return typing.get_args(made)[-1]
+    calls = [vars(base)['__call__'] for base in getattr(made, '__mro__', ()) if '__call__' in vars(base)]
+    return _result(calls[0]) if calls and inspect.isfunction(calls[0]) else Any
 
 
 def _is_protocol(annotation: Any) -> bool:
@@ -169,7 +199,7 @@ def display(annotation: Any) -> str:
 
 
 def _reason(value: Any, annotation: Any) -> str:
-    if isinstance(value, bool) and _wants_number_only(annotation):
+    if _holds_bool(value, annotation):
         return 'it is a bool'  # Python counts it as a number, and a config must not
     try:
         typeguard.check_type(
@@ -181,6 +211,13 @@ def _reason(value: Any, annotation: Any) -> str:
     except typeguard.TypeCheckError as error:
         return str(error).split('\n')[0].rstrip(':')
     return ''
+
+
+def _holds_bool(value: Any, annotation: Any) -> bool:
+    """Whether a value, or an item of it, is a bool where a number is wanted."""
+    if isinstance(value, list | tuple | dict):
+        return any(_holds_bool(item, wanted) for item, wanted in items(value, annotation))
+    return isinstance(value, bool) and _wants_number_only(annotation)
 
 
 def _wants_number_only(annotation: Any) -> bool:

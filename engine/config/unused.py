@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from engine.config import types
+from engine.config import bindable
 from engine.config.bindings import Bindings
 from engine.config.inheritance import bases
 from engine.config.statements import Binding, Macro, Reference, leaves
@@ -45,7 +45,7 @@ def _reason(binding: Binding, bindings: Bindings, operative: Sequence[Binding]) 
     called = dict.fromkeys(used.target for used in operative if used.target)
     built = [target for target in called if binding.target in (target, *bases(target))]
     if built:
-        target = max(built, key=lambda target: types.takes(target, binding.parameter))
+        target = max(built, key=lambda target: bindable.takes(target, binding.parameter))
         return _reason_of_built(binding, target, bindings, operative)
     return f'nothing in this config builds {binding.selector}. Remove it, or refer to @{binding.selector}.'
 
@@ -53,7 +53,7 @@ def _reason(binding: Binding, bindings: Bindings, operative: Sequence[Binding]) 
 def _reason_of_built(binding: Binding, target: Any, bindings: Bindings, operative: Sequence[Binding]) -> str:
     """Returns why a class or function that was called has not used a binding of its own or of its base."""
     name, parameter = bindings.mention(target)[0], binding.parameter
-    if not types.takes(target, parameter):
+    if not bindable.takes(target, parameter):
         return (
             f'{name} derives from {binding.selector}, but its constructor takes no {parameter!r}. '
             f'Remove the binding, or let {name} take {parameter!r} and pass it on.'

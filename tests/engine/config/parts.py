@@ -6,10 +6,11 @@ import subprocess  # noqa: F401 (a config must not reach it through this module)
 import sys
 from collections import OrderedDict  # noqa: F401 (a config may bind a class through this module)
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 
 from engine.parts.classification import Classification
@@ -123,6 +124,9 @@ def untyped_schedule(value=0.1):
 class Nested:
     inner: Any = None
 
+    def __call__(self, *args: Any) -> Any:
+        return self.inner
+
 
 class WrongTask(Classification):
     def per_example(self, output: Any, batch: Any) -> Any:
@@ -140,5 +144,57 @@ class Recursive(nnx.Module):
 
 
 class FailingObserver(Observer):
-    def on_steps(self, first: int, metrics: Any) -> None:
+    def on_steps(self, steps: Any, metrics: Any) -> None:
         metrics['nothing']
+
+
+# Optimizers.
+
+
+class Rule(TypedDict, total=False):
+    """What holds for some parameters."""
+
+    weight_decay: float
+    optimizer: Callable[..., optax.GradientTransformation]
+
+
+@dataclasses.dataclass(frozen=True)
+class ByPath:
+    """Makes an optimizer from a learning rate, as a function does."""
+
+    optimizer: Callable[..., optax.GradientTransformation] = optax.adamw
+    rules: tuple[tuple[str, Rule], ...] = ()
+    parts: Sequence[Callable[..., optax.GradientTransformation]] = ()
+
+    def __call__(self, learning_rate: Any) -> optax.GradientTransformation:
+        others = [rule['optimizer'](learning_rate) for _, rule in self.rules if 'optimizer' in rule]
+        return optax.chain(*others, *(part() for part in self.parts), self.optimizer(learning_rate))
+
+
+@dataclasses.dataclass(frozen=True)
+class Learner:
+    """Takes an optimizer as tasks do."""
+
+    optimizer: Callable[..., optax.GradientTransformation]
+    augment: Callable[[Any, Any], Any] | None = None
+
+
+class Momentum:
+    """An optimizer that is no named tuple, but has the two functions of one."""
+
+    def __init__(self, learning_rate: float):
+        self.init, self.update = optax.sgd(learning_rate, momentum=0.9)
+
+    def init(self, params: Any) -> Any:
+        raise AssertionError  # `__init__` sets it
+
+    def update(self, *args: Any, **kwargs: Any) -> Any:
+        raise AssertionError
+
+
+def plain_optimizer(learning_rate: Any) -> tuple[Any, Any]:
+    return optax.sgd(learning_rate)
+
+
+def unannotated_optimizer(learning_rate):
+    return optax.sgd(learning_rate)

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 import optax
 import pytest
 
-from engine.config import types
+from engine.config import bindable, types
 from engine.parts.learning_rate import LearningRate
 from research.models.mlp import MLP
 
@@ -52,9 +52,9 @@ def function(a: int, b: 'float' = 1.0, c=None) -> 'int':
 
 
 def test_parameters_of_a_class_are_those_of_its_init() -> None:
-    assert list(types.signature(Odd).parameters) == ['size']
-    assert list(types.signature(MLP).parameters)[:2] == ['input_shape', 'outputs']
-    assert types.signature(function) == inspect.signature(function)
+    assert list(bindable.signature(Odd).parameters) == ['size']
+    assert list(bindable.signature(MLP).parameters)[:2] == ['input_shape', 'outputs']
+    assert bindable.signature(function) == inspect.signature(function)
 
 
 ANNOTATIONS = [
@@ -192,6 +192,88 @@ def test_unknown_products_pass() -> None:
 
 def test_a_factory_of_integers_serves_where_numbers_are_wanted() -> None:
     assert types.misfit_of_product(function, float) == ''
+
+
+class Maker:
+    """Makes a runner when it is called."""
+
+    def __call__(self, size: int) -> Runner:
+        return Runner()
+
+
+class LikeRunner(NamedTuple):
+    run: Any
+
+
+def loose(size: int) -> object:
+    return Runner()
+
+
+def makes_maker() -> Callable[[int], Runner]:
+    return Maker()
+
+
+WANTED: Any = Callable[..., Runner]
+# A reference, whether it is called, the annotation, and the misfit.
+FACTORIES = [
+    (Runner, False, WANTED, ''),
+    (Runner, True, WANTED, 'it is called where a factory is wanted: leave out ()'),
+    (Maker, True, WANTED, ''),
+    (Maker, False, WANTED, 'it is not called'),
+    (Maker, True, WANTED | None, ''),
+    (Maker, False, WANTED | None, 'it is not called'),
+    (makes_maker, True, WANTED, ''),
+    (makes_maker, False, WANTED, 'it is not called'),
+    (loose, False, WANTED, ''),
+    (loose, True, Runner | None, 'it makes object'),
+    (Odd, False, WANTED, 'it makes Odd'),
+    (Odd, True, WANTED, 'it makes Odd'),
+    (Maker, True, Callable[..., Odd], 'it makes Maker, which makes Runner'),
+    (Odd, False, Callable[..., Any], ''),
+    (Runner, False, Callable[..., LikeRunner], ''),
+    (Runner, True, Callable[..., LikeRunner], 'it is called where a factory is wanted: leave out ()'),
+    (function, False, Callable[..., float], ''),
+    (function, False, WANTED, 'it makes int'),
+    (Runner, False, Callable[..., Runs], ''),
+    (Odd, True, int | str, 'it makes Odd'),
+]
+
+
+@pytest.mark.parametrize('index', range(len(FACTORIES)))
+def test_factories_and_their_products(index: int) -> None:
+    factory, is_called, annotation, expected = FACTORIES[index]
+    misfit = types.misfit_of_product if is_called else types.misfit_of_factory
+    assert misfit(factory, annotation) == expected
+
+
+class Options(TypedDict, total=False):
+    rate: float
+    runner: Runner
+
+
+CONTAINERS = [
+    ((1, 2), tuple[int, int], ''),
+    ((1,), tuple[int, int], 'it has 1 items, not 2'),
+    ([1], tuple[int, ...], 'list is not tuple[int, ...]'),
+    ([1], Sequence[int], ''),
+    ({'rate': 1}, Options, ''),
+    ({'rats': 1}, Options | None, "it has no 'rats'. Did you mean 'rate'?"),
+    ((1,), Options, 'tuple is not Options'),
+    ((1,), Any, ''),
+    ((1,), Runs, ''),
+]
+
+
+@pytest.mark.parametrize('index', range(len(CONTAINERS)))
+def test_containers_of_references(index: int) -> None:
+    value, annotation, expected = CONTAINERS[index]
+    assert types.misfit_of_container(value, annotation) == expected
+
+
+def test_a_bool_within_a_container_is_not_a_number() -> None:
+    assert types.misfit((1.0, True), tuple[float, ...]) == 'it is a bool'
+    assert types.misfit({'rate': True}, Options) == 'it is a bool'
+    assert types.misfit((True, 1), tuple[bool, int]) == ''
 
 
 SHOWN = {

@@ -1,0 +1,195 @@
+"""Optimizers and other factories in a config: which are taken, and the message that refuses the others."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+from engine.config.config import Config
+from engine.errors import UserError
+from tests.engine.config import parts
+
+HEADER = """from __gin__ import dynamic_registration
+from engine import sharding
+from engine.parts import augmentation
+from research.models import mlp
+from tests.engine.config import parts
+import optax
+"""
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Any:
+    """Builds a `Learner` from lines of a config, the first of which is line 7, and from its saved config."""
+
+    def from_lines(*lines: str) -> parts.Learner:
+        path = tmp_path / 'learner.gin'
+        path.write_text('\n'.join([HEADER + lines[0], *lines[1:], '']), encoding='utf-8')
+        config = Config([path])
+        with config.explained():
+            config.build(parts.Learner).optimizer(0.1)
+        assert config.check() == []
+        config.save(tmp_path / 'config.gin')
+        return Config([tmp_path / 'config.gin']).build(parts.Learner)
+
+    return from_lines
+
+
+def optimizer(reference: str) -> str:
+    return f'parts.Learner.optimizer = @{reference}'
+
+
+def assert_steps(made: Any) -> None:
+    """Asserts that an optimizer changes parameters."""
+    params = {'w': jnp.ones((2, 2))}
+    updates, _ = made.update(params, made.init(params), params)
+    assert jnp.abs(updates['w']).min() > 0
+
+
+# Optimizers that a task calls with a learning rate, and more lines.
+TAKEN = {
+    'optax.adamw': ['optax.adamw.weight_decay = 0.0'],
+    'optax.sgd': ['optax.sgd.momentum = 0.9'],
+    'optax.adafactor': [],
+    'optax.contrib.muon': ['optax.contrib.muon.beta = 0.9'],
+    'optax.contrib.schedule_free_adamw': ['optax.contrib.schedule_free_adamw.b1 = 0.95'],
+    'optax.contrib.prodigy': [],
+    'a/optax.adamw': ['a/optax.adamw.b1 = 0.5'],
+    'parts.ByPath()': ['parts.ByPath.optimizer = @optax.sgd'],
+    'a/parts.ByPath()': ['a/parts.ByPath.optimizer = @optax.sgd'],
+    'parts.Momentum': [],
+    'parts.plain_optimizer': [],
+    'parts.unannotated_optimizer': [],
+    'optax.inject_hyperparams()': ['optax.inject_hyperparams.inner_factory = @optax.adam'],
+}
+
+
+@pytest.mark.parametrize('name', TAKEN)
+def test_an_optimizer_is_taken(name: str, build: Any) -> None:
+    assert_steps(build(optimizer(name), *TAKEN[name]).optimizer(0.1))
+
+
+# Optimizers that are called without a learning rate.
+WITHOUT_RATE = {
+    'optax.lbfgs': [],
+    'optax.contrib.schedule_free_adamw': ['optax.contrib.schedule_free_adamw.learning_rate = 0.1'],
+    'optax.adamw': ['optax.adamw.learning_rate = 0.1'],
+    'optax.contrib.sam': [
+        'optax.contrib.sam.optimizer = @optax.sgd()',
+        'optax.contrib.sam.adv_optimizer = @adversary/optax.sgd()',
+        'optax.sgd.learning_rate = 0.1',
+        'adversary/optax.sgd.learning_rate = 0.05',
+    ],
+    'optax.contrib.reduce_on_plateau': ['optax.contrib.reduce_on_plateau.patience = 3'],
+    'optax.scale_by_adam': [],
+}
+
+
+@pytest.mark.parametrize('name', WITHOUT_RATE)
+def test_an_optimizer_that_needs_no_rate_is_taken(name: str, tmp_path: Path) -> None:
+    path = tmp_path / 'learner.gin'
+    path.write_text('\n'.join([HEADER + optimizer(name), *WITHOUT_RATE[name], '']), encoding='utf-8')
+    config = Config([path])
+    made = config.build(parts.Learner).optimizer()
+    assert config.check() == []
+    assert isinstance(made, optax.GradientTransformation)
+    assert jax.tree.leaves(jax.eval_shape(made.init, {'w': jnp.ones(2)}))
+
+
+# What is no optimizer, and what the message says.
+REFUSED = {
+    'optax.adamw()': 'it is called where a factory is wanted: leave out ()',
+    'optax.contrib.muon()': 'it is called where a factory is wanted: leave out ()',
+    'optax.identity()': 'it is called where a factory is wanted: leave out ()',
+    'parts.Momentum()': 'it is called where a factory is wanted: leave out ()',
+    'parts.ByPath': 'it is not called',
+    'mlp.MLP': 'it makes MLP',
+    'mlp.MLP()': 'it makes MLP, which makes Array',
+    'augmentation.Shift()': 'it makes Shift, which makes Array',
+    'augmentation.Shift': 'it makes Shift',
+    'sharding.Jit()': 'it makes Jit',
+    'optax.constant_schedule': 'it makes ',
+    'optax.softmax_cross_entropy': 'it makes Array',
+    'optax.chain': 'takes values by position alone, and a config gives them by name. Bind @optimizers.Chain(',
+    'optax.chain()': 'optimizers.Chain.transformations = [...]',
+    'optax.named_chain': 'Bind @optimizers.Chain()',
+    'optax.GradientTransformation()': 'it is called where a factory is wanted: leave out ()',
+}
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_what_is_no_optimizer_is_refused(name: str, build: Any) -> None:
+    with pytest.raises(UserError) as failure:
+        build(optimizer(name))
+    message = str(failure.value)
+    assert re.match(r'\S*learner.gin:7: ', message)
+    assert REFUSED[name] in message
+    assert '\n' not in message
+
+
+def test_an_optimizer_without_its_learning_rate(build: Any, tmp_path: Path) -> None:
+    path = tmp_path / 'learner.gin'
+    path.write_text(HEADER + optimizer('optax.adamw') + '\n', encoding='utf-8')
+    config = Config([path])
+    message = r'learner.gin:7: optax.adamw needs a value for learning_rate: bind'
+    with pytest.raises(UserError, match=message), config.explained():
+        config.build(parts.Learner).optimizer()
+
+
+# References in tuples and dicts.
+
+RULES = """parts.ByPath.rules = (
+    ('bias|norm', {'weight_decay': 0.0}),
+    ('^head/', {'optimizer': @optax.sgd}),
+    ('^tail/', {'optimizer': @a/optax.sgd, 'weight_decay': %DECAY}),
+)"""
+MORE = [
+    'DECAY = 0.1',
+    'optax.sgd.momentum = 0.5',
+    'a/optax.sgd.momentum = 0.9',
+    'parts.ByPath.parts = [@optax.identity]',
+]
+
+
+def test_references_in_rules(build: Any) -> None:
+    made: Any = build(optimizer('parts.ByPath()'), RULES, *MORE).optimizer
+    assert made.rules[0] == ('bias|norm', {'weight_decay': 0.0})
+    assert made.rules[2][1]['weight_decay'] == 0.1
+    states = [rule['optimizer'](0.1).init({'w': jnp.ones(2)}) for _, rule in made.rules[1:]]
+    assert all(jnp.array_equal(state[0].trace['w'], jnp.zeros(2)) for state in states)
+    assert_steps(made(0.1))
+
+
+MISTAKES = {
+    "(('^head/', {'optimizer': @optax.sgdd}),)": "optax has no 'sgdd'. Did you mean 'sgd'",
+    "(('^head/', {'optimizer': @optx.sgd}),)": "'optx' is not imported. Did you mean 'optax'",
+    "(('^head/', {'optimizer': @optax.sgd()}),)": 'leave out ()',
+    "(('^head/', {'optimizer': @mlp.MLP}),)": 'it makes MLP',
+    "(('^head/', {'optimizer': %SGD}),)": '%SGD is not defined',
+    "(('^head/', {'weight_decay': '0'}),)": "'weight_decay' of item 1 of item 0 of tuple is neither float",
+    "(('^head/', {'weight_decay': @optax.sgd}),)": 'it is not called',
+    "(('^head/', {'weight_decay': True}),)": 'bool',
+    "('^head/', {'weight_decay': 0.0})": "write (('^head/', {'weight_decay': 0.0}),)",
+    "('^head/', {'optimizer': @optax.sgd})": "write (('^head/', {'optimizer': @optax.sgd}),)",
+    "(('^head/', {'optimizer': optax.sgd}),)": 'cannot be read',
+    "(('^head/', {'optimizer': @optax.chain}),)": 'optimizers.Chain',
+    "(('^head/', @optax.sgd),)": 'it is not called',
+    "{'^head/': {'optimizer': @optax.sgd}}": 'dict is not tuple[tuple[str, Rule], ...]',
+    "[('^head/', {'optimizer': @optax.sgd})]": "write (('^head/', {'optimizer': @optax.sgd}),)",
+    "(('^head/', {'optimizer': @optax.sgd}, 1),)": 'it has 3 items, not 2',
+    "(('^head/', {'optimiser': @optax.sgd}),)": "it has no 'optimiser'. Did you mean 'optimizer'?",
+    "(('^head/', {'optimiser': 1}),)": 'optimiser',
+}
+
+
+@pytest.mark.parametrize('rules', MISTAKES)
+def test_a_mistake_in_rules_is_one_message(rules: str, build: Any) -> None:
+    with pytest.raises(UserError) as failure:
+        build(optimizer('parts.ByPath()'), f'parts.ByPath.rules = {rules}')
+    message = str(failure.value)
+    assert re.match(r'\S*learner.gin:8: ', message)
+    assert MISTAKES[rules] in message
