@@ -120,10 +120,12 @@ def times(runs: Runs) -> Figure:
 
 
 def _metrics(runs: Runs) -> list[str]:
-    """Returns the names of all metrics with a number in any run, the loss first."""
+    """Returns the names of all metrics with a number in any run, the losses of all sets first."""
     tables = [table for run in runs.values() for table in (run.train, run.val)]
     names = {str(name) for table in tables for name, numbers in table.count().items() if numbers}
-    return sorted(names - {'epoch'}, key=lambda name: (name != 'loss', name))
+    return sorted(
+        names - {'epoch'}, key=lambda name: (name.rpartition('/')[2] != 'loss', name != 'loss', name)
+    )
 
 
 def _window(name: str, runs: Runs) -> int:

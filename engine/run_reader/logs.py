@@ -14,7 +14,7 @@ import pandas as pd
 from engine import files
 from engine.errors import UserError
 from engine.run_reader import settings
-from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, seconds_since
+from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, describe_stop, seconds_since
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
 REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for
@@ -33,6 +33,7 @@ class TrainingLogs:
       folder: of the run.
       state: 'running', 'finished', 'interrupted', 'failed', or 'unknown'.
       steps: of the whole training, None if no config says.
+      stopped: whether the training has stopped before its last step; `notes` says why.
       best: the metric that chooses the best checkpoint, and its direction; ('', '') if no config says.
       log_every: steps whose means are one line of `train`; 1 if no config says.
       train: `epoch` and the metrics of each step, or their means over `log_every` steps, by the last of them.
@@ -44,6 +45,7 @@ class TrainingLogs:
     folder: Path
     state: str
     steps: int | None
+    stopped: bool
     best: tuple[str, str]
     log_every: int
     train: pd.DataFrame
@@ -93,11 +95,12 @@ def read(folder: Path) -> TrainingLogs:
     train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
     time = _times(folder / 'logs' / 'time.jsonl', notes)
     steps, every = (_count_of(config.trainer(name)) for name in ('steps', 'log_every'))
-    best = re.findall(r"'(\w+)'", config.trainer('best'))
+    best = re.findall(r"'([^']+)'", config.trainer('best'))
     return TrainingLogs(
         folder=folder,
         state=status['state'] if status.get('state') in list(RunState) else 'unknown',
         steps=steps,
+        stopped=bool(describe_stop(status)),
         best=(best[0], best[1]) if len(best) == 2 else ('', ''),
         log_every=every or 1,
         train=train,
@@ -119,6 +122,8 @@ def _status(folder: Path, notes: list[str]) -> dict[str, Any]:
         notes.append('status.json is damaged')
     if status.get('error'):
         notes.append(f'it ended by an error: {_printable(str(status["error"]))}')
+    if stop := describe_stop(status):
+        notes.append(_printable(stop))
     if status.get('state') == RunState.RUNNING:
         notes.append(_liveliness(status.get('heartbeat')))
     return status

@@ -53,9 +53,12 @@ def metrics(runs: Runs) -> Table:
 
 
 def direction(metric: str, run: TrainingLogs) -> str:
-    """Returns which values of a metric are better: 'lower', 'higher', or '' if unknown."""
+    """Returns which values of a metric are better: 'lower', 'higher', or '' if unknown.
+
+    A metric is the same on all sets: 'val/score' and 'test/score' are better where 'score' is.
+    """
     best_metric, mode = run.best
-    if metric == best_metric:
+    if metric.rpartition('/')[2] == best_metric.rpartition('/')[2]:
         return {'min': 'lower', 'max': 'higher'}.get(mode, '')
     words = set(re.split(r'[\W_]+', metric.lower()))
     return 'lower' if words & LOWER else 'higher' if words & HIGHER else ''
@@ -79,6 +82,8 @@ def duration(seconds: float) -> str:
 
 
 def _steps(run: TrainingLogs) -> Cell:
+    if run.stopped:
+        return Cell(run.done, f'{run.done:,}, stopped')
     return Cell(run.done, f'{run.done:,}' if run.steps is None else f'{run.done:,} of {run.steps:,}')
 
 

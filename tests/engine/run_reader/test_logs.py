@@ -8,7 +8,7 @@ import pytest
 from engine.errors import UserError
 from engine.files import short_names
 from engine.run_reader import curves, logs, smoothing, summary
-from tests.engine.sample_runs import append, write_run
+from tests.engine.sample_runs import append, write_lines, write_run
 
 
 @pytest.fixture
@@ -58,6 +58,40 @@ def test_the_tables(run: Path):
 )
 def test_which_values_are_better(run: Path, metric: str, better: str):
     assert summary.direction(metric, logs.read(run)) == better
+
+
+@pytest.mark.parametrize('best', ["('val/score', 'max')", "('score', 'max')"])
+def test_metrics_of_several_sets(best: str, run: Path):
+    names = ['val/loss', 'val/score', 'photos-test/loss', 'photos-test/score']
+    write_lines(run, 'val', [{'step': s, 'epoch': s / 4} | dict.fromkeys(names, 1 / s) for s in (4, 8)])
+    config = run / 'config.gin'
+    config.write_text(config.read_text().replace("('score', 'max')", best))
+    result = logs.read(run)
+    assert result.best == (best.split("'")[1], 'max')
+    rows = [[cell.shown for cell in row[:4]] for row in summary.metrics({'a': result}).rows]
+    assert rows == [
+        ['val/loss', 'a', 'lower', '0.125'],
+        ['val/score', 'a', 'higher', '0.25'],
+        ['photos-test/loss', 'a', 'lower', '0.125'],
+        ['photos-test/score', 'a', 'higher', '0.25'],
+    ]
+    figures = list(curves.figures({'a': result}))
+    assert figures[:3] == ['loss', 'photos-test/loss', 'val/loss']
+    assert drawn(run) == {'loss', *names, 'examples_per_second', 'where_the_time_went'}
+
+
+def test_a_run_that_stopped_early_says_why(tmp_path: Path):
+    stopped = {'step': 20, 'reason': 'no better val loss in 5 evaluations'}
+    run = write_run(tmp_path / 'run', stopped=stopped)
+    config = run / 'config.gin'
+    config.write_text(config.read_text().replace('STEPS = 20', 'STEPS = 900'))
+    for said in (summary.terminal({'a': logs.read(run)}), summary.markdown({'a': logs.read(run)})):
+        assert 'a: stopped at step 20: no better val loss in 5 evaluations' in said
+        assert '20, stopped' in said
+        assert '900' not in said
+    status = {'state': 'running', 'heartbeat': '2020-01-01T00:00:00+00:00'}
+    resumed = logs.read(write_run(tmp_path / 'resumed', stopped=stopped, **status))
+    assert not resumed.stopped
 
 
 @pytest.mark.parametrize(
