@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError, did_you_mean, nearest
 
 Tree = dict[Any, Any]
 
@@ -48,8 +48,21 @@ def _matching(pattern: str, paths: Collection[str], setting: str) -> frozenset[s
         raise UserError(f'{setting}: {pattern!r} is not a regular expression: {error}.') from error
     found = frozenset(path for path in paths if expression.search(path))
     if not found:
-        raise UserError(f'{setting}: {pattern!r} matches no variable. {did_you_mean(pattern, paths)}')
+        raise UserError(f'{setting}: {pattern!r} matches no variable. {suggestion(pattern, paths)}')
     return found
+
+
+def suggestion(pattern: str, paths: Collection[str]) -> str:
+    """Returns a sentence that suggests the variables nearest to a pattern, or else the nearest module.
+
+    >>> suggestion('^encode/', ['encoder/stages/0/kernel', 'head/bias'])
+    "Did you mean 'encoder/'?"
+    """
+    text = re.sub(r'[\\^$.*+?()|]', '', pattern)
+    modules = {path[: end + 1] for path in paths for end, letter in enumerate(path) if letter == '/'}
+    if not nearest(text, paths) and (near := nearest(text, modules)):
+        return f'Did you mean {near[0]!r}?'
+    return did_you_mean(text, paths)
 
 
 def separated(tree: Mapping[Any, Any], paths: Collection[str], parent: str = '') -> tuple[Tree, Tree]:

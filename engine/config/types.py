@@ -91,11 +91,8 @@ class _NoClass:
 
 def misfit_of_factory(factory: Any, annotation: Any) -> str:
     """Returns why a class or function, not called, does not fit an annotation; '' if it fits."""
-    # A class has the methods of its instances, so it would satisfy a protocol that describes an instance.
-    has_call = any('__call__' in vars(base) for base in getattr(annotation, '__mro__', ()))
-    wants_instance, members = _is_protocol(annotation) and not has_call, _members(annotation)
-    makes_function = any(map(_is_function_type, members)) and _is_called(_result(factory))
-    if wants_instance or makes_function:
+    members = _members(annotation)
+    if any(map(_is_function_type, members)) and _is_called(_result(factory)):
         return 'it is not called'
     return _least([_misfit_of_maker(factory, member) for member in members])
 
@@ -104,7 +101,10 @@ def _misfit_of_maker(factory: Any, wanted: Any) -> str:
     """Returns why a class or function, not called, does not fit one type; '' if it fits."""
     made = _result(factory)
     if not _is_callable_type(wanted):
-        return 'it is not called' if _reason(factory, wanted) else ''
+        # A class has the methods of its instances, so it would satisfy a protocol that describes an instance.
+        has_call = any('__call__' in vars(base) for base in getattr(wanted, '__mro__', ()))
+        describes_instance = _is_protocol(wanted) and not has_call
+        return 'it is not called' if describes_instance or _reason(factory, wanted) else ''
     if _may_return(made, typing.get_args(wanted)[-1]):
         return ''
     is_uncalled = _is_called(made) and _may_return(_result_of_call(made), typing.get_args(wanted)[-1])

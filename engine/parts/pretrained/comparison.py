@@ -1,8 +1,8 @@
 """Compares the variables of a source with those of a model: taken, initialised, left, or unfit."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -111,25 +111,26 @@ class Comparison:
         return f'{path} {_shown(self.model[path])}: {reason}{hint}'
 
     def _advice(self) -> str:
-        advice = [self._renaming(), self._transforming()]
-        patterns = tuple(dict.fromkeys(self._pattern(path) for path in self.unfit))
-        if len(patterns) <= MAX_LINES:
+        change, found = self._renaming()
+        advice = [f'Pretrained.rename = ({change!r},) would find {len(found)} of them.' if found else '']
+        advice.append(self._transforming())
+        rest = [path for path in self.unfit if path not in found]
+        patterns = tuple(dict.fromkeys(self._pattern(path, found) for path in rest))
+        if 0 < len(patterns) <= MAX_LINES:
             advice.append(f'To initialise what does not fit: Pretrained.missing = {patterns!r}.')
         advice.append(f'The source holds {_listed(self.left)}.' if self.left else '')
         return '\n'.join(filter(None, advice))
 
-    def _renaming(self) -> str:
-        """Suggests the one change of prefixes after which the most variables are found."""
+    def _renaming(self) -> tuple[tuple[str, str], set[str]]:
+        """Returns the change of beginnings by which the most variables are found, and these variables."""
         absent = [path for path, reason in self.unfit.items() if reason == ABSENT]
-        changes = Counter(
-            change
-            for path, stored in product(absent, self.left)
-            if self.source[stored].shape == self.model[path].shape and (change := _change(stored, path))
-        )
-        if not changes:
-            return ''
-        (old, new), count = changes.most_common(1)[0]
-        return f"Pretrained.rename = (('^{re.escape(old)}', {new!r}),) would find {count} of them."
+        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for path, stored in product(absent, self.left):
+            change = _change(stored, path)
+            if change and self.source[stored].shape == self.model[path].shape:
+                found[change].add(path)
+        old, new = max(found, key=lambda change: len(found[change]), default=('', ''))
+        return ('^' + re.escape(old), new), found.get((old, new), set())
 
     def _transforming(self) -> str:
         is_pytorch = any(path.endswith(('/weight', '/running_mean')) for path in self.left)
@@ -139,11 +140,12 @@ class Comparison:
             else ''
         )
 
-    def _pattern(self, path: str) -> str:
-        """Returns the shortest beginning of a path that no variable has which is taken, as a pattern."""
+    def _pattern(self, path: str, found: Collection[str]) -> str:
+        """Returns the shortest beginning of a path, as a pattern, that no variable has which fits."""
+        fitting = [*self.taken, *found]
         parts = path.split('/')
         beginnings = ('/'.join(parts[:count]) + '/' for count in range(1, len(parts)))
-        free = (start for start in beginnings if not any(taken.startswith(start) for taken in self.taken))
+        free = (start for start in beginnings if not any(other.startswith(start) for other in fitting))
         return '^' + re.escape(next(free, path))
 
 

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import jax
 
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError
 from engine.interfaces import State
-from engine.variables import by_path, separated
+from engine.variables import by_path, separated, suggestion
 
 Value = TypeVar('Value')
 PARAMS, MODEL_STATE = 'params', 'model_state'
@@ -90,5 +90,5 @@ def _substituted(new: Mapping[str, str], pattern: str, replacement: str) -> dict
     except (re.error, IndexError) as error:
         raise UserError(f'{setting}, {replacement!r} is not a substitution: {error}.') from error
     if not any(map(expression.search, new.values())):
-        raise UserError(f'{setting} matches no name of the source. {did_you_mean(pattern, new.values())}')
+        raise UserError(f'{setting} matches no name of the source. {suggestion(pattern, [*new.values()])}')
     return result

@@ -163,6 +163,7 @@ def test_a_union_is_explained_in_a_whole_sentence(value: Any, annotation: Any) -
 def test_a_factory_where_its_product_is_wanted() -> None:
     """`@Runner` for `@Runner()`: a class has the methods that the protocol asks for."""
     assert types.misfit_of_factory(Runner, Runs) == 'it is not called'
+    assert types.misfit_of_factory(Runner, Runs | None) == 'it is not called'
     assert types.misfit_of_factory(Runner, Runner) == 'it is not called'
     assert types.misfit_of_factory(function, int) == 'it is not called'
 
