@@ -2,6 +2,7 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -213,6 +214,40 @@ def test_two_runs_of_different_length_are_drawn_over_each_other(run: Path, tmp_p
     assert axes.get_xlim()[1] >= 20
     assert [label.get_text() for label in figure.legends[0].get_texts()] == ['run', 'short', 'validation']
     assert len({line.get_color() for line in axes.lines}) == 2
+
+
+@pytest.mark.parametrize(
+    ('every', 'expected'),
+    [
+        ([1], ['each step', 'mean of 40 steps', 'validation']),
+        ([10], ['mean of 10 steps', 'mean of 40 steps', 'validation']),
+        ([15], ['mean of 15 steps', 'mean of 30 steps', 'validation']),
+        ([50], ['mean of 50 steps', 'validation']),
+        ([1, 10], ['run0', 'run1', 'each step', 'mean of 40 steps', 'validation', 'mean of 10 steps']),
+    ],
+)
+def test_the_legend_says_how_many_steps_a_mean_is_of(every: list[int], expected: list[str], tmp_path: Path):
+    runs = {}
+    for index, count in enumerate(every):
+        folder = write_run(tmp_path / f'run{index}', steps=20)
+        with (folder / 'config.gin').open('a') as file:
+            file.write(f'trainer.Trainer.log_every = {count}\n')
+        ends = range(count, 2001, count)
+        write_lines(folder, 'train', [{'step': s, 'epoch': s / 4, 'loss': 1 / s} for s in ends])
+        runs[folder.name] = logs.read(folder)
+    figure = curves.metric('loss', runs)
+    assert [label.get_text() for label in figure.legends[0].get_texts()] == expected
+    assert [runs[name].log_every for name in runs] == every
+
+
+def test_ten_thousand_evaluations_are_drawn_with_few_points(run: Path):
+    write_lines(run, 'val', [{'step': s, 'loss': 1 / s} for s in range(1, 10_001)])
+    times = [{'step': s, 'examples_per_second': 1.0 * s, 'seconds': {'total': 1.0}} for s in range(1, 10_001)]
+    write_lines(run, 'time', times)
+    read = logs.read(run)
+    assert read.val['loss'].loc[10_000] == 1e-4
+    for draw in (curves.metric('loss', {'a': read}), curves.throughput({'a': read})):
+        assert max(len(np.asarray(line.get_xdata())) for line in draw.axes[0].lines) <= smoothing.MAX_POINTS
 
 
 def test_a_long_line_is_thinned_and_keeps_its_extremes_and_gaps():
