@@ -18,11 +18,6 @@ COLOURS = SKY, ORANGE, GREEN, GREY
 MAX_PARAMETERS = 40
 
 
-def is_picture(array: np.ndarray) -> bool:
-    """Whether an array [B, ...] can be drawn as images."""
-    return array.ndim == 4 and array.shape[-1] in (1, 3)
-
-
 def sheet(images: np.ndarray, captions: Sequence[str], path: Path) -> None:
     """Draws images [B, H, W, C] with their captions."""
     batch_sheet(images, captions).save(path)

@@ -70,6 +70,7 @@ class Kind:
         to be equal.
       may_lack: names of arrays of `from_data` that are optional beside the others.
       pack: converts a task's predictions and labels, each [n, ...], to the arrays of the kind.
+      takes: what `pack` takes instead of the arrays of the kind, for messages.
       comparable_details: names of details of the manifest that must be equal in all outputs of a comparison.
       table: returns the columns of predictions.csv from arrays, ids and class names; None for no such file.
       agreement: returns how well predictions agree with labels, for the checks of an experiment: 1 if they
@@ -81,6 +82,7 @@ class Kind:
     from_data: tuple[str, ...] = ()
     may_lack: tuple[str, ...] = ()
     pack: Callable[[Arrays], dict[str, np.ndarray]] = _unchanged
+    takes: str = ''
     comparable_details: tuple[str, ...] = ()
     table: Callable[[Arrays, Sequence[str], Sequence[str]], dict[str, Sequence[str]]] | None = None
     agreement: Callable[[Arrays, Arrays], float] | None = None

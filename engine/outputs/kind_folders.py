@@ -40,6 +40,19 @@ def declaration(kind: str) -> Kind:
     return load(kind, '__init__', 'KIND')
 
 
+def file(kind: str) -> Path:
+    """Returns the file that declares a kind, relative to the repository.
+
+    >>> file('regression').as_posix()
+    'engine/kinds/regression/__init__.py'
+
+    Raises:
+      UserError: the kind is unknown.
+    """
+    path = _folder(kind) / '__init__.py'
+    return path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path
+
+
 def load(kind: str, module: str, name: str) -> Any:
     """Imports a module of a kind's folder and returns an object that it defines.
 
@@ -51,17 +64,21 @@ def load(kind: str, module: str, name: str) -> Any:
     Raises:
       UserError: the kind is unknown, or its folder lacks the module or the object.
     """
-    packages = _packages()
-    if kind not in packages:
-        raise UserError(f'unknown kind of outputs {kind!r:.100}. {did_you_mean(kind, packages)}')
-    package = packages[kind]
-    path = PACKAGES[package.rpartition('.')[0]] / kind / f'{module}.py'
+    path = _folder(kind) / f'{module}.py'
     if not path.is_file():
         raise UserError(f'{path} does not exist. Write it; docs/kinds.md shows how.')
+    package = _packages()[kind]
     loaded = importlib.import_module(package if module == '__init__' else f'{package}.{module}')
     if not hasattr(loaded, name):
         raise UserError(f'{path} defines no {name}. Define it; docs/kinds.md shows how.')
     return getattr(loaded, name)
+
+
+def _folder(kind: str) -> Path:
+    packages = _packages()
+    if kind not in packages:
+        raise UserError(f'unknown kind of outputs {kind!r:.100}. {did_you_mean(kind, packages)}')
+    return PACKAGES[packages[kind].rpartition('.')[0]] / kind
 
 
 def _packages() -> dict[str, str]:

@@ -19,13 +19,20 @@ def pictures(predicted: Mapping[str, np.ndarray], ids: Sequence[str]) -> Iterato
 
     Args:
       predicted: arrays [n, ...]. Masks, uint8 [n, H, W] with the class of each pixel, become indexed PNGs
-        whose indices are the classes. Images, uint8 [n, H, W, 1 or 3], become grey or coloured ones.
+        whose indices are the classes. Images, uint8 [n, H, W, 1 or 3], become grey or coloured ones. If there
+        are several such arrays, each has a folder of its own.
       ids: one per example, for the names of the files.
     """
-    for array in predicted.values():
-        if array.dtype == np.uint8 and (array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3))):
-            for example_id, pixels in zip(ids, array, strict=True):
-                yield f'{FOLDER}/{file_name(example_id)}.png', _png(pixels)
+    drawn = {name: array for name, array in predicted.items() if _can_draw(array)}
+    for name, array in drawn.items():
+        folder = FOLDER if len(drawn) == 1 else f'{FOLDER}/{name}'
+        for example_id, pixels in zip(ids, array, strict=True):
+            yield f'{folder}/{file_name(example_id)}.png', _png(pixels)
+
+
+def _can_draw(array: np.ndarray) -> bool:
+    is_image = array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3))
+    return array.dtype == np.uint8 and is_image and array.size > 0
 
 
 def file_name(example_id: str) -> str:

@@ -76,7 +76,7 @@ def predict(
     rows, batches = sharding.batch_sharding(mesh), []
     for batch in evaluation_batches(examples, batch_size, mesh):
         placed = sharding.shard(batch, rows)
-        batches.append(sharding.fetch({**program(state, placed), **thumbnails(placed)}))
+        batches.append(sharding.fetch({**thumbnails(placed), **program(state, placed)}))
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
 
 
@@ -131,7 +131,7 @@ def _write(
     }
     pictured = {name: array for name, array in predicted.items() if name != NAME}
     meanings = {name: f'field {description.truth[name]!r} of the dataset' for name in truth}
-    meanings |= {**description.predictions, NAME: MEANING}
+    meanings |= {NAME: MEANING, **description.predictions}
     arrays = kind_folders.declaration(description.kind).pack(predicted | truth)
     outputs.write(
         folder,

@@ -47,14 +47,21 @@ def contact_sheet(
     return sheet
 
 
+def is_picture(array: np.ndarray) -> bool:
+    """Whether an array [B, ...] can be drawn as images."""
+    return array.ndim == 4 and array.shape[-1] in (1, 3) and array.dtype.kind in 'biuf' and array.size > 0
+
+
 def batch_sheet(images: np.ndarray, captions: Sequence[str], maps: Sequence[np.ndarray] = ()) -> Image.Image:
     """Returns a contact sheet of the first images of a batch, whose values span black to white.
 
     Args:
-      images: [n, H, W, 1 or 3], of any dtype and range.
+      images: [n, H, W, 1 or 3], of any dtype and range. What is not finite is drawn black.
       captions: the caption of each image.
-      maps: label maps, uint8 [n, H, W]. They are drawn in the classes' colours to the right of each image.
+      maps: label maps, uint8 [n, H, W]; those of another size are left out. They are drawn in the classes'
+        colours to the right of each image.
     """
+    maps = [labels for labels in maps if labels.shape == images.shape[:3]]
     coloured = [palette.colours(256)[labels[:MAX_BATCH_IMAGES]] for labels in maps]
     pictures = np.concatenate([_grey_levels(images[:MAX_BATCH_IMAGES]), *coloured], axis=2)
     parts = 1 + len(maps)
@@ -63,8 +70,10 @@ def batch_sheet(images: np.ndarray, captions: Sequence[str], maps: Sequence[np.n
 
 def _grey_levels(images: np.ndarray) -> np.ndarray:
     """Returns images [n, H, W, 1 or 3] as uint8 [n, H, W, 3], scaled from their lowest to highest value."""
-    low, high = float(images.min()), float(images.max())
-    scaled = ((images - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+    finite = images[np.isfinite(images)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    known = np.nan_to_num(images.astype(np.float64), nan=low, posinf=low, neginf=low)
+    scaled = ((known - low) * (255 / ((high - low) or 1))).astype(np.uint8)
     return np.broadcast_to(scaled, (*images.shape[:3], 3))
 
 

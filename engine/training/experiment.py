@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from engine import sharding
-from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.load import load
 from engine.datasets.reading import integrity
-from engine.datasets.reading.dataset import Dataset, Examples
+from engine.datasets.reading.dataset import Dataset
 from engine.errors import UserError
 from engine.interfaces import Batch, BoundTask, Description, Task, VariableSource
 from engine.runs import faults
@@ -25,6 +24,7 @@ from engine.training.batches.order import Order
 from engine.training.batches.source import BatchSource
 from engine.training.batches.training import batch_source, training_batch
 from engine.training.events import Events
+from engine.training.preflight import examples
 from engine.training.steps import StepFunctions, TracedSteps
 from engine.training.validation import validation_sets
 from engine.training.validation.evaluation_set import EvaluationSet
@@ -35,7 +35,6 @@ COUNTS = (
     *('steps', 'batch_size', 'steps_per_dispatch', 'log_every'),
     *('save_every', 'keep_every', 'evaluate_every', 'validation_batches'),
 )
-MAX_BATCH_SHARE = 0.1  # of the memory: a batch is copied, and its activations are larger
 
 
 @dataclass(kw_only=True)
@@ -192,7 +191,8 @@ class Experiment:
         """Binds the task and traces its functions on shapes: mistakes show here, not after an hour.
 
         Raises:
-          UserError: if sizes do not fit, names of metrics or splits are unknown, or the data have changed.
+          UserError: if sizes do not fit, names of metrics or splits are unknown, labels are not those of the
+            classes, or the data have changed.
         """
         faults.point('build')
         for name in COUNTS:
@@ -205,16 +205,16 @@ class Experiment:
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
         integrity.check(self.data.folder)
+        examples.check('train', self.data, self.data.split('train'), self.bound, self.batch_size)
         if self.batch_size > self.data.splits['train']:
             logger.warning(
                 'Trainer.batch_size = %d: a batch holds examples several times, for train has %d. Lower it.',
                 self.batch_size,
                 self.data.splits['train'],
             )
-        self._check_examples('train', self.data.split('train'))
         for each in self.validation.sets:
             integrity.check(each.data.folder)
-            self._check_examples(each.name, each.examples)
+            examples.check(each.name, each.data, each.examples, self.bound, self.batch_size)
         if self.best:
             self._metric(f'Trainer.best = {self.best}', self.best[0])
         for name in self.stop.metrics if self.stop else ():
@@ -223,23 +223,6 @@ class Experiment:
     def _metric(self, setting: str, name: str) -> str:
         """Returns the name in the log of a metric that a setting names; `UserError` if there is none."""
         return self.validation.metric(name, setting, [*self.traced.evaluate.out_info])
-
-    def _check_examples(self, name: str, examples: Examples) -> None:
-        """Raises `UserError` if examples lack the labels of the task, or a batch of them is too large."""
-        field = self.data.spec.label_field(self.description)
-        if field in self.data.spec.class_names and is_unlabelled(examples.arrays[field]):
-            raise UserError(
-                f'No example of {name} of {self.data.name} has a {field}: all are -1. The task needs labels '
-                'in the examples that it trains on and is evaluated on.'
-            )
-        size = self.batch_size * sum(array.nbytes // max(1, len(array)) for array in examples.arrays.values())
-        memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-        if size > memory * MAX_BATCH_SHARE:
-            raise UserError(
-                f'Trainer.batch_size = {self.batch_size}: a batch of {size / 2**30:,.1f} GiB is too large '
-                f'for the {memory / 2**30:,.1f} GiB of memory. '
-                f'{name} has {len(examples):,} examples. Lower the batch size.'
-            )
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine import sharding
-from engine.interfaces import Batch, BoundTask, Metrics, State, average
+from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, average
 from engine.runs import faults
 from engine.sharding import Parallelism
 from engine.training.batches.source import BatchSource
+from engine.training.preflight import hooks
 from engine.workspace import workspace
 
 INIT, TRAIN = 0, 1  # streams of randomness; a key is a function of (seed, stream, step), so none is stored
@@ -93,17 +94,25 @@ class StepFunctions:
         train_steps = {count: self._trace_train_steps(count, source) for count in sorted(counts)}
         arguments = self.state_shapes, rows
         evaluate = self._parallelism.trace(self._evaluate, arguments, self._whole)
-        predict = self._parallelism.trace(self._bound.predict, arguments, self._rows)
+        predict = self._parallelism.trace(self._predict, arguments, self._rows)
         return TracedSteps(train_steps, evaluate, predict)
 
     def _checked_update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after a step, and the metrics of the whole batch."""
         new_state, metrics = self._bound.update(state, batch, key)
         _check_same_structure(state, new_state)
+        hooks.check_metrics(hooks.named(self._bound, 'update'), metrics)
         return new_state, sharding.sum_across_devices(metrics)
 
     def _evaluate(self, state: State, batch: Batch) -> Metrics:
-        return sharding.sum_across_devices(self._bound.evaluate(state, batch))
+        metrics = self._bound.evaluate(state, batch)
+        hooks.check_metrics(hooks.named(self._bound, 'evaluate'), metrics)
+        return sharding.sum_across_devices(metrics)
+
+    def _predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
+        arrays = self._bound.predict(state, batch)
+        hooks.check_arrays(hooks.named(self._bound, 'predict', 'predictions'), arrays, len(batch[INDEX]))
+        return arrays
 
     def _trace_train_steps(self, count: int, source: BatchSource) -> jax.stages.Traced:
         """Traces a program of `count` training steps."""

@@ -47,6 +47,7 @@ from engine.training.observers.first_batch import FirstBatch
 from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
 from engine.training.observers.progress import Progress
 from engine.training.observers.tensorboard import TensorBoard
+from engine.training.preflight import preflight
 from engine.training.steps import Compiled, compiled
 from engine.training.time_log import TimeLog
 from engine.training.validation.stopping import Ending
@@ -69,10 +70,11 @@ class Trainer(Experiment):
     watchdog: Watchdog = Watchdog()  # noqa: RUF009 (it is frozen)
 
     def check(self) -> None:
-        """Checks the experiment, and that the dataset has the splits to predict."""
-        for split in self.predict:
-            self.data.split(split)
+        """Checks the experiment, its predictions and its observers."""
         super().check()
+        preflight.check(self, self.predict)
+        for observer in self.observers:
+            observer.check()
 
     def run(self, guard: RunGuard) -> Ending:
         """Trains from the run's last checkpoint, or from the start, to the end.

@@ -9,6 +9,7 @@ from engine.checks import figures
 from engine.checks.experiment_under_test import ExperimentUnderTest, rows, shuffled
 from engine.checks.finding import Finding, judged, skipped
 from engine.interfaces import INDEX
+from engine.render.contact_sheet import is_picture
 
 # Initialisers expect inputs with mean 0 and variance 1. Digits on an empty ground, between 0 and 1, have a
 # deviation of 0.3, unscaled bytes have 50 to 80, and bytes that were scaled twice have less than 0.005.
@@ -27,7 +28,7 @@ def network_inputs(experiment: ExperimentUnderTest) -> Finding:
     problems = [f'{name} {problem}' for name, array in floats.items() if (problem := _problem(array))]
     pictures: dict[str, Any] = {'Input values': partial(figures.histogram, floats)}
     for name, array in inputs.items():
-        if figures.is_picture(array):
+        if is_picture(array):
             pictures[f'First batch, {name}'] = partial(figures.sheet, array, _captions(experiment, batch))
     return judged(
         not problems,
@@ -85,7 +86,7 @@ def augmentation(experiment: ExperimentUnderTest) -> Finding:
         + ('each by itself' if is_independent else 'and with the other examples of the batch'),
         'Draw random numbers by `interfaces.keys_by_row(key, batch)`, so that a batch can be split over '
         'devices. If examples are mixed on purpose, state an exception.',
-        pictures if figures.is_picture(first) else None,
+        pictures if is_picture(first) else None,
     )
 
 

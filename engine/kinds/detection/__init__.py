@@ -1,7 +1,10 @@
 """Outputs of kind `detection`: boxes with classes and scores, any number per example."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from engine.errors import UserError
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 
@@ -35,9 +38,27 @@ _PER_BOX = ('boxes', 'classes', 'scores', 'sides', 'areas', 'crowd')
 
 def _listed(arrays: Arrays, prefix: str, counts: np.ndarray) -> dict[str, np.ndarray]:
     names = [prefix + name for name in _PER_BOX if prefix + name in arrays]
+    _check_padded(prefix, names, arrays, counts)
     valid = np.arange(arrays[names[0]].shape[1]) < counts[:, np.newaxis]
     owners = np.nonzero(valid)[0].astype(np.int32)
     return {name: arrays[name][valid] for name in names} | {f'{prefix}example': owners}
+
+
+def _check_padded(prefix: str, names: Sequence[str], arrays: Arrays, counts: np.ndarray) -> None:
+    """Raises `UserError` unless all arrays hold k boxes for each of n examples."""
+    if counts.ndim != 1 or counts.dtype.kind not in 'iu':
+        raise UserError(
+            f'{prefix}counts is {counts.dtype} {list(counts.shape)}, but whole numbers [n] are needed.'
+        )
+    for name in names:
+        shape, first = arrays[name].shape, arrays[names[0]].shape
+        if len(shape) < 2 or shape[:2] != first[:2]:
+            raise UserError(
+                f'{name} has the shape {list(shape)} and {names[0]} {list(first)}, '
+                f'but with {prefix}counts each begins with the axes [n, k], for k boxes of each example.'
+            )
+    if not names:
+        raise UserError(f'{prefix}counts counts boxes, but there are no {prefix}boxes.')
 
 
 KIND = Kind(
@@ -67,4 +88,5 @@ KIND = Kind(
     ),
     may_lack=('target_sides', 'target_areas', 'target_crowd'),
     pack=pack,
+    takes='boxes [n, k, 4], scores [n, k], classes [n, k] and counts [n]',
 )

@@ -1,13 +1,16 @@
 """The first batch as the network sees it: arrays and a picture, in `debug/` of the run."""
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import jax
 import numpy as np
 
-from engine.render.contact_sheet import batch_sheet
+from engine.render.contact_sheet import batch_sheet, is_picture
+from engine.runs.text_log import logger
 from engine.training.observers.observer import ObservedRun, Observer
 
 
@@ -20,10 +23,13 @@ class FirstBatch(Observer):
         self._picture = self._thread.submit(_save, run)
 
     def on_end(self, status: str) -> None:
-        """Waits for the picture; raises what went wrong with it, unless the run has failed by itself."""
+        """Waits for the picture. A failure of the file system ends the run, another one is a warning."""
         self._thread.shutdown()
-        if status == 'finished':
-            self._picture.result()
+        error = self._picture.exception()
+        if isinstance(error, OSError) and status == 'finished':
+            raise error
+        if error:
+            logger.warning('the first batch could not be drawn: %s: %s', type(error).__name__, error)
 
 
 def _save(run: ObservedRun) -> None:
@@ -43,17 +49,32 @@ def save_first_batch(
       labels: int [B], or None if examples have no labels.
       names: names of the classes.
     """
-    np.savez_compressed(folder / 'first_batch.npz', **inputs)  # type: ignore[arg-type]
-    images = {name: array for name, array in inputs.items() if array.ndim == 4 and array.shape[-1] in (1, 3)}
-    maps = [array for array in inputs.values() if array.ndim == 3 and array.dtype == np.uint8]
+    arrays = {name: _plain(array) for name, array in inputs.items()}
+    _save_arrays(folder / 'first_batch.npz', arrays)
+    images = {name: array for name, array in arrays.items() if is_picture(array)}
+    maps = [array for array in arrays.values() if array.ndim == 3 and array.dtype == np.uint8]
     for name, array in images.items():
         sheet = batch_sheet(array, _captions(labels, names, len(array)), maps)
-        sheet.save(folder / ('first_batch.png' if len(images) == 1 else f'first_batch_{name}.png'))
+        file = 'first_batch.png' if len(images) == 1 else f'first_batch_{quote(name, safe="")}.png'
+        sheet.save(folder / file)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Returns an array in a dtype that NumPy can save: float32 instead of bfloat16 and the like."""
+    return array if array.dtype.kind in 'biufc' else array.astype(np.float32)
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an `.npz` file of arrays of any names: `np.savez` does not take 'file' as one."""
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f'{name}.npy', 'w', force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def _captions(labels: np.ndarray | None, names: Sequence[str], n: int) -> list[str]:
     """Returns a caption for each of n examples: the name of its class, else its label, else nothing."""
-    if labels is None or labels.ndim != 1:
+    if labels is None or labels.shape != (n,):
         return [''] * n
     named = np.issubdtype(labels.dtype, np.integer) and 0 <= labels.min() <= labels.max() < len(names)
-    return [names[int(label)] if named else f'{label:g}' for label in labels]
+    return [names[int(label)] if named else f'{label.item():g}' for label in labels]

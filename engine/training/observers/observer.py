@@ -54,6 +54,9 @@ class Observer:
     observer makes training slow.
     """
 
+    def check(self) -> None:
+        """Raises `UserError` if it cannot work here, such as without a package. Called before training."""
+
     def on_start(self, run: ObservedRun) -> None:
         """The loop is about to start. Files that go past `run.step` are to be cut back to it."""
 

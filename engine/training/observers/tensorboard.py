@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from engine.errors import UserError
 from engine.interfaces import State
 from engine.training.observers.observer import ObservedRun, Observer
 
@@ -17,6 +19,14 @@ class TensorBoard(Observer):
     thread writes the events: `SummaryWriter` would use another thread, which waits for ever when the disk is
     full.
     """
+
+    def check(self) -> None:
+        """Looks for the package that writes the events."""
+        if not find_spec('tensorboardX'):
+            raise UserError(
+                'the observer TensorBoard needs the package tensorboardX, which is not installed: '
+                '`pip install tensorboardX`, or bind trainer.Trainer.observers without it.'
+            )
 
     def on_start(self, run: ObservedRun) -> None:
         """Opens a new file of events."""

@@ -181,7 +181,7 @@ def test_a_number_out_of_its_range(name: str, dry_run: Any) -> None:
 def test_a_batch_larger_than_the_memory(dry_run: Any) -> None:
     message = dry_run(BATCH_SIZE='10000000000')
     assert statement(message) == 'BATCH_SIZE = 10000000000'
-    assert 'GiB of memory. train has 30 examples. Lower the batch size.' in message
+    assert 'GiB of memory. train of digits/toy has 30 examples. Lower the batch size.' in message
 
 
 def test_a_batch_larger_than_the_data(program: Any, config_file: Any) -> None:
