@@ -147,6 +147,11 @@ class Campaign:
             results[number] = case
 
 
+def draw_bindings(seed: int) -> tuple[str, ...]:
+    """Returns the Gin bindings that a campaign draws: how many steps make a line of the log."""
+    return (f'trainer.Trainer.log_every = {random.Random(seed).choice((1, 3, 10))}',)
+
+
 def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:
     """Adds every fault to a campaign.
 
@@ -283,8 +288,8 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         os.environ['WORKSPACE'] = str(folder.resolve() / 'workspace')
         seed = _kept_seed(folder, arguments.seed)
-        print(f'seed {seed}', flush=True)
-        campaign = Campaign(folder.resolve(), seed)
+        print(f'seed {seed}', *draw_bindings(seed), flush=True)
+        campaign = Campaign(folder.resolve(), seed, draw_bindings(seed))
         add_all(campaign, campaign.prepare(), arguments.kills, arguments.terms)
         cases = campaign.run(arguments.only, arguments.minutes)
         missing = campaign.missing(arguments.only, cases)
