@@ -3,11 +3,11 @@
 Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...]: one for each field of the
 dataset, and `index`, int32 [B]. In training, `index` is the row in the whole batch. In evaluation and
 prediction it is the position in the split; there `valid`, bool [B], tells examples from the padding of the
-last batch.
+last batch. The hooks of supervised tasks also see `step`, int32 [B]: the number of training steps before.
 
 Under `sharding.Jit`, a task sees the whole batch. Under `sharding.PMap`, it sees the rows of one device.
 Three functions make the same code right for both: `keys_by_row` for randomness, `across_devices` for means
-over the batch, and `network.gradients`.
+over the batch, and `gradients.gradients`.
 
 This module imports jax, clu and engine.errors alone.
 """
@@ -26,7 +26,7 @@ State = dict[str, Any]
 Batch = Mapping[str, jax.Array]
 Metrics = dict[str, clu_metrics.Average]
 
-VALID, INDEX = 'valid', 'index'
+VALID, INDEX, STEP = 'valid', 'index', 'step'
 DATA_AXIS = 'data'  # the mesh axis along which a batch is split
 
 
@@ -107,8 +107,19 @@ class Description:
 class BoundTask(Protocol):
     """A task that knows its dataset. All methods but `describe` are pure and run under `jax.jit`."""
 
-    def init(self, key: jax.Array) -> State:
-        """Returns the first state: nested dicts of arrays and nothing static; `state['params']` exists."""
+    def init_model(self, key: jax.Array) -> tuple[State, State]:
+        """Returns the first parameters and model state (such as batch statistics): nested dicts of arrays."""
+        ...
+
+    def init_training(self, params: State, model_state: State) -> State:
+        """Returns the first state: nested dicts of arrays and nothing static.
+
+        Averages and optimizers begin from the parameters, which may come from another run.
+
+        Args:
+          params: as `init_model` returns them; the state holds them as `state['params']`.
+          model_state: as `init_model` returns it.
+        """
         ...
 
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
@@ -130,6 +141,11 @@ class BoundTask(Protocol):
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
         ...
+
+    # A task may also have:
+    #   pictures(state, key) -> {name: images, uint8 or f32 between -1 and 1, [N, H, W, C]} to follow the
+    #   training by, and
+    #   parameter_groups() -> {path of a parameter: how it is trained, in words}, for `--dry_run`.
 
 
 class Task(Protocol):

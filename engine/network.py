@@ -1,4 +1,4 @@
-"""A Flax model as a function, and the gradients of a loss: the same code on one device and on many."""
+"""A Flax model as a pure function: the same code on one device and on many."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -9,10 +9,7 @@ from flax import nnx
 
 from engine import modes, variables
 from engine.errors import UserError, did_you_mean
-from engine.interfaces import DATA_AXIS, State, across_devices, is_per_device
-
-# (params, model state, batch, key) -> (mean loss, (metrics of each example, new model state))
-LossFunction = Callable[[State, State, Any, jax.Array], tuple[jax.Array, tuple[Any, State]]]
+from engine.interfaces import DATA_AXIS, State, is_per_device
 
 
 class Network:
@@ -33,6 +30,11 @@ class Network:
         does not change. A module whose variables, at least one, are all frozen runs in evaluation mode, and
         so does everything inside it: Dropout drops nothing there, and statistics stay.
 
+    Attributes:
+      variables: shapes and dtypes of the parameters and of the model state.
+      frozen: paths of the frozen variables.
+      is_random: whether the model draws random numbers in training, such as the masks of Dropout.
+
     Raises:
       UserError: a pattern of `frozen` matches nothing, or the model does not know whether it trains.
     """
@@ -51,9 +53,9 @@ class Network:
         self.variables = params, model_state
         state_paths = variables.by_path(model_state).keys()
         paths = variables.by_path(params).keys() | state_paths
-        frozen_paths = variables.matching(frozen, paths, 'frozen')
-        self._frozen_state = frozen_paths & state_paths
-        modules = modes.FrozenModules(model, paths, frozen_paths)
+        self.frozen = variables.matching(frozen, paths, 'frozen')
+        self._frozen_state = self.frozen & state_paths
+        modules = modes.FrozenModules(model, paths, self.frozen)
         self.is_random = modules.others_are_random()
         self._training, *_ = _split(model, training=True, frozen=modules)
 
@@ -121,81 +123,6 @@ class Network:
             for index, leaf in enumerate(leaves)
         ]
         return jax.tree.unflatten(tree, fresh)
-
-
-def gradients(
-    loss: LossFunction,
-    params: State,
-    model_state: State,
-    batch: Any,
-    key: jax.Array,
-    accumulation_steps: int = 1,
-) -> tuple[State, Any, State]:
-    """Returns the gradients of the mean loss over the whole batch, however many devices share it.
-
-    >>> def loss(params, model_state, batch, key):
-    ...     errors = jnp.square(batch['x'] * params['w'] - batch['y'])
-    ...     return errors.mean(), ({'loss': errors}, model_state)
-    >>> batch = {'x': jnp.array([1.0, 2.0]), 'y': jnp.array([0.0, 0.0])}
-    >>> grads, metrics, model_state = gradients(loss, {'w': jnp.array(1.0)}, {}, batch, jax.random.key(0))
-    >>> float(grads['w']), metrics['loss'].tolist()
-    (5.0, [1.0, 4.0])
-
-    Args:
-      loss: (params, model_state, batch, key) -> (mean loss of the batch, (metrics of each example, model
-        state)).
-      params: parameters to differentiate by.
-      model_state: model state before the step; each micro-batch passes it on to the next.
-      batch: tree of arrays [B, ...].
-      key: random key of the step.
-      accumulation_steps: number of micro-batches whose gradients are accumulated, to save memory. Where the
-        loss of an example depends on that example alone, the result is the gradient of the whole batch.
-
-    Returns:
-      The gradients, shaped like `params`; the metrics of each example, [B, ...]; the new model state.
-
-    Raises:
-      UserError: the batch does not split into that many micro-batches.
-    """
-    gradient = jax.grad(loss, has_aux=True)
-    if accumulation_steps == 1:
-        grads, (metrics, model_state) = gradient(params, model_state, batch, key)
-    else:
-        grads, metrics, model_state = _accumulated(
-            gradient, params, model_state, batch, key, accumulation_steps
-        )
-    return across_devices(grads), metrics, model_state
-
-
-def _accumulated(
-    gradient: Callable[..., Any], params: State, model_state: State, batch: Any, key: jax.Array, steps: int
-) -> tuple[State, Any, State]:
-    """Returns mean gradients, metrics [B, ...] and model state after `steps` micro-batches."""
-
-    def add(carry: tuple[State, State], step: tuple[Any, jax.Array]) -> tuple[tuple[State, State], Any]:
-        (total, model_state), (micro_batch, index) = carry, step
-        step_key = jax.random.fold_in(key, index)
-        grads, (metrics, model_state) = gradient(params, model_state, micro_batch, step_key)
-        return (jax.tree.map(jnp.add, total, grads), model_state), metrics
-
-    first = (jax.tree.map(jnp.zeros_like, params), model_state)
-    micro_batches = (_micro_batches(batch, steps), jnp.arange(steps))
-    unroll = jax.default_backend() == 'cpu'  # XLA's loops run their bodies on one thread of a CPU
-    (total, model_state), metrics = jax.lax.scan(add, first, micro_batches, unroll=unroll)
-    metrics = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(-1, *x.shape[2:]), metrics)
-    return jax.tree.map(lambda x: x / steps, total), metrics, model_state
-
-
-def _micro_batches(batch: Any, steps: int) -> Any:
-    """Returns a batch of arrays [B, ...] as arrays [steps, B / steps, ...].
-
-    Micro-batch i holds the rows i, i + steps, ...: every device has as many of each, so no row moves between
-    devices.
-    """
-    rows = len(jax.tree.leaves(batch)[0])
-    if steps < 1 or rows % steps:
-        raise UserError(f'accumulation_steps = {steps} does not divide a batch of {rows} examples.')
-    return jax.tree.map(lambda x: x.reshape(-1, steps, *x.shape[1:]).swapaxes(0, 1), batch)
 
 
 def _device_key(key: jax.Array) -> jax.Array:

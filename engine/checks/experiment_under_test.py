@@ -1,7 +1,7 @@
 """The experiment that the checks examine: its programs, its data, and trainings that several checks share."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -75,7 +75,8 @@ class ExperimentUnderTest:
     @cached_property
     def first_state(self) -> State:
         """The state before training."""
-        return jax.jit(self.task.bound.init)(steps.key(self.experiment.seed, steps.INIT))
+        first_key = steps.key(self.experiment.seed, steps.INIT)
+        return jax.jit(partial(steps.first_state, self.task.bound))(first_key)
 
     def key(self, step: int) -> jax.Array:
         """Returns the key of a training step."""

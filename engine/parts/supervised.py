@@ -2,20 +2,23 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 
 from engine.errors import UserError
-from engine.interfaces import VALID, Batch, Description, Metrics, Spec, State, average
-from engine.network import Network, gradients
-from engine.parts import learning_rate
-from engine.parts.learning_rate import LearningRate
+from engine.interfaces import STEP, VALID, Batch, Description, Metrics, Spec, State, average
+from engine.network import Network
+from engine.parts.optimizers.evaluated import evaluation_params
+from engine.parts.optimizers.extra_arguments import Factory
+from engine.parts.optimizers.learning_rate import LearningRate
+from engine.parts.optimizers.minimizer import Minimizer
+
+Model = Callable[..., Any]  # (input, method='__call__') -> output, in evaluation mode
 
 # (parameter, lowest value, first value that is too large)
 RANGES = (
@@ -33,7 +36,11 @@ class Supervised(ABC):
     Args:
       model: makes the model; the task calls it with what the dataset implies.
       optimizer: makes the optimizer from a learning rate, as `optax.adamw` does.
-      learning_rate: a number, or a schedule (step -> number).
+      learning_rate: a number, a schedule (step -> number), or None: the optimizer is made without one, as
+        `optax.lbfgs` can be.
+      frozen: patterns of variables that stay as they are, such as '^encoder/': regular expressions, searched
+        in paths such as 'encoder/stages/0/kernel'. A module whose variables are all frozen runs in evaluation
+        mode, its Dropout too. Frozen parameters have no gradient, no average and no optimizer state.
       grad_clip_norm: largest norm of the gradient; longer gradients are scaled down to it. 0 turns clipping
         off. Pascanu et al. 2013, https://arxiv.org/abs/1211.5063.
       ema_decay: decay per step of the exponential moving average (EMA) of the parameters. Evaluation and
@@ -44,8 +51,9 @@ class Supervised(ABC):
     """
 
     model: Callable[..., nnx.Module]
-    optimizer: Callable[..., optax.GradientTransformation]
+    optimizer: Factory
     learning_rate: LearningRate
+    frozen: tuple[str, ...] = ()
     grad_clip_norm: float = 0.0
     ema_decay: float = 0.0
     accumulation_steps: int = 1
@@ -62,12 +70,13 @@ class Supervised(ABC):
         return batch
 
     @abstractmethod
-    def inputs(self, batch: Batch) -> jax.Array:
-        """Returns the network's input, [B, ...]."""
+    def inputs(self, batch: Batch) -> Any:
+        """Returns the network's input: an array [B, ...], or a dict of several."""
 
     def debug_inputs(self, batch: Batch) -> dict[str, jax.Array]:
-        """Returns the arrays [B, ...] to look at before training; the network's input by default."""
-        return {'inputs': self.inputs(batch)}
+        """Returns the arrays [B, ...] to look at before training; the network's inputs by default."""
+        inputs = self.inputs(batch)
+        return dict(inputs) if isinstance(inputs, Mapping) else {'inputs': inputs}
 
     @abstractmethod
     def per_example(self, output: Any, batch: Batch) -> dict[str, Any]:
@@ -79,6 +88,32 @@ class Supervised(ABC):
     @abstractmethod
     def predictions(self, output: Any, batch: Batch) -> dict[str, jax.Array]:
         """Returns the arrays to save of the network's output, each [B, ...]."""
+
+    def predict(self, model: Model, batch: Batch) -> dict[str, jax.Array]:
+        """Returns the arrays to save of a batch, each [B, ...]. Override it to call the model several times.
+
+        Args:
+          model: the network in evaluation mode, (input, method='__call__') -> output.
+          batch: arrays [B, ...].
+        """
+        return self.predictions(model(self.inputs(batch)), batch)
+
+    def pictures(self, model: Model, key: jax.Array) -> dict[str, jax.Array]:
+        """Returns pictures to follow the training by, such as samples; none by default.
+
+        Args:
+          model: as in `predict`.
+          key: random key, the same at all steps.
+
+        Returns:
+          By name, uint8 or f32 between -1 and 1, [N, H, W, C] with 1 or 3 channels.
+        """
+        del model, key
+        return {}
+
+    def evaluation_params(self, state: State) -> State:
+        """Returns the parameters that evaluation and prediction use: an average of them, if there is one."""
+        return evaluation_params(state)
 
     @abstractmethod
     def describe(self) -> Description:
@@ -99,62 +134,52 @@ class Supervised(ABC):
         """Returns the task for one dataset, its model built on shapes alone.
 
         Raises:
-          UserError: a number of the task is out of its range.
+          UserError: a number of the task is out of its range, or a pattern of `frozen` matches nothing.
         """
         self._check_ranges()
-        network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat)
-        return BoundSupervised(self, spec, network, self.optimizer(learning_rate.checked(self.learning_rate)))
+        network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat, self.frozen)
+        minimizer = Minimizer(
+            self.optimizer,
+            self.learning_rate,
+            network.frozen,
+            self.grad_clip_norm,
+            self.accumulation_steps,
+            self.ema_decay,
+        )
+        return BoundSupervised(self, spec, network, minimizer)
 
 
 @dataclass(frozen=True)
 class BoundSupervised:
     """A supervised task bound to its dataset.
 
-    State: params, model_state, opt_state, steps (int32 []), and ema_params if `ema_decay` is set.
+    Hooks see batches with one more field, `step`, int32 [B]: the number of steps before this one.
+
+    State: params, model_state, opt_state, steps (int32 []), and ema_params if `ema_decay` is set. The last
+    two hold nothing of frozen parameters.
     """
 
     task: Supervised
     spec: Spec
     network: Network
-    optimizer: optax.GradientTransformation
+    minimizer: Minimizer
 
-    def init(self, key: jax.Array) -> State:
-        """Returns the first state."""
-        params, model_state = self.network.init(key)
-        state = {
-            'params': params,
-            'model_state': model_state,
-            'opt_state': self.optimizer.init(params),
-            'steps': jnp.zeros((), jnp.int32),
-        }
-        return state | ({'ema_params': params} if self.task.ema_decay else {})
+    def init_model(self, key: jax.Array) -> tuple[State, State]:
+        """Returns the first parameters and model state."""
+        return self.network.init(key)
+
+    def init_training(self, params: State, model_state: State) -> State:
+        """Returns the first state, in which average and optimizer begin from the parameters."""
+        return self.minimizer.init(params, model_state) | {'steps': jnp.zeros((), jnp.int32)}
 
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after one optimizer step on the mean loss, and the metrics of that step."""
         augmentation_key, network_key = jax.random.split(key)
-        batch = self.task.augment_batch(batch, augmentation_key)
-        grads, metrics, model_state = gradients(
-            self._loss,
-            state['params'],
-            state['model_state'],
-            batch,
-            network_key,
-            self.task.accumulation_steps,
-        )
-        grads, norm = self._clipped(grads)
-        updates, opt_state = self.optimizer.update(grads, state['opt_state'], state['params'])
-        params = optax.apply_updates(state['params'], updates)
-        steps = state['steps']
-        new_state = {
-            'params': params,
-            'model_state': model_state,
-            'opt_state': opt_state,
-            'steps': steps + 1,
-        }
-        return new_state | self._ema(state, params), _averages(metrics) | {
-            'learning_rate': average(learning_rate.at_step(self.task.learning_rate, steps)[None]),
-            'gradient_norm': average(norm[None]),
-        }
+        batch = self.task.augment_batch(_at_step(batch, state['steps']), augmentation_key)
+        new_state, examples, norm = self.minimizer.step(self._loss, state, batch, network_key)
+        metrics = _averages(examples) | self.minimizer.rate_metric(new_state['opt_state'], state['steps'])
+        metrics['gradient_norm'] = average(norm[None])
+        return new_state | {'steps': state['steps'] + 1}, metrics
 
     def _loss(
         self, params: State, model_state: State, batch: Batch, key: jax.Array
@@ -163,31 +188,24 @@ class BoundSupervised:
         metrics = self.task.per_example(output, batch)
         return metrics['loss'].mean(), (metrics, model_state)
 
-    def _clipped(self, grads: State) -> tuple[State, jax.Array]:
-        """Returns the gradients, no longer than `grad_clip_norm`, and their norm before clipping, f32 []."""
-        norm = optax.tree.norm(grads)
-        if not self.task.grad_clip_norm:
-            return grads, norm
-        return jax.tree.map(lambda x: x * jnp.minimum(1, self.task.grad_clip_norm / norm), grads), norm
-
-    def _ema(self, state: State, params: Any) -> State:
-        """Returns the part of the new state that holds the moving average, if there is one."""
-        decay = self.task.ema_decay
-        if not decay:
-            return {}
-        return {'ema_params': optax.incremental_update(params, state['ema_params'], 1 - decay)}
-
     def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
-        """Returns what enters the network in the training step with this batch and key; each [B, ...]."""
+        """Returns what enters the network in a first step with this batch and key; each [B, ...]."""
+        batch = _at_step(batch, jnp.zeros((), jnp.int32))
         return self.task.debug_inputs(self.task.augment_batch(batch, jax.random.split(key)[0]))
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns the metrics of a batch, summed over its valid examples."""
-        return _averages(self.task.per_example(self._output(state, batch), batch), batch[VALID])
+        batch = _at_step(batch, state['steps'])
+        output = self._model(state)(self.task.inputs(batch))
+        return _averages(self.task.per_example(output, batch), batch[VALID])
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch, each [B, ...]."""
-        return self.task.predictions(self._output(state, batch), batch)
+        return self.task.predict(self._model(state), _at_step(batch, state['steps']))
+
+    def pictures(self, state: State, key: jax.Array) -> dict[str, jax.Array]:
+        """Returns pictures by name, [N, H, W, C]; {} if the task makes none."""
+        return self.task.pictures(self._model(state), key)
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
@@ -199,9 +217,24 @@ class BoundSupervised:
             random_per_device=' and '.join(name for name in random if name),
         )
 
-    def _output(self, state: State, batch: Batch) -> Any:
-        params = state['ema_params'] if self.task.ema_decay else state['params']
-        return self.network(params, state['model_state'], self.task.inputs(batch))[0]
+    def parameter_groups(self) -> dict[str, str]:
+        """Returns in words how each parameter is treated, by its path: 'frozen', or by which optimizer."""
+        return self.minimizer.parameter_groups(self.network.variables[0])
+
+    def _model(self, state: State) -> Model:
+        """Returns the network in evaluation mode, with the parameters to evaluate."""
+        params = self.task.evaluation_params(state)
+
+        def model(x: Any, method: str = '__call__') -> Any:
+            return self.network(params, state['model_state'], x, method=method)[0]
+
+        return model
+
+
+def _at_step(batch: Batch, steps: jax.Array) -> Batch:
+    """Returns a batch with the number of steps before, in each row."""
+    rows = len(next(iter(batch.values())))
+    return {**batch, STEP: jnp.full(rows, steps)}
 
 
 def _averages(metrics: dict[str, Any], valid: jax.Array | None = None) -> Metrics:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -33,6 +33,11 @@ def use_compilation_cache() -> None:
 def key(seed: int, stream: int, step: int | jax.Array = 0) -> jax.Array:
     """Returns the random key of a step in a stream."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), step)
+
+
+def first_state(bound: BoundTask, key: jax.Array) -> State:
+    """Returns the state of a task before training."""
+    return bound.init_training(*bound.init_model(key))
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class StepFunctions:
     @cached_property
     def state_shapes(self) -> Shapes:
         """The state's shapes, dtypes and shardings."""
-        shapes = jax.eval_shape(self._bound.init, jax.random.key(0))
+        shapes = jax.eval_shape(partial(first_state, self._bound), jax.random.key(0))
         return self._parallelism.state(shapes)
 
     @property
@@ -142,7 +147,10 @@ class StepFunctions:
 
     def init(self) -> State:
         """Returns the first state, on the devices."""
-        return jax.jit(lambda: self._bound.init(key(self._seed, INIT)), out_shardings=self._state_sharding)()
+        # Not with the key as an argument: XLA folds constants, and another program may round otherwise.
+        return jax.jit(
+            lambda: first_state(self._bound, key(self._seed, INIT)), out_shardings=self._state_sharding
+        )()
 
 
 Update = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]

@@ -11,7 +11,7 @@ The trip of a training batch, from the order of examples to the loss and back:
 3. `steps.py`, `StepFunctions.trace`: inside the compiled `train_step`, the payload becomes the batch.
 4. `sharding.py`, `Jit.batch`: the batch is split over the devices and gets the `index` of each row.
 5. `parts/supervised.py`, `BoundSupervised.update`: the task augments it and prepares the network's inputs.
-6. `network.py`, `gradients`: the network runs; the mean of each example's loss is differentiated.
+6. `gradients.py`, `gradients`: the network runs; the mean of each example's loss is differentiated.
 7. `parts/supervised.py`, `BoundSupervised.update`: the optimizer makes the new state.
 8. `steps.py`, `sharding.sum_across_devices`: the metrics become sums over the whole batch.
 9. `metrics.py`, `InFlightMetrics`: the host fetches them late and in blocks.

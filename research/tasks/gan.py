@@ -11,7 +11,8 @@ from flax import nnx
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Batch, Description, Metrics, Spec, State, average, keys_by_row
-from engine.parts.learning_rate import LearningRate
+from engine.parts.optimizers.extra_arguments import Factory
+from engine.parts.optimizers.learning_rate import LearningRate
 from engine.parts.scaling import scaled
 from research.tasks import adversarial
 from research.tasks.features import Extractor
@@ -50,9 +51,9 @@ class GAN:
     generator: Callable[..., nnx.Module]
     discriminator: Callable[..., nnx.Module]
     loss: adversarial.AdversarialLoss
-    generator_optimizer: Callable[..., optax.GradientTransformation]
+    generator_optimizer: Factory
     generator_learning_rate: LearningRate
-    discriminator_optimizer: Callable[..., optax.GradientTransformation]
+    discriminator_optimizer: Factory
     discriminator_learning_rate: LearningRate
     features: Extractor
     discriminator_steps: int = 1
@@ -92,11 +93,23 @@ class BoundGAN:
     generator: Trainable
     discriminator: Trainable
 
-    def init(self, key: jax.Array) -> State:
-        """Returns the first state."""
+    def init_model(self, key: jax.Array) -> tuple[State, State]:
+        """Returns the first parameters and model state of both networks."""
         generator_key, discriminator_key = jax.random.split(key)
-        generator = self.generator.init(generator_key)
-        discriminator = self.discriminator.init(discriminator_key)
+        generator = self.generator.network.init(generator_key)
+        discriminator = self.discriminator.network.init(discriminator_key)
+        params, model_state = (
+            {'generator': one, 'discriminator': other}
+            for one, other in zip(generator, discriminator, strict=True)
+        )
+        return params, model_state
+
+    def init_training(self, params: State, model_state: State) -> State:
+        """Returns the first state."""
+        generator = self.generator.minimizer.init(params['generator'], model_state['generator'])
+        discriminator = self.discriminator.minimizer.init(
+            params['discriminator'], model_state['discriminator']
+        )
         ema_generator = {name: generator[name] for name in ('params', 'model_state')}
         return _joined(generator, discriminator) | {
             'ema_generator': ema_generator,
@@ -118,8 +131,8 @@ class BoundGAN:
             'ema_generator': self._ema(state, generator),
             'steps': steps + 1,
         }
-        rates = self.generator.learning_rate_metric(steps)
-        rates |= self.discriminator.learning_rate_metric(steps * len(parts))
+        rates = self.generator.learning_rate_metric(generator, steps)
+        rates |= self.discriminator.learning_rate_metric(discriminator, steps * len(parts))
         return new_state, generator_metrics | discriminator_metrics | rates
 
     def _discriminator_steps(self, state: State, parts: list[Batch], key: jax.Array) -> tuple[State, Metrics]:

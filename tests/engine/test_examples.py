@@ -63,7 +63,7 @@ CALLED_BY_USERS = {
     'engine.interfaces.average',
     'engine.interfaces.keys_by_row',
     'engine.network.Network',
-    'engine.network.gradients',
+    'engine.gradients.gradients',
     'engine.outputs.reading.read',
     'engine.outputs.writing.write',
     'engine.parts.augmentation.Chain',

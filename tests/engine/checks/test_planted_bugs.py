@@ -127,14 +127,14 @@ class LabelInTheImage(Classification):
 
 
 class DropoutInEvaluation(BoundSupervised):
-    def _output(self, state: Any, batch: Any) -> Any:
-        inputs = self.task.inputs(batch)
-        return self.network(state['params'], state['model_state'], inputs, key=jax.random.key(0))[0]
+    def _model(self, state: Any) -> Any:
+        params, model_state = state['params'], state['model_state']
+        return lambda x: self.network(params, model_state, x, key=jax.random.key(0))[0]
 
 
 class MeanOfTheBatch(BoundSupervised):
     def evaluate(self, state: Any, batch: Any) -> Any:
-        measures = self.task.per_example(self._output(state, batch), batch)
+        measures = self.task.per_example(self._model(state)(self.task.inputs(batch)), batch)
         return {name: average(values.mean()[None]) for name, values in measures.items()}
 
 
@@ -144,8 +144,8 @@ class PaddingCounts(BoundSupervised):
 
 
 class HiddenRandomness(BoundSupervised):
-    def init(self, key: Any) -> Any:
-        return super().init(jax.random.key(np.random.randint(2**31)))
+    def init_model(self, key: Any) -> Any:
+        return super().init_model(jax.random.key(np.random.randint(2**31)))
 
 
 class SumOverTheBatch(BoundSupervised):

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from engine.config import bindable, types
-from engine.parts.learning_rate import LearningRate
+from engine.parts.optimizers.learning_rate import LearningRate
 from research.models.mlp import MLP
 
 

@@ -15,6 +15,7 @@ from engine.interfaces import VALID, Spec, keys_by_row
 from engine.outputs import kind_folders
 from engine.parts.augmentation import Shift
 from engine.parts.mixing import Mixup
+from engine.training.steps import first_state
 from research.models.mlp import MLP
 from tests.engine import tiny
 
@@ -31,7 +32,7 @@ def close(one: Any, other: Any) -> None:
 
 @pytest.fixture(scope='module')
 def state() -> Any:
-    return jax.jit(BOUND.init)(jax.random.key(0))
+    return jax.jit(partial(first_state, BOUND))(jax.random.key(0))
 
 
 @pytest.mark.parametrize('smoothing', [0.0, 0.1])
@@ -88,7 +89,7 @@ def test_evaluation_counts_the_valid_examples_alone(valid: list[int], state: Any
 def test_a_step_of_sgd_follows_the_mean_gradient(state: Any) -> None:
     """By central differences, for some weights; the norm tells of all."""
     bound = tiny.classification(optimizer=optax.sgd, learning_rate=0.5).bind(tiny.SPEC)
-    sgd_state = state | {'opt_state': bound.optimizer.init(state['params'])}
+    sgd_state = state | {'opt_state': bound.minimizer.optimizer.init(state['params'])}
     after, metrics = jax.jit(bound.update)(sgd_state, BATCH, jax.random.key(0))
 
     @jax.jit
@@ -116,7 +117,7 @@ def test_a_step_of_sgd_follows_the_mean_gradient(state: Any) -> None:
 @pytest.mark.parametrize('model', tiny.MODELS)
 def test_learning_one_batch_by_heart(model: str) -> None:
     bound = tiny.classification(tiny.MODELS[model], optimizer=optax.adam, learning_rate=0.03).bind(tiny.SPEC)
-    current, update = bound.init(jax.random.key(0)), jax.jit(bound.update)
+    current, update = first_state(bound, jax.random.key(0)), jax.jit(bound.update)
     losses = []
     for step in range(60):
         current, metrics = update(current, BATCH, jax.random.key(step))
@@ -127,7 +128,7 @@ def test_learning_one_batch_by_heart(model: str) -> None:
 
 def test_batch_statistics_are_updated_and_kept() -> None:
     bound = tiny.classification(tiny.MODELS['convnet']).bind(tiny.SPEC)
-    before = jax.jit(bound.init)(jax.random.key(0))
+    before = jax.jit(partial(first_state, bound))(jax.random.key(0))
     after, _ = jax.jit(bound.update)(before, BATCH, jax.random.key(0))
     changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), before['model_state'], after['model_state'])
     assert all(jax.tree.leaves(changed))
@@ -145,7 +146,10 @@ def test_a_step_is_a_function_of_state_batch_and_key(state: Any) -> None:
 def test_the_learning_rate_is_that_of_the_step(state: Any) -> None:
     schedule = optax.linear_schedule(1.0, 0.0, 4)
     bound = tiny.classification(optimizer=optax.sgd, learning_rate=schedule).bind(tiny.SPEC)
-    current, update = state | {'opt_state': bound.optimizer.init(state['params'])}, jax.jit(bound.update)
+    current, update = (
+        state | {'opt_state': bound.minimizer.optimizer.init(state['params'])},
+        jax.jit(bound.update),
+    )
     rates = []
     for _ in range(5):
         current, metrics = update(current, BATCH, jax.random.key(0))
@@ -189,7 +193,7 @@ def test_of_two_labels_the_bound_one_counts(label: str, classes: tuple[str, ...]
     assert bound.describe().first_loss == pytest.approx(np.log(len(classes)))
     assert two_labels().task_classes(bound.describe()) == classes
     batch = {**tiny.batch(8), 'species': np.arange(8, dtype=np.int32) % len(SPECIES)}
-    state = bound.init(jax.random.key(0))
+    state = first_state(bound, jax.random.key(0))
     logits = np.asarray(bound.predict(state, batch)['logits'])
     assert logits.shape == (8, len(classes))
     losses = jax.nn.logsumexp(logits, -1) - logits[np.arange(8), batch[label]]
@@ -216,7 +220,7 @@ def test_a_task_does_not_change() -> None:
 def after_a_step(**arguments: Any) -> tuple[Any, Any]:
     """Returns state and metrics after one step of a task on one batch, on the host."""
     bound = tiny.classification(**arguments).bind(tiny.SPEC)
-    state = bound.init(jax.random.key(0))
+    state = first_state(bound, jax.random.key(0))
     return jax.device_get(jax.jit(bound.update)(state, BATCH, jax.random.key(1)))
 
 
@@ -251,7 +255,7 @@ def test_computing_in_bfloat16_keeps_the_state_in_float32() -> None:
 
 def test_the_gradient_is_scaled_down_to_the_clip() -> None:
     """Without momentum a step of SGD is the gradient, times the learning rate."""
-    plain = tiny.classification().bind(tiny.SPEC).init(jax.random.key(0))['params']
+    plain = first_state(tiny.classification().bind(tiny.SPEC), jax.random.key(0))['params']
     state, metrics = after_a_step(grad_clip_norm=1e-2, optimizer=optax.sgd, learning_rate=1.0)
     moved = optax.tree.norm(jax.tree.map(jnp.subtract, state['params'], plain))
     assert metrics['gradient_norm'].total > 1e-2
@@ -261,7 +265,7 @@ def test_the_gradient_is_scaled_down_to_the_clip() -> None:
 
 def test_evaluation_uses_the_average_of_the_parameters() -> None:
     bound = tiny.classification(ema_decay=0.75).bind(tiny.SPEC)
-    first = bound.init(jax.random.key(0))
+    first = first_state(bound, jax.random.key(0))
     state, _ = jax.jit(bound.update)(first, BATCH, jax.random.key(1))
     mixed = jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, first['params'], state['params'])
     close(state['ema_params'], mixed)

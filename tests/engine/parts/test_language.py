@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec
 from engine.parts.language import Language
 from engine.training.metrics import merged
+from engine.training.steps import first_state
 from research.models.transformer import Transformer
 
 LENGTH = 16
@@ -34,7 +35,7 @@ BOUND = TASK.bind(SPEC)
 
 @pytest.fixture(scope='module')
 def state() -> Any:
-    return BOUND.init(jax.random.key(0))
+    return first_state(BOUND, jax.random.key(0))
 
 
 def log_probs(state: Any) -> list[float]:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.interfaces import keys_by_row
 from engine.parts.mixing import CutMix, Mixup, partners
+from engine.training.steps import first_state
 from tests.engine import tiny
 
 N = 400
@@ -83,7 +84,7 @@ def test_the_loss_is_that_of_both_labels_by_their_shares(mix: Any, smoothing: fl
 def test_training_mixes_and_evaluation_does_not() -> None:
     bound = tiny.classification(mix=Mixup(1.0)).bind(tiny.SPEC)
     plain = tiny.classification().bind(tiny.SPEC)
-    state = jax.jit(bound.init)(K0)
+    state = jax.jit(partial(first_state, bound))(K0)
     jax.tree.map(
         partial(np.testing.assert_allclose, rtol=1e-6),
         bound.evaluate(state, BATCH),
@@ -103,7 +104,7 @@ def test_what_depends_on_the_devices_is_said() -> None:
 
 def test_mixed_images_are_learned() -> None:
     bound = tiny.classification(mix=Mixup(0.2), optimizer=optax.adam, learning_rate=0.03).bind(tiny.SPEC)
-    state, update = bound.init(K0), jax.jit(bound.update)
+    state, update = first_state(bound, K0), jax.jit(bound.update)
     before = bound.evaluate(state, BATCH)['loss'].total
     for step in range(80):
         state, _ = update(state, BATCH, jax.random.key(step))

@@ -12,6 +12,7 @@ from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec
 from engine.parts.regression import Regression
 from engine.training.metrics import merged
+from engine.training.steps import first_state
 from research.models.mlp import MLP
 
 RANDOM = np.random.default_rng(0)
@@ -33,7 +34,7 @@ BOUND = TASK.bind(spec(features=(5,), targets=(2,)))
 
 
 def test_errors_are_means_over_the_targets_of_valid_examples() -> None:
-    state = BOUND.init(jax.random.key(0))
+    state = first_state(BOUND, jax.random.key(0))
     values = np.asarray(BOUND.predict(state, BATCH)['values'])
     assert values.shape == (12, 2)
     errors = [[values[i, j] - TARGETS[i, j] for j in range(2)] for i in range(9)]
@@ -43,7 +44,7 @@ def test_errors_are_means_over_the_targets_of_valid_examples() -> None:
 
 
 def test_a_batch_is_learned() -> None:
-    state, update = BOUND.init(jax.random.key(0)), jax.jit(BOUND.update)
+    state, update = first_state(BOUND, jax.random.key(0)), jax.jit(BOUND.update)
     first = merged([BOUND.evaluate(state, BATCH)])['loss']
     for step in range(200):
         state, _ = update(state, BATCH, jax.random.key(step))

@@ -19,6 +19,7 @@ from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
 from engine.parts.supervised import _averages
 from engine.training.metrics import merged
+from engine.training.steps import first_state
 from research.models.unet import UNet
 
 CLASSES = ('ground', 'cat', 'dog', 'owl')
@@ -49,7 +50,7 @@ BOUND = task().bind(SPEC)
 
 @pytest.fixture(scope='module')
 def state() -> Any:
-    return jax.jit(BOUND.init)(jax.random.key(0))
+    return jax.jit(partial(first_state, BOUND))(jax.random.key(0))
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -165,7 +166,7 @@ def test_predictions_are_masks_and_known_to_the_outputs_format(state: Any) -> No
 )
 def test_learning_one_batch_by_heart(settings: dict[str, Any]) -> None:
     bound = task(**settings).bind(SPEC)
-    state, update = jax.jit(bound.init)(jax.random.key(0)), jax.jit(bound.update)
+    state, update = jax.jit(partial(first_state, bound))(jax.random.key(0)), jax.jit(bound.update)
     values = []
     for step in range(40):
         state, metrics = update(state, BATCH, jax.random.key(step))

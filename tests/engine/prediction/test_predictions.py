@@ -1,5 +1,6 @@
 """Predictions of a batch_sharding against one example at a time."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 from engine import sharding
 from engine.prediction import predictions
 from engine.sharding import Jit, batch_sharding, replicated
-from engine.training.steps import compiled
+from engine.training.steps import compiled, first_state
 from tests.engine import tiny
 
 BOUND = tiny.classification().bind(tiny.SPEC)
@@ -17,13 +18,13 @@ BOUND = tiny.classification().bind(tiny.SPEC)
 
 @pytest.fixture(scope='module')
 def state() -> Any:
-    return jax.jit(BOUND.init)(jax.random.key(0))
+    return jax.jit(partial(first_state, BOUND))(jax.random.key(0))
 
 
 @pytest.fixture(scope='module')
 def program() -> Any:
     """Predicts a batch of 4, on two devices."""
-    shapes = jax.eval_shape(BOUND.init, jax.random.key(0))
+    shapes = jax.eval_shape(partial(first_state, BOUND), jax.random.key(0))
     rows = batch_sharding(Jit().mesh)
     given = Jit().state(shapes), sharding.abstract_sharded(tiny.batch(4), rows)
     return compiled(Jit().trace(BOUND.predict, given, rows))

@@ -95,11 +95,17 @@ class Cast:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bound, name)
 
-    def init(self, key: jax.Array) -> State:
+    def init_model(self, key: jax.Array) -> tuple[State, State]:
+        return self._cast(self._bound.init_model(key))
+
+    def init_training(self, params: State, model_state: State) -> State:
+        return self._cast(self._bound.init_training(params, model_state))
+
+    def _cast(self, tree: Any) -> Any:
         def cast(leaf: jax.Array) -> jax.Array:
             return leaf.astype(self._dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-        return jax.tree.map(cast, self._bound.init(key))
+        return jax.tree.map(cast, tree)
 
 
 class Way:

@@ -15,7 +15,7 @@ from engine.outputs import kind_folders
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.order import Order
 from engine.training.batches.training import from_host
-from engine.training.steps import compiled
+from engine.training.steps import compiled, first_state
 from research.models import dcgan, normalization
 from research.models.mlp import MLP
 from research.tasks import adversarial
@@ -46,7 +46,7 @@ def gan(**changed: Any) -> GAN:
 def started(**changed: Any) -> tuple[Any, Any]:
     """Returns a bound task and its first state."""
     bound = gan(**changed).bind(tiny.SPEC)
-    return bound, jax.jit(bound.init)(jax.random.key(0))
+    return bound, jax.jit(partial(first_state, bound))(jax.random.key(0))
 
 
 def stepped(bound: Any, state: Any, times: int = 1) -> tuple[Any, dict[str, float]]:

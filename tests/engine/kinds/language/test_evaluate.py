@@ -18,6 +18,7 @@ from engine.interfaces import INDEX, VALID, Spec
 from engine.kinds.language.evaluate import LanguageEvaluation
 from engine.parts import language
 from engine.training.metrics import merged
+from engine.training.steps import first_state
 from research.models.transformer import Transformer
 
 BOOTSTRAP = Bootstrap(200, 0.95, 0)
@@ -157,7 +158,7 @@ def test_it_says_what_training_says(save):
         VALID: np.ones(n, bool),
     }
     bound = task.bind(spec)
-    state = bound.init(jax.random.key(0))
+    state = first_state(bound, jax.random.key(0))
     trained = merged([bound.evaluate(state, batch)])
     predicted = bound.predict(state, batch)
     evaluated = report(save(predicted['log_probs'], predicted['lengths']))

@@ -1,4 +1,4 @@
-"""Learning rates: a number or a schedule, and the rate of a step, which tasks log."""
+"""Learning rates: a number, a schedule or none, and the rate of a step, which tasks log."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from engine.errors import UserError
 
-LearningRate = float | Callable[[Any], Any]  # a number, or a schedule: step -> number
+# A number, a schedule (step -> number), or None for optimizers that find their own, such as optax.lbfgs.
+LearningRate = float | Callable[[Any], Any] | None
 
 
 def at_step(rate: LearningRate, step: jax.Array) -> jax.Array:
@@ -33,5 +34,17 @@ def checked(rate: LearningRate) -> LearningRate:
     Raises:
       UserError: it gives a function, as a maker of schedules does that is not called.
     """
-    jax.eval_shape(partial(at_step, rate), jax.ShapeDtypeStruct((), jnp.int32))
+    if rate is not None:
+        jax.eval_shape(partial(at_step, rate), jax.ShapeDtypeStruct((), jnp.int32))
     return rate
+
+
+def scaled(rate: LearningRate, factor: float) -> LearningRate:
+    """Returns a learning rate multiplied by a factor, at each step of a schedule.
+
+    >>> scaled(0.5, 0.1)
+    0.05
+    """
+    if rate is None or factor == 1:
+        return rate
+    return (lambda step: factor * rate(step)) if callable(rate) else factor * rate

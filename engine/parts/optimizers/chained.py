@@ -1,0 +1,35 @@
+"""Optimizers made of several transformations, as `optax.chain` makes them, but open to configs."""
+
+import inspect
+from dataclasses import dataclass
+
+import optax
+
+from engine.parts.optimizers.extra_arguments import Factory, made
+from engine.parts.optimizers.learning_rate import LearningRate
+
+
+@dataclass(frozen=True)
+class Chained:
+    """Transformations of the gradients, one after the other.
+
+        classification.Classification.optimizer = @optimizers.Chained()
+        optimizers.Chained.transformations = (@optax.adamw, @optax.contrib.reduce_on_plateau)
+
+    >>> optimizer = Chained((optax.zero_nans, optax.sgd))(0.1)
+
+    Args:
+      transformations: each makes a transformation. It is called with the task's learning rate if it has a
+        parameter `learning_rate`.
+    """
+
+    transformations: tuple[Factory, ...]
+
+    def __call__(self, learning_rate: LearningRate = None) -> optax.GradientTransformationExtraArgs:
+        """Returns the optimizer."""
+        return optax.chain(*(_made(factory, learning_rate) for factory in self.transformations))
+
+
+def _made(factory: Factory, rate: LearningRate) -> optax.GradientTransformationExtraArgs:
+    takes_rate = 'learning_rate' in inspect.signature(factory).parameters
+    return made(factory, rate if takes_rate else None)

@@ -1,0 +1,44 @@
+"""Optimizers that ask for more than gradients: for the loss, or for functions of the parameters."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import optax
+
+Factory = Callable[..., optax.GradientTransformation]  # of an optimizer, called with its learning rate
+
+
+def made(factory: Factory, rate: Any, **parameters: Any) -> optax.GradientTransformationExtraArgs:
+    """Returns the optimizer of a factory. Without a learning rate, the factory is called without one.
+
+    >>> made(optax.sgd, 0.1).init({})
+    (EmptyState(), EmptyState())
+
+    Args:
+      factory: such as `optax.adamw`.
+      rate: a number, a schedule, or None.
+      **parameters: of the factory, by name.
+    """
+    arguments = () if rate is None else (rate,)
+    return tolerant(factory(*arguments, **parameters))
+
+
+def tolerant(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+    """Returns an optimizer that is given each argument it asks for, and that ignores all others.
+
+    Optax passes all extra arguments on, but `optax.contrib.sam` knows one alone.
+    """
+    if not isinstance(optimizer, optax.GradientTransformationExtraArgs):
+        return optax.with_extra_args_support(optimizer)
+    parameters = inspect.signature(optimizer.update).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return optimizer
+    names = {parameter.name for parameter in parameters}
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        return optimizer.update(
+            updates, state, params, **{name: value for name, value in extra.items() if name in names}
+        )
+
+    return optax.GradientTransformationExtraArgs(optimizer.init, update)

@@ -1,0 +1,129 @@
+"""Parameters in groups: other learning rates, weight decays or optimizers for some of them."""
+
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import optax
+
+from engine.errors import UserError, did_you_mean
+from engine.parts.optimizers.extra_arguments import Factory, made
+from engine.parts.optimizers.learning_rate import LearningRate, scaled
+from engine.variables import by_path, matching
+
+OPTIMIZER, RATE, FACTOR = 'optimizer', 'learning_rate', 'learning_rate_factor'
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """An optimizer whose settings differ between groups of parameters.
+
+    A config binds it with its rules. Here they fine-tune: biases and norms have no weight decay, and the
+    encoder has a tenth of the learning rate.
+
+        classification.Classification.optimizer = @optimizers.Groups()
+        optimizers.Groups:
+          optimizer = @optax.adamw
+          rules = (
+            ('bias$|norm', {'weight_decay': 0.0}),
+            ('^encoder/', {'learning_rate_factor': 0.1}),
+          )
+
+    >>> optimizer = Groups(optax.adamw, (('bias$', {'weight_decay': 0.0}),))(1e-3)
+    >>> state = optimizer.init({'kernel': jax.numpy.ones(2), 'bias': jax.numpy.ones(2)})
+
+    Args:
+      optimizer: makes the optimizer of the parameters that no rule gives another one.
+      rules: (pattern, settings) pairs. A pattern is a regular expression, searched in the paths of
+        parameters, such as 'encoder/stages/0/kernel'. Each setting of a parameter comes from the first rule
+        that matches it and states this setting. Settings are `learning_rate_factor`, a factor on the task's
+        learning rate; `learning_rate`, a number or a schedule in its place; `optimizer`, another optimizer;
+        and the parameters of the optimizer, such as `weight_decay`.
+    """
+
+    optimizer: Factory
+    rules: tuple[tuple[str, Settings], ...]
+
+    def __call__(self, learning_rate: LearningRate = None) -> optax.GradientTransformationExtraArgs:
+        """Returns the optimizer, which makes its groups when it sees the parameters."""
+        return _Grouped(self, learning_rate).transformation
+
+    def settings(self, paths: tuple[str, ...]) -> dict[str, Settings]:
+        """Returns the settings of each parameter that differ from those of the optimizer, by its path.
+
+        Raises:
+          UserError: a pattern matches no parameter, or a setting is not a parameter of the optimizer.
+        """
+        settings: dict[str, Settings] = {path: {} for path in paths}
+        for pattern, values in self.rules:
+            for path in matching([pattern], paths, 'Groups.rules'):
+                settings[path] = values | settings[path]
+        for path, values in settings.items():
+            self._check(path, values)
+        return settings
+
+    def _check(self, path: str, settings: Settings) -> None:
+        factory = settings.get(OPTIMIZER, self.optimizer)
+        known = inspect.signature(factory).parameters
+        for name in settings.keys() - {OPTIMIZER, RATE, FACTOR}:
+            if name not in known:
+                names = [FACTOR, OPTIMIZER, *known]
+                raise UserError(
+                    f'Groups.rules: {_name(factory)}, the optimizer of {path}, has no parameter {name!r}. '
+                    f'{did_you_mean(name, names)}'
+                )
+
+    def describe(self, params: Any) -> dict[str, str]:
+        """Returns the optimizer and the settings of each parameter in words, by its path."""
+        paths = tuple(by_path(params))
+        return {path: self._words(values) for path, values in self.settings(paths).items()}
+
+    def _words(self, settings: Settings) -> str:
+        values = {name: value for name, value in settings.items() if name != OPTIMIZER}
+        words = [f'{name} = {_name(value)}' for name, value in sorted(values.items())]
+        return ', '.join([_name(settings.get(OPTIMIZER, self.optimizer)), *words])
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    """The optimizers of all groups, for one learning rate."""
+
+    groups: Groups
+    learning_rate: LearningRate
+
+    @cached_property
+    def transformation(self) -> optax.GradientTransformationExtraArgs:
+        return optax.GradientTransformationExtraArgs(self._init, self._update)
+
+    def _init(self, params: Any) -> Any:
+        return self._partition(params).init(params)
+
+    def _update(self, updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
+        return self._partition(updates).update(updates, state, params, **extra)
+
+    def _partition(self, params: Any) -> optax.GradientTransformationExtraArgs:
+        """Returns an optimizer for each group, named by its number in the order of the parameters' paths."""
+        paths = by_path(params)
+        settings = self.groups.settings(tuple(paths))
+        distinct: list[Settings] = []
+        for values in settings.values():
+            if values not in distinct:
+                distinct.append(values)
+        names = [str(distinct.index(settings[path])) for path in paths]
+        labels = jax.tree.unflatten(jax.tree.structure(params), names)
+        return optax.partition({str(i): self._made(values) for i, values in enumerate(distinct)}, labels)
+
+    def _made(self, settings: Settings) -> optax.GradientTransformationExtraArgs:
+        others = {name: value for name, value in settings.items() if name not in (OPTIMIZER, RATE, FACTOR)}
+        rate = scaled(settings.get(RATE, self.learning_rate), settings.get(FACTOR, 1))
+        return made(settings.get(OPTIMIZER, self.groups.optimizer), rate, **others)
+
+
+def _name(value: Any) -> str:
+    """Returns the name of a function or class, or a value as it is."""
+    name = getattr(value, '__name__', None) or (type(value).__name__ if callable(value) else None)
+    return name or f'{value!r}'
