@@ -1,6 +1,7 @@
 """Contact sheets: many images in one picture, with captions. Imports NumPy and Pillow alone."""
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,6 +10,7 @@ from engine.render import palette
 
 GAP = 8  # pixels between tiles and around them
 FONT_SIZE = 10  # pixels
+GRID_TILE = 64  # pixels; smaller images of a grid are enlarged to about this size
 MAX_BATCH_IMAGES, BATCH_COLUMNS, BATCH_TILE = (
     32,
     8,
@@ -50,6 +52,13 @@ def contact_sheet(
 def is_picture(array: np.ndarray) -> bool:
     """Whether an array [B, ...] can be drawn as images."""
     return array.ndim == 4 and array.shape[-1] in (1, 3) and array.dtype.kind in 'biuf' and array.size > 0
+
+
+def picture_grid(images: np.ndarray) -> Image.Image:
+    """Returns images, uint8 [n, H, W, 1 or 3], as one picture of about as many rows as columns."""
+    height, width = images.shape[1:3]
+    factor = max(1, GRID_TILE // max(height, width))
+    return contact_sheet(images, (), ceil(sqrt(len(images))), (width * factor, height * factor))
 
 
 def batch_sheet(images: np.ndarray, captions: Sequence[str], maps: Sequence[np.ndarray] = ()) -> Image.Image:

@@ -20,6 +20,7 @@ POINTS = (
     'compile',
     'step',
     'evaluation',
+    'pictures',
     'log',
     'save',
     'checksums',

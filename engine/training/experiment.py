@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from engine.interfaces import Batch, BoundTask, Description, Task, VariableSourc
 from engine.runs import faults
 from engine.runs.text_log import logger
 from engine.sharding import Jit, Parallelism
+from engine.training import pictures
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
 from engine.training.batches.evaluation import evaluation_batches
@@ -33,7 +34,7 @@ from engine.training.validation.validation_sets import ValidationSet, Validation
 
 COUNTS = (
     *('steps', 'batch_size', 'steps_per_dispatch', 'log_every'),
-    *('save_every', 'keep_every', 'evaluate_every', 'validation_batches'),
+    *('save_every', 'keep_every', 'evaluate_every', 'validation_batches', 'pictures_every'),
 )
 
 
@@ -51,6 +52,8 @@ class Experiment:
       keep_every: steps between the checkpoints that stay for ever; None keeps the last two alone.
       evaluate_every: steps between evaluations; None evaluates at the end of each epoch. The end of training
         is always evaluated.
+      pictures_every: steps between the pictures that the task makes of its state, from step 0 on, and at the
+        end; None makes none.
       decode: makes arrays of one size from images of varying size; None where there are none.
       validate: what is evaluated: names of splits, or `EvaluationSet`s, of other datasets too. Unless it is a
         single split, metrics are called '<set>/<metric>'.
@@ -78,6 +81,7 @@ class Experiment:
     save_every: int = 100
     keep_every: int | None = None
     evaluate_every: int | None = None
+    pictures_every: int | None = None
     validate: tuple[str | EvaluationSet, ...] = ('val',)
     validation_batches: int | None = None
     decode: Decode | None = None
@@ -140,6 +144,7 @@ class Experiment:
             evaluate_every=self.evaluate_every,
             save_every=self.save_every,
             keep_every=self.keep_every,
+            pictures_every=self.pictures_every,
             steps_per_dispatch=self.steps_per_dispatch,
             starts_trained=self.starts_trained,
         )
@@ -158,7 +163,11 @@ class Experiment:
     def traced(self) -> TracedSteps:
         """The step functions, traced on shapes."""
         batch = next(evaluation_batches(self.validation.first.examples, self.batch_size))
-        return self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
+        traced = self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
+        if self.pictures_every is None:
+            return traced
+        shapes = self.step_functions.state_shapes
+        return replace(traced, pictures=pictures.traced(self.bound, shapes, self.parallelism, self.seed))
 
     @cached_property
     def validation(self) -> ValidationSets:
@@ -183,9 +192,15 @@ class Experiment:
         return (sharding.shard(batch, rows) for batch in batches)
 
     @property
+    def _measured(self) -> list[str]:
+        """The metrics of each set."""
+        return [*self.traced.evaluate.out_info]
+
+    @property
     def best_metric(self) -> tuple[str, Literal['min', 'max']] | None:
         """The metric that chooses the best checkpoint, by its name in the log, and its direction."""
-        return (self._metric('Trainer.best', self.best[0]), self.best[1]) if self.best else None
+        full = self.best and self.validation.metric(self.best[0], 'Trainer.best', self._measured)
+        return (full, self.best[1]) if self.best and full else None
 
     def check(self) -> None:
         """Binds the task and traces its functions on shapes: mistakes show here, not after an hour.
@@ -215,14 +230,7 @@ class Experiment:
         for each in self.validation.sets:
             integrity.check(each.data.folder)
             examples.check(each.name, each.data, each.examples, self.bound, self.batch_size)
-        if self.best:
-            self._metric(f'Trainer.best = {self.best}', self.best[0])
-        for name in self.stop.metrics if self.stop else ():
-            self._metric(f'Trainer.stop: {type(self.stop).__name__}', name)
-
-    def _metric(self, setting: str, name: str) -> str:
-        """Returns the name in the log of a metric that a setting names; `UserError` if there is none."""
-        return self.validation.metric(name, setting, [*self.traced.evaluate.out_info])
+        self.validation.check_metrics(self.best, self.stop, self._measured)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the training batch of a step, each array [B, ...]."""

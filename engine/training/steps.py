@@ -17,7 +17,8 @@ from engine.training.batches.source import BatchSource
 from engine.training.preflight import hooks
 from engine.workspace import workspace
 
-INIT, TRAIN = 0, 1  # streams of randomness; a key is a function of (seed, stream, step), so none is stored
+# Streams of randomness. A key is a function of (seed, stream, step), so none is stored.
+INIT, TRAIN, PICTURES = 0, 1, 2
 
 Shapes = Any
 Compiled = Callable[..., Any]
@@ -49,11 +50,13 @@ class TracedSteps:
         total and a count, [steps].
       evaluate: (state, batch) -> metrics.
       predict: (state, batch) -> predictions.
+      pictures: (state) -> pictures by name, uint8 [N, H, W, C]; None where no pictures are due.
     """
 
     train_steps: Mapping[int, jax.stages.Traced]
     evaluate: jax.stages.Traced
     predict: jax.stages.Traced
+    pictures: jax.stages.Traced | None = None
 
 
 class StepFunctions:

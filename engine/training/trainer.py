@@ -19,7 +19,7 @@ The trip of a training batch, from the order of examples to the loss and back:
     `train.jsonl` and shown to the observers.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,12 +47,28 @@ from engine.training.observers.first_batch import FirstBatch
 from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
 from engine.training.observers.progress import Progress
 from engine.training.observers.tensorboard import TensorBoard
+from engine.training.pictures import PictureMaker
 from engine.training.preflight import preflight
 from engine.training.steps import Compiled, compiled
 from engine.training.time_log import TimeLog
 from engine.training.validation.stopping import Ending
 
 Evaluate = Callable[[State], dict[str, float] | None]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The compiled programs of a training.
+
+    Attributes:
+      train_steps: by number of steps.
+      evaluate: returns the metrics of a state, None if a signal asks for the end meanwhile.
+      pictures: makes the pictures of a state; None where none are due.
+    """
+
+    train_steps: Mapping[int, Compiled]
+    evaluate: Evaluate
+    pictures: Compiled | None
 
 
 @dataclass(kw_only=True)
@@ -103,23 +119,23 @@ class Trainer(Experiment):
 
     def _run_from(self, start: int, checkpoints: Checkpoints, guard: RunGuard) -> Ending:
         """Trains from a step on, watched by the observers and the watchdog."""
-        state, train_steps, evaluate = self._set_up(start, checkpoints, guard.signals)
+        state, programs = self._set_up(start, checkpoints, guard.signals)
         folder, observers = guard.run.folder, ObserverGroup(self.observers)
         block = BlockMeans(self.log_every, self.steps, resume.open_block(checkpoints, start))
         best = resume.best_step(checkpoints, start)
         log = MetricLog(folder / 'logs', start, self.order.epoch, block, best)
         if self._reason_to_stop(log, start):
             log.end(start)  # observers have seen its last line
+        last_pictures = resume.pictures_step(checkpoints, start)
         times = TimeLog(folder / 'logs', start, self.batch_size)
         with (
             observers.watching(self._observed(folder, start)),
+            PictureMaker(programs.pictures, folder, observers, last_pictures) as pictures,
             MetricLogger(log, times, observers, guard.note_progress, self.nonfinite) as metric_logger,
             self.watchdog.watch(guard.last_progress, folder / 'debug' / 'hang.txt', guard.fail),
             guard.signals.graceful(),
         ):
-            ending = self._train(
-                start, state, train_steps, evaluate, checkpoints, metric_logger, guard.signals
-            )
+            ending = self._train(start, state, programs, pictures, checkpoints, metric_logger, guard.signals)
             checkpoints.wait()
         if ending.reason:
             logger.info('stopped at step %d: %s', ending.step, ending.reason)
@@ -138,20 +154,21 @@ class Trainer(Experiment):
             first_inputs=self.step_functions.first_inputs,
         )
 
-    def _set_up(
-        self, start: int, checkpoints: Checkpoints, signals: Signals
-    ) -> tuple[State, dict[int, Compiled], Evaluate]:
-        """Returns the state to continue from, the training programs by number of steps, the evaluation."""
+    def _set_up(self, start: int, checkpoints: Checkpoints, signals: Signals) -> tuple[State, Programs]:
+        """Returns the state to continue from, and the compiled programs."""
         self._say_what_is_evaluated()
         logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
-            train_steps = {
-                count: pool.submit(compiled, traced) for count, traced in self.traced.train_steps.items()
-            }
-            evaluate = pool.submit(compiled, self.traced.evaluate)
+            traced = self.traced
+            train_steps = {count: pool.submit(compiled, each) for count, each in traced.train_steps.items()}
+            evaluate = pool.submit(compiled, traced.evaluate)
+            pictures = pool.submit(compiled, traced.pictures) if traced.pictures else None
             state = replay.saved_state(self, checkpoints, start)
-        programs = {count: program.result() for count, program in train_steps.items()}
-        return state, programs, partial(self._evaluate, evaluate.result(), signals)
+        return state, Programs(
+            {count: program.result() for count, program in train_steps.items()},
+            partial(self._evaluate, evaluate.result(), signals),
+            pictures.result() if pictures else None,
+        )
 
     def _say_what_is_evaluated(self) -> None:
         if self.validation_batches:
@@ -180,16 +197,17 @@ class Trainer(Experiment):
         self,
         step: int,
         state: State,
-        train_steps: dict[int, Compiled],
-        evaluate: Evaluate,
+        programs: Programs,
+        pictures: PictureMaker,
         checkpoints: Checkpoints,
         metric_logger: MetricLogger,
         signals: Signals,
     ) -> Ending:
         """The loop: the events that are due at a step, then a group of steps."""
         events, log, timed = self.events, metric_logger.log, metric_logger.timed
-        inputs, evaluate = timed('data', self.source.inputs), timed('evaluation', evaluate)
-        save = timed('checkpoint', checkpoints.save)
+        inputs, save = timed('data', self.source.inputs), timed('checkpoint', checkpoints.save)
+        evaluate = timed('evaluation', programs.evaluate)
+        make_pictures = timed('evaluation', pictures.make)
         while True:
             if not signals.stop_requested() and events.evaluates_at(step) and not log.has_evaluation(step):
                 metric_logger.flush()
@@ -201,15 +219,18 @@ class Trainer(Experiment):
             is_last = step == self.steps or bool(ending.reason)
             if is_last:
                 metric_logger.end(step)
+            if not signals.stop_requested() and (is_last or events.pictures_at(step)):
+                metric_logger.flush()
+                make_pictures(step, state)
             if signals.stop_requested() or is_last or events.saves_at(step):
                 metric_logger.flush()
-                save('latest', step, state, log.record())
+                save('latest', step, state, log.record() | pictures.record())
             if signals.stop_requested():
                 raise Interrupted
             if is_last:
                 return ending
             faults.point('step')
             count = events.group(step)
-            state, metrics = train_steps[count](state, inputs(step, count), np.int32(step))
+            state, metrics = programs.train_steps[count](state, inputs(step, count), np.int32(step))
             metric_logger.log_steps(step, metrics)
             step += count

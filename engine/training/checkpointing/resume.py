@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.outputs.manifest import read_manifest
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
+from engine.training import pictures
 from engine.training.checkpointing import state_layout
 from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
 from engine.training.metric_log import BEST, BLOCK, digests, has_last_line
@@ -51,9 +52,10 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
 
 
 def _forget(folder: Path) -> None:
-    """Empties the logs of a run that begins again: those of observers too, and evaluations at step 0."""
+    """Drops logs and pictures of a run that begins again: also logs of observers, and what is of step 0."""
     for log in folder.glob('*.jsonl'):
         json_lines.JsonLines(log, step=-1).close()
+    pictures.discard_after(folder.parent, -1)
 
 
 def check_fits(run: Path, shapes: Any) -> None:
@@ -82,11 +84,17 @@ def open_block(checkpoints: Checkpoints, step: int) -> str:
     return _record(checkpoints, step).get(BLOCK, '')
 
 
+def pictures_step(checkpoints: Checkpoints, step: int) -> int | None:
+    """Returns the step of the newest pictures at a step that is 0 or saved; None if there are none."""
+    known = _record(checkpoints, step).get(pictures.RECORD)
+    return int(known) if known else None
+
+
 def discard_later(run: Path, steps: int) -> int:
     """Discards what a run holds after the step from which it continues, because it continues otherwise.
 
-    This concerns checkpoints, best ones too, lines of the logs, and outputs. If the best checkpoint up to
-    that step is lost, the next evaluation makes a new one.
+    This concerns checkpoints, best ones too, lines of the logs, pictures, and outputs. If the best checkpoint
+    up to that step is lost, the next evaluation makes a new one.
 
     Args:
       run: its folder.
@@ -103,6 +111,7 @@ def discard_later(run: Path, steps: int) -> int:
         checkpoints.discard_after(start if start in checkpoints.steps('latest') else -1)
     for log in LOGS:
         json_lines.JsonLines(run / 'logs' / log, start).close()
+    pictures.discard_after(run, start)
     for folder in (run / 'outputs').glob('*'):
         with suppress(UserError):  # no outputs, or damaged ones
             if (read_manifest(folder).step or 0) > start:

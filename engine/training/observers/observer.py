@@ -83,6 +83,14 @@ class Observer:
           state: on the devices. The next step overwrites it: copy what you keep.
         """
 
+    def on_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """The task has made pictures.
+
+        Args:
+          step: after which it made them.
+          pictures: by name, uint8 [N, H, W, 1 or 3].
+        """
+
     def on_end(self, status: str) -> None:
         """The loop has ended: 'finished', 'interrupted' or 'failed'."""
 
@@ -127,3 +135,8 @@ class ObserverGroup(Observer):
         """Passes on that the validation set was evaluated."""
         for observer in self._observers:
             observer.on_evaluation(step, metrics, seconds, state)
+
+    def on_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Passes on that the task has made pictures."""
+        for observer in self._observers:
+            observer.on_pictures(step, pictures)

@@ -1,19 +1,22 @@
 """TensorBoard events: `logs/events.*` of a run, for `tensorboard --logdir <runs>`."""
 
+import io
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from engine.errors import UserError
 from engine.interfaces import State
+from engine.render.contact_sheet import picture_grid
 from engine.training.observers.observer import ObservedRun, Observer
 
 
 class TensorBoard(Observer):
-    """Writes all metrics as scalars named `train/<metric>` and `val/<metric>`.
+    """Writes all metrics as scalars named `train/<metric>` and `val/<metric>`, and pictures as images.
 
     A run that continues starts a new file; TensorBoard shows the later file where steps overlap. The loop's
     thread writes the events: `SummaryWriter` would use another thread, which waits for ever when the disk is
@@ -53,6 +56,12 @@ class TensorBoard(Observer):
         self._add_scalars('val', step, metrics)
         self._writer.flush()
 
+    def on_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
+        """Adds a grid of the pictures of each name."""
+        grids = {f'pictures/{name}': picture_grid(images) for name, images in pictures.items()}
+        values = [{'tag': tag, 'image': _image(picture)} for tag, picture in grids.items()]
+        self._add(step=step, summary={'value': values})
+
     def on_end(self, status: str) -> None:
         """Closes the file."""
         self._writer.close()
@@ -63,3 +72,15 @@ class TensorBoard(Observer):
 
     def _add(self, **content: Any) -> None:
         self._writer.write_event(self._event(wall_time=time.time(), **content))
+
+
+def _image(picture: Image.Image) -> dict[str, Any]:
+    """Returns a picture as events hold it."""
+    file = io.BytesIO()
+    picture.save(file, 'PNG')
+    return {
+        'width': picture.width,
+        'height': picture.height,
+        'colorspace': 3,
+        'encoded_image_string': file.getvalue(),
+    }

@@ -10,6 +10,7 @@ from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import Spec
 from engine.training.validation.evaluation_set import EvaluationSet
+from engine.training.validation.stopping import Stop
 
 Values = dict[str, float]
 
@@ -97,6 +98,13 @@ class ValidationSets:
             hint = did_you_mean(name, known)
             raise UserError(f'{setting}: evaluation has no metric {name!r}. {hint}')
         return match
+
+    def check_metrics(self, best: tuple[str, str] | None, stop: Stop | None, measured: Sequence[str]) -> None:
+        """Raises `UserError` if evaluation lacks a metric that chooses the best checkpoint, or that stops."""
+        if best:
+            self.metric(best[0], f'Trainer.best = {best}', measured)
+        for name in stop.metrics if stop else ():
+            self.metric(name, f'Trainer.stop: {type(stop).__name__}', measured)
 
     def with_short_names(self, evaluation: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the line of an evaluation with the metrics of the first set under their short names too."""
