@@ -4,7 +4,7 @@ They depend on the state and the seed alone, so pictures of several steps show t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -42,43 +42,46 @@ def traced(bound: BoundTask, shapes: Any, parallelism: Parallelism, seed: int) -
     Raises:
       UserError: the task makes no pictures, or what it makes are no pictures.
     """
-    make = getattr(bound, 'pictures', None)
-    if make is None:
-        task = getattr(bound, 'task', bound)
-        raise UserError(
-            f'Trainer.pictures_every: {type(task).__name__} makes no pictures. Write its method `pictures`, '
-            'or leave Trainer.pictures_every out.'
-        )
+    make: Callable[[State, jax.Array], Any] = getattr(bound, 'pictures', lambda *_: {})
+    task = type(getattr(bound, 'task', bound)).__name__
 
     def pictures(state: State) -> dict[str, jax.Array]:
         images = make(state, key(seed, PICTURES))
-        _check(images)
+        _check(task, images)
         return {name: _levels(jnp.asarray(array)) for name, array in images.items()}
 
     return parallelism.trace(pictures, (shapes,), sharding.replicated(parallelism.mesh))
 
 
-def _check(images: Any) -> None:
-    """Raises `UserError` unless these are pictures by their names."""
-    if not isinstance(images, Mapping) or not images:
+def _check(task: str, images: Any) -> None:
+    """Raises `UserError` unless a task has made pictures by their names."""
+    if not isinstance(images, Mapping):
         raise UserError(
-            'pictures() of the task must return a dict of pictures by name, and not be empty; it returned '
-            f'{"an empty dict" if isinstance(images, Mapping) else type(images).__name__}.'
+            f'{task}.pictures returns a value of type {type(images).__name__}, but a dict of pictures is needed.'
+        )
+    if not images:
+        raise UserError(
+            f'Trainer.pictures_every: {task} makes no pictures. Write its method `pictures`, or leave '
+            'Trainer.pictures_every out.'
         )
     for name, array in images.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UserError(
-                f'pictures() of the task: {name!r} names a folder, so use letters, digits, dots, dashes and '
-                'underscores.'
+                f'{task}.pictures: {name!r} becomes the name of a folder. Use letters, digits, dots, dashes '
+                'and underscores.'
             )
-        shape, dtype = getattr(array, 'shape', ()), getattr(array, 'dtype', None)
-        has_levels = dtype is not None and (dtype == np.uint8 or jnp.issubdtype(dtype, jnp.floating))
-        if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape or not has_levels:
-            found = type(array).__name__ if dtype is None else f'{dtype} {list(shape)}'
-            raise UserError(
-                f'pictures() of the task: {name!r} is {found}. Pictures are uint8, or floats from -1 to 1, '
-                '[N, H, W, 1 or 3].'
-            )
+        _check_array(f'{task}.pictures: {name!r}', array)
+
+
+def _check_array(what: str, array: Any) -> None:
+    """Raises `UserError`, which names what it is, unless an array holds pictures."""
+    shape, dtype = getattr(array, 'shape', ()), getattr(array, 'dtype', None)
+    has_levels = dtype is not None and (dtype == np.uint8 or jnp.issubdtype(dtype, jnp.floating))
+    if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape or not has_levels:
+        found = type(array).__name__ if dtype is None else f'{dtype} {list(shape)}'
+        raise UserError(
+            f'{what} is {found}. Pictures are uint8, or floats from -1 to 1, of the shape [N, H, W, 1 or 3].'
+        )
 
 
 def _levels(images: jax.Array) -> jax.Array:
