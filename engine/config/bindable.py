@@ -8,8 +8,8 @@ _IS_BASE_TYPE = 1 << 10  # Py_TPFLAGS_BASETYPE: other classes, such as `range`, 
 _BY_POSITION = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.POSITIONAL_ONLY)
 _ADVICE = 'Write a function of your own that returns what you need, and bind that.'
 _CHAIN = (
-    'Bind @optimizers.Chain() of engine/parts/optimizers.py instead, and list its parts: '
-    'optimizers.Chain.transformations = [...].'
+    'Bind @optimizers.Chained() of engine/parts/ instead, and list its parts: '
+    'optimizers.Chained.transformations = [...].'
 )
 _INSTEAD = {('optax', 'chain'): _CHAIN, ('optax', 'named_chain'): _CHAIN}  # by package and name
 

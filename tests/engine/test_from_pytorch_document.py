@@ -72,7 +72,7 @@ def test_the_task_trains(program: Any, tmp_path: Path, monkeypatch: pytest.Monke
         'convnet.ConvNet.width = 4',
     )
     flags = [f'--gin_bindings={binding}' for binding in toy]
-    code, out, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}', *flags)
+    code, _, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}', *flags)
     assert code == 0, err
     config = (tmp_path / 'run/config.gin').read_text()
     assert 'focal.Focal.augment = @augmentation.Shift()\n' in config
@@ -113,6 +113,6 @@ def test_what_the_document_takes_from_optax_exists(name: str) -> None:
 
 
 def test_the_flags_exist() -> None:
-    known = train.parser().format_help() + '--kind --gin_file'
+    known = train.parser().format_help() + '--kind --gin_file --logdir'
     flags = set(re.findall(r'(?<![\w-])--[a-z_]+', HERE))
     assert {flag for flag in flags if flag not in known} == set()

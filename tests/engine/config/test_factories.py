@@ -114,9 +114,9 @@ REFUSED = {
     'sharding.Jit()': 'it makes Jit',
     'optax.constant_schedule': 'it makes ',
     'optax.softmax_cross_entropy': 'it makes Array',
-    'optax.chain': 'takes values by position alone, and a config gives them by name. Bind @optimizers.Chain(',
-    'optax.chain()': 'optimizers.Chain.transformations = [...]',
-    'optax.named_chain': 'Bind @optimizers.Chain()',
+    'optax.chain': 'takes values by position alone, and a config gives them by name. Bind @optimizers.Ch',
+    'optax.chain()': 'optimizers.Chained.transformations = [...]',
+    'optax.named_chain': 'Bind @optimizers.Chained()',
     'optax.GradientTransformation()': 'it is called where a factory is wanted: leave out ()',
 }
 
@@ -176,7 +176,7 @@ MISTAKES = {
     "('^head/', {'weight_decay': 0.0})": "write (('^head/', {'weight_decay': 0.0}),)",
     "('^head/', {'optimizer': @optax.sgd})": "write (('^head/', {'optimizer': @optax.sgd}),)",
     "(('^head/', {'optimizer': optax.sgd}),)": 'cannot be read',
-    "(('^head/', {'optimizer': @optax.chain}),)": 'optimizers.Chain',
+    "(('^head/', {'optimizer': @optax.chain}),)": 'optimizers.Chained',
     "(('^head/', @optax.sgd),)": 'it is not called',
     "{'^head/': {'optimizer': @optax.sgd}}": 'dict is not tuple[tuple[str, Rule], ...]',
     "[('^head/', {'optimizer': @optax.sgd})]": "write (('^head/', {'optimizer': @optax.sgd}),)",
