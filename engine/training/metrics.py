@@ -105,6 +105,9 @@ class BlockMeans:
 
     def add(self, metrics: StepMetrics) -> Iterator[Line]:
         """Adds the metrics of the next steps; yields a line for each block when it has ended."""
+        if self._every == 1 and not self.steps:
+            yield from metrics.lines()
+            return
         for step, values in metrics.lines():
             self._add(values)
             if step % self._every == 0:
