@@ -61,6 +61,7 @@ ROOMS = {
     'training': {
         'datasets',
         'errors',
+        'files',
         'interfaces',
         'outputs',
         'render',

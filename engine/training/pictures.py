@@ -57,7 +57,7 @@ def _check(task: str, images: Any) -> None:
     """Raises `UserError` unless a task has made pictures by their names."""
     if not isinstance(images, Mapping):
         raise UserError(
-            f'{task}.pictures returns a value of type {type(images).__name__}, but a dict of pictures is needed.'
+            f'{task}.pictures returns a value of type {type(images).__name__}, but a dict is needed.'
         )
     if not images:
         raise UserError(
