@@ -116,6 +116,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     from engine.runs.environment.differences import Differences
     from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
+    from engine.training import initialisation
     from engine.training.checkpointing import resume
     from engine.training.trainer import Trainer
 
@@ -127,9 +128,12 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
         trainer = experiments.build(config, Trainer)
         notes = config.check()
+        table = initialisation.table(trainer.init_from, trainer.step_functions, run.folder if run else None)
     if arguments.dry_run:
-        return _show(config, notes)
+        return _show(config, notes, table)
     environment = experiments.environment(config, trainer)
+    if group.is_first and not run:
+        environment |= initialisation.record(trainer.init_from)
     differences = experiments.compare(run, environment, config, trainer) if run else Differences()
     if not group.is_first:  # each machine differs from the first one, whose record is kept
         differences = replace(differences, machine={})
@@ -177,9 +181,10 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     guard.finish(ending.step, ending.reason)
 
 
-def _show(config: 'Config', notes: Sequence[str]) -> int:
-    """Prints the config of a dry run, and what is worth noting about it."""
+def _show(config: 'Config', notes: Sequence[str], table: str) -> int:
+    """Prints the config of a dry run, notes, and the variables that it starts with."""
     print('\n'.join([config.explain(), *(f'note: {note}' for note in notes)]))
+    print(table, end='')
     print('Everything is in order. Nothing was trained.')
     return errors.EXIT_FINISHED
 

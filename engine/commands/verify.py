@@ -142,7 +142,7 @@ def compare(trainer: 'Trainer', run: 'Run', start: int | None, steps: int | None
     with Checkpoints(run.folder / 'checkpoints', read_only=True) as checkpoints:
         if start is None:
             start = min((step for step in checkpoints.steps('latest') if step < logs.last), default=0)
-        state = replay.saved_state(trainer, checkpoints, start)
+        state = replay.saved_state(trainer, checkpoints, start, run.folder)
         block = replay.saved_block(trainer, checkpoints, start, logs.last)
     stop = _stop(logs, start, steps)
     stop = logs.line_end(stop) if stop > start else stop

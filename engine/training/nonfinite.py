@@ -57,7 +57,8 @@ def keep(experiment: Experiment, checkpoints: Checkpoints, run: Path, step: int)
     folder = run / 'debug' / 'nonfinite'
     folder.mkdir(parents=True, exist_ok=True)
     start = max((saved for saved in checkpoints.steps('latest') if saved < step), default=0)
-    state = replay.state_before(experiment, replay.saved_state(experiment, checkpoints, start), start, step)
+    state = replay.saved_state(experiment, checkpoints, start, run)
+    state = replay.state_before(experiment, state, start, step)
     _save(folder / 'state.npz', _named(sharding.fetch(state)))
     _save(folder / 'batch.npz', experiment.batch(step - 1))
     text = SCRIPT.format(

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from engine.interfaces import State
+from engine.training import initialisation
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.metric_log import BLOCK
@@ -28,10 +30,20 @@ class Repeated:
     metrics: dict[str, float]
 
 
-def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int) -> State:
-    """Returns the state after a step that is 0 or was saved; raises `UserError` if it was not."""
-    if step == 0 and not (experiment.starts_trained and checkpoints.has(0)):
-        return experiment.step_functions.init()
+def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int, run: Path) -> State:
+    """Returns the state after a step.
+
+    Args:
+      experiment: of the run.
+      checkpoints: of the run.
+      step: 0, or one that was saved.
+      run: its folder.
+
+    Raises:
+      UserError: the step was not saved; or it is 0, and the variables that the run began with are gone.
+    """
+    if step == 0 and not checkpoints.has(0):
+        return initialisation.first_state(experiment.init_from, experiment.step_functions, run)
     kind, step = checkpoints.find(str(step))
     return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
 

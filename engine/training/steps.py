@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from engine import sharding
-from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, average
+from engine import sharding, variables
+from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, VariableSource, average
 from engine.runs import faults
 from engine.sharding import Parallelism
 from engine.training.batches.source import BatchSource
@@ -36,9 +36,21 @@ def key(seed: int, stream: int, step: int | jax.Array = 0) -> jax.Array:
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), step)
 
 
-def first_state(bound: BoundTask, key: jax.Array) -> State:
-    """Returns the state of a task before training."""
-    return bound.init_training(*bound.init_model(key))
+def first_state(bound: BoundTask, key: jax.Array, loaded: State | None = None) -> State:
+    """Returns the state of a task before training.
+
+    Args:
+      bound: the task.
+      key: random key of the initialisation.
+      loaded: `params` and `model_state` that take the place of initialised ones; some of them, or all.
+    """
+    params, model_state = bound.init_model(key)
+    if loaded is not None:
+        params, model_state = (
+            variables.joined(params, loaded['params']),
+            variables.joined(model_state, loaded['model_state']),
+        )
+    return bound.init_training(params, model_state)
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,12 @@ class StepFunctions:
         """The state's shapes, dtypes and shardings."""
         shapes = jax.eval_shape(partial(first_state, self._bound), jax.random.key(0))
         return self._parallelism.state(shapes)
+
+    @cached_property
+    def model_shapes(self) -> Shapes:
+        """The shapes, dtypes and shardings of the variables of the model: `params` and `model_state`."""
+        params, model_state = jax.eval_shape(self._bound.init_model, jax.random.key(0))
+        return self._parallelism.state({'params': params, 'model_state': model_state})
 
     @property
     def _state_sharding(self) -> Any:
@@ -148,12 +166,19 @@ class StepFunctions:
         """Returns what enters the network at the first step, given the batch of that step."""
         return jax.jit(self._bound.debug_inputs)(batch, key(self._seed, TRAIN, 0))
 
-    def init(self) -> State:
-        """Returns the first state, on the devices."""
-        # Not with the key as an argument: XLA folds constants, and another program may round otherwise.
-        return jax.jit(
-            lambda: first_state(self._bound, key(self._seed, INIT)), out_shardings=self._state_sharding
-        )()
+    def init(self, source: VariableSource | None = None) -> State:
+        """Returns the first state, on the devices.
+
+        Args:
+          source: of trained variables, which are loaded straight into their shardings and not initialised.
+        """
+        # Loaded outside of the program, which takes over their memory. Inside, they would be constants of it.
+        loaded = source.load(self.model_shapes) if source else None
+        return jax.jit(self._first_state, out_shardings=self._state_sharding, donate_argnums=0)(loaded)
+
+    def _first_state(self, loaded: State | None) -> State:
+        # The key is not an argument: XLA folds constants, and another program may round otherwise.
+        return first_state(self._bound, key(self._seed, INIT), loaded)
 
 
 Update = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]

@@ -36,7 +36,7 @@ from engine.runs.guard import RunGuard
 from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
-from engine.training import nonfinite, replay
+from engine.training import initialisation, nonfinite, replay
 from engine.training.checkpointing import resume
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
@@ -119,8 +119,8 @@ class Trainer(Experiment):
 
     def _run_from(self, start: int, checkpoints: Checkpoints, guard: RunGuard) -> Ending:
         """Trains from a step on, watched by the observers and the watchdog."""
-        state, programs = self._set_up(start, checkpoints, guard.signals)
         folder, observers = guard.run.folder, ObserverGroup(self.observers)
+        state, programs = self._set_up(start, checkpoints, folder, guard.signals)
         block = BlockMeans(self.log_every, self.steps, resume.open_block(checkpoints, start))
         best = resume.best_step(checkpoints, start)
         log = MetricLog(folder / 'logs', start, self.order.epoch, block, best)
@@ -154,16 +154,20 @@ class Trainer(Experiment):
             first_inputs=self.step_functions.first_inputs,
         )
 
-    def _set_up(self, start: int, checkpoints: Checkpoints, signals: Signals) -> tuple[State, Programs]:
+    def _set_up(
+        self, start: int, checkpoints: Checkpoints, folder: Path, signals: Signals
+    ) -> tuple[State, Programs]:
         """Returns the state to continue from, and the compiled programs."""
         self._say_what_is_evaluated()
         logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
+        if start == 0 and not checkpoints.has(0):
+            initialisation.write_table(self.init_from, self.step_functions, folder)
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
             traced = self.traced
             train_steps = {count: pool.submit(compiled, each) for count, each in traced.train_steps.items()}
             evaluate = pool.submit(compiled, traced.evaluate)
             pictures = pool.submit(compiled, traced.pictures) if traced.pictures else None
-            state = replay.saved_state(self, checkpoints, start)
+            state = replay.saved_state(self, checkpoints, start, folder)
         return state, Programs(
             {count: program.result() for count, program in train_steps.items()},
             partial(self._evaluate, evaluate.result(), signals),

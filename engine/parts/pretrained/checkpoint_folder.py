@@ -12,6 +12,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from engine.errors import UserError, did_you_mean
+from engine.parts.optimizers.evaluated import evaluation_params
 from engine.parts.pretrained import restoring, variable_names
 from engine.parts.pretrained.stored_arrays import OpenArrays, Shapes, StoredArrays
 from engine.runs import checksums
@@ -84,7 +85,9 @@ class CheckpointFolder(StoredArrays):
 
 @jax.jit
 def _evaluated(state: _ScheduleFree, params: jax.Array) -> jax.Array:
-    return optax.contrib.schedule_free_eval_params(state, params)  # type: ignore[return-value]
+    """Returns the average of an array, as evaluation computes it."""
+    opt_state = optax.contrib.ScheduleFreeState(state.b1, 0, 0, 0, (), {'': state.z})
+    return evaluation_params({'params': {'': params}, 'opt_state': opt_state})['']
 
 
 def _with(shape: jax.ShapeDtypeStruct, sharding: Any) -> jax.ShapeDtypeStruct:

@@ -1,10 +1,12 @@
 """Variables of PyTorch for models of Flax: other names and other orders of the axes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from engine.errors import UserError
 from engine.parts.pretrained.stored_arrays import Shapes
 from engine.variables import matching
 
@@ -47,14 +49,21 @@ class PyTorch:
         Args:
           arrays: those of the source, by their paths.
           model: shapes and dtypes of the model, by their paths.
+
+        Raises:
+          UserError: kernels fit as those of `nnx.ConvTranspose` alone, and are not named as such.
         """
-        reversed_paths = matching(self.conv_transpose, model, 'PyTorch.conv_transpose')
-        result = {}
-        for path, array in arrays.items():
-            if path.rpartition('/')[2] != _IGNORED:
-                name = _name(path, model)
-                result[name] = _arranged(array, name, model, name in reversed_paths)
-        return result
+        transposed = matching(self.conv_transpose, model, 'PyTorch.conv_transpose')
+        named = {_name(path, model): array for path, array in arrays.items() if not path.endswith(_IGNORED)}
+        others = sorted(named.keys() - transposed)
+        unnamed = [name for name in others if _fits_transposed_alone(named[name], name, model)]
+        if unnamed:
+            patterns = (*self.conv_transpose, *(f'^{re.escape(name)}$' for name in unnamed))
+            raise UserError(
+                f'{", ".join(unnamed)}: these fit as kernels of nnx.ConvTranspose alone. If they are, write '
+                f'PyTorch.conv_transpose = {patterns!r}.'
+            )
+        return {name: _arranged(array, name, model, name in transposed) for name, array in named.items()}
 
 
 def _name(path: str, model: Shapes) -> str:
@@ -64,13 +73,30 @@ def _name(path: str, model: Shapes) -> str:
     return next((name for name in names if name in model), names[0])
 
 
-def _arranged(array: np.ndarray, name: str, model: Shapes, is_reversed: bool) -> np.ndarray:
-    if name.rpartition('/')[2] == 'kernel' and array.ndim > 1:
-        spatial = tuple(range(2, array.ndim))
-        if is_reversed:
-            array = np.flip(array.transpose(*spatial, 0, 1), tuple(range(len(spatial))))
-        else:
-            array = array.transpose(*spatial, 1, 0)
+def _fits_transposed_alone(array: np.ndarray, name: str, model: Shapes) -> bool:
+    if name not in model or not _is_kernel(name) or array.ndim < 3:
+        return False
+    return _convolution(array).shape != model[name].shape == _transposed_convolution(array).shape
+
+
+def _is_kernel(name: str) -> bool:
+    return name.rpartition('/')[2] == 'kernel'
+
+
+def _convolution(array: np.ndarray) -> np.ndarray:
+    """Returns [O, I, ...] as [..., I, O]."""
+    return array.transpose(*range(2, array.ndim), 1, 0)
+
+
+def _transposed_convolution(array: np.ndarray) -> np.ndarray:
+    """Returns [I, O, ...] as [..., I, O], with the axes of the picture reversed."""
+    moved = array.transpose(*range(2, array.ndim), 0, 1)
+    return np.flip(moved, tuple(range(array.ndim - 2)))
+
+
+def _arranged(array: np.ndarray, name: str, model: Shapes, is_transposed: bool) -> np.ndarray:
+    if _is_kernel(name) and array.ndim > 1:
+        array = _transposed_convolution(array) if is_transposed else _convolution(array)
     wanted = model[name].shape if name in model else array.shape
     return array.reshape(wanted) if _is_split(array.shape, wanted) else array
 

@@ -261,7 +261,7 @@ def test_pickles_are_not_read_and_their_conversion_is_shown(name: str, tmp_path:
 def test_a_damaged_member_of_an_npz_is_noticed(tmp_path: Path, model: Model) -> None:
     for save in (np.savez, np.savez_compressed):
         path = tmp_path / f'{save.__name__}.npz'
-        save(path, **model.arrays)
+        save(path, **model.arrays)  # type: ignore[arg-type]
         with zipfile.ZipFile(path) as archive:
             info = archive.getinfo(f'{HEAD}.npy')
         content = bytearray(path.read_bytes())
