@@ -22,6 +22,7 @@ Arrays = dict[str, Any]
 Values = dict[str, float]
 
 LOSS = 'loss'
+FROZEN = 'frozen'  # how `parameter_groups` calls what is not trained
 WARM_UP = 10  # steps. They suffice even for optimizers that are trained with a long warm-up.
 MAX_VALIDATION_BATCHES = 8
 
@@ -49,6 +50,12 @@ class ExperimentUnderTest:
     def truth_fields(self) -> list[str]:
         """The fields of the data that hold the targets."""
         return list(self.description.truth.values())
+
+    @property
+    def frozen(self) -> set[str]:
+        """The paths of the parameters that are not trained on purpose."""
+        describe = getattr(self.task.bound, 'parameter_groups', dict)
+        return {path for path, group in describe().items() if group == FROZEN}
 
     def has_loss(self) -> bool:
         """Whether training and evaluation measure a 'loss'."""

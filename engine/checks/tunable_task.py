@@ -29,7 +29,8 @@ class TunableTask:
             {field.name for field in dataclasses.fields(task)} if dataclasses.is_dataclass(task) else set()
         )
         self._changes = {EMA_DECAY: 0.0} if isinstance(getattr(task, EMA_DECAY, None), float) else {}
-        self.highest_rate = _highest(getattr(task, RATE), steps) if RATE in fields else None
+        rate = getattr(task, RATE) if RATE in fields else None
+        self.highest_rate = None if rate is None else _highest(rate, steps)
         self.bound = self._bind(0.0)
 
     def _bind(self, rate: Any) -> BoundTask:

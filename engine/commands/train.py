@@ -130,7 +130,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         notes = config.check()
         table = initialisation.table(trainer.init_from, trainer.step_functions, run.folder if run else None)
     if arguments.dry_run:
-        return _show(config, notes, table)
+        tables = filter(None, [trainer.parameter_groups(), table.rstrip('\n')])
+        return _show(config, notes, list(tables))
     environment = experiments.environment(config, trainer)
     if group.is_first and not run:
         environment |= initialisation.record(trainer.init_from)
@@ -181,11 +182,10 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     guard.finish(ending.step, ending.reason)
 
 
-def _show(config: 'Config', notes: Sequence[str], table: str) -> int:
-    """Prints the config of a dry run, notes, and the variables that it starts with."""
-    print('\n'.join([config.explain(), *(f'note: {note}' for note in notes)]))
-    print(table, end='')
-    print('Everything is in order. Nothing was trained.')
+def _show(config: 'Config', notes: Sequence[str], tables: Sequence[str]) -> int:
+    """Prints the config of a dry run, notes, and tables of what is loaded and how it is trained."""
+    lines = [config.explain(), *(f'note: {note}' for note in notes), *tables]
+    print('\n'.join([*lines, 'Everything is in order. Nothing was trained.']))
     return errors.EXIT_FINISHED
 
 

@@ -17,7 +17,7 @@ from engine.interfaces import Batch, BoundTask, Description, Task, VariableSourc
 from engine.runs import faults
 from engine.runs.text_log import logger
 from engine.sharding import Jit, Parallelism
-from engine.training import pictures
+from engine.training import parameter_groups, pictures
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
 from engine.training.batches.evaluation import evaluation_batches
@@ -158,6 +158,10 @@ class Experiment:
     def step_functions(self) -> StepFunctions:
         """The functions of the task as programs on the devices."""
         return StepFunctions(self.bound, self.parallelism, self.seed, skip_nonfinite=self.nonfinite == 'skip')
+
+    def parameter_groups(self) -> str:
+        """Returns a table of how parameters are trained; '' if all are trained in the same way."""
+        return parameter_groups.summary(self.bound, self.step_functions.state_shapes['params'])
 
     @cached_property
     def traced(self) -> TracedSteps:

@@ -162,6 +162,8 @@ class Trainer(Experiment):
         logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
         if start == 0 and not checkpoints.has(0):
             initialisation.write_table(self.init_from, self.step_functions, folder)
+        if groups := self.parameter_groups():
+            logger.info(groups)
         with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
             traced = self.traced
             train_steps = {count: pool.submit(compiled, each) for count, each in traced.train_steps.items()}

@@ -1,7 +1,7 @@
-"""Checks that gradients reach every parameter."""
+"""Checks that gradients reach every parameter that is trained."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -19,27 +19,30 @@ MAX_NAMES = 3  # parameters that the result names
 
 
 def gradients(experiment: ExperimentUnderTest) -> Finding:
-    """Each array of parameters has a finite gradient other than zero, and changes in training."""
+    """Each trained array of parameters has a finite gradient other than zero, and changes in training."""
     first = last = experiment.first_state
     for state, _ in experiment.train(experiment.batches(STEPS), experiment.rates(STEPS)):
         last = state
-    norms = _norms(experiment, [first, last]) if experiment.has_loss() else {}
+    trained = by_path(first['params']).keys() - experiment.frozen
+    norms = _norms(experiment, [first, last], trained) if experiment.has_loss() else {}
     problems = [
         f'{name} has the gradient {norm:g}' for name, norm in norms.items() if not 0 < norm < math.inf
     ]
-    problems = problems or _unchanged(first, last)
+    problems = problems or _unchanged(first, last, trained)
     return judged(
         not problems,
-        _problem_text(problems) if problems else _success_text(len(by_path(first['params'])), norms),
+        _problem_text(problems) if problems else _success_text(trained, experiment.frozen, norms),
         'Look for a stop_gradient, an optimizer that masks the parameters, a layer that is never called, or '
-        'a ReLU that is never positive. If they are frozen on purpose, state an exception.',
+        'a ReLU that is never positive. To freeze parameters on purpose, name them in `frozen` of the task, '
+        'or state an exception.',
         {'Gradients': partial(figures.gradients, norms)} if norms else None,
     )
 
 
-def _unchanged(first: State, last: State) -> list[str]:
+def _unchanged(first: State, last: State, trained: Collection[str]) -> list[str]:
     changed = jax.tree.map(lambda old, new: bool(jnp.any(old != new)), first['params'], last['params'])
-    return [f'{name} does not change' for name, has_changed in by_path(changed).items() if not has_changed]
+    names = by_path(changed)
+    return [f'{name} does not change' for name in names if name in trained and not names[name]]
 
 
 def _problem_text(problems: list[str]) -> str:
@@ -47,13 +50,16 @@ def _problem_text(problems: list[str]) -> str:
     return '; '.join(problems[:MAX_NAMES]) + more
 
 
-def _success_text(count: int, norms: dict[str, float]) -> str:
+def _success_text(trained: Collection[str], frozen: Collection[str], norms: dict[str, float]) -> str:
     values = norms.values()
     extent = f'; gradient norms from {min(values):.1e} to {max(values):.1e}' if norms else ''
-    return f'all {count} arrays change in {STEPS} steps{extent}'
+    others = f'; {len(frozen)} are frozen' if frozen else ''
+    return f'all {len(trained)} arrays change in {STEPS} steps{others}{extent}'
 
 
-def _norms(experiment: ExperimentUnderTest, states: list[State]) -> dict[str, float]:
+def _norms(
+    experiment: ExperimentUnderTest, states: list[State], trained: Collection[str]
+) -> dict[str, float]:
     """Returns the gradient norm of the training loss by each array, the largest over the states."""
 
     def loss(params: State, state: State, batch: Any, key: jax.Array) -> jax.Array:
@@ -63,6 +69,6 @@ def _norms(experiment: ExperimentUnderTest, states: list[State]) -> dict[str, fl
     gradient: Callable[..., Any] = jax.jit(jax.grad(loss))
     norms: list[dict[str, float]] = []
     for step, (state, batch) in enumerate(zip(states, experiment.batches(len(states)), strict=True)):
-        grads = gradient(state['params'], state, batch, experiment.key(step))
-        norms.append({name: float(jnp.linalg.norm(array)) for name, array in by_path(grads).items()})
+        grads = by_path(gradient(state['params'], state, batch, experiment.key(step)))
+        norms.append({name: float(jnp.linalg.norm(grads[name])) for name in grads if name in trained})
     return {name: max(by_name[name] for by_name in norms) for name in norms[0]}

@@ -124,6 +124,7 @@ class _Grouped:
 
 
 def _name(value: Any) -> str:
-    """Returns the name of a function or class, or a value as it is."""
-    name = getattr(value, '__name__', None) or (type(value).__name__ if callable(value) else None)
+    """Returns the name of a function or class, also if some arguments are given; a value as it is."""
+    function = getattr(value, 'func', value)
+    name = getattr(function, '__name__', None) or (type(value).__name__ if callable(value) else None)
     return name or f'{value!r}'
