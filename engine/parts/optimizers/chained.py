@@ -1,11 +1,10 @@
 """Optimizers made of several transformations, as `optax.chain` makes them, but open to configs."""
 
-import inspect
 from dataclasses import dataclass
 
 import optax
 
-from engine.parts.optimizers.extra_arguments import Factory, made
+from engine.parts.optimizers.extra_arguments import Factory, made, takes
 from engine.parts.optimizers.learning_rate import LearningRate
 
 
@@ -31,5 +30,4 @@ class Chained:
 
 
 def _made(factory: Factory, rate: LearningRate) -> optax.GradientTransformationExtraArgs:
-    takes_rate = 'learning_rate' in inspect.signature(factory).parameters
-    return made(factory, rate if takes_rate else None)
+    return made(factory, rate if takes(factory, 'learning_rate') else None)

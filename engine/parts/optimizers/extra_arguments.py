@@ -24,6 +24,28 @@ def made(factory: Factory, rate: Any, **parameters: Any) -> optax.GradientTransf
     return tolerant(factory(*arguments, **parameters))
 
 
+def takes(factory: Factory, name: str) -> bool:
+    """Whether a factory has a parameter.
+
+    >>> takes(optax.sgd, 'momentum'), takes(optax.sgd, 'weight_decay')
+    (True, False)
+    """
+    parameters = _parameters(factory)
+    return name in parameters or any(known.kind is known.VAR_KEYWORD for known in parameters.values())
+
+
+def parameter_names(factory: Factory) -> list[str]:
+    """Returns the names of a factory's parameters."""
+    return list(_parameters(factory))
+
+
+def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:
+    if not inspect.isclass(factory):
+        return dict(inspect.signature(factory).parameters)
+    # The metaclass of a class that Gin has wrapped hides what the class takes.
+    return dict(list(inspect.signature(factory.__init__).parameters.items())[1:])
+
+
 def tolerant(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
     """Returns an optimizer that is given each argument it asks for, and that ignores all others.
 

@@ -1,6 +1,5 @@
 """Parameters in groups: other learning rates, weight decays or optimizers for some of them."""
 
-import inspect
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +8,7 @@ import jax
 import optax
 
 from engine.errors import UserError, did_you_mean
-from engine.parts.optimizers.extra_arguments import Factory, made
+from engine.parts.optimizers.extra_arguments import Factory, made, parameter_names, takes
 from engine.parts.optimizers.learning_rate import LearningRate, scaled
 from engine.variables import by_path, matching
 
@@ -42,7 +41,8 @@ class Groups:
         parameters, such as 'encoder/stages/0/kernel'. Each setting of a parameter comes from the first rule
         that matches it and states this setting. Settings are `learning_rate_factor`, a factor on the task's
         learning rate; `learning_rate`, a number or a schedule in its place; `optimizer`, another optimizer;
-        and the parameters of the optimizer, such as `weight_decay`.
+        and the parameters of the optimizer, such as `weight_decay`. A parameter with another optimizer keeps
+        only the settings which that one knows.
     """
 
     optimizer: Factory
@@ -58,24 +58,31 @@ class Groups:
         Raises:
           UserError: a pattern matches no parameter, or a setting is not a parameter of the optimizer.
         """
-        settings: dict[str, Settings] = {path: {} for path in paths}
+        rules: dict[str, list[Settings]] = {path: [] for path in paths}
         for pattern, values in self.rules:
             for path in matching([pattern], paths, 'Groups.rules'):
-                settings[path] = values | settings[path]
-        for path, values in settings.items():
-            self._check(path, values)
-        return settings
+                rules[path].append(values)
+        return {path: self._merged(path, matched) for path, matched in rules.items()}
 
-    def _check(self, path: str, settings: Settings) -> None:
-        factory = settings.get(OPTIMIZER, self.optimizer)
-        known = inspect.signature(factory).parameters
-        for name in settings.keys() - {OPTIMIZER, RATE, FACTOR}:
-            if name not in known:
-                names = [FACTOR, OPTIMIZER, *known]
-                raise UserError(
-                    f'Groups.rules: {_name(factory)}, the optimizer of {path}, has no parameter {name!r}. '
-                    f'{did_you_mean(name, names)}'
-                )
+    def _merged(self, path: str, rules: list[Settings]) -> Settings:
+        """Returns the settings of a parameter from the rules that match it.
+
+        A setting that only the common optimizer knows, such as its weight decay, does not reach a parameter
+        with another optimizer, unless the rule that gives this optimizer states it.
+        """
+        deciding = next((values for values in rules if OPTIMIZER in values), {})
+        factory, settings = deciding.get(OPTIMIZER, self.optimizer), {}
+        for values in reversed(rules):
+            for name, value in values.items():
+                if name in (OPTIMIZER, RATE, FACTOR) or takes(factory, name):
+                    settings[name] = value
+                elif values is deciding or not takes(self.optimizer, name):
+                    names = [FACTOR, OPTIMIZER, *parameter_names(factory)]
+                    raise UserError(
+                        f'Groups.rules: {_name(factory)}, the optimizer of {path}, '
+                        f'has no parameter {name!r}. {did_you_mean(name, names)}'
+                    )
+        return settings
 
     def describe(self, params: Any) -> dict[str, str]:
         """Returns the optimizer and the settings of each parameter in words, by its path."""

@@ -11,11 +11,15 @@ import pytest
 
 from engine.config.config import Config
 from engine.errors import UserError
+from engine.parts.optimizers import Groups
 from tests.engine.config import parts
 
+LAYER = {'kernel': jnp.ones(2), 'bias': jnp.ones(2)}
+PARAMS = {'body': LAYER, 'head': LAYER, 'tail': LAYER}
 HEADER = """from __gin__ import dynamic_registration
 from engine import sharding
 from engine.parts import augmentation
+from engine.parts import optimizers
 from research.models import mlp
 from tests.engine.config import parts
 import optax
@@ -24,14 +28,14 @@ import optax
 
 @pytest.fixture
 def build(tmp_path: Path) -> Any:
-    """Builds a `Learner` from lines of a config, the first of which is line 7, and from its saved config."""
+    """Builds a `Learner` from lines of a config, the first of which is line 8, and from its saved config."""
 
     def from_lines(*lines: str) -> parts.Learner:
         path = tmp_path / 'learner.gin'
         path.write_text('\n'.join([HEADER + lines[0], *lines[1:], '']), encoding='utf-8')
         config = Config([path])
         with config.explained():
-            config.build(parts.Learner).optimizer(0.1)
+            config.build(parts.Learner).optimizer(0.1).init(PARAMS)
         assert config.check() == []
         config.save(tmp_path / 'config.gin')
         return Config([tmp_path / 'config.gin']).build(parts.Learner)
@@ -126,7 +130,7 @@ def test_what_is_no_optimizer_is_refused(name: str, build: Any) -> None:
     with pytest.raises(UserError) as failure:
         build(optimizer(name))
     message = str(failure.value)
-    assert re.match(r'\S*learner.gin:7: ', message)
+    assert re.match(r'\S*learner.gin:8: ', message)
     assert REFUSED[name] in message
     assert '\n' not in message
 
@@ -135,7 +139,7 @@ def test_an_optimizer_without_its_learning_rate(build: Any, tmp_path: Path) -> N
     path = tmp_path / 'learner.gin'
     path.write_text(HEADER + optimizer('optax.adamw') + '\n', encoding='utf-8')
     config = Config([path])
-    message = r'learner.gin:7: optax.adamw needs a value for learning_rate: bind'
+    message = r'learner.gin:8: optax.adamw needs a value for learning_rate: bind'
     with pytest.raises(UserError, match=message), config.explained():
         config.build(parts.Learner).optimizer()
 
@@ -191,5 +195,59 @@ def test_a_mistake_in_rules_is_one_message(rules: str, build: Any) -> None:
     with pytest.raises(UserError) as failure:
         build(optimizer('parts.ByPath()'), f'parts.ByPath.rules = {rules}')
     message = str(failure.value)
-    assert re.match(r'\S*learner.gin:8: ', message)
+    assert re.match(r'\S*learner.gin:9: ', message)
     assert MISTAKES[rules] in message
+
+
+# The optimizers of the template.
+
+GROUPS = """optimizers.Groups:
+  optimizer = @optax.adamw
+  rules = (
+    ('bias|norm', {'weight_decay': 0.0}),
+    ('^head/', {'optimizer': @head/optax.sgd}),
+    ('^tail/', {'optimizer': @parts.Momentum, 'learning_rate_factor': 0.1}),
+  )
+"""
+
+
+def test_groups_from_a_config(build: Any) -> None:
+    """A class may be an optimizer too; a weight decay does not reach an optimizer that has none."""
+    made = build(optimizer('optimizers.Groups()'), GROUPS, 'head/optax.sgd.momentum = 0.5').optimizer
+    assert isinstance(made, Groups)
+    assert made.describe(PARAMS) == {
+        'body/kernel': 'adamw',
+        'body/bias': 'adamw, weight_decay = 0.0',
+        'head/kernel': 'sgd',
+        'head/bias': 'sgd',
+        'tail/kernel': 'Momentum, learning_rate_factor = 0.1',
+        'tail/bias': 'Momentum, learning_rate_factor = 0.1',
+    }
+    transformation = made(0.1)
+    updates: Any = transformation.update(PARAMS, transformation.init(PARAMS), PARAMS)[0]
+    assert updates['head']['bias'].tolist() == pytest.approx([-0.1, -0.1])
+    assert updates['tail']['kernel'].tolist() == pytest.approx([-0.01, -0.01])
+
+
+def test_a_chain_from_a_config(build: Any) -> None:
+    lines = ['optimizers.Chained.transformations = (@optax.zero_nans, @parts.Momentum)']
+    assert_steps(build(optimizer('optimizers.Chained()'), *lines).optimizer(0.1))
+
+
+UNKNOWN = {
+    "('^head/', {'optimizer': @optax.sgd, 'weight_decay': 0.1})": 'sgd, the optimizer of head/',
+    "('^head/', {'weigth_decay': 0.1})": "has no parameter 'weigth_decay'. Did you mean 'weight_decay'",
+    "('^head/', {'optimizer': @optax.sgd}), ('head', {'momentun': 0.1})": "'momentun'. Did you mean 'mom",
+    "('^heads/', {'weight_decay': 0.1})": "'^heads/'",
+}
+
+
+@pytest.mark.parametrize('rules', UNKNOWN)
+def test_a_rule_that_no_optimizer_knows(rules: str, tmp_path: Path) -> None:
+    path = tmp_path / 'learner.gin'
+    groups = f'optimizers.Groups.optimizer = @optax.adamw\noptimizers.Groups.rules = ({rules},)\n'
+    path.write_text(f'{HEADER}{optimizer("optimizers.Groups()")}\n{groups}', encoding='utf-8')
+    config = Config([path])
+    with pytest.raises(UserError, match=r'learner.gin:10: ') as failure, config.explained():
+        config.build(parts.Learner).optimizer(0.1).init(PARAMS)
+    assert UNKNOWN[rules] in str(failure.value)
