@@ -13,6 +13,7 @@ from engine.outputs.manifest import Manifest
 
 _AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
 _RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of .npz files
+_TYPING_ERROR = 0.75  # similarity of 'box' and 'boxes'; 'holes' or 'second_logits' are names of their own
 
 
 def checked(folder: Path, manifest: Manifest, arrays: Arrays, examples: int) -> dict[str, np.ndarray]:
@@ -54,7 +55,8 @@ def checked(folder: Path, manifest: Manifest, arrays: Arrays, examples: int) -> 
 def _check_names(folder: Path, kind: str, declared: Kind, names: Iterable[str]) -> None:
     names = set(names)
     for name in sorted(names - set(declared.arrays)):
-        if not name.isidentifier() or name in _RESERVED_NAMES or nearest(name, declared.arrays):
+        is_misspelt = bool(nearest(name, declared.arrays, cutoff=_TYPING_ERROR))
+        if not name.isidentifier() or name in _RESERVED_NAMES or is_misspelt:
             raise UserError(
                 f'{folder}: {kind} has no array {name!r:.100}. {did_you_mean(name, declared.arrays)} '
                 'An additional array needs a distinct name of letters, digits and underscores.'

@@ -372,6 +372,13 @@ def test_a_further_array_needs_a_name_of_its_own(tmp_path: Path, name: str):
         write(tmp_path / 'it', arrays=arrays, meanings=dict.fromkeys(arrays, 'of the test'))
 
 
+@pytest.mark.parametrize('name', ['holes', 'holes_logits', 'latent', 'doubt', 'second_labels'])
+def test_a_further_array_may_resemble_others_a_little(tmp_path: Path, name: str):
+    arrays = {'logits': LOGITS, 'labels': LABELS, name: LOGITS}
+    write(tmp_path / 'it', arrays=arrays, meanings=dict.fromkeys(arrays, 'of the test'))
+    np.testing.assert_array_equal(outputs.read(tmp_path / 'it').arrays[name], LOGITS)
+
+
 @pytest.mark.parametrize(
     ('array', 'message'),
     [
