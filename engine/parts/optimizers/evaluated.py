@@ -47,7 +47,7 @@ def _averages(state: Any, params: Mapping[str, jax.Array]) -> dict[str, jax.Arra
     """Returns the average of each parameter of an optimizer or of a group of it, by its path."""
     z = by_path(state.z)  # without the parameters of other groups, and frozen ones
     y = {path: params[path] for path in z}
-    averages = schedule_free_eval_params(state, y)
+    averages = schedule_free_eval_params(state._replace(z=z), y)
     # Where both points are the same, as at step 0, so is the average. The formula would round it.
     return {path: jnp.where(y[path] == z[path], y[path], averages[path]) for path in z}
 

@@ -45,13 +45,9 @@ class CheckpointFolder(StoredArrays):
 
     def sha256(self) -> str:
         """Returns the sha256 of the checksums of all files, those that a run wrote if there are any."""
-        if not (self.place / checksums.CHECKSUM_FILE).is_file():
+        if not _has_checksums(self.place):
             return checksums.of_folder(self.place)
-        if damage := checksums.damage(self.place):
-            raise UserError(
-                f'the checkpoint {self.place} is damaged: {damage}. Choose another one by '
-                'Pretrained.checkpoint.'
-            )
+        _check(self.place)
         return checksums.of_undamaged(self.place)
 
     def load(self, targets: Shapes) -> dict[str, jax.Array]:
@@ -111,7 +107,12 @@ def read(place: Path, item: Path, tree: str, record: Mapping[str, Any]) -> Check
     Raises:
       UserError: it cannot be read, or has no such tree.
     """
-    stored = restoring.stored_shapes(item)
+    try:
+        stored = restoring.stored_shapes(item)
+    except UserError:
+        if _has_checksums(place):
+            _check(place)
+        raise
     paths = _named(place, stored, tree)
     averaged = {} if tree else _averaged(stored, paths)
     shapes = {name: stored[path] for name, path in paths.items()}
@@ -120,6 +121,18 @@ def read(place: Path, item: Path, tree: str, record: Mapping[str, Any]) -> Check
     return CheckpointFolder(
         place=place, shapes=shapes, record=record, item=item, stored=stored, paths=paths, averaged=averaged
     )
+
+
+def _has_checksums(place: Path) -> bool:
+    return (place / checksums.CHECKSUM_FILE).is_file()
+
+
+def _check(place: Path) -> None:
+    """Raises `UserError` if a checkpoint with checksums is damaged."""
+    if damage := checksums.damage(place):
+        raise UserError(
+            f'the checkpoint {place} is damaged: {damage}. Choose another one by Pretrained.checkpoint.'
+        )
 
 
 def _named(place: Path, stored: Shapes, tree: str) -> dict[str, str]:
