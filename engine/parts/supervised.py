@@ -69,6 +69,13 @@ class Supervised(ABC):
         del key
         return batch
 
+    def evaluation_batch(self, batch: Batch) -> Batch:
+        """Returns the batch as evaluation and prediction see it; unchanged by default.
+
+        What is random there, such as noise, comes from `keys_by_row(jax.random.key(0), batch)`.
+        """
+        return batch
+
     @abstractmethod
     def inputs(self, batch: Batch) -> Any:
         """Returns the network's input: an array [B, ...], or a dict of several."""
@@ -85,9 +92,11 @@ class Supervised(ABC):
         Each is f32 [B], or a pair of values and counts, as `interfaces.average` takes them.
         """
 
-    @abstractmethod
     def predictions(self, output: Any, batch: Batch) -> dict[str, jax.Array]:
-        """Returns the arrays to save of the network's output, each [B, ...]."""
+        """Returns the arrays to save of the network's output, each [B, ...]; by default the output itself."""
+        if not isinstance(output, Mapping):
+            raise UserError(f'{type(self).__name__} must define `predictions` or `predict`: what to save.')
+        return dict(output)
 
     def predict(self, model: Model, batch: Batch) -> dict[str, jax.Array]:
         """Returns the arrays to save of a batch, each [B, ...]. Override it to call the model several times.
@@ -99,11 +108,7 @@ class Supervised(ABC):
         return self.predictions(model(self.inputs(batch)), batch)
 
     def pictures(self, model: Model, key: jax.Array) -> dict[str, jax.Array]:
-        """Returns pictures to follow the training by, such as samples; none by default.
-
-        Args:
-          model: as in `predict`.
-          key: random key, the same at all steps.
+        """Returns pictures to follow the training by; none by default. The key is the same at all steps.
 
         Returns:
           By name, uint8 or f32 between -1 and 1, [N, H, W, C] with 1 or 3 channels.
@@ -195,13 +200,14 @@ class BoundSupervised:
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns the metrics of a batch, summed over its valid examples."""
-        batch = _at_step(batch, state['steps'])
+        batch = self.task.evaluation_batch(_at_step(batch, state['steps']))
         output = self._model(state)(self.task.inputs(batch))
         return _averages(self.task.per_example(output, batch), batch[VALID])
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch, each [B, ...]."""
-        return self.task.predict(self._model(state), _at_step(batch, state['steps']))
+        batch = self.task.evaluation_batch(_at_step(batch, state['steps']))
+        return self.task.predict(self._model(state), batch)
 
     def pictures(self, state: State, key: jax.Array) -> dict[str, jax.Array]:
         """Returns pictures by name, [N, H, W, C]; {} if the task makes none."""
