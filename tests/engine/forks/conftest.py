@@ -24,8 +24,13 @@ def identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def template(tmp_path: Path) -> Repository:
     """A clone of this repository that has committed what here may not be committed yet."""
-    Repository(tmp_path).git('clone', '--quiet', '--no-local', '--no-checkout', str(REPOSITORY), 'template')
-    repository = Repository(tmp_path / 'template')
+    return committed_template(tmp_path)
+
+
+def committed_template(folder: Path) -> Repository:
+    """Makes the clone of `template` in a folder."""
+    Repository(folder).git('clone', '--quiet', '--no-local', '--no-checkout', str(REPOSITORY), 'template')
+    repository = Repository(folder / 'template')
     repository.git('remote', 'remove', 'origin')
     clone(repository.root)
     commit_all(repository)

@@ -1,6 +1,6 @@
 """Stops a run at a step, and compares two runs to the bit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,20 @@ PREDICTIONS = tuple(
 
 def assert_equal(one: Path, other: Path) -> None:
     """Asserts that two runs of one config have the same logs, predictions and checkpoints, to the bit."""
-    for name in LOGS + PREDICTIONS:
-        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert_equal_files(one, other, [*LOGS, *PREDICTIONS])
     assert_equal_states(one, other)
+
+
+def assert_equal_files(one: Path, other: Path, names: Iterable[str]) -> None:
+    """Asserts that files of two runs have the same bytes."""
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def predictions(run: Path) -> list[str]:
+    """Returns the arrays and the lists of ids in a run's outputs, of any kind."""
+    outputs = [path for name in ('*.npy', 'ids.txt') for path in run.glob(f'outputs/*/{name}')]
+    return sorted(path.relative_to(run).as_posix() for path in outputs)
 
 
 def assert_equal_states(one: Path, other: Path) -> None:

@@ -1,0 +1,88 @@
+"""What a user does with a recipe in a project: pytest runs this file in a project without examples.
+
+Each config that the variable RECIPES names is trained by the command in its header, killed and resumed, and
+its predictions are evaluated. By default it takes three steps on toy data. With the variable WHOLE, it trains
+as it says.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config.config import Config
+from engine.runs import json_lines
+from engine.training import trainer
+from engine.training.trainer import Trainer
+from engine.workspace import REPOSITORY
+from tests.engine.training.equal_runs import (
+    LOGS,
+    assert_equal_files,
+    assert_equal_states,
+    predictions,
+    stop_after,
+)
+from tests.test_configs import named, on_toy_data, training_command
+
+WHOLE = 'WHOLE' in os.environ
+SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8', 'trainer.Trainer.save_every = 1')
+FEW_RESAMPLES = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
+CONFIGS = [REPOSITORY / path for path in os.environ['RECIPES'].split()]
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+
+
+def arguments(path: Path) -> list[str]:
+    """Returns the arguments of the training that a config's header states."""
+    if WHOLE:
+        return training_command(path)
+    dataset = Config([path]).build(Trainer).dataset
+    return [*training_command(path), *(f'--gin_bindings={line}' for line in (*SHORT, on_toy_data(dataset)))]
+
+
+def run_folder(path: Path, given: list[str]) -> Path:
+    """Returns the folder of a training: that in its arguments, or one of its own."""
+    flags = [argument for argument in given if argument.startswith('--run=')]
+    return REPOSITORY / (flags[-1].removeprefix('--run=') if flags else f'workspace/runs/{path.stem}')
+
+
+def kill_after(step: int, given: list[str], program: Any) -> None:
+    """Trains and ends without saving after a step, by a real kill if the recipes train as a whole."""
+    if WHOLE:
+        environment = os.environ | {'FAULT': f'step@{step + 1}'}
+        command = [shutil.which('bash') or 'bash', 'scripts/train.sh', *given]
+        assert subprocess.run(command, env=environment, check=False).returncode in (-9, 137)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(step - 1))
+        code, _, err = program('train', *given)
+    assert code == 75, err
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=named)
+def test_a_recipe_trains_resumes_predicts_and_evaluates(path: Path, program: Any) -> None:
+    given = arguments(path)
+    run = run_folder(path, given)
+    code, out, err = program('train', *given, f'--run={run}')
+    assert code == 0, out + err
+    steps = len(json_lines.read(run / 'logs/train.jsonl'))
+
+    other = run.with_name(f'{run.name}-killed')
+    kill_after(2 * steps // 3, [*given, f'--run={other}'], program)
+    code, out, err = program('train', f'--run={other}')
+    assert code == 0, out + err
+    assert predictions(run) == predictions(other)
+    assert_equal_files(run, other, [*LOGS, *predictions(run)])
+    assert_equal_states(run, other)
+
+    code, out, err = program('predict', str(run), '--split=test', '--checkpoint=latest', '--overwrite')
+    assert code == 0, out + err
+    for outputs in sorted((run / 'outputs').iterdir()):
+        code, out, err = program('evaluate', str(outputs), f'--gin_bindings={FEW_RESAMPLES}')
+        assert code == 0, out + err
