@@ -1,7 +1,6 @@
 """Trainings as figures, with all runs in one: metrics by step, throughput, where the time went."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,9 @@ from engine.render.figures.fonts import plain, plain_all
 from engine.render.figures.style import PERCENT, WIDTH, entitle, hide_frame
 from engine.render.palette import GREY, OKABE_ITO
 from engine.run_reader.logs import KINDS, REST, TrainingLogs
-from engine.run_reader.smoothing import running_mean, thinned
+from engine.run_reader.metric_lines import EVALUATION, Style, draw_evaluations, draw_steps
+from engine.run_reader.smoothing import thinned
 from engine.run_reader.summary import Runs, duration
-
-Style = dict[str, Any]  # Matplotlib's keywords for a line
 
 # Okabe and Ito's colours that are visible on white, the most distinct first: blue, vermilion, ...
 COLOURS = tuple(OKABE_ITO[index] for index in (5, 6, 3, 7, 1, 2, 0))
@@ -25,19 +23,9 @@ ALONE = COLOURS[1]  # colour of the evaluations of a single run
 DASHES = ('-', '--', ':', '-.')  # the next style when all colours are used
 KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[1], OKABE_ITO[5], OKABE_ITO[3], OKABE_ITO[7]), strict=True))
 HEIGHT = 3.3  # inches
-STEP: Style = {'linewidth': 0.7, 'alpha': 0.35, 'zorder': 1.5}
-MEAN: Style = {'linewidth': 1.8}
-EVALUATION: Style = {
-    'linewidth': 0.9,
-    'marker': 'o',
-    'markersize': 4,
-    'markerfacecolor': 'white',
-    'zorder': 3,
-}
 RATE: Style = {'linewidth': 1.4, 'marker': 'o', 'markersize': 3}
 MEDIAN: Style = {'linewidth': 0.9, 'linestyle': (0, (6, 4))}
 MAX_DETAILED_RUNS = 4  # with more runs, single steps and medians would hide each other and are left out
-MAX_MARKERS = 60  # of a line of evaluations
 WINDOW_SHARE = 0.02  # window of the running mean, as a share of the longest run
 LOGARITHMIC_FACTOR = 30  # values that vary by more than this get a logarithmic scale
 
@@ -66,10 +54,10 @@ def metric(name: str, runs: Runs) -> Figure:
     for run, style in zip(runs.values(), _styles(runs), strict=True):
         if name in run.train:
             values, few = pd.Series(run.train[name]), len(runs) <= MAX_DETAILED_RUNS
-            keys |= _draw_steps(axes, values, window, run.log_every, style, faint=few)
+            keys |= draw_steps(axes, values, window, run.log_every, style, faint=few)
         if name in run.val:
             alone = {'color': ALONE} if len(runs) == 1 else {}
-            keys |= _draw_evaluations(axes, pd.Series(run.val[name]).dropna(), style | alone)
+            keys |= draw_evaluations(axes, pd.Series(run.val[name]).dropna(), style | alone)
     axes.set(xlabel='step', ylabel=_words(name))
     if name != 'learning_rate':
         _scale(axes)
@@ -82,7 +70,7 @@ def throughput(runs: Runs) -> Figure:
     figure, axes = _canvas('throughput', runs)
     few = len(runs) <= MAX_DETAILED_RUNS
     for run, style in zip(runs.values(), _styles(runs), strict=True):
-        rates = run.time['examples_per_second'].dropna()
+        rates = pd.Series(run.time['examples_per_second'].dropna())
         drawn = thinned(rates)
         axes.plot(drawn.index, drawn, **style, **RATE)
         axes.hlines([rates.median()] if few else [], 0, run.done, color=style['color'], **MEDIAN)
@@ -150,45 +138,6 @@ def _styles(runs: Runs) -> list[Style]:
     """Returns colour and dashes of each run: all colours first, then all again with other dashes."""
     turns = [divmod(index, len(COLOURS)) for index in range(len(runs))]
     return [{'color': COLOURS[place], 'linestyle': DASHES[turn % len(DASHES)]} for turn, place in turns]
-
-
-def _draw_steps(
-    axes: Axes, values: pd.Series, window: int, log_every: int, style: Style, faint: bool
-) -> dict[str, Style]:
-    """Draws a metric of training: its running mean, with the lines of the log faint behind it if `faint`.
-
-    Args:
-      axes: to draw on.
-      values: of each line of the log.
-      window: of the running mean, in steps.
-      log_every: steps of a line.
-      style: colour and dashes of the run.
-      faint: whether to draw the lines of the log too.
-
-    Returns:
-      The legend's entries and their styles.
-    """
-    raw, lines = thinned(values), window // log_every
-    if lines <= 1:
-        axes.plot(raw.index, raw, **style, **MEAN)
-        return {_mean_of(log_every): MEAN} if log_every > 1 else {}
-    if faint:
-        axes.plot(raw.index, raw, color=style['color'], **STEP)
-    mean = running_mean(values, lines)
-    axes.plot(mean.index, mean, **style, **MEAN)
-    return ({_mean_of(log_every): STEP} if faint else {}) | {_mean_of(lines * log_every): MEAN}
-
-
-def _mean_of(steps: int) -> str:
-    return f'mean of {steps:,} steps' if steps > 1 else 'each step'
-
-
-def _draw_evaluations(axes: Axes, values: pd.Series, style: Style) -> dict[str, Style]:
-    """Draws evaluations as points; returns the legend's entry and its style."""
-    drawn = thinned(values)
-    every = -(-max(len(drawn), 1) // MAX_MARKERS)
-    axes.plot(drawn.index, drawn, markevery=every, **style, **EVALUATION)
-    return {'validation': EVALUATION}
 
 
 def _scale(axes: Axes) -> None:
