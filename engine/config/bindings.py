@@ -63,12 +63,7 @@ class Bindings:
         Returns:
           The binding of the innermost scope; None for a default value.
         """
-        if not used.target:
-            return self.final.get(used.key)
-        scopes = used.scope.split('/') if used.scope else []
-        prefixes = ['/'.join(scopes[:length]) for length in range(len(scopes), -1, -1)]
-        keys = [(scope, used.target, used.parameter) for scope in prefixes]
-        return next((self.effective[key] for key in keys if key in self.effective), None)
+        return inheritance.innermost(self.effective, used.key)
 
     def origin(self, binding: Binding) -> Binding:
         """Returns the binding that gives a binding its value: that of the macro, if it names one."""

@@ -2,7 +2,8 @@
 
 A binding of a class also binds each class that a config builds or refers to, derives from that class, and
 takes a parameter of that name. In each scope, a binding of the class itself wins; among those of its bases,
-that of the nearest one in the method resolution order wins. Functions do not inherit.
+that of the nearest one in the method resolution order wins. Functions do not inherit. A class does not
+inherit what builds the class itself again: `Net.inner = @Small()` holds for no `Small` that is a `Net`.
 """
 
 import inspect
@@ -13,7 +14,7 @@ from typing import Any
 import gin.config
 
 from engine.config import bindable
-from engine.config.statements import Binding, Key, referenced
+from engine.config.statements import Binding, Key, Macro, Reference, leaves, referenced
 
 
 def inherited(final: Mapping[Key, Binding], names: Mapping[Any, str]) -> dict[Key, Binding]:
@@ -33,7 +34,49 @@ def inherited(final: Mapping[Key, Binding], names: Mapping[Any, str]) -> dict[Ke
                 if parent.target is base and bindable.takes(target, parent.parameter):
                     binding = replace(parent, selector=name, target=target, parent=parent)
                     bindings[binding.key] = binding
-    return {key: binding for key, binding in bindings.items() if key not in final}
+    effective = {**bindings, **final}
+    return {
+        key: binding
+        for key, binding in bindings.items()
+        if key not in final and not _leads_back(binding, effective)
+    }
+
+
+def innermost(bindings: Mapping[Key, Binding], used: Key) -> Binding | None:
+    """Returns the binding that counts for a parameter in a scope: the one of the innermost scope."""
+    scopes = used[0].split('/') if used[0] else []
+    prefixes = ['/'.join(scopes[:length]) for length in range(len(scopes), -1, -1)]
+    return next((bindings[scope, *used[1:]] for scope in prefixes if (scope, *used[1:]) in bindings), None)
+
+
+def _leads_back(inherited: Binding, bindings: Mapping[Key, Binding]) -> bool:
+    """Whether what a class inherits builds the class again, where it inherits the same."""
+    pending, seen = _named(inherited, inherited.scope), set[tuple[Any, str]]()
+    while pending:
+        target, scope = pending.pop()
+        if (target, scope) not in seen:
+            seen.add((target, scope))
+            counting = _counting(target, scope, bindings)
+            if any(binding is inherited for binding in counting):
+                return True
+            pending += [named for binding in counting for named in _named(binding, scope)]
+    return False
+
+
+def _named(binding: Binding, scope: str) -> list[tuple[Any, str]]:
+    """Returns what a value refers to, with scopes. A macro is None in the scope of its name, as in Gin."""
+    named = [leaf for leaf in leaves(binding.value) if isinstance(leaf, Reference | Macro)]
+    return [
+        (None, leaf.name) if isinstance(leaf, Macro) else (leaf.target, leaf.scope or scope) for leaf in named
+    ]
+
+
+def _counting(target: Any, scope: str, bindings: Mapping[Key, Binding]) -> list[Binding]:
+    """Returns the bindings that count when something is built in a scope."""
+    keys = (
+        {(scope, target, key[2]) for key in bindings if key[1] is target} if target else {('', None, scope)}
+    )
+    return list(filter(None, (innermost(bindings, key) for key in keys)))
 
 
 def bases(target: Any) -> tuple[type, ...]:

@@ -58,6 +58,8 @@ def _reason_of_built(binding: Binding, target: Any, bindings: Bindings, operativ
             f'{name} derives from {binding.selector}, but its constructor takes no {parameter!r}. '
             f'Remove the binding, or let {name} take {parameter!r} and pass it on.'
         )
+    if (binding.scope, target, parameter) not in bindings.effective:
+        return f'{name} does not inherit what builds {name} again. Bind {name}.{parameter} itself.'
     rows = [used for used in operative if used.target is target and used.parameter == parameter]
     winner = next(filter(None, map(bindings.source, rows)), None)
     if winner:

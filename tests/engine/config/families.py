@@ -60,6 +60,24 @@ class LongerRecord(Record):
     more: int = field(default=0, init=False)
 
 
+@dataclass(frozen=True)
+class Net:
+    """A class that may hold another one of its kind."""
+
+    inner: Any = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class SmallNet(Net):
+    pass
+
+
+@dataclass(frozen=True)
+class LargeNet(Net):
+    pass
+
+
 class Root:
     def __init__(self, items: Any = ()):
         self.items = items

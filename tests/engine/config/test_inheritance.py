@@ -115,6 +115,59 @@ def test_the_command_line_wins_among_the_bindings_of_a_class(build: Any) -> None
     )
 
 
+SMALL, LARGE = families.SmallNet, families.LargeNet
+# Lines of a config whose classes hold others of their kind, and what it builds.
+NESTED = {
+    'directly': (['@t.Net()', 't.Net.inner = @t.SmallNet()'], families.Net(SMALL())),
+    'a factory': (
+        ['@t.Net()', 't.Net.inner = [@a/t.SmallNet()]', 'a/t.Net.size = 2'],
+        families.Net([SMALL(size=2)]),
+    ),
+    'a sibling': (
+        ['@t.LargeNet()', 't.Net.inner = @t.SmallNet()', 't.Net.size = 3'],
+        LARGE(SMALL(size=3), 3),
+    ),
+    'through another class': (
+        ['@t.Net()', 't.Net.inner = @t.Record()', 't.Record.inner = @t.SmallNet()', 't.Net.size = 3'],
+        families.Net(families.Record(inner=SMALL(size=3)), 3),
+    ),
+    'through a macro': (['@t.Net()', 't.Net.inner = %PART', 'PART = @t.SmallNet()'], families.Net(SMALL())),
+    'through each other': (
+        ['@t.Net()', 't.Net.inner = @t.SmallNet()', 't.SmallNet.inner = @t.LargeNet()'],
+        families.Net(SMALL(LARGE())),
+    ),
+    'ended by a scope': (
+        ['@t.LargeNet()', 't.Net.inner = @teacher/t.LargeNet()', 'teacher/t.LargeNet.inner = None'],
+        LARGE(LARGE()),
+    ),
+    'ended by a scope of the base': (
+        ['@t.LargeNet()', 't.Net.inner = @teacher/t.SmallNet()', 'teacher/t.Net.inner = None'],
+        LARGE(SMALL()),
+    ),
+}
+
+
+@pytest.mark.parametrize('case', NESTED)
+def test_a_class_does_not_inherit_what_builds_it_again(case: str, build: Any, tmp_path: Path) -> None:
+    (first, *lines), expected = NESTED[case]
+    items, config = build(f't.Root.items = {first}', *lines)
+    assert items == expected
+    assert config.check() == []
+    text = config.text()
+    config.save(tmp_path / 'config.gin')
+    again = Config([tmp_path / 'config.gin'])
+    assert again.build(families.Root).items == expected
+    assert again.text() == text
+
+
+def test_a_class_that_would_build_itself_says_so(build: Any) -> None:
+    _, config = build('t.Root.items = @t.SmallNet()', 't.Net.inner = @t.SmallNet()')
+    with pytest.raises(
+        UserError, match=r't.SmallNet does not inherit what builds t.SmallNet again. Bind t.Small'
+    ):
+        config.check()
+
+
 # Bindings of a base that reach nothing, and what the message says.
 UNUSED = {
     'its own wins': (
