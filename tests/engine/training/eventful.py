@@ -28,10 +28,10 @@ class Source:
         return 'all'
 
     def load(self, shapes: Any) -> Any:
-        """Returns waves."""
+        """Returns noise."""
 
         def load(leaf: Any) -> jax.Array:
-            value = jnp.sin(jnp.arange(leaf.size, dtype=jnp.float32)).reshape(leaf.shape)
+            value = 0.1 * jax.random.normal(jax.random.key(leaf.size), leaf.shape, leaf.dtype)
             return jax.device_put(value, leaf.sharding)
 
         return jax.tree.map(load, shapes)

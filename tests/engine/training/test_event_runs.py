@@ -27,7 +27,7 @@ REASON = 'no better val loss in 2 evaluations'
 @pytest.fixture(scope='module')
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A config in which everything is due; the learning rate soon makes the loss worse."""
-    return config(tmp_path_factory.mktemp('everything'), *EVERYTHING, STEPS='STEPS = 40', RATE='RATE = 0.3')
+    return config(tmp_path_factory.mktemp('everything'), *EVERYTHING, STEPS='STEPS = 60', RATE='RATE = 0.07')
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +45,7 @@ def test_all_that_is_due_happens(whole: Path) -> None:
     evaluations = lines(whole, 'val')
     last = evaluations[-1]['step']
     assert [line['step'] for line in evaluations] == list(range(0, last + 1, 3))
-    assert 6 <= last < 40
+    assert 9 <= last < 60
     assert {'val/loss', 'val/accuracy', 'digits-val/loss', 'digits-val/accuracy'} <= evaluations[0].keys()
     losses = [line['val/loss'] for line in evaluations]
     best = losses.index(min(losses))
@@ -65,7 +65,7 @@ def test_all_that_is_due_happens(whole: Path) -> None:
 
 def test_a_run_killed_ten_times_stops_at_the_same_step(whole: Path, everything: Path, tmp_path: Path) -> None:
     run = tmp_path / 'run'
-    for ends_at in (4, 6, 9, 11, 13, 16, 14, 19, 15, 17):
+    for ends_at in (4, 6, 15, 31, 9, 22, 40, 18, 12, 25):
         train(everything, run, ends_at=ends_at)
     assert train(everything, run) == 0
     assert_equal_files(whole, run)
@@ -105,7 +105,7 @@ def test_verify_and_predict_work_on_it(whole: Path, everything: Path, tmp_path: 
     last = lines(run, 'val')[-1]['step']
     code, out, err = program('verify', str(run), '--from=0', '--steps=99', '--outputs')
     assert code == 0, out + err
-    assert f'equal: steps 1 to {last}, the evaluations after steps 0, 3, 6' in out
+    assert f'equal: steps 1 to {last}, the evaluations after steps 0, 3, ' in out
     code, out, err = program('verify', str(run), '--from=6')
     assert (code, 'the evaluations after steps 6 and 9' in out) == (0, True), out + err
     code, out, err = program('predict', str(run), '--checkpoint=6')
@@ -116,7 +116,7 @@ def test_verify_and_predict_work_on_it(whole: Path, everything: Path, tmp_path: 
 def test_a_best_at_step_0_counts_and_survives(tmp_path: Path) -> None:
     """Everything after step 0 is worse. The run is killed before and after its first checkpoint."""
     path = config(tmp_path, *EVERYTHING, RATE='RATE = -0.3')
-    for ends_at in (3, 5, 6, 8, 12):
+    for ends_at in (5, 8):
         train(path, tmp_path / 'run', ends_at=ends_at)
     assert train(path, tmp_path / 'run') == 0
     assert steps(tmp_path / 'run', 'best') == [0]
