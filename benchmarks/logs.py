@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import Bound, print_bounds
-from engine.training.metric_log import MetricLog, digests
-from engine.training.metrics import BlockMeans, StepMetrics
-from engine.training.time_log import TimeLog
+from engine.training.logs.metric_log import MetricLog, digests
+from engine.training.logs.metrics import BlockMeans, StepMetrics
+from engine.training.logs.time_log import TimeLog
 from engine.workspace import REPOSITORY
 
 METRICS = ('accuracy', 'gradient_norm', 'learning_rate', 'loss', 'perplexity', 'skipped')

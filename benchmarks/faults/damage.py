@@ -10,7 +10,7 @@ from benchmarks.faults.case import Fault, FaultCase
 from engine.errors import EXIT_MISTAKE
 from engine.runs import checksums
 from engine.training.checkpointing.checkpoints import saved_folders
-from engine.training.metric_log import digests
+from engine.training.logs.metric_log import digests
 
 
 def flip_bit(path: Path, generator: random.Random) -> None:

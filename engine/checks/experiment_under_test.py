@@ -15,7 +15,7 @@ from engine.interfaces import INDEX, VALID, Metrics, State
 from engine.training import steps
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.experiment import Experiment
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.steps import Compiled, compiled
 
 Arrays = dict[str, Any]

@@ -26,7 +26,8 @@ sys.path.insert(0, {repository!r})
 import jax
 
 from engine.config.config import Config
-from engine.training import metrics, nonfinite
+from engine.training import nonfinite
+from engine.training.logs import metrics
 from engine.training.trainer import Trainer
 
 jax.config.update('jax_debug_nans', True)

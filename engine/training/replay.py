@@ -10,8 +10,8 @@ from engine.interfaces import State
 from engine.training import initialisation
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
-from engine.training.metric_log import BLOCK
-from engine.training.metrics import BlockMeans, InFlightMetrics, merged
+from engine.training.logs.metric_log import BLOCK
+from engine.training.logs.metrics import BlockMeans, InFlightMetrics, merged
 from engine.training.steps import Compiled, compiled
 
 

@@ -14,8 +14,8 @@ The trip of a training batch, from the order of examples to the loss and back:
 6. `gradients.py`, `gradients`: the network runs; the mean of each example's loss is differentiated.
 7. `parts/supervised.py`, `BoundSupervised.update`: the optimizer makes the new state.
 8. `steps.py`, `sharding.sum_across_devices`: the metrics become sums over the whole batch.
-9. `metrics.py`, `InFlightMetrics`: the host fetches them late and in blocks.
-10. `metric_logger.py`, `MetricLogger`: they are checked. Means over `log_every` steps are written to
+9. `logs/metrics.py`, `InFlightMetrics`: the host fetches them late and in blocks.
+10. `logs/metric_logger.py`, `MetricLogger`: they are checked. Means over `log_every` steps are written to
     `train.jsonl` and shown to the observers.
 """
 
@@ -40,9 +40,10 @@ from engine.training import initialisation, nonfinite, replay
 from engine.training.checkpointing import resume
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
-from engine.training.metric_log import MetricLog
-from engine.training.metric_logger import MetricLogger, NonFinite
-from engine.training.metrics import BlockMeans, merged
+from engine.training.logs.metric_log import MetricLog
+from engine.training.logs.metric_logger import MetricLogger, NonFinite
+from engine.training.logs.metrics import BlockMeans, merged
+from engine.training.logs.time_log import TimeLog
 from engine.training.observers.first_batch import FirstBatch
 from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
 from engine.training.observers.progress import Progress
@@ -50,7 +51,6 @@ from engine.training.observers.tensorboard import TensorBoard
 from engine.training.pictures import PictureMaker
 from engine.training.preflight import preflight
 from engine.training.steps import Compiled, compiled
-from engine.training.time_log import TimeLog
 from engine.training.validation.stopping import Ending
 
 Evaluate = Callable[[State], dict[str, float] | None]

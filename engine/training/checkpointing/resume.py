@@ -17,7 +17,7 @@ from engine.runs.text_log import logger
 from engine.training import pictures
 from engine.training.checkpointing import state_layout
 from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
-from engine.training.metric_log import BEST, BLOCK, digests, has_last_line
+from engine.training.logs.metric_log import BEST, BLOCK, digests, has_last_line
 
 LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
 

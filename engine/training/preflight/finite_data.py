@@ -14,7 +14,7 @@ from engine.errors import UserError
 from engine.interfaces import INDEX, VALID
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.experiment import Experiment
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.preflight.examples import spaced
 from engine.training.steps import compiled
 

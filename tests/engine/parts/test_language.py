@@ -13,7 +13,7 @@ import pytest
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec
 from engine.parts.language import Language
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from research.models.transformer import Transformer
 

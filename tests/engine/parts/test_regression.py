@@ -11,7 +11,7 @@ import pytest
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec
 from engine.parts.regression import Regression
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from research.models.mlp import MLP
 

@@ -18,7 +18,7 @@ from engine.parts import losses
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
 from engine.parts.supervised import _averages
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from research.models.unet import UNet
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.config.config import Config
 from engine.training.checkpointing.checkpoints import Checkpoints
-from engine.training.metric_logger import MetricLogger
+from engine.training.logs.metric_logger import MetricLogger
 from engine.training.trainer import Trainer
 
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl')

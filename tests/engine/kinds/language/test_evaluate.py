@@ -17,7 +17,7 @@ from engine.evaluation.results.bootstrap import Bootstrap
 from engine.interfaces import INDEX, VALID, Spec
 from engine.kinds.language.evaluate import LanguageEvaluation
 from engine.parts import language
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from research.models.transformer import Transformer
 

@@ -17,7 +17,7 @@ from engine.sharding import Jit
 from engine.training.batches.on_device import OnDevice
 from engine.training.batches.order import Order
 from engine.training.checkpointing.checkpoints import Checkpoints
-from engine.training.metrics import merged
+from engine.training.logs.metrics import merged
 from engine.training.steps import StepFunctions, compiled
 from tests.engine import tiny
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from engine.interfaces import Metrics, State
 from engine.runs import faults
-from engine.training.metric_log import MetricLog
-from engine.training.metrics import InFlightMetrics, Line, StepMetrics
+from engine.training.logs.metric_log import MetricLog
+from engine.training.logs.metrics import InFlightMetrics, Line, StepMetrics
+from engine.training.logs.time_log import Function, TimeLog
 from engine.training.observers.observer import Observer
-from engine.training.time_log import Function, TimeLog
 
 
 class NonFinite(Exception):  # noqa: N818 (an event that the trainer handles)

@@ -11,8 +11,15 @@ import pytest
 from clu.metrics import Average
 
 from engine.interfaces import Metrics, average
-from engine.training import metrics
-from engine.training.metrics import FETCH_SECONDS, LAG_CALLS, MAX_CALLS, InFlightMetrics, StepMetrics, merged
+from engine.training.logs import metrics
+from engine.training.logs.metrics import (
+    FETCH_SECONDS,
+    LAG_CALLS,
+    MAX_CALLS,
+    InFlightMetrics,
+    StepMetrics,
+    merged,
+)
 from tests.engine.conftest import Clock
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.runs import json_lines
-from engine.training.metrics import BlockMeans, Line, StepMetrics
+from engine.training.logs.metrics import BlockMeans, Line, StepMetrics
 
 Direction = Literal['min', 'max']
 # Names in the record of a checkpoint.

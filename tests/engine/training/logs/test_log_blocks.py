@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.runs import json_lines
 from engine.training import trainer
-from engine.training.metric_log import MetricLog, digests
-from engine.training.metrics import BlockMeans, StepMetrics
+from engine.training.logs.metric_log import MetricLog, digests
+from engine.training.logs.metrics import BlockMeans, StepMetrics
 from tests.conftest import run_program, write_config
 from tests.engine.random_cases import random_cases
 from tests.engine.training.equal_runs import assert_equal, assert_equal_states, stop_after

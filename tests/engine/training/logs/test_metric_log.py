@@ -11,11 +11,11 @@ from clu.metrics import Average
 
 from engine.interfaces import Metrics
 from engine.runs import json_lines
-from engine.training.metric_log import MetricLog
-from engine.training.metric_logger import MetricLogger, NonFinite
-from engine.training.metrics import BlockMeans
+from engine.training.logs.metric_log import MetricLog
+from engine.training.logs.metric_logger import MetricLogger, NonFinite
+from engine.training.logs.metrics import BlockMeans
+from engine.training.logs.time_log import Clock, TimeLog
 from engine.training.observers.observer import Observer
-from engine.training.time_log import Clock, TimeLog
 from tests.engine.conftest import Clock as Time
 
 NAN = math.nan
