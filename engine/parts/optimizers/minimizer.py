@@ -94,6 +94,10 @@ class Minimizer:
         def trained_loss(params: State, *arguments: Any) -> tuple[jax.Array, tuple[Any, State]]:
             return loss(joined(frozen, params) if frozen else params, *arguments)
 
+        def value_fn(params: State, grad_fn: Any = None) -> jax.Array:
+            del grad_fn  # line searches of Optax give all that they are given to this function
+            return gradients.value(trained_loss, params, *others)
+
         def grad_fn(params: State, _: Any = None) -> Grads:
             return self._clipped(gradients.gradients(trained_loss, params, *others)[0])[0]
 
@@ -106,7 +110,7 @@ class Minimizer:
             trained,
             value=value,
             grad=grads,
-            value_fn=lambda params: gradients.value(trained_loss, params, *others),
+            value_fn=value_fn,
             grad_fn=grad_fn,
         )
         params: Any = optax.apply_updates(trained, updates)

@@ -251,3 +251,38 @@ def test_a_rule_that_no_optimizer_knows(rules: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'learner.gin:10: ') as failure, config.explained():
         config.build(parts.Learner).optimizer(0.1).init(PARAMS)
     assert UNKNOWN[rules] in str(failure.value)
+
+
+# Whole experiments.
+
+NO_RATE = 'classification.Classification.learning_rate=None'
+EXPERIMENTS = {
+    'optax.lbfgs': [NO_RATE],
+    'optax.contrib.sam': [
+        NO_RATE,
+        'optax.contrib.sam.optimizer=@optax.sgd()',
+        'optax.contrib.sam.adv_optimizer=@adversary/optax.sgd()',
+        'optax.sgd.learning_rate=%RATE',
+        'adversary/optax.sgd.learning_rate=0.05',
+    ],
+    'optax.contrib.muon': [],
+    'optax.contrib.schedule_free_adamw': [],
+    'engine.parts.optimizers.Chained()': [
+        'engine.parts.optimizers.Chained.transformations=(@optax.adamw, @optax.contrib.reduce_on_plateau)'
+    ],
+}
+
+
+@pytest.mark.parametrize('name', EXPERIMENTS)
+def test_an_experiment_takes_the_optimizer(name: str, program: Any, config_file: Any) -> None:
+    path = config_file(RATE='' if name == 'optax.lbfgs' else 'RATE = 0.03')
+    bound = f'classification.Classification.optimizer=@{name}'
+    code, out, err = program('train', f'--gin_file={path}', '--dry_run', bound, *EXPERIMENTS[name])
+    assert (code, err) == (0, '')
+    assert f'classification.Classification.optimizer = @{name}' in out
+
+
+def test_an_experiment_without_a_learning_rate(program: Any, config_file: Any) -> None:
+    code, _, err = program('train', f'--gin_file={config_file(RATE="")}', '--dry_run', NO_RATE)
+    assert code == 2
+    assert 'optax.adamw needs a value for learning_rate: bind `optax.adamw.learning_rate = ...` in' in err
