@@ -13,6 +13,18 @@ _CHAIN = (
 )
 _INSTEAD = {('optax', 'chain'): _CHAIN, ('optax', 'named_chain'): _CHAIN}  # by package and name
 
+# What to bind instead of a class of another library, by the base class of such classes.
+_ADAPTERS = {
+    'flax.linen.module.Module': 'a Linen module comes in by engine.parts.linen: bind @linen.Linen(), and '
+    'this class to linen.Linen.module',
+}
+
+
+def adapter(made: type) -> str:
+    """Returns what to bind instead of a class of another library, as a part of a sentence; '' if unknown."""
+    bases = {f'{base.__module__}.{base.__qualname__}' for base in made.__mro__}
+    return ''.join(f'; {advice}' for base, advice in _ADAPTERS.items() if base in bases)
+
 
 def refusal(target: Any) -> str:
     """Returns why a config cannot bind or refer to `target`, and what to do; '' if it can.

@@ -18,7 +18,7 @@ _USUAL_IMPORTS = {
     'jnp': 'from jax import numpy as jnp',
     'np': 'import numpy as np',
     'nnx': 'from flax import nnx',
-    'linen': 'from flax import linen',
+    'linen': 'from engine.parts import linen',
     'lax': 'from jax import lax',
 }
 _GIN = SimpleNamespace(singleton=gin.config.singleton)  # the names that Gin offers without an import

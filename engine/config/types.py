@@ -10,7 +10,7 @@ from typing import Any
 
 import typeguard
 
-from engine.config.bindable import constructor, signature
+from engine.config.bindable import adapter, constructor, signature
 from engine.errors import did_you_mean
 
 _OF_VALUES = {'builtins', 'jax', 'jaxlib', 'numpy'}  # their numbers and arrays stand for one another
@@ -108,7 +108,7 @@ def _misfit_of_maker(factory: Any, wanted: Any) -> str:
     if _may_return(made, typing.get_args(wanted)[-1]):
         return ''
     is_uncalled = _is_called(made) and _may_return(_result_of_call(made), typing.get_args(wanted)[-1])
-    return 'it is not called' if is_uncalled else f'it makes {display(made)}'
+    return 'it is not called' if is_uncalled else f'it makes {display(made)}{adapter(_origin(made))}'
 
 
 def misfit_of_product(factory: Any, annotation: Any) -> str:
@@ -122,9 +122,11 @@ def _misfit_of_made(made: Any, wanted: Any) -> str:
     if _origin(product) is not _NoClass and _is_like(_origin(made), _origin(product)):
         return 'it is called where a factory is wanted: leave out ()'
     if not _may_be(made, wanted):
-        return f'it makes {display(made)}'
+        return f'it makes {display(made)}{adapter(_origin(made))}'
     result = _result_of_call(made)
-    return '' if _may_return(result, product) else f'it makes {display(made)}, which makes {display(result)}'
+    if _may_return(result, product):
+        return ''
+    return f'it makes {display(made)}, which makes {display(result)}{adapter(_origin(made))}'
 
 
 def _least(misfits: list[str]) -> str:

@@ -1,15 +1,20 @@
 """Whether a value fits a parameter, and the message if it does not."""
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
+import flax.linen as nn
+import jax
 import optax
 import pytest
+from flax import nnx
 
 from engine.config import bindable, types
+from engine.parts.linen import Linen
 from engine.parts.optimizers.learning_rate import LearningRate
 from research.models.mlp import MLP
 
@@ -289,3 +294,20 @@ SHOWN = {
 @pytest.mark.parametrize('text', SHOWN)
 def test_annotations_are_displayed_as_a_person_writes_them(text: str) -> None:
     assert types.display(SHOWN[text]) == text
+
+
+class LinenModel(nn.Module):
+    """A model of another library than the one that is wanted."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x
+
+
+@pytest.mark.parametrize('misfit', [types.misfit_of_factory, types.misfit_of_product])
+def test_a_linen_module_where_an_nnx_model_is_wanted(misfit: Any) -> None:
+    assert re.match(
+        'it makes LinenModel.*; a Linen module comes in by engine.parts.linen',
+        misfit(LinenModel, Callable[..., nnx.Module]),
+    )
+    assert misfit(Linen, Callable[..., nnx.Module]) in ('', 'it is not called')
+    assert types.misfit_of_product(LinenModel, Callable[[jax.Array], jax.Array]) == ''
