@@ -214,6 +214,16 @@ def test_a_binding_of_a_base_that_reaches_nothing(case: str, build: Any) -> None
         config.check()
 
 
+def test_an_included_binding_that_no_heir_takes_is_noted(build: Any, tmp_path: Path) -> None:
+    (tmp_path / 'parent.gin').write_text(f"{HEADER}t.Base.name = 'x'\nt.Base.size = 2\n", encoding='utf-8')
+    (tmp_path / 'child.gin').write_text(f"include 'parent.gin'\n{HEADER}t.Root.items = @t.Narrow()\n")
+    config = Config([tmp_path / 'child.gin'])
+    assert config.build(families.Root).items.size == 2
+    (note,) = config.check()
+    assert note.endswith("let t.Narrow take 'name' and pass it on.")
+    assert ':3: t.Base.name is not used: t.Narrow derives from t.Base, but its constructor takes no' in note
+
+
 def test_the_own_binding_of_a_file_wins_over_the_command_line(build: Any) -> None:
     _, config = build('t.Root.items = @t.Child()', 't.Child.size = 2', bindings=['t.Base.size = 9'])
     with pytest.raises(
@@ -271,7 +281,8 @@ def saved(path: Path, *bindings: str) -> tuple[Trainer, dict[str, str]]:
     """Builds and checks an experiment, and returns it with the settings of its saved config."""
     config = Config([path], [*bindings, TOY])
     trainer = config.build(Trainer)
-    trainer.check()
+    with config.explained():
+        trainer.check()
     assert config.check() == []
     config.save(path.parent / 'config.gin')
     return trainer, dict(settings.parse((path.parent / 'config.gin').read_text()).values)
@@ -310,6 +321,17 @@ def test_an_experiment_with_a_model_of_its_own(tmp_path: Path) -> None:
         'stages': '2',
     }
     assert derived.step_functions.state_shapes == plain.step_functions.state_shapes
+
+
+@needs_examples
+def test_an_abstract_base_binds_all_tasks(config_file: Any) -> None:
+    binding = 'engine.parts.supervised.Supervised.ema_decay = 0.5'
+    trainer, values = saved(config_file(), binding)
+    assert trainer.task.ema_decay == 0.5  # type: ignore[attr-defined]
+    assert values['classification.Classification.ema_decay'] == '0.5'
+    message = r"^--gin_bindings '.*ema_decay = 1.5': Classification.ema_decay = 1.5: it must be at least 0"
+    with pytest.raises(UserError, match=message):
+        saved(config_file(), binding.replace('0.5', '1.5'))
 
 
 @needs_examples
