@@ -24,6 +24,7 @@ MODULES = {
     'classification': 'engine.parts',
     'crops': 'engine.parts',
     'evaluation_set': 'engine.training.validation',
+    'linen': 'engine.parts',
     'mixing': 'engine.parts',
     'mlp': 'research.models',
     'nnx': 'flax',
