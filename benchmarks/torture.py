@@ -147,9 +147,21 @@ class Campaign:
             results[number] = case
 
 
+# What a campaign draws, so that events fall on other steps each time.
+DRAWN = {
+    'log_every': ('1', '3', '10'),
+    'evaluate_every': ('None', '7', '20'),
+    'keep_every': ('None', '15'),
+    'validation_batches': ('None', '1'),
+    'steps_per_dispatch': ('1', '4'),
+    'validate': ("('val',)", "('val', 'test')"),
+}
+
+
 def draw_bindings(seed: int) -> tuple[str, ...]:
-    """Returns the Gin bindings that a campaign draws: how many steps make a line of the log."""
-    return (f'trainer.Trainer.log_every = {random.Random(seed).choice((1, 3, 10))}',)
+    """Returns the Gin bindings that a campaign draws: when something is due, and what is evaluated."""
+    choose = random.Random(seed).choice
+    return tuple(f'trainer.Trainer.{name} = {choose(values)}' for name, values in DRAWN.items())
 
 
 def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:

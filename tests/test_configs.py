@@ -14,6 +14,7 @@ With `scripts/test.sh --all`, each experiment must also pass the checks of `scri
 
 import re
 import shlex
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -33,6 +34,7 @@ from engine.config.statements import Binding, Macro
 from engine.evaluation.evaluator import Evaluator
 from engine.runs import json_lines
 from engine.training.trainer import Trainer
+from engine.training.validation.evaluation_set import EvaluationSet
 from engine.workspace import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / 'configs').rglob('*.gin'))
@@ -100,20 +102,39 @@ def some_experiment() -> str:
     return named(EXPERIMENTS[0]) if EXPERIMENTS else pytest.skip('there is no experiment yet')
 
 
-def on_toy_data(dataset: str) -> str:
-    return f"trainer.Trainer.dataset = '{dataset.partition('/')[0]}/toy'"
+def toy(dataset: str) -> str:
+    return f'{dataset.partition("/")[0]}/toy'
+
+
+def on_toy_data(paths: Sequence[Path], dataset: str) -> list[str]:
+    """Returns bindings of the toy forms of all datasets that a config names, those of evaluation sets too.
+
+    Args:
+      paths: of the config.
+      dataset: that it trains on.
+    """
+    known = [binding for path in paths for binding in bindings(path)]
+    macros = {binding.owner: binding.value for binding in known if not binding.target}
+    others = {
+        str(binding): macros[binding.value.name] if isinstance(binding.value, Macro) else binding.value
+        for binding in known
+        if is_replaced_by_toy(binding) and binding.target is EvaluationSet
+    }
+    names = {'trainer.Trainer.dataset': dataset} | others
+    return [f'{parameter} = {toy(name)!r}' for parameter, name in names.items() if name]
 
 
 def toy_config(*paths: Path) -> Config:
-    """Returns a config whose dataset is the toy form of the dataset that it names."""
-    return Config(paths, (on_toy_data(Config(paths).build(Trainer).dataset),))
+    """Returns a config whose datasets are the toy forms of those that it names."""
+    return Config(paths, on_toy_data(paths, Config(paths).build(Trainer).dataset))
 
 
 def train_briefly(program: Any, arguments: list[str], run: Path) -> None:
     """Trains for three steps on toy data, and checks the log and the outputs."""
     parsed = train.parser().parse_args(arguments)
     trainer = Config(parsed.gin_file, parsed.gin_bindings).build(Trainer)
-    short = [f'--gin_bindings={binding}' for binding in (*SHORT, on_toy_data(trainer.dataset))]
+    on_toy = on_toy_data([*map(Path, parsed.gin_file)], trainer.dataset)
+    short = [f'--gin_bindings={binding}' for binding in (*SHORT, *on_toy)]
     code, out, err = program('train', *arguments, *short, f'--run={run}')
     assert code == 0, err
     assert out.splitlines()[-1] == f'run: {run}'
@@ -137,6 +158,20 @@ def test_a_config_can_be_read(path: Path) -> None:
 def test_a_config_opens_with_what_it_is(path: Path) -> None:
     assert re.match(r'[A-Z0-9].*\.', ' '.join(header(path)) or 'no header')
     assert not header(path)[0].startswith('scripts/')
+
+
+def test_evaluation_sets_get_toy_data_too(config_file: Callable[..., Path]) -> None:
+    path = config_file(
+        'from engine.training.validation import evaluation_set',
+        "FAR = 'shapes'",
+        "SETS = ('val', @a/evaluation_set.EvaluationSet(), @evaluation_set.EvaluationSet())",
+        'trainer.Trainer.validate = %SETS',
+        'a/evaluation_set.EvaluationSet.dataset = %FAR',
+        "evaluation_set.EvaluationSet.split = 'test'",
+    )
+    trainer = toy_config(path).build(Trainer)
+    expected = ('val', EvaluationSet('shapes/toy', 'test'), EvaluationSet('', 'test'))
+    assert (trainer.dataset, trainer.validate) == ('digits/toy', expected)
 
 
 @pytest.mark.parametrize('path', of_role('experiment', 'overlay'), ids=named)
@@ -183,7 +218,7 @@ def used_places(path: Path) -> set[str]:
 
 
 def is_replaced_by_toy(binding: Binding) -> bool:
-    return binding.target is Trainer and binding.parameter == 'dataset'
+    return binding.target in (Trainer, EvaluationSet) and binding.parameter == 'dataset'
 
 
 def test_each_binding_of_an_included_file_serves_an_experiment() -> None:

@@ -17,7 +17,7 @@ from engine.interfaces import Batch, BoundTask, Description, Task, VariableSourc
 from engine.runs import faults
 from engine.runs.text_log import logger
 from engine.sharding import Jit, Parallelism
-from engine.training import parameter_groups, pictures
+from engine.training import parameter_groups
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
 from engine.training.batches.evaluation import evaluation_batches
@@ -25,6 +25,7 @@ from engine.training.batches.order import Order
 from engine.training.batches.source import BatchSource
 from engine.training.batches.training import batch_source, training_batch
 from engine.training.events import Events
+from engine.training.observers import pictures
 from engine.training.preflight import examples
 from engine.training.steps import StepFunctions, TracedSteps
 from engine.training.validation import validation_sets

@@ -46,9 +46,9 @@ from engine.training.logs.metrics import BlockMeans, merged
 from engine.training.logs.time_log import TimeLog
 from engine.training.observers.first_batch import FirstBatch
 from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
+from engine.training.observers.pictures import PictureMaker
 from engine.training.observers.progress import Progress
 from engine.training.observers.tensorboard import TensorBoard
-from engine.training.pictures import PictureMaker
 from engine.training.preflight import preflight
 from engine.training.steps import Compiled, compiled
 from engine.training.validation.stopping import Ending

@@ -14,10 +14,10 @@ from engine.errors import UserError
 from engine.outputs.manifest import read_manifest
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
-from engine.training import pictures
 from engine.training.checkpointing import state_layout
 from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
 from engine.training.logs.metric_log import BEST, BLOCK, digests, has_last_line
+from engine.training.observers import pictures
 
 LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
 
