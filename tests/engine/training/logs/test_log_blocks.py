@@ -240,12 +240,6 @@ def test_a_line_counts_skipped_steps_as_a_share(config_file: Any, tmp_path: Path
     assert [line['loss'] is None for line in logged] == [False, True, True, True, True]
 
 
-def test_every_step_is_checked(config_file: Any, tmp_path: Path, program: Any) -> None:
-    path = config_file('trainer.Trainer.log_every = 10', RATE='RATE = 1e30')
-    code, _, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}')
-    assert (code, 'step 2: ' in err) == (1, True)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('end', [8, 12])
 def test_several_steps_per_dispatch(

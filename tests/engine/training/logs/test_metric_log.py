@@ -262,6 +262,13 @@ def test_a_step_that_is_not_finite_stops_the_run(value: float, metric_logger: An
     assert watcher.steps == [([1, 2], [5, 4])]
 
 
+def test_every_step_of_a_block_is_checked(metric_logger: Any, tmp_path: Path) -> None:
+    with pytest.raises(NonFinite, match='step 6: loss is nan'), metric_logger(0, 'stop', every=4) as opened:
+        opened.log_steps(0, losses(5, 4, 3, 2, 1, NAN, 2, 1))
+        opened.flush()
+    assert json_lines.read(tmp_path / 'train.jsonl') == [{'step': 4, 'epoch': 1, 'loss': 3.5}]
+
+
 def test_a_step_that_is_not_finite_may_be_skipped(metric_logger: Any, tmp_path: Path) -> None:
     with metric_logger(0, 'skip') as opened:
         opened.log_steps(0, losses(5, NAN, 3))
