@@ -31,6 +31,7 @@ from engine.config import reading
 from engine.config.bindings import REQUIRED
 from engine.config.config import Config
 from engine.config.statements import Binding, Macro
+from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.runs import json_lines
 from engine.training.trainer import Trainer
@@ -39,6 +40,7 @@ from engine.workspace import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / 'configs').rglob('*.gin'))
 DEBUG = REPOSITORY / 'configs/debug.gin'
+INITIALISED = 'trainer.Trainer.init_from = None'
 SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8')
 
 
@@ -124,16 +126,32 @@ def on_toy_data(paths: Sequence[Path], dataset: str) -> list[str]:
     return [f'{parameter} = {toy(name)!r}' for parameter, name in names.items() if name]
 
 
+def toy_bindings(paths: Sequence[Path], trainer: Trainer) -> list[str]:
+    """Returns bindings that put an experiment on toy data, and that initialise it if its source is missing.
+
+    A source of trained variables, such as a run, is often not where the tests run.
+    """
+    return [*on_toy_data(paths, trainer.dataset), *([] if has_source(trainer) else [INITIALISED])]
+
+
+def has_source(trainer: Trainer) -> bool:
+    """Whether an experiment can read the trained variables that it starts from, if there are any."""
+    try:
+        return trainer.init_from is None or bool(trainer.init_from.origin())
+    except UserError:
+        return False
+
+
 def toy_config(*paths: Path) -> Config:
     """Returns a config whose datasets are the toy forms of those that it names."""
-    return Config(paths, on_toy_data(paths, Config(paths).build(Trainer).dataset))
+    return Config(paths, toy_bindings(paths, Config(paths).build(Trainer)))
 
 
 def train_briefly(program: Any, arguments: list[str], run: Path) -> None:
     """Trains for three steps on toy data, and checks the log and the outputs."""
     parsed = train.parser().parse_args(arguments)
     trainer = Config(parsed.gin_file, parsed.gin_bindings).build(Trainer)
-    on_toy = on_toy_data([*map(Path, parsed.gin_file)], trainer.dataset)
+    on_toy = toy_bindings([*map(Path, parsed.gin_file)], trainer)
     short = [f'--gin_bindings={binding}' for binding in (*SHORT, *on_toy)]
     code, out, err = program('train', *arguments, *short, f'--run={run}')
     assert code == 0, err

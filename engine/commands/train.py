@@ -177,7 +177,8 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     ending = trainer.run(guard)
     which = 'best' if trainer.best else 'latest'
     origin = history.took_part(guard.run.environment())
-    predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True, origin=origin)
+    if trainer.predict:
+        predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True, origin=origin)
     faults.point('finish')
     guard.finish(ending.step, ending.reason)
 

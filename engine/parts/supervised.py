@@ -107,13 +107,13 @@ class Supervised(ABC):
         """
         return self.predictions(model(self.inputs(batch)), batch)
 
-    def pictures(self, model: Model, key: jax.Array) -> dict[str, jax.Array]:
+    def pictures(self, model: Model, spec: Spec, key: jax.Array) -> dict[str, jax.Array]:
         """Returns pictures to follow the training by; none by default. The key is the same at all steps.
 
         Returns:
           By name, uint8 or f32 between -1 and 1, [N, H, W, C] with 1 or 3 channels.
         """
-        del model, key
+        del model, spec, key
         return {}
 
     def evaluation_params(self, state: State) -> State:
@@ -211,7 +211,7 @@ class BoundSupervised:
 
     def pictures(self, state: State, key: jax.Array) -> dict[str, jax.Array]:
         """Returns pictures by name, [N, H, W, C]; {} if the task makes none."""
-        return self.task.pictures(self._model(state), key)
+        return self.task.pictures(self._model(state), self.spec, key)
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""

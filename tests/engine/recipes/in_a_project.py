@@ -25,7 +25,7 @@ from tests.engine.training.equal_runs import (
     predictions,
     stop_after,
 )
-from tests.test_configs import named, on_toy_data, training_command
+from tests.test_configs import named, toy_bindings, training_command
 
 WHOLE = 'WHOLE' in os.environ
 SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8', 'trainer.Trainer.save_every = 1')
@@ -42,8 +42,8 @@ def arguments(path: Path) -> list[str]:
     """Returns the arguments of the training that a config's header states."""
     if WHOLE:
         return training_command(path)
-    dataset = Config([path]).build(Trainer).dataset
-    return [*training_command(path), *(f'--gin_bindings={line}' for line in (*SHORT, on_toy_data(dataset)))]
+    bindings = [*SHORT, *toy_bindings([path], Config([path]).build(Trainer))]
+    return [*training_command(path), *(f'--gin_bindings={binding}' for binding in bindings)]
 
 
 def run_folder(path: Path, given: list[str]) -> Path:
@@ -81,8 +81,8 @@ def test_a_recipe_trains_resumes_predicts_and_evaluates(path: Path, program: Any
     assert_equal_files(run, other, [*LOGS, *predictions(run)])
     assert_equal_states(run, other)
 
-    code, out, err = program('predict', str(run), '--split=test', '--checkpoint=latest', '--overwrite')
-    assert code == 0, out + err
-    for outputs in sorted((run / 'outputs').iterdir()):
+    for outputs in sorted((run / 'outputs').glob('*')):
         code, out, err = program('evaluate', str(outputs), f'--gin_bindings={FEW_RESAMPLES}')
         assert code == 0, out + err
+    code, out, err = program('predict', str(run), '--split=train', '--checkpoint=latest')
+    assert code == 0, out + err

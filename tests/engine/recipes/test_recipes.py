@@ -96,7 +96,7 @@ def programs(project: Repository) -> str:
 
 
 def test_recipes_train_resume_predict_and_evaluate(project: Repository, programs: str) -> None:
-    run_tests(project, programs, 'tests/test_configs.py')
+    run_tests(project, 'tests/test_configs.py', programs)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from engine.interfaces import Spec
 from engine.parts.classification import Classification
 
 
@@ -13,7 +14,7 @@ from engine.parts.classification import Classification
 class Pictured(Classification):
     """Shows its noise, which is the same at all steps, and the logits of it."""
 
-    def pictures(self, model: Any, key: jax.Array) -> dict[str, jax.Array]:
+    def pictures(self, model: Any, spec: Spec, key: jax.Array) -> dict[str, jax.Array]:
         """Returns two pictures."""
         noise = jax.random.normal(key, (5, 8, 8, 1))
         logits = model(noise)
