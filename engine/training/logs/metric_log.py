@@ -81,7 +81,8 @@ class MetricLog:
         self._train = json_lines.JsonLines(folder / 'train.jsonl', step - block.steps)
         self._val = json_lines.JsonLines(folder / 'val.jsonl', step)
         self._epoch, self._block, self._best = epoch, block, best
-        self._evaluations = {line['step']: line for line in json_lines.read(folder / 'val.jsonl')}
+        lines = json_lines.read(folder / 'val.jsonl')
+        self._evaluations = {line['step']: _with_nan(line) for line in lines}
         self._whole_blocks = ''  # the sha256 of the lines before a short one
         self._write(block.short(step))
 
@@ -95,8 +96,9 @@ class MetricLog:
 
     def write_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
         """Appends the line of an evaluation."""
-        self._evaluations[step] = {'step': step, 'epoch': self._epoch(step)} | dict(metrics)
-        self._val.write(self._evaluations[step])
+        line = {'step': step, 'epoch': self._epoch(step)} | dict(metrics)
+        self._evaluations[step] = _with_nan(line)
+        self._val.write(line)
         self._val.flush()
 
     def has_evaluation(self, step: int) -> bool:
@@ -108,8 +110,7 @@ class MetricLog:
 
         They are the same before and after a run resumes, which reads them from the file.
         """
-        lines = [self._evaluations[step] for step in sorted(self._evaluations)]
-        return [{name: _finite_or_nan(value) for name, value in line.items()} for line in lines]
+        return list(self._evaluations.values())
 
     def note_best(self, metric: str, direction: Direction) -> bool:
         """Notes the newest evaluation as best so far if it is better, and returns whether it is."""
@@ -147,5 +148,6 @@ class MetricLog:
         return written
 
 
-def _finite_or_nan(value: Any) -> Any:
-    return math.nan if json_lines.json_value(value) is None else value
+def _with_nan(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a line with NaN for what a file stores as null."""
+    return {name: math.nan if json_lines.json_value(value) is None else value for name, value in line.items()}

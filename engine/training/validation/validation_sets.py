@@ -106,9 +106,11 @@ class ValidationSets:
         for name in stop.metrics if stop else ():
             self.metric(name, f'Trainer.stop: {type(stop).__name__}', measured)
 
-    def with_short_names(self, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    def with_short_names(self, evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the line of an evaluation with the metrics of the first set under their short names too."""
-        prefix = '' if self._is_plain else f'{self.first.name}/'
+        if self._is_plain:
+            return evaluation
+        prefix = f'{self.first.name}/'
         return {name.removeprefix(prefix): value for name, value in evaluation.items()} | dict(evaluation)
 
 
