@@ -48,10 +48,9 @@ def optimizer(reference: str) -> str:
 
 
 def assert_steps(made: Any) -> None:
-    """Asserts that an optimizer changes parameters."""
-    params = {'w': jnp.ones((2, 2))}
-    updates, _ = made.update(params, made.init(params), params)
-    assert jnp.abs(updates['w']).min() > 0
+    """Asserts that an optimizer makes updates of parameters."""
+    updates = jax.eval_shape(lambda params: made.update(params, made.init(params), params)[0], PARAMS)
+    assert jax.tree.map(jnp.shape, updates) == jax.tree.map(jnp.shape, PARAMS)
 
 
 # Optimizers that a task calls with a learning rate, and more lines.
