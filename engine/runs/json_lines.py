@@ -95,9 +95,13 @@ def digests(path: Path, steps: Iterable[int]) -> dict[int, str]:
 def json_value(value: Any) -> Any:
     """Returns `value` as a line stores it: None for NaN and infinity, which JSON cannot express.
 
+    A scalar of NumPy or JAX becomes a number of Python.
+
     >>> json_value(float('nan')) is None
     True
     """
+    if getattr(value, 'ndim', None) == 0:
+        value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -63,6 +65,15 @@ def test_a_continued_file_has_the_same_bytes(tmp_path: Path) -> None:
     written(cut, *lines[:2])
     written(cut, lines[2], step=2)
     assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_scalars_of_numpy_and_jax_are_numbers(tmp_path: Path) -> None:
+    """As in `for step, loss in zip(steps, metrics['loss'])` of an observer."""
+    steps, losses = np.array([3]), np.array([0.5], np.float32)
+    written(tmp_path / 'a.jsonl', {'step': steps[0], 'loss': losses[0], 'nan': np.float32('nan')})
+    written(tmp_path / 'b.jsonl', {'step': jnp.array(3), 'loss': jnp.array(0.5), 'nan': jnp.array(jnp.nan)})
+    for name in ('a.jsonl', 'b.jsonl'):
+        assert (tmp_path / name).read_text() == '{"step": 3, "loss": 0.5, "nan": null}\n'
 
 
 def test_flushed_lines_can_be_read_while_the_file_is_open(tmp_path: Path) -> None:
