@@ -44,6 +44,14 @@ class Spec:
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
+    def batch(self, rows: int) -> dict[str, jax.ShapeDtypeStruct]:
+        """Returns the shapes and dtypes of a training batch, without `step`."""
+        fields = {
+            name: jax.ShapeDtypeStruct((rows, *field.shape), field.dtype)
+            for name, field in self.example.items()
+        }
+        return {**fields, INDEX: jax.ShapeDtypeStruct((rows,), jnp.int32)}
+
     def require(self, task: str, *fields: str) -> None:
         """Raises `UserError`, with the name of the task, if the dataset lacks one of the fields."""
         missing = next((name for name in fields if name not in self.example), None)

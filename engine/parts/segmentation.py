@@ -8,10 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, losses
-from engine.parts.scaling import same_dtype, scaled
-from engine.parts.supervised import Supervised
+from engine.parts.inherited.tried_task import TriedTask
+from engine.parts.scaling import Scale, same_dtype, scaled
+from engine.parts.supervised import BoundSupervised, Supervised
+
+MAX_CLASSES = 256  # of a mask, whose pixels are bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,9 @@ class Segmentation(Supervised):
       augment: moves pixels in training, (keys [B], images [B, H, W, C]) -> images of the same dtype. The
         mask travels as one more channel, so that it moves with the image; pixels filled with 0 become the
         first class.
+      scale: makes the network's input of the images: `scaling.scaled`, or `scaling.PerChannel` with means and
+        deviations.
+      image: the field of the images.
       mask: the field of the masks.
       ignore_label: pixels of the mask with this label do not count in loss and metrics. By default these are
         the pixels of 255, unless a class has this number.
@@ -33,31 +40,49 @@ class Segmentation(Supervised):
 
     loss: losses.PixelLoss = losses.cross_entropy
     augment: augmentation.Augmentation = augmentation.none
+    scale: Scale = scaled
+    image: str = 'image'
     mask: str = 'mask'
     ignore_label: int | None = None
 
+    def bind(self, spec: Spec) -> BoundSupervised:
+        """Returns the task for one dataset, its model built on shapes alone.
+
+        Raises:
+          UserError: a number of the task is out of its range, there are more classes than a byte can tell
+            apart, the images have another number of channels, or a subclass drops a setting that is bound.
+        """
+        bound = super().bind(spec)
+        self._check_settings(bound)
+        return bound
+
     def build(self, spec: Spec, rngs: nnx.Rngs) -> nnx.Module:
         """Returns the model for a dataset's images and classes."""
-        spec.require('segmentation', 'image', self.mask)
+        spec.require('segmentation', self.image, self.mask)
         spec.require_classes('segmentation', self.mask, 'make its mask a LabeledImage')
         classes = len(spec.class_names[self.mask])
-        return self.model(input_shape=spec.example['image'].shape, outputs=classes, rngs=rngs)
+        if classes > MAX_CLASSES:
+            raise UserError(
+                f'segmentation stores the class of a pixel as a byte, for at most {MAX_CLASSES} classes; '
+                f'{self.mask!r} has {classes}.'
+            )
+        return self.model(input_shape=spec.example[self.image].shape, outputs=classes, rngs=rngs)
 
     def augment_batch(self, batch: Batch, key: jax.Array) -> Batch:
         """Returns the batch with each image and its mask moved in the same way."""
-        images, masks = batch['image'], batch[self.mask]
+        images, masks = batch[self.image], batch[self.mask]
         dtype = np.promote_types(images.dtype, masks.dtype)
         both = jnp.concatenate([images.astype(dtype), masks[..., None].astype(dtype)], -1)
         moved = same_dtype(both, self.augment(keys_by_row(key, batch), both))
         return {
             **batch,
-            'image': moved[..., :-1].astype(images.dtype),
+            self.image: moved[..., :-1].astype(images.dtype),
             self.mask: moved[..., -1].astype(masks.dtype),
         }
 
     def inputs(self, batch: Batch) -> jax.Array:
-        """Returns the images scaled from the range of their dtype to -1 to 1, f32 [B, H, W, C]."""
-        return scaled(batch['image'])
+        """Returns the images as `scale` makes them, by default from the range of their dtype to -1 to 1."""
+        return self.scale(batch[self.image])
 
     def debug_inputs(self, batch: Batch) -> dict[str, jax.Array]:
         """Returns the network's input, f32 [B, H, W, C], and the true classes, uint8 [B, H, W]."""
@@ -73,7 +98,7 @@ class Segmentation(Supervised):
           output: logits f32 [B, H, W, classes].
           batch: with the masks, int [B, H, W].
         """
-        masks, predicted = self._counted(batch), jnp.argmax(output, -1)
+        masks, predicted = self.counted_masks(batch), jnp.argmax(output, -1)
         counted = losses.counts(masks, output.shape[-1])
         classes = jnp.arange(output.shape[-1])[None, None, None]
         is_true = masks[..., None] == classes
@@ -84,7 +109,7 @@ class Segmentation(Supervised):
             'mean_iou': (_pixels(is_true & is_predicted), _pixels(is_true | is_predicted)),
         }
 
-    def _counted(self, batch: Batch) -> jax.Array:
+    def counted_masks(self, batch: Batch) -> jax.Array:
         """Returns the masks, int32 [B, H, W], with -1 for pixels that do not count."""
         masks = batch[self.mask].astype(jnp.int32)
         return masks if self.ignore_label is None else jnp.where(masks == self.ignore_label, -1, masks)
@@ -105,6 +130,25 @@ class Segmentation(Supervised):
             predictions={'masks': 'most probable class of each pixel'},
             truth={'targets': self.mask},
             ignore_label=self.ignore_label,
+        )
+
+    def _check_settings(self, bound: BoundSupervised) -> None:
+        """Raises `UserError` if images do not fit `scale`, or if a subclass drops a setting that is bound."""
+        tried = TriedTask(self, Segmentation, bound.spec, bound.network)
+        if self.scale is not scaled:
+            tried.inputs()
+        tried.check_used(
+            ('augment_batch', 'inputs'),
+            {'augment': augmentation.none, 'scale': scaled},
+            lambda task, batch, key, _: task.inputs(task.augment_batch(batch, key)),
+            'Call super().augment_batch(batch, key) and super().inputs(batch), and use what they return.',
+        )
+        tried.check_used(
+            ('per_example',),
+            {'loss': losses.cross_entropy, 'ignore_label': None},
+            lambda task, batch, _, output: task.per_example(output, batch)['loss'],
+            'Compute the loss as self.loss(output, self.counted_masks(batch)), or call '
+            'super().per_example(output, batch).',
         )
 
 

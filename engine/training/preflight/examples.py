@@ -152,7 +152,7 @@ def spaced(array: np.ndarray, max_bytes: int = MAX_BYTES) -> Sequence[int]:
     """Returns the indices of evenly spaced rows, all of them if they have at most `max_bytes`.
 
     >>> spaced(np.zeros((10, 4), np.uint8), max_bytes=12)
-    [0, 5, 9]
+    [0, 4, 9]
     """
     size = array.nbytes // max(1, len(array))
     count = min(len(array), max(1, max_bytes // max(1, size)))

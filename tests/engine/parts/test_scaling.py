@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.interfaces import INDEX
-from engine.parts.scaling import scaled
+from engine.parts.scaling import PerChannel, scaled
 from research.tasks.features import Convolutions
 from tests.engine import tiny
 from tests.engine.parts import test_segmentation
@@ -77,3 +77,51 @@ def test_an_augmentation_that_changes_the_dtype_is_refused() -> None:
         tiny.classification(augment=brighter).augment_batch(tiny.batch(4), KEY)
     with pytest.raises(UserError, match='augmentation makes float32 of uint8 images'):
         test_segmentation.task(augment=brighter).augment_batch(test_segmentation.BATCH, KEY)
+
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@pytest.mark.parametrize(('dtype', 'white'), [('uint8', 255), ('uint16', 65535), ('float32', 1)])
+def test_means_and_deviations_are_those_of_images_in_0_to_1(dtype: str, white: int) -> None:
+    random = np.random.default_rng(0)
+    shares = random.random((2, 5, 4, 3))
+    images = (shares * white).astype(dtype)
+    scaled_images = PerChannel(MEAN, DEVIATION)(jnp.asarray(images))
+    expected = np.empty(images.shape)
+    for channel in range(3):
+        plain = images[..., channel].astype(np.float64) / white
+        expected[..., channel] = (plain - MEAN[channel]) / DEVIATION[channel]
+    assert scaled_images.dtype == np.float32
+    np.testing.assert_allclose(scaled_images, expected, atol=1e-5)
+
+
+def test_half_precision_is_widened() -> None:
+    assert PerChannel((0.5,), (0.5,))(jnp.ones((1, 2, 2, 1), jnp.bfloat16)).dtype == np.float32
+
+
+@pytest.mark.parametrize('channels', [1, 4, 12])
+def test_another_number_of_channels_is_refused(channels: int) -> None:
+    with pytest.raises(UserError, match=rf'3 numbers, but images of the shape .* have {channels} channels'):
+        PerChannel(MEAN, DEVIATION)(jnp.zeros((1, 2, 2, channels), jnp.uint8))
+
+
+@pytest.mark.parametrize('dtype', ['int32', 'bool', 'int8'])
+def test_dtypes_without_a_white_have_no_mean(dtype: str) -> None:
+    with pytest.raises(UserError, match=f'Images of the dtype {dtype} cannot be scaled'):
+        PerChannel((0.5,), (0.5,))(jnp.zeros((1, 2, 2, 1), dtype))
+
+
+@pytest.mark.parametrize(
+    ('mean', 'deviation', 'words'),
+    [
+        ((0.5,), (0.5, 0.5), 'mean has 1 numbers and PerChannel.deviation 2'),
+        ((), (), 'mean has 0 numbers'),
+        ((0.5,), (0.0,), 'give numbers above 0'),
+        ((0.5,), (-1.0,), 'give numbers above 0'),
+        ((float('nan'),), (1.0,), 'give finite numbers'),
+    ],
+)
+def test_numbers_that_scale_nothing(mean: Any, deviation: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        PerChannel(mean, deviation)
