@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from engine.errors import UserError
 from engine.interfaces import State, across_devices
@@ -82,9 +83,23 @@ def value(
     key: jax.Array,
     accumulation_steps: int = 1,
 ) -> jax.Array:
-    """Returns the mean loss over the whole batch, f32 [], for the arguments of `gradients`."""
-    arguments = params, model_state, batch, key, accumulation_steps
-    return across_devices(_mean(loss, jnp.zeros(()), *arguments)[0])
+    """Returns the mean loss over the whole batch, f32 [], for the arguments of `gradients`.
+
+    Its derivative is that over the whole batch too. `across_devices` alone would give the derivative of each
+    device's own rows, and the line searches of the devices would part.
+    """
+    others = model_state, batch, key, accumulation_steps
+
+    @jax.custom_jvp
+    def whole(params: State) -> jax.Array:
+        return across_devices(_mean(loss, jnp.zeros(()), params, *others)[0])
+
+    @whole.defjvp
+    def _(primals: tuple[State], tangents: tuple[State]) -> tuple[jax.Array, jax.Array]:
+        mean, grads, *_ = value_and_gradients(loss, *primals, *others)
+        return mean, jnp.asarray(optax.tree.vdot(grads, *tangents))
+
+    return whole(params)
 
 
 def _mean(
