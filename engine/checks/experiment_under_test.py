@@ -11,6 +11,7 @@ import numpy as np
 from engine.checks.agreement import agreement
 from engine.checks.memorisation import EVALUATE_EVERY, MAX_STEPS, BatchEvaluation, Memorisation
 from engine.checks.tunable_task import TunableTask
+from engine.datasets.reading.dataset import Examples
 from engine.interfaces import INDEX, VALID, Metrics, State
 from engine.training import steps
 from engine.training.batches.evaluation import evaluation_batches
@@ -147,10 +148,16 @@ class ExperimentUnderTest:
         """Yields the first training batches."""
         return (self.experiment.batch(step) for step in range(count))
 
+    @property
+    def validation_examples(self) -> Examples:
+        """The examples of the split `val`; without one, those of the first set that is evaluated."""
+        data = self.experiment.data
+        return data.split('val') if 'val' in data.splits else self.experiment.validation.first.examples
+
     @cached_property
     def validation_batches(self) -> list[Arrays]:
         """The first batches of validation examples."""
-        examples = self.experiment.data.split('val')
+        examples = self.validation_examples
         return list(islice(evaluation_batches(examples, self.experiment.batch_size), MAX_VALIDATION_BATCHES))
 
 

@@ -34,7 +34,8 @@ def splits(experiment: ExperimentUnderTest) -> Finding:
     """No training example is a validation example too."""
     data = experiment.experiment.data
     fields = [name for name in data.spec.example if name not in experiment.truth_fields]
-    train, validation = (_contents(data.split(split), fields) for split in ('train', 'val'))
+    splits = (data.split('train'), experiment.validation_examples)
+    train, validation = (_contents(examples, fields) for examples in splits)
     known = set(train)
     duplicates = sum(content in known for content in validation)
     return judged(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.runs import run_folder
+from engine.runs.environment import history
 from engine.runs.run_folder import Run, RunData
 from engine.runs.run_state import RunState
 from engine.workspace import REPOSITORY, project
@@ -226,6 +228,23 @@ def test_a_damaged_status_is_empty(text: str, tmp_path: Path) -> None:
     assert run.data_changes(DIGITS) == {}
     run.write_status(state=RunState.RUNNING)
     assert run.status()['state'] == 'running'
+
+
+def test_data_that_are_only_evaluated_are_compared_too(tmp_path: Path) -> None:
+    run = new_run(folder=tmp_path / 'run')
+    evaluated = replace(DIGITS, evaluated={'photos': '01', 'digits': '02'})
+    changed = replace(DIGITS, evaluated={'photos': '03', 'digits': '02', 'new': '04'})
+    run.record_data(evaluated)
+    assert run.data_changes(evaluated) == {}
+    assert run.data_changes(changed) == {'photos': ('01', '03')}
+    (run.folder / 'status.json').unlink()
+    assert run.data_changes(changed) == {}
+    datasets = {'photos': {'fingerprint': '01'}, 'digits': {'fingerprint': '02'}, 'odd': 5}
+    history.write(run.folder / history.FILE, {'evaluated_datasets': datasets})
+    assert run.data_changes(evaluated) == {}
+    assert run.data_changes(changed) == {'photos': ('01', '03')}
+    run.record_data(DIGITS)
+    assert run.data_changes(DIGITS) == {}
 
 
 @pytest.mark.parametrize('dataset', ['null', '5', '"digits"', '[]', '{"fingerprint": null}'])

@@ -68,6 +68,20 @@ def test_more_steps_continue_a_run(state: RunState, run: Run) -> None:
     assert decided(run, MORE_STEPS) == Decision.CONTINUE
 
 
+@pytest.mark.parametrize('accept_changes', [False, True])
+def test_more_steps_do_not_revive_a_run_that_stopped(accept_changes: bool, run: Run, said: list[str]) -> None:
+    run.write_status(state=RunState.FINISHED, stopped={'step': 8, 'reason': 'no better val loss'})
+    assert decided(run, MORE_STEPS, accept_changes) == Decision.NOTHING_LEFT
+    assert said[0].startswith('note: this run has stopped at step 8: no better val loss. More steps do not')
+    assert decided(run) == Decision.NOTHING_LEFT
+    assert decided(run, MORE_STEPS, damage='train.jsonl has changed') == Decision.CONTINUE
+    with pytest.raises(UserError, match='other config'):
+        decided(run, RATE | MORE_STEPS)
+    assert decided(run, RATE | MORE_STEPS, accept_changes=True) == Decision.CONTINUE_CHANGED
+    run.write_status(state=RunState.RUNNING)
+    assert decided(run, MORE_STEPS) == Decision.CONTINUE
+
+
 @pytest.mark.parametrize('changes', [RATE, FEWER_STEPS, RATE | MORE_STEPS])
 def test_another_config_must_be_accepted(changes: Changes, run: Run) -> None:
     with pytest.raises(UserError) as error:
