@@ -213,3 +213,10 @@ def test_predict_any_split_from_any_checkpoint(trained: Path, tmp_path: Path, pr
     assert (code, 'exists already' in err) == (2, True)
     code, _, err = program('predict', str(run), '--split=train', '--checkpoint=11')
     assert (code, "there is no checkpoint '11'. Saved steps: latest: [10, 14]" in err) == (2, True)
+
+
+def test_a_run_without_splits_to_predict(config_file: Any, program: Any, tmp_path: Path) -> None:
+    path = config_file('trainer.Trainer.predict = ()', STEPS='STEPS = 2')
+    code, out, err = program('train', f'--gin_file={path}', f'--run={tmp_path / "run"}')
+    assert (code, 'predicting' in out + err) == (0, False)
+    assert not (tmp_path / 'run/outputs').exists() or not list((tmp_path / 'run/outputs').iterdir())

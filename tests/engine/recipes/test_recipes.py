@@ -16,6 +16,7 @@ from tests.engine.recipes.recipes import CODE, DOCUMENT, HEADING, RECIPES, Recip
 GET_DATA = re.compile(r'^git checkout .*$', re.MULTILINE)
 OWN = ('configs/', 'data/', 'research/', 'tests/')
 BASES = {'base.gin'}  # what a recipe finds in a project
+QUICK = 'recipe or read or opens or exceptions'  # other tests of configs train once more
 NAMES = re.compile(r'^(?:from|import) (research[\w.]*)(?: import (\w+))?', re.MULTILINE)
 INCLUDES = re.compile(r"^include '(.*)'$", re.MULTILINE)
 
@@ -96,9 +97,10 @@ def programs(project: Repository) -> str:
 
 
 def test_recipes_train_resume_predict_and_evaluate(project: Repository, programs: str) -> None:
-    run_tests(project, 'tests/test_configs.py', programs)
+    run_tests(project, programs, 'tests/test_configs.py', '-k', QUICK)
 
 
 @pytest.mark.slow
 def test_whole_recipes(project: Repository, programs: str) -> None:
+    run_tests(project, 'tests/test_configs.py', '-m', '')
     run_tests(project, programs, WHOLE='1')
