@@ -54,8 +54,7 @@ def items(value: Any, annotation: Any) -> list[tuple[Any, Any]]:
         hints = typing.get_type_hints(fitting[0])
         return [(item, hints.get(name, Any)) for name, item in value.items()]
     if isinstance(value, dict):
-        wanted = arguments[1] if len(arguments) == 2 else Any
-        return [(item, wanted) for item in value.values()]
+        return [(item, arguments[1] if len(arguments) == 2 else Any) for item in value.values()]
     if not arguments or arguments[-1] is Ellipsis or len(arguments) != len(value):
         arguments = (arguments[0] if arguments else Any,) * len(value)
     return list(zip(value, arguments, strict=True))
@@ -159,9 +158,12 @@ def _may_be(made: Any, annotation: Any) -> bool:
 
 def _may_return(made: Any, annotation: Any) -> bool:
     """Whether a function that states one type may return another: it may state a more general one."""
-    result, wanted = _origin(made), _origin(annotation)
-    are_values = {result.__module__.partition('.')[0], wanted.__module__.partition('.')[0]} <= _OF_VALUES
-    return _may_be(made, annotation) or are_values or issubclass(wanted, result) or _is_like(result, wanted)
+    wanted = _origin(annotation)
+    for result in map(_origin, _members(made)):
+        are_values = {result.__module__.partition('.')[0], wanted.__module__.partition('.')[0]} <= _OF_VALUES
+        if are_values or _may_be(result, wanted) or issubclass(wanted, result) or _is_like(result, wanted):
+            return True
+    return False
 
 
 def _is_like(made: type, wanted: type) -> bool:
@@ -195,9 +197,8 @@ def display(annotation: Any) -> str:
     >>> display(tuple[str, ...] | None)
     'tuple[str, ...] | None'
     """
-    if inspect.isclass(annotation):
-        return annotation.__name__
-    return re.sub(r'\b(?:\w+\.)+', '', str(annotation))  # without the modules
+    text = annotation.__name__ if inspect.isclass(annotation) else str(annotation)
+    return re.sub(r'\b(?:\w+\.)+', '', text)  # without the modules
 
 
 def _reason(value: Any, annotation: Any) -> str:
@@ -219,12 +220,8 @@ def _holds_bool(value: Any, annotation: Any) -> bool:
     """Whether a value, or an item of it, is a bool where a number is wanted."""
     if isinstance(value, list | tuple | dict):
         return any(_holds_bool(item, wanted) for item, wanted in items(value, annotation))
-    return isinstance(value, bool) and _wants_number_only(annotation)
-
-
-def _wants_number_only(annotation: Any) -> bool:
     members = _members(annotation)
-    return bool({int, float} & members) and not {bool, Any} & members
+    return isinstance(value, bool) and bool({int, float} & members) and not {bool, Any} & members
 
 
 def _members(annotation: Any) -> set[Any]:

@@ -219,6 +219,10 @@ def makes_maker() -> Callable[[int], Runner]:
     return Maker()
 
 
+def makes_numbers() -> Callable[[int], float | int]:
+    return float
+
+
 WANTED: Any = Callable[..., Runner]
 # A reference, whether it is called, the annotation, and the misfit.
 FACTORIES = [
@@ -242,6 +246,9 @@ FACTORIES = [
     (function, False, WANTED, 'it makes int'),
     (Runner, False, Callable[..., Runs], ''),
     (Odd, True, int | str, 'it makes Odd'),
+    (makes_numbers, False, WANTED, 'it makes Callable[[int], float | int]'),
+    (makes_numbers, True, WANTED, 'it makes Callable[[int], float | int], which makes float | int'),
+    (makes_numbers, True, Callable[[Any], Any], ''),
 ]
 
 
