@@ -34,7 +34,7 @@ def parser() -> Parser:
         '--steps',
         metavar='N',
         type=int,
-        help='how many steps to repeat; by default up to the next evaluation',
+        help='how many steps to repeat, in whole lines of the log; by default up to the next evaluation',
     )
     parser.add_argument('--outputs', action='store_true', help='predicts once more and compares the outputs')
     return parser
