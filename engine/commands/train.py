@@ -128,13 +128,12 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
         trainer = experiments.build(config, Trainer)
         notes = config.check()
-        table = initialisation.table(trainer.init_from, trainer.step_functions, run.folder if run else None)
+    folder = run.folder if run else None
+    check_source = partial(initialisation.table, trainer.init_from, trainer.step_functions, folder)
     if arguments.dry_run:
-        tables = filter(None, [trainer.parameter_groups(), table.rstrip('\n')])
+        tables = filter(None, [trainer.parameter_groups(), check_source().rstrip('\n')])
         return _show(config, notes, list(tables))
     environment = experiments.environment(config, trainer)
-    if group.is_first and not run:
-        environment |= initialisation.record(trainer.init_from)
     differences = experiments.compare(run, environment, config, trainer) if run else Differences()
     if not group.is_first:  # each machine differs from the first one, whose record is kept
         differences = replace(differences, machine={})
@@ -143,6 +142,9 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     if run and decision is start.Decision.NOTHING_LEFT:
         print(f'This run {f"has {run.stopped}" if run.stopped else "is finished"}.\nrun: {run.folder}')
         return errors.EXIT_FINISHED
+    check_source()
+    if group.is_first and not run:
+        environment |= initialisation.record(trainer.init_from)
     if run:
         run.make_folders()
         resume.check_fits(run.folder, trainer.step_functions.state_shapes)

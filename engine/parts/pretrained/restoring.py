@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from engine.errors import UserError
 from engine.variables import by_path
 
-GROUP_BYTES = 2**28  # restored at once: while it reads, Orbax holds some arrays twice
+GROUP_BYTES = 2**27  # restored at once: while Orbax reads, it holds some arrays twice
 MARKS = ('_METADATA', 'manifest.ocdbt', '_sharding')  # files of which Orbax writes one at least
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]
