@@ -147,6 +147,7 @@ def test_any_combination_is_exact(data: st.DataObject, tmp_path_factory: pytest.
         'nonfinite': "'skip'",
     }
     chosen |= {name: value for name, value in optional.items() if data.draw(st.booleans(), name)}
+    save_every = f'  save_every = {chosen.pop("save_every")}'
     path = config(
         folder,
         'from engine.parts import stopping',
@@ -154,7 +155,7 @@ def test_any_combination_is_exact(data: st.DataObject, tmp_path_factory: pytest.
         *(['stopping.Patience.evaluations = 1'] if 'stop' in chosen else []),
         STEPS='STEPS = 12',
         RATE='RATE = 0.2',
-        save_every=f'  save_every = {chosen.pop("save_every")}',
+        save_every=save_every,
     )
     assert train(path, folder / 'whole') == 0
     for ends_at in data.draw(st.lists(st.integers(2, 30), max_size=5), 'kills'):
