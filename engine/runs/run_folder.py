@@ -162,9 +162,11 @@ class Run:
         dataset, evaluated = (_dict(environment.get(name)) for name in ('dataset', 'evaluated_datasets'))
         known = {name: _dict(record).get('fingerprint') for name, record in evaluated.items()}
         known |= status.get('evaluated_fingerprints', {})
-        pairs = {name: (known.get(name), fingerprint) for name, fingerprint in data.evaluated.items()}
         recorded = status.get('dataset_fingerprint') or dataset.get('fingerprint')
-        pairs |= {data.check_name: (recorded, data.fingerprint)}
+        pairs = {data.check_name: (recorded, data.fingerprint)}
+        # The toy form may be trained on, and the whole dataset evaluated.
+        names = {name: f'{name} (evaluated)' if name == data.check_name else name for name in data.evaluated}
+        pairs |= {names[name]: (known.get(name), new) for name, new in data.evaluated.items()}
         return {name: (old, new) for name, (old, new) in pairs.items() if old not in (None, new)}
 
     def environment(self) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _refusal(run: Run, differences: Differences) -> str:
 
 def _advice(run: Run, subject: str, differences: Differences) -> str:
     """Returns how to restore what the run was trained with."""
-    dataset = next(iter(differences.numeric.get('data', {})), '')
+    dataset = next(iter(differences.numeric.get('data', {})), '').partition(' ')[0]
     version = history.version(history.latest(run.environment())) or 'unknown'
     return {
         'config': 'Continue without --gin_file and --gin_bindings.',

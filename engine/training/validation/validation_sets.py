@@ -101,6 +101,11 @@ class ValidationSets:
 
     def check_metrics(self, best: tuple[str, str] | None, stop: Stop | None, measured: Sequence[str]) -> None:
         """Raises `UserError` if evaluation lacks a metric that chooses the best checkpoint, or that stops."""
+        if stop and not (hasattr(stop, 'metrics') and callable(getattr(stop, 'reason', None))):
+            raise UserError(
+                f'Trainer.stop: {type(stop).__name__} needs `metrics`, the names of the metrics it reads, '
+                'and `reason(evaluations)`, as `Stop` in engine/training/validation/stopping.py says.'
+            )
         if best:
             self.metric(best[0], f'Trainer.best = {best}', measured)
         for name in stop.metrics if stop else ():

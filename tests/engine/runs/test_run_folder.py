@@ -243,8 +243,13 @@ def test_data_that_are_only_evaluated_are_compared_too(tmp_path: Path) -> None:
     history.write(run.folder / history.FILE, {'evaluated_datasets': datasets})
     assert run.data_changes(evaluated) == {}
     assert run.data_changes(changed) == {'photos': ('01', '03')}
+    whole = replace(DIGITS, evaluated={'digits': '05'})  # and its toy form is trained on
+    assert run.data_changes(whole) == {'digits (evaluated)': ('02', '05')}
+    both = run.data_changes(replace(whole, fingerprint='06'))
+    assert both == {'digits (evaluated)': ('02', '05')}  # nothing is known of the first one
     run.record_data(DIGITS)
     assert run.data_changes(DIGITS) == {}
+    assert run.data_changes(replace(whole, fingerprint='06')).keys() == {'digits', 'digits (evaluated)'}
 
 
 @pytest.mark.parametrize('dataset', ['null', '5', '"digits"', '[]', '{"fingerprint": null}'])
