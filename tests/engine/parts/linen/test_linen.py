@@ -206,7 +206,7 @@ def test_a_config_without_the_import_names_it(config_file: Any, program: Any) ->
     ('model', 'message'),
     [
         ('@modules.ConvNet', 'it makes ConvNet; a Linen module comes in by engine.parts.linen'),
-        ('@modules.ConvNet()', 'it makes ConvNet, which makes Array; a Linen module comes in by'),
+        ('@modules.ConvNet()', 'it makes ConvNet, which makes '),
         ('@linen.Linen', 'it is not called'),
     ],
 )
