@@ -16,8 +16,8 @@ from engine.parts.linen.model import LinenModel
 
 __all__ = ['Linen', 'LinenModel']
 
-LENGTH, INPUT_SHAPE = 'length', 'input_shape'
-_INFERRED = {LENGTH, INPUT_SHAPE}  # Linen modules infer them from their input
+LENGTH = 'length'
+INPUTS = 'input_shape', LENGTH  # what a task may state of the input; Linen modules infer it from there
 _NOT_FIELDS = {'parent', 'name', 'self'}
 
 
@@ -46,11 +46,14 @@ class Linen:
       module: class of the Linen module, not called.
       names: names of the module's fields by the names that the task uses, where they differ.
       streams: random streams that the module may ask for, besides 'params'.
+      input: what the task states that is the shape of the input, such as 'latent_dim' for the generator of a
+        GAN. By default it is `input_shape`, or the `length` of int32 tokens.
     """
 
     module: Callable[..., nn.Module]
     names: Mapping[str, str] = field(default_factory=dict)
     streams: tuple[str, ...] = ('dropout',)
+    input: str = ''
 
     def __post_init__(self) -> None:
         if isinstance(self.module, nn.Module):
@@ -62,9 +65,8 @@ class Linen:
 
         Args:
           rngs: random streams of the first parameters and of training.
-          **stated: what the task states of the dataset. `input_shape` is the shape of one example's input, or
-            a dict of shapes; an input that is not float32 comes as a `jax.ShapeDtypeStruct`. `length` is that
-            of int32 tokens.
+          **stated: what the task states of the dataset. The shape of one example's input is a tuple, a number
+            or a dict of such; an input that is not float32 comes as a `jax.ShapeDtypeStruct`.
 
         Raises:
           UserError: the module lacks a field for something that the task states.
@@ -72,7 +74,7 @@ class Linen:
         module = self.module(**self._fields(stated))
         if not isinstance(module, nn.Module):
             raise UserError(f'Linen.module made a {type(module).__name__}, but must make a Linen module.')
-        return LinenModel(module, _example(stated), streams=self.streams, rngs=rngs)
+        return LinenModel(module, self._example(stated), streams=self.streams, rngs=rngs)
 
     def _fields(self, stated: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the values of the module's fields that the task states."""
@@ -82,16 +84,34 @@ class Linen:
             raise UserError(f'Linen.names: the task states no {unknown!r}. {did_you_mean(unknown, stated)}')
         values = {self.names.get(name, name): (name, value) for name, value in stated.items()}
         for parameter, (name, value) in values.items():
-            if parameter not in known and (name in self.names or name not in _INFERRED):
+            if parameter not in known and (name in self.names or name not in (self.input, *INPUTS)):
                 raise UserError(self._missing_field(parameter, name, value, known))
         # A mode that is a field without a default; each call sets it.
         modes = {name: IN_EVALUATION[name] for name in known.keys() & IN_EVALUATION.keys() if known[name]}
         return modes | {name: value for name, (_, value) in values.items() if name in known}
 
+    def _example(self, stated: Mapping[str, Any]) -> Any:
+        """Returns an input of one example, from which the module infers the shapes of its parameters."""
+        if self.input and self.input not in stated:
+            raise UserError(
+                f'Linen.input: the task states no {self.input!r}. {did_you_mean(self.input, stated)}'
+            )
+        source = self.input or next((name for name in INPUTS if name in stated), '')
+        if not source:
+            raise UserError(
+                'A Linen module needs an input to build its parameters, and this task states neither '
+                f'{" nor ".join(INPUTS)}. Bind Linen.input to what states the shape, one of: '
+                f'{", ".join(stated)}.'
+            )
+        if source == LENGTH:
+            return jnp.zeros((1, stated[source]), jnp.int32)
+        return jax.tree.map(_zeros, stated[source], is_leaf=lambda shape: not isinstance(shape, Mapping))
+
     def _missing_field(self, parameter: str, name: str, value: Any, known: Mapping[str, bool]) -> str:
         fields = known.keys() - IN_EVALUATION.keys()
+        made = getattr(self.module, 'func', self.module)  # of a partial
         return (
-            f"{self.module.__name__} has no field {parameter!r} for the task's {name} = {value!r}. "
+            f"{made.__name__} has no field {parameter!r} for the task's {name} = {value!r}. "
             f"{did_you_mean(parameter, fields)} Bind Linen.names = {{{name!r}: '<field>'}}."
         )
 
@@ -103,21 +123,7 @@ def _parameters(make: Callable[..., nn.Module]) -> dict[str, bool]:
     return {each.name: each.default is each.empty for each in parameters if each.name not in _NOT_FIELDS}
 
 
-def _example(stated: Mapping[str, Any]) -> Any:
-    """Returns an input of one example, from which the module infers the shapes of its parameters."""
-    if INPUT_SHAPE in stated:
-        shape = stated[INPUT_SHAPE]
-        if isinstance(shape, Mapping):
-            return {name: _zeros(each) for name, each in shape.items()}
-        return _zeros(shape)
-    if LENGTH in stated:
-        return jnp.zeros((1, stated[LENGTH]), jnp.int32)
-    raise UserError(
-        f'A Linen module needs an input to build its parameters, and this task states neither {INPUT_SHAPE} '
-        f'nor {LENGTH}: call self.model(input_shape=..., rngs=rngs) in its `build`.'
-    )
-
-
 def _zeros(shape: Any) -> jax.Array:
-    """Returns a batch of one example, for a shape of float32 or a `ShapeDtypeStruct`."""
-    return jnp.zeros((1, *getattr(shape, 'shape', shape)), getattr(shape, 'dtype', jnp.float32))
+    """Returns one example for a shape of float32, a number of features or a `ShapeDtypeStruct`."""
+    sizes = (shape,) if isinstance(shape, int) else getattr(shape, 'shape', shape)
+    return jnp.zeros((1, *sizes), getattr(shape, 'dtype', jnp.float32))

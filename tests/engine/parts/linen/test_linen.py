@@ -103,6 +103,12 @@ def test_inputs_of_several_arrays_and_other_dtypes() -> None:
     assert model({'token': jnp.arange(3), 'features': jnp.ones((3, 6))}).shape == (3, 4)
 
 
+def test_an_input_of_another_name() -> None:
+    linen = Linen(module=nn.Dense, names={'image_shape': 'features'}, input='latent_dim')
+    model: Any = build(linen, latent_dim=5, image_shape=2)
+    assert model.kernel.shape == (5, 2)
+
+
 def test_a_module_whose_mode_is_a_field() -> None:
     network = Network(lambda rngs: Linen(module=modules.ByField)(input_shape=(6,), rngs=rngs))
     ones = jnp.ones((64, 6))
@@ -144,7 +150,22 @@ MISTAKES = [
     ),
     (
         partial(build, CONVNET, outputs=3),
-        'A Linen module needs an input to build its parameters, and this task states neither input_shape nor',
+        'A Linen module needs an input to build its parameters, and this task states neither input_shape nor '
+        'length. Bind Linen.input to what states the shape, one of: outputs.',
+    ),
+    (
+        partial(
+            build, Linen(module=modules.ConvNet, names=NAMES, input='image'), outputs=3, image_shape=(4,)
+        ),
+        "ConvNet has no field 'image_shape' for the task's image_shape = (4,).",
+    ),
+    (
+        partial(build, Linen(module=nn.Dense, input='image'), image_shape=(4,), features=3),
+        "Dense has no field 'image_shape'",
+    ),
+    (
+        partial(build, Linen(module=nn.Dense, input='feature'), features=3),
+        "Linen.input: the task states no 'feature'. Did you mean 'features'?",
     ),
     (
         partial(Linen, module=modules.ConvNet()),  # type: ignore[arg-type]
