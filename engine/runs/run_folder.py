@@ -153,8 +153,7 @@ class Run:
 
     def record_data(self, data: RunData) -> None:
         """Records the fingerprints of the datasets, so that no other data take their places."""
-        evaluated = dict(data.evaluated) or None
-        self.write_status(dataset_fingerprint=data.fingerprint, evaluated_fingerprints=evaluated)
+        self.write_status(dataset_fingerprint=data.fingerprint, evaluated_fingerprints={**data.evaluated})
 
     def data_changes(self, data: RunData) -> dict[str, tuple[str, str]]:
         """Returns the old and the new fingerprint, by name, of datasets that are not those of the run."""
@@ -164,9 +163,8 @@ class Run:
         known |= status.get('evaluated_fingerprints', {})
         recorded = status.get('dataset_fingerprint') or dataset.get('fingerprint')
         pairs = {data.check_name: (recorded, data.fingerprint)}
-        # The toy form may be trained on, and the whole dataset evaluated.
-        names = {name: f'{name} (evaluated)' if name == data.check_name else name for name in data.evaluated}
-        pairs |= {names[name]: (known.get(name), new) for name, new in data.evaluated.items()}
+        for name, new in data.evaluated.items():  # one may be the whole of what is trained on as a toy
+            pairs[f'{name} (evaluated)' if name == data.check_name else name] = (known.get(name), new)
         return {name: (old, new) for name, (old, new) in pairs.items() if old not in (None, new)}
 
     def environment(self) -> dict[str, Any]:
