@@ -132,7 +132,7 @@ def safetensors_by_index(index: Path) -> ArrayFiles:
     """
     try:
         places: dict[str, str] = json.loads(index.read_text(encoding='utf-8'))['weight_map']
-        names = sorted(set(places.values()))
+        names = sorted({str(name) for name in places.values()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f'{index} is damaged: it holds no weight_map.') from error
     missing = [name for name in names if not (index.parent / name).is_file()]
@@ -141,8 +141,7 @@ def safetensors_by_index(index: Path) -> ArrayFiles:
     stored = {}
     for name in names:
         stored |= _in_safetensors(index.parent / name)
-    lost = sorted(places.keys() - stored.keys())
-    if lost:
+    if lost := sorted(places.keys() - stored.keys()):
         raise UserError(f'{index} is damaged: {places[lost[0]]} has no array {lost[0]!r}.')
     return _source(index, {name: stored[name] for name in places})
 

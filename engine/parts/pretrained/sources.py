@@ -16,7 +16,8 @@ INDEX = f'{MODEL}.index.json'
 KINDS = ('best', 'latest')
 PICKLES = ('.pt', '.pth', '.bin', '.ckpt', '.pkl', '.pickle')
 FORMATS = (
-    'Known are runs, released models, .safetensors (or its .index.json), .npz, and folders that Orbax wrote.'
+    'Known are runs, released models, .safetensors (or its .index.json), .npz, and folders that Orbax wrote. '
+    'Other arrays can be saved by numpy.savez(file, **arrays), by their names.'
 )
 
 

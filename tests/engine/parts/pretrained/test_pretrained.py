@@ -185,6 +185,10 @@ def test_sharded_safetensors(tmp_path: Path, model: Model) -> None:
     assert 'names model-2.safetensors, which is missing beside it' in message(
         Pretrained(source=str(index)), model
     )
+    index.write_text('{"weight_map": {"a": 3}}')
+    assert 'names 3, which is missing beside it' in message(Pretrained(source=str(index)), model)
+    index.write_text('{"weight_map": {"a": "model-1.safetensors"}}')
+    assert "model-1.safetensors has no array 'a'" in message(Pretrained(source=str(index)), model)
     index.write_text('{"weight_map": 3}')
     assert 'is damaged: it holds no weight_map' in message(Pretrained(source=str(index)), model)
 
