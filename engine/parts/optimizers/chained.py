@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import optax
 
-from engine.parts.optimizers.extra_arguments import Factory, made, takes
+from engine.parts.optimizers.extra_arguments import RATE, Factory, made, parameter_names
 from engine.parts.optimizers.learning_rate import LearningRate
 
 
@@ -30,4 +30,4 @@ class Chained:
 
 
 def _made(factory: Factory, rate: LearningRate) -> optax.GradientTransformationExtraArgs:
-    return made(factory, rate if takes(factory, 'learning_rate') else None)
+    return made(factory, rate if RATE in parameter_names(factory) else None)

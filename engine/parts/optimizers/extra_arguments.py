@@ -6,6 +6,9 @@ from typing import Any
 
 import optax
 
+from engine.errors import UserError
+
+RATE = 'learning_rate'
 Factory = Callable[..., optax.GradientTransformation]  # of an optimizer, called with its learning rate
 
 
@@ -17,11 +20,29 @@ def made(factory: Factory, rate: Any, **parameters: Any) -> optax.GradientTransf
 
     Args:
       factory: such as `optax.adamw`.
-      rate: a number, a schedule, or None.
+      rate: a number, a schedule, or None. It is given as `learning_rate`, or else as the first argument.
       **parameters: of the factory, by name.
+
+    Raises:
+      UserError: it is a function of Optax that takes no learning rate.
     """
-    arguments = () if rate is None else (rate,)
-    return tolerant(factory(*arguments, **parameters))
+    if rate is None:
+        return tolerant(factory(**parameters))
+    if RATE in parameter_names(factory):
+        return tolerant(factory(**{RATE: rate}, **parameters))
+    _check_takes_rate(factory)
+    return tolerant(factory(rate, **parameters))
+
+
+def _check_takes_rate(factory: Factory) -> None:
+    """Raises `UserError` for a function such as `optax.scale_by_adam`, which would take the rate for beta."""
+    first = next(iter(parameter_names(factory)), '')
+    if getattr(factory, '__module__', '').partition('.')[0] == optax.__name__ and RATE not in first:
+        name = getattr(factory, '__name__', 'the optimizer')
+        raise UserError(
+            f'{name} takes no learning rate. Set learning_rate = None of the task, or bind '
+            f'@optimizers.Chained() and list {name} with an optimizer that takes one.'
+        )
 
 
 def takes(factory: Factory, name: str) -> bool:

@@ -8,11 +8,11 @@ import jax
 import optax
 
 from engine.errors import UserError, did_you_mean
-from engine.parts.optimizers.extra_arguments import Factory, made, parameter_names, takes
+from engine.parts.optimizers.extra_arguments import RATE, Factory, made, parameter_names, takes
 from engine.parts.optimizers.learning_rate import LearningRate, scaled
 from engine.variables import by_path, matching
 
-OPTIMIZER, RATE, FACTOR = 'optimizer', 'learning_rate', 'learning_rate_factor'
+OPTIMIZER, FACTOR = 'optimizer', 'learning_rate_factor'
 
 Settings = dict[str, Any]
 

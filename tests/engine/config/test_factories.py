@@ -285,3 +285,28 @@ def test_an_experiment_without_a_learning_rate(program: Any, config_file: Any) -
     code, _, err = program('train', f'--gin_file={config_file(RATE="")}', '--dry_run', NO_RATE)
     assert code == 2
     assert 'optax.adamw needs a value for learning_rate: bind `optax.adamw.learning_rate = ...` in' in err
+
+
+@pytest.mark.parametrize('name', ['scale_by_adam', 'contrib.sam', 'contrib.reduce_on_plateau', 'add_noise'])
+def test_a_rate_for_what_takes_none_is_refused(name: str, program: Any, config_file: Any) -> None:
+    """It would become another parameter, such as the first beta of Adam."""
+    bound = f'classification.Classification.optimizer=@optax.{name}'
+    code, _, err = program('train', f'--gin_file={config_file()}', '--dry_run', bound)
+    assert code == 2
+    expected = (
+        rf'error: \S+small.gin:\d+: {name.rpartition(".")[2]} takes no learning rate. Set learning_rate = No'
+    )
+    assert re.match(expected, err)
+
+
+def test_a_rate_is_given_by_its_name(program: Any, config_file: Any) -> None:
+    """It is the second parameter of `schedule_free`."""
+    schedule_free = 'optax.contrib.schedule_free'
+    bindings = [
+        f'classification.Classification.optimizer=@{schedule_free}',
+        f'{schedule_free}.base_optimizer=@optax.sgd()',
+        'optax.sgd.learning_rate=0.5',
+    ]
+    code, out, err = program('train', f'--gin_file={config_file()}', '--dry_run', *bindings)
+    assert (code, err) == (0, '')
+    assert f'{schedule_free}.base_optimizer = @optax.sgd()' in out
