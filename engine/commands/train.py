@@ -16,6 +16,7 @@ from engine.errors import UserError
 from engine.processes import address, devices, launcher
 from engine.processes.address import Address
 from engine.runs.signals import Signals
+from engine.workspace import workspace
 
 if TYPE_CHECKING:
     from engine.config.config import Config
@@ -118,6 +119,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     from engine.runs.run_folder import Run
     from engine.training import initialisation
     from engine.training.checkpointing import resume
+    from engine.training.preflight import resources
     from engine.training.trainer import Trainer
 
     experiments.set_up()
@@ -130,6 +132,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         notes = config.check()
     folder = run.folder if run else None
     check_source = partial(initialisation.table, trainer.init_from, trainer.step_functions, folder)
+    if not run:
+        resources.check_disk(trainer, trainer.predict, Path(arguments.run or workspace()))
     if arguments.dry_run:
         tables = filter(None, [trainer.parameter_groups(), check_source().rstrip('\n')])
         return _show(config, notes, list(tables))

@@ -49,6 +49,8 @@ def save(
     Raises:
       UserError: if there is no such split or checkpoint, or outputs exist.
     """
+    if not splits:
+        return []
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find(which)
         state = checkpoints.restore(kind, step, experiment.step_functions.state_shapes)

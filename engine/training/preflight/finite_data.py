@@ -35,7 +35,8 @@ def check(experiment: Experiment) -> None:
         sets.append(('train', experiment.data, experiment.data.split('train')))
     for split, data, examples in sets:
         suspects = nonfinite(examples)
-        for metric, value in (_metrics(experiment, examples, suspects) if suspects else {}).items():
+        metrics = _metrics(experiment, examples, suspects) if suspects else {}
+        for metric, value in sorted(metrics.items(), key=lambda pair: pair[0] != 'loss'):
             if not math.isfinite(value):
                 raise UserError(_message(f'{split} of {data.name}', examples, suspects, metric, value))
 

@@ -1,14 +1,17 @@
 """Tasks whose hooks return what they should not."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from engine.interfaces import Batch, Description
 from engine.parts.classification import Classification
+from engine.parts.regression import Regression
 
 Arrays = Mapping[str, Any]
 
@@ -91,3 +94,33 @@ class Detects(Returns):
             'left/right': batch['image'],
             'file': jnp.zeros((len(images), 3), bool),
         }
+
+
+class Masked(Regression):
+    """Leaves missing targets out of its loss."""
+
+    def per_example(self, output: jax.Array, batch: Batch) -> dict[str, Any]:
+        known = jnp.isfinite(batch['targets'])
+        errors = jnp.where(known, output - jnp.where(known, batch['targets'], 0), 0)
+        return {'loss': jnp.square(errors).mean(-1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens(Classification):
+    """The network gets several arrays: images, and integer tokens."""
+
+    def inputs(self, batch: Batch) -> Any:
+        tokens = batch['image'].reshape(len(batch['image']), -1).astype(jnp.int32)
+        return {'images': super().inputs(batch), 'tokens': tokens, 'length': tokens[:, 0]}
+
+
+class TwoInputs(nnx.Module):
+    """Adds what it learns of images to what it learns of tokens."""
+
+    def __init__(self, input_shape: tuple[int, ...], outputs: int, rngs: nnx.Rngs):
+        self.images = nnx.Linear(math.prod(input_shape), outputs, rngs=rngs)
+        self.tokens = nnx.Embed(256, outputs, rngs=rngs)
+
+    def __call__(self, inputs: dict[str, jax.Array]) -> jax.Array:
+        images = inputs['images'].reshape(len(inputs['images']), -1)
+        return self.images(images) + self.tokens(inputs['tokens']).mean(1)
