@@ -7,12 +7,16 @@ as it says.
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine import errors
 from engine.config.config import Config
 from engine.runs import json_lines
 from engine.training import trainer
@@ -34,6 +38,7 @@ SMALL = {  # what makes a recipe fast, by the name of its config
     'simclr': ('contrastive.Encoder.width = 4',),
     'probe': ('contrastive.Encoder.width = 4',),
 }
+SCRIPTS = {'train': 'train.sh', 'predict': 'predict.sh', 'evaluate': 'eval.sh'}
 FEW_RESAMPLES = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
 CONFIGS = [REPOSITORY / path for path in os.environ['RECIPES'].split()]
 
@@ -57,37 +62,51 @@ def run_folder(path: Path, given: list[str]) -> Path:
     return REPOSITORY / (flags[-1].removeprefix('--run=') if flags else f'workspace/runs/{path.stem}')
 
 
+def succeed(program: Any, name: str, *given: str) -> None:
+    """Runs a program, by its script if the recipes train as a whole, and asserts that it succeeds."""
+    if WHOLE:
+        code, output = script(name, given)
+    else:
+        code, *output = program(name, *given)
+    assert code == 0, output
+
+
+def script(name: str, given: Sequence[str], **environment: str) -> tuple[int, str]:
+    """Runs the script of a program as a user does; returns its exit code and output."""
+    command = [shutil.which('bash') or 'bash', f'scripts/{SCRIPTS[name]}', *given]
+    python = {'ENV': 'existing', 'PYTHON': sys.executable}
+    done = subprocess.run(
+        command, env=os.environ | python | environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
 def kill_after(step: int, given: list[str], program: Any) -> None:
     """Trains and ends without saving after a step, by a real kill if the recipes train as a whole."""
     if WHOLE:
-        environment = os.environ | {'FAULT': f'step@{step + 1}'}
-        command = [shutil.which('bash') or 'bash', 'scripts/train.sh', *given]
-        assert subprocess.run(command, env=environment, check=False).returncode in (-9, 137)
+        code, output = script('train', given, FAULT=f'step@{step + 1}')
+        assert code == -signal.SIGKILL, output
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(step - 1))
         code, _, err = program('train', *given)
-    assert code == 75, err
+    assert code == errors.EXIT_INTERRUPTED, err
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
 def test_a_recipe_trains_resumes_predicts_and_evaluates(path: Path, program: Any) -> None:
     given = arguments(path)
     run = run_folder(path, given)
-    code, out, err = program('train', *given, f'--run={run}')
-    assert code == 0, out + err
+    succeed(program, 'train', *given, f'--run={run}')
     steps = len(json_lines.read(run / 'logs/train.jsonl'))
 
     other = run.with_name(f'{run.name}-killed')
     kill_after(2 * steps // 3, [*given, f'--run={other}'], program)
-    code, out, err = program('train', f'--run={other}')
-    assert code == 0, out + err
+    succeed(program, 'train', f'--run={other}')
     assert predictions(run) == predictions(other)
     assert_equal_files(run, other, [*LOGS, *predictions(run)])
     assert_equal_states(run, other)
 
     for outputs in sorted((run / 'outputs').glob('*' if WHOLE else 'test')):
-        code, out, err = program('evaluate', str(outputs), f'--gin_bindings={FEW_RESAMPLES}')
-        assert code == 0, out + err
-    code, out, err = program('predict', str(run), '--split=train', '--checkpoint=latest')
-    assert code == 0, out + err
+        succeed(program, 'evaluate', str(outputs), f'--gin_bindings={FEW_RESAMPLES}')
+    succeed(program, 'predict', str(run), '--split=train', '--checkpoint=latest')
