@@ -21,6 +21,7 @@ from engine.checks.finding import PASS
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec
 from engine.network import Network
+from engine.parts.augmentation import Shift
 from engine.parts.classification import Classification
 from engine.parts.language import Language
 from engine.parts.linen import Linen
@@ -250,9 +251,10 @@ def test_a_config_that_binds_an_instance(config_file: Any, program: Any) -> None
 
 def conformance(dropout: float) -> ExperimentUnderTest:
     task = Classification(
-        model=Linen(module=partial(modules.ConvNet, width=4, dropout=dropout), names=NAMES),
-        optimizer=optax.sgd,
-        learning_rate=0.1,
+        model=Linen(module=partial(modules.ConvNet, width=16, dropout=dropout), names=NAMES),
+        optimizer=optax.adamw,
+        learning_rate=1e-2,
+        augment=Shift(1),
     )
     return ExperimentUnderTest(Experiment(dataset='digits/toy', task=task, steps=100, batch_size=16))
 
