@@ -100,6 +100,12 @@ def test_recipes_train_resume_predict_and_evaluate(project: Repository, programs
     run_tests(project, programs, 'tests/test_configs.py', '-k', QUICK)
 
 
+def test_the_tests_that_recipes_bring(project: Repository) -> None:
+    paths = [path for recipe in RECIPES for path in recipe.files if path.startswith('tests/')]
+    assert paths
+    run_tests(project, *paths)
+
+
 @pytest.mark.slow
 def test_whole_recipes(project: Repository, programs: str) -> None:
     run_tests(project, 'tests/test_configs.py', '-m', '')
