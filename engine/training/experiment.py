@@ -225,6 +225,7 @@ class Experiment:
             raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
         integrity.check(self.data.folder)
+        examples.check_fields(self.data)
         examples.check('train', self.data, self.data.split('train'), self.bound, self.batch_size)
         if self.batch_size > self.data.splits['train']:
             logger.warning(

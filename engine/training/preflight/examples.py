@@ -9,7 +9,7 @@ import numpy as np
 from engine.datasets.building.labels import IGNORED, UNLABELLED, is_unlabelled
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError, did_you_mean
-from engine.interfaces import BoundTask, Description
+from engine.interfaces import INDEX, STEP, VALID, BoundTask, Description
 from engine.outputs.check_ids import check_ids
 from engine.training.preflight import hooks
 
@@ -71,6 +71,16 @@ def truth_fields(data: Dataset, bound: BoundTask) -> list[str]:
                 f'field. {did_you_mean(field, fields)}'
             )
     return list(dict.fromkeys(description.truth.values()))
+
+
+def check_fields(data: Dataset) -> None:
+    """Raises `UserError` if a field has the name of an array that the engine adds to each batch."""
+    for name in (INDEX, VALID, STEP):
+        if name in data.spec.example:
+            raise UserError(
+                f'{data.name} has a field {name!r}, but each batch gets an array of this name. Rename the '
+                'field in its builder, and raise its VERSION.'
+            )
 
 
 def _check_memory(where: str, examples: Examples, batch_size: int) -> None:

@@ -3,7 +3,6 @@
 import jax
 
 from engine.interfaces import Batch
-from engine.training import steps
 from engine.training.experiment import Experiment
 from engine.training.preflight import hooks
 
@@ -17,4 +16,4 @@ def check(experiment: Experiment) -> None:
         hooks.check_arrays(hooks.named(experiment.bound, 'debug_inputs', 'inputs'), arrays, rows)
         return arrays
 
-    jax.eval_shape(checked, experiment.data.spec.batch(rows), steps.key(0, steps.TRAIN, 0))
+    jax.eval_shape(checked, experiment.data.spec.batch(rows), jax.eval_shape(jax.random.key, 0))

@@ -109,10 +109,9 @@ def test_a_dataset_without_val(start: Start, tmp_path: Path) -> None:
     assert (code, "odd has no split 'val'" in said) == (2, True), said
 
 
-REGRESSION = (
-    'from engine.parts import regression',
-    'trainer.Trainer.task = @regression.Regression()',
-    'regression.Regression.model = @mlp.MLP',
-    'regression.Regression.optimizer = @optax.sgd',
-    'regression.Regression.learning_rate = 0.01',
-)
+@pytest.mark.parametrize('name', ['index', 'valid', 'step'])
+def test_a_field_with_a_name_of_the_engine(name: str, start: Start, tmp_path: Path) -> None:
+    fields = {'image': odd_data.images(16), 'label': LABELS, name: LABELS}
+    data = odd_data.dataset(tmp_path / 'data', dict.fromkeys(odd_data.SPLITS, fields), {'label': 'abc'})
+    code, said = start(data)
+    assert (code, f'odd has a field {name!r}, but' in said) == (2, True), said
