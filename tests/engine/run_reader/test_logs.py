@@ -90,8 +90,10 @@ def test_a_run_that_stopped_early_says_why(tmp_path: Path):
         assert 'a: stopped at step 20: no better val loss in 5 evaluations' in said
         assert '20, stopped' in said
         assert '900' not in said
-    status = {'state': 'running', 'heartbeat': '2020-01-01T00:00:00+00:00'}
-    resumed = logs.read(write_run(tmp_path / 'resumed', stopped=stopped, **status))
+    again = write_run(
+        tmp_path / 'resumed', stopped=stopped, state='running', heartbeat='2020-01-01T00:00:00+00:00'
+    )
+    resumed = logs.read(again)
     assert not resumed.stopped
 
 
