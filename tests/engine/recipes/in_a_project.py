@@ -35,8 +35,6 @@ WHOLE = 'WHOLE' in os.environ
 SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8', 'trainer.Trainer.save_every = 1')
 SMALL = {  # what makes a recipe fast, by the name of its config
     'diffusion': ('residual_net.ResidualNet.depth = 1', 'diffusion.Diffusion.levels = 5'),
-    'simclr': ('contrastive.Encoder.width = 4',),
-    'probe': ('contrastive.Encoder.width = 4',),
 }
 SCRIPTS = {'train': 'train.sh', 'predict': 'predict.sh', 'evaluate': 'eval.sh'}
 FEW_RESAMPLES = 'engine.evaluation.evaluator.Evaluator.resamples = 100'
