@@ -56,10 +56,12 @@ class Groups:
         """Returns the settings of each parameter that differ from those of the optimizer, by its path.
 
         Raises:
-          UserError: a pattern matches no parameter, or a setting is not a parameter of the optimizer.
+          UserError: a pattern matches no parameter, a setting is not a parameter of the optimizer, or a
+            learning rate is 0.
         """
         rules: dict[str, list[Settings]] = {path: [] for path in paths}
         for pattern, values in self.rules:
+            _check_moves(pattern, values)
             for path in matching([pattern], paths, 'Groups.rules'):
                 rules[path].append(values)
         return {path: self._merged(path, matched) for path, matched in rules.items()}
@@ -93,6 +95,16 @@ class Groups:
         values = {name: value for name, value in settings.items() if name != OPTIMIZER}
         words = [f'{name} = {_name(value)}' for name, value in sorted(values.items())]
         return ', '.join([_name(settings.get(OPTIMIZER, self.optimizer)), *words])
+
+
+def _check_moves(pattern: str, settings: Settings) -> None:
+    """Raises `UserError` for a learning rate of 0: batch statistics would move, and Dropout drop."""
+    for name in (RATE, FACTOR):
+        if settings.get(name) in (0, 0.0):
+            raise UserError(
+                f'Groups.rules: {pattern!r} has {name} = 0, by which parameters stay, but batch statistics '
+                f'move and Dropout drops. Freeze them with `frozen = ({pattern!r},)` of the task instead.'
+            )
 
 
 @dataclass(frozen=True)

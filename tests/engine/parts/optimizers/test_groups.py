@@ -75,6 +75,11 @@ def test_a_factor_scales_a_schedule() -> None:
         (('bias', {'weight_decai': 0.0}), "has no parameter 'weight_decai'. Did you mean 'weight_decay'"),
         (('bias', {'learning_rat': 0.1}), "has no parameter 'learning_rat'. Did you mean 'learning_rate'"),
         (('bias', {'optimizer': optax.sgd, 'b1': 0.1}), 'sgd, the optimizer of encoder/0/bias, has no para'),
+        (('^encoder/', {'learning_rate': 0.0}), "Freeze them with `frozen = ('^encoder/',)` of the task"),
+        (
+            ('^encoder/', {'learning_rate_factor': 0}),
+            'has learning_rate_factor = 0, by which parameters stay',
+        ),
     ],
 )
 def test_a_wrong_rule_has_one_message(rule: Any, message: str) -> None:
