@@ -71,7 +71,7 @@ class ExperimentUnderTest:
 
     def run(self, count: int, state: State | None = None, start: int = 0) -> tuple[State, list[Values]]:
         """Runs training steps, and returns state and metrics. The buffers of `state` are donated."""
-        current = state or self.experiment.step_functions.init()
+        current = state or self.experiment.step_functions.init(self.experiment.init_from)
         measured = []
         for step in range(start, start + count):
             current, metrics = self._program(current, self.experiment.source.inputs(step, 1), np.int32(step))
@@ -82,9 +82,11 @@ class ExperimentUnderTest:
 
     @cached_property
     def first_state(self) -> State:
-        """The state before training."""
+        """The state before training, with the trained variables that the experiment starts from."""
+        source, shapes = self.experiment.init_from, self.experiment.step_functions.model_shapes
+        loaded = jax.device_get(source.load(shapes)) if source else None
         first_key = steps.key(self.experiment.seed, steps.INIT)
-        return jax.jit(partial(steps.first_state, self.task.bound))(first_key)
+        return jax.jit(partial(steps.first_state, self.task.bound))(first_key, loaded)
 
     def key(self, step: int) -> jax.Array:
         """Returns the key of a training step."""

@@ -12,6 +12,8 @@ def first_loss(experiment: ExperimentUnderTest) -> Finding:
     expected = experiment.description.first_loss
     if expected is None:
         return skipped('the task does not state Description.first_loss')
+    if experiment.experiment.starts_trained or experiment.frozen:
+        return skipped('the network starts from trained variables, or some are frozen')
     loss = next(experiment.train(experiment.batches(1), [0.0]))[1][LOSS]
     return judged(
         RANGE[0] * expected <= loss <= RANGE[1] * expected,
