@@ -34,6 +34,7 @@ MODULES = {
     'nnx': 'flax',
     'optimizers': 'engine.parts',
     'pretrained': 'engine.parts',
+    'scaling': 'engine.parts',
     'sharding': 'engine',
     'stopping': 'engine.parts',
     'trainer': 'engine.training',
