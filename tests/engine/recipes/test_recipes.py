@@ -17,6 +17,7 @@ GET_DATA = re.compile(r'^git checkout .*$', re.MULTILINE)
 OWN = ('configs/', 'data/', 'research/', 'tests/')
 BASES = {'base.gin'}  # what a recipe finds in a project
 QUICK = 'recipe or read or opens or exceptions'  # other tests of configs train once more
+QUICK_TO_COMPILE = '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
 NAMES = re.compile(r'^(?:from|import) (research[\w.]*)(?: import (\w+))?', re.MULTILINE)
 INCLUDES = re.compile(r"^include '(.*)'$", re.MULTILINE)
 
@@ -97,7 +98,7 @@ def programs(project: Repository) -> str:
 
 
 def test_recipes_train_resume_predict_and_evaluate(project: Repository, programs: str) -> None:
-    run_tests(project, programs, 'tests/test_configs.py', '-k', QUICK)
+    run_tests(project, programs, 'tests/test_configs.py', '-k', QUICK, XLA_FLAGS=QUICK_TO_COMPILE)
 
 
 def test_the_tests_that_recipes_bring(project: Repository) -> None:
