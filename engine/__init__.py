@@ -1,1 +1,1 @@
-"""The engine: trains, saves, continues and logs. It knows none of your research by name."""
+"""The engine: trains, saves, resumes and logs. It knows none of your research by name."""

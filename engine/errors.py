@@ -37,7 +37,7 @@ class UserError(Exception):
 class RunError(Exception):
     """A failure that neither code nor config caused, such as a full disk or a loss that is NaN.
 
-    Programs print the message without a traceback and exit with code 1. The run can be continued.
+    Programs print the message without a traceback and exit with code 1. The run can be resumed.
     """
 
 

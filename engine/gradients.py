@@ -85,8 +85,8 @@ def value(
 ) -> jax.Array:
     """Returns the mean loss over the whole batch, f32 [], for the arguments of `gradients`.
 
-    Its derivative is that over the whole batch too. `across_devices` alone would give the derivative of each
-    device's own rows, and the line searches of the devices would part.
+    Its derivative is also that of the whole batch. With `across_devices` alone, each device would get the
+    derivative of its own rows, and the line searches of the devices would diverge.
     """
     others = model_state, batch, key, accumulation_steps
 

@@ -1,4 +1,4 @@
-"""Which modules of a model train. Frozen modules evaluate, even in training."""
+"""Training mode and evaluation mode of modules. Frozen modules stay in evaluation mode."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterator
@@ -64,7 +64,7 @@ def _check_bridge(bridge: nnx.bridge.ToNNX) -> None:
 
 
 class FrozenModules:
-    """The modules of a model of whose variables, at least one, all are frozen; and everything inside them.
+    """The modules of a model whose variables, at least one, are all frozen, and the modules inside them.
 
     Args:
       model: the model.

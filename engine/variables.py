@@ -1,4 +1,4 @@
-"""Variables of a model by their paths, such as 'encoder/stages/0/kernel': found, separated and joined.
+"""Finds, separates and joins variables of a model by their paths, such as 'encoder/stages/0/kernel'.
 
 A tree of variables is nested dicts of arrays. A path joins the keys of its dicts by slashes.
 """
@@ -33,7 +33,7 @@ def matching(patterns: Iterable[str], paths: Collection[str], setting: str) -> f
     Args:
       patterns: regular expressions; `^encoder/` matches all variables of the module `encoder`.
       paths: of all variables.
-      setting: what holds the patterns, for the message.
+      setting: name of the setting that holds the patterns, for the message.
 
     Raises:
       UserError: a pattern is not a regular expression, or is found in no path.
@@ -94,7 +94,7 @@ def separated(tree: Mapping[Any, Any], paths: Collection[str], parent: str = '')
 
 
 def joined(tree: Mapping[Any, Any], other: Mapping[Any, Any]) -> Tree:
-    """Returns the variables of two trees as one tree. Where both have one, the other tree's counts.
+    """Returns the variables of two trees as one tree. Where both trees have a variable, `other` wins.
 
     >>> joined({'encoder': {'bias': 1, 'kernel': 2}}, {'encoder': {'bias': 3}, 'head': {'bias': 4}})
     {'encoder': {'bias': 3, 'kernel': 2}, 'head': {'bias': 4}}

@@ -92,7 +92,7 @@ def environment(config: Config, experiment: Experiment) -> dict[str, Any]:
 
 
 def compare(run: Run, present: dict[str, Any], config: Config, experiment: Experiment) -> Differences:
-    """Compares the record of a run with what would continue it, or predict with it, now.
+    """Compares the record of a run with what would resume it, or predict with it, now.
 
     Args:
       run: the run.

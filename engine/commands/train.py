@@ -1,4 +1,4 @@
-"""Trains what a Gin config describes, or continues a run."""
+"""Trains what a Gin config describes, or resumes a run."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin
   scripts/train.sh --gin_file=configs/digits_cnn.gin STEPS=100 SEED=1
   scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where values come from
-  scripts/train.sh --resume=latest                                  continues the latest unfinished run
+  scripts/train.sh --resume=latest                                  resumes the latest unfinished run
   scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
   scripts/train.sh --gin_file=configs/digits_cnn.gin --processes=2  in two processes, as on two machines
 """
@@ -39,15 +39,15 @@ def parser() -> Parser:
     parser = Parser('train.sh', __doc__ or '', EXAMPLES)
     parser.add_gin_arguments(after_flags=True)
     parser.add_argument(
-        '--run', metavar='FOLDER', help='begins a run in this folder, or continues the one there'
+        '--run', metavar='FOLDER', help='begins a run in this folder, or resumes the one there'
     )
-    parser.add_argument('--resume', metavar='RUN', help="continues a run: its folder, or 'latest'")
+    parser.add_argument('--resume', metavar='RUN', help="resumes a run: its folder, or 'latest'")
     parser.add_argument(
         '--accept_changes',
         action='store_true',
-        help='continues with changed config, data, code, packages or flags, and records the changes',
+        help='resumes with changed config, data, code, packages or flags, and records the changes',
     )
-    parser.add_argument('--strict', action='store_true', help='does not continue on another machine')
+    parser.add_argument('--strict', action='store_true', help='does not resume on another machine')
     parser.add_argument(
         '--processes',
         type=int,
@@ -165,7 +165,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         group.on_loss = guard.fail
         with guard.active():
             step = run.status().get('step', 0)
-            if decision is start.Decision.CONTINUE_CHANGED:
+            if decision is start.Decision.RESUME_CHANGED:
                 step = resume.discard_later(run.folder, trainer.steps)  # a kill after this line is harmless
             guard.record(environment, differences, step, config.save)
             run.record_data(experiments.run_data(trainer))

@@ -1,9 +1,10 @@
-"""Bindings of a class that hold for the classes that derive from it.
+"""Bindings of a class hold for the classes that derive from it, too.
 
 A binding of a class also binds each class that a config builds or refers to, derives from that class, and
 takes a parameter of that name. In each scope, a binding of the class itself wins; among those of its bases,
 that of the nearest one in the method resolution order wins. Functions do not inherit. A class does not
-inherit what builds the class itself again: `Net.inner = @Small()` holds for no `Small` that is a `Net`.
+inherit a binding that would build the class itself again: if `Small` derives from `Net`, it does not inherit
+`Net.inner = @Small()`.
 """
 
 import inspect
@@ -18,7 +19,7 @@ from engine.config.statements import Binding, Key, Macro, Reference, leaves, ref
 
 
 def inherited(final: Mapping[Key, Binding], names: Mapping[Any, str]) -> dict[Key, Binding]:
-    """Returns the bindings that classes have from their bases alone.
+    """Returns the bindings that classes inherit from their bases.
 
     Args:
       final: the bindings that win, by key.

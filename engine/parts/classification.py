@@ -12,8 +12,8 @@ from flax import nnx
 from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, mixing
-from engine.parts.inherited.tried_task import TriedTask
 from engine.parts.scaling import Scale, same_dtype, scaled
+from engine.parts.subclasses.unused_settings import SettingsCheck
 from engine.parts.supervised import BoundSupervised, Supervised
 
 MAX_NAMES = 5  # of classes in a message
@@ -164,16 +164,16 @@ class Classification(Supervised):
 
     def _check_settings(self, bound: BoundSupervised) -> None:
         """Raises `UserError` if images do not fit `scale`, or if a subclass drops a setting that is bound."""
-        tried = TriedTask(self, Classification, bound.spec, bound.network)
+        settings = SettingsCheck(self, Classification, bound.spec, bound.network)
         if self.scale is not scaled:
-            tried.inputs()
-        tried.check_used(
+            settings.inputs()
+        settings.check_used(
             ('augment_batch', 'inputs'),
             {'augment': augmentation.none, 'mix': None, 'scale': scaled},
             lambda task, batch, key, _: task.inputs(task.augment_batch(batch, key)),
             'Call super().augment_batch(batch, key) and super().inputs(batch), and use what they return.',
         )
-        tried.check_used(
+        settings.check_used(
             ('augment_batch', 'per_example', 'targets', 'loss'),
             {'mix': None, 'label_smoothing': 0.0, 'class_weights': ()},
             lambda task, batch, key, output: task.per_example(output, task.augment_batch(batch, key))['loss'],

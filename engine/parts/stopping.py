@@ -1,4 +1,4 @@
-"""Stops a training that no longer becomes better: `Trainer.stop`."""
+"""Early stopping: ends a training that no longer improves. Bind it as `Trainer.stop`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from engine.errors import UserError
 
 @dataclass(frozen=True)
 class Patience:
-    """Stops after a number of evaluations in a row of which none is better than the best before them.
+    """Stops after a number of evaluations in a row without a new best value.
 
     >>> losses = [{'loss': loss} for loss in (1.0, 0.5, 0.6, 0.55)]
     >>> Patience(evaluations=2).reason(losses)
@@ -21,9 +21,9 @@ class Patience:
     Early stopping after Prechelt 1998, "Early Stopping - But When?", with a fixed patience.
 
     Args:
-      metric: its name in the log of evaluations. With several sets, 'loss' is that of the first set, and
+      metric: name of a metric in `val.jsonl`. With several sets, 'loss' is that of the first set, and
         'test/loss' that of the set `test`.
-      evaluations: how many in a row may bring nothing better.
+      evaluations: number of evaluations in a row without a new best value after which the training stops.
       direction: whether lower ('min') or higher ('max') values are better.
       min_change: a value counts as better only if it is better by more than this.
     """
@@ -42,11 +42,15 @@ class Patience:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metric whose values it compares."""
+        """The names of the metrics that the rule reads: one."""
         return (self.metric,)
 
     def reason(self, evaluations: Sequence[Mapping[str, float]]) -> str:
-        """Returns why the training stops after these evaluations, '' if it does not; NaN is never better."""
+        """Returns why the training stops after these evaluations, '' if it does not.
+
+        Args:
+          evaluations: the metrics of all evaluations so far, in their order. NaN is never better.
+        """
         best, waited = math.nan, 0
         for evaluation in evaluations:
             value = evaluation.get(self.metric, math.nan)

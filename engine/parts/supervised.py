@@ -14,7 +14,7 @@ from engine.errors import UserError
 from engine.interfaces import STEP, VALID, Batch, Description, Metrics, Spec, State, average
 from engine.network import Network
 from engine.parts.optimizers.evaluated import evaluation_params
-from engine.parts.optimizers.extra_arguments import Factory
+from engine.parts.optimizers.extra_arguments import OptimizerFactory
 from engine.parts.optimizers.learning_rate import LearningRate
 from engine.parts.optimizers.minimizer import Minimizer
 
@@ -51,7 +51,7 @@ class Supervised(ABC):
     """
 
     model: Callable[..., nnx.Module]
-    optimizer: Factory
+    optimizer: OptimizerFactory
     learning_rate: LearningRate
     frozen: tuple[str, ...] = ()
     grad_clip_norm: float = 0.0

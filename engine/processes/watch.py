@@ -92,6 +92,6 @@ class Watch:
             self._signals.before_exit()
         # The first process reports a user's mistake for all.
         if message and (self._store.index == 0 or code != EXIT_MISTAKE):
-            print(f'error: {message}. To continue, run the same command again.', file=sys.stderr, flush=True)
+            print(f'error: {message}. To resume, run the same command again.', file=sys.stderr, flush=True)
         self._store.let_others_read()
         os._exit(code)

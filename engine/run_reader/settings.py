@@ -65,7 +65,7 @@ def changes(old: str, new: str) -> dict[str, tuple[str, str]]:
 
     Args:
       old: the text of the config of a run.
-      new: the text of the config that is to continue it.
+      new: the text of the config that is to resume it.
 
     Returns:
       Parameter to its old and new value, 'none' where a config lacks it. The seed counts; observers do not.

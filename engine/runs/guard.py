@@ -88,7 +88,7 @@ class RunGuard:
         step: int,
         save_config: Callable[[Path], None],
     ) -> None:
-        """Records what the run begins or continues with.
+        """Records what the run begins or resumes with.
 
         The config comes last, because a folder without one is not a run yet. It is saved each time, because
         its observers may differ.
@@ -96,7 +96,7 @@ class RunGuard:
         Args:
           environment: the present environment.
           differences: what differs from the last record.
-          step: the step that the run continues from, or reached at least.
+          step: the step that the run resumes from, or reached at least.
           save_config: writes the operative config to a path.
         """
         differences.append_to(self.run.folder, 'train', step)
@@ -135,4 +135,4 @@ class RunGuard:
         logger.info('interrupted. %s', self._how_to_continue())
 
     def _how_to_continue(self) -> str:
-        return f'To continue: scripts/train.sh --run={self.run.folder}'
+        return f'To resume: scripts/train.sh --run={self.run.folder}'

@@ -28,11 +28,11 @@ _LINE = re.compile(rf'\{{"step": (0|[1-9][0-9]{{0,17}}+)(?:, {_NAME}(?:{_NUMBER}
 class JsonLines:
     """A file of one JSON object per line, each with a `step`.
 
-    Opening the file drops a torn last line and all lines after `step`: a continued run writes them again.
+    Opening the file drops a torn last line and all lines after `step`: a resumed run writes them again.
 
     Args:
       path: the file.
-      step: the step from which the run continues.
+      step: the step from which the run resumes.
     """
 
     def __init__(self, path: Path, step: int):

@@ -208,7 +208,7 @@ def _check_place(path: Path, wanted: str, is_wanted: Callable[[Path], bool]) -> 
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder contains a run that can be continued."""
+    """Whether a folder contains a run that can be resumed."""
     return (folder / 'config.gin').is_file()
 
 

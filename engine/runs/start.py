@@ -1,4 +1,4 @@
-"""Decides whether a run begins, continues or is refused.
+"""Decides whether a run begins, resumes or is refused.
 
 The folder that the command line names decides:
 
@@ -9,10 +9,10 @@ The folder that the command line names decides:
 | a finished run       | the same config and data, undamaged   | there is nothing left to do               |
 | a run that stopped   | more steps                            | there is nothing left to do               |
 | a run                | other config, data, code, packages or | refused; with --accept_changes it         |
-|                      | flags                                 | continues with what lies later discarded  |
-| a run                | another machine                       | continues with a warning; with --strict   |
+|                      | flags                                 | resumes; what came after is discarded     |
+| a run                | another machine                       | resumes with a warning; with --strict     |
 |                      |                                       | refused                                   |
-| a run                | more steps, or the same config        | the run continues                         |
+| a run                | more steps, or the same config        | the run resumes                           |
 """
 
 from collections.abc import Callable, Iterator
@@ -34,13 +34,13 @@ class Decision(Enum):
     """What happens to a run."""
 
     BEGIN = auto()
-    CONTINUE = auto()
-    CONTINUE_CHANGED = auto()
+    RESUME = auto()
+    RESUME_CHANGED = auto()
     NOTHING_LEFT = auto()
 
 
 def existing_run(resume: str | None, folder: str | None) -> Run | None:
-    """Returns the run that the command line asks to continue, None if a new run is to begin.
+    """Returns the run that the command line asks to resume, None if a new run is to begin.
 
     Args:
       resume: the value of --resume.
@@ -100,14 +100,14 @@ def decide(
         logger.warning('this run was finished and has been damaged since: %s', damaged)
     check(run, differences, accept_changes, strict)
     is_changed = bool(differences.numeric) and not _are_more_steps(differences)
-    return Decision.CONTINUE_CHANGED if is_changed else Decision.CONTINUE
+    return Decision.RESUME_CHANGED if is_changed else Decision.RESUME
 
 
 def check(run: Run, differences: Differences, accept_changes: bool, strict: bool) -> None:
     """Raises `UserError` if differences are neither accepted nor harmless.
 
     Args:
-      run: the run that continues or predicts.
+      run: the run that resumes or predicts.
       differences: between its record and the present.
       accept_changes: whether the user accepts them.
       strict: whether another machine is refused too.
@@ -150,7 +150,7 @@ def warnings(differences: Differences) -> list[str]:
 
 
 def _needs_training(differences: Differences, accept_changes: bool) -> bool:
-    """Whether a finished run is to continue with something else."""
+    """Whether a finished run is to resume with changes."""
     return bool(differences.numeric.keys() & {'config', 'data'} or (differences.numeric and accept_changes))
 
 
@@ -163,8 +163,8 @@ def _note(differences: Differences) -> None:
 
 def _note_stop(run: Run) -> None:
     logger.warning(
-        'note: this run has %s. More steps do not revive it. To train on, change Trainer.stop and pass '
-        '--accept_changes.',
+        'note: this run has %s. More steps do not change that. To resume it, change Trainer.stop and '
+        'pass --accept_changes.',
         run.stopped,
     )
 
@@ -183,7 +183,7 @@ def _refusal(run: Run, differences: Differences) -> str:
     return (
         f'{run.folder} has been trained with other {_listed(subjects)}:\n{lines}{advice} Or begin a new run, '
         'or pass --accept_changes, which records the changes. A training then discards the checkpoints '
-        'after the step from which it continues.'
+        'after the step from which it resumes.'
     )
 
 
@@ -192,12 +192,12 @@ def _advice(run: Run, subject: str, differences: Differences) -> str:
     dataset = next(iter(differences.numeric.get('data', {})), '').partition(' ')[0]
     version = history.version(history.latest(run.environment())) or 'unknown'
     return {
-        'config': 'Continue without --gin_file and --gin_bindings.',
+        'config': 'Leave out --gin_file and --gin_bindings.',
         'data': f'Restore the data: scripts/dataset.sh check {dataset} reports what is wrong.',
         'code': f'Restore the code: commit {version}; what follows a + is uncommitted.diff of the run.',
         'packages': 'Restore the packages: requirements.lock of the run lists them.',
         'flags': 'Restore the flags.',
-        'machine': 'Continue without --strict.',
+        'machine': 'Leave out --strict.',
     }[subject]
 
 

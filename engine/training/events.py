@@ -1,4 +1,4 @@
-"""What is due after each step: an evaluation, a checkpoint, pictures. The config decides, never a clock.
+"""Says what is due after each step: an evaluation, a checkpoint, pictures. The config decides, never a clock.
 
 A run that resumes therefore meets the same events at the same steps.
 """
@@ -12,12 +12,12 @@ class Events:
     """Tells what is due after a step, from step 0, before training, to the last one.
 
     Args:
-      steps: of the whole training. Everything is due after the last one.
+      steps: number of steps of the whole training. After the last one, everything is due.
       ends_epoch: tells whether a step completes an epoch.
       evaluate_every: steps between evaluations; None evaluates at the end of each epoch.
       save_every: steps between the checkpoints that a run resumes from.
-      keep_every: steps between the checkpoints that stay; None keeps none for ever.
-      pictures_every: steps between pictures, the first before training; None makes none.
+      keep_every: steps between the checkpoints that are never deleted; None: there are none.
+      pictures_every: steps between pictures, from step 0 on; None makes none.
       steps_per_dispatch: steps that one call of the device runs.
       starts_trained: whether the run starts from trained parameters. They are evaluated and saved at step 0.
     """
@@ -57,7 +57,7 @@ class Events:
         return self.evaluates_at(step) or self.saves_at(step) or self.pictures_at(step)
 
     def _is_end(self, step: int) -> bool:
-        """Whether training is over, or trained parameters are still as they were."""
+        """Whether the training is over, or starts from trained parameters at step 0."""
         return step == self.steps or (step == 0 and self.starts_trained)
 
 

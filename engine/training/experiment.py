@@ -49,15 +49,15 @@ class Experiment:
       steps: of the whole training.
       batch_size: examples per step, over all devices.
       seed: of the initial parameters, the order of examples and all other randomness.
-      save_every: steps between the checkpoints that a run continues from.
-      keep_every: steps between the checkpoints that stay for ever; None keeps the last two alone.
+      save_every: steps between the checkpoints that a run resumes from.
+      keep_every: steps between the checkpoints that are never deleted; None keeps only the last two.
       evaluate_every: steps between evaluations; None evaluates at the end of each epoch. The end of training
         is always evaluated.
       pictures_every: steps between the pictures that the task makes of its state, from step 0 on, and at the
         end; None makes none.
       decode: makes arrays of one size from images of varying size; None where there are none.
-      validate: what is evaluated: names of splits, or `EvaluationSet`s, of other datasets too. Unless it is a
-        single split, metrics are called '<set>/<metric>'.
+      validate: the sets that are evaluated: names of splits, or `EvaluationSet`s, of other datasets too.
+        Unless it is a single split, metrics are called '<set>/<metric>'.
       validation_batches: how many batches of each set are evaluated, of examples spread evenly over it; None
         evaluates all examples.
       allow_damaged: share of the dataset's examples that a build may leave out, because their images are
@@ -66,7 +66,7 @@ class Experiment:
         metric without a set in its name is that of the first set.
       stop: decides from the evaluations whether training stops before its last step; None trains to the end.
       steps_per_dispatch: steps that one call of the device runs; several make small models faster.
-      log_every: steps whose means are one line of the log. Every step is checked for NaN all the same.
+      log_every: steps per line of `train.jsonl`, which holds their means. Every step is checked for NaN.
       nonfinite: what happens at a step with a metric that is NaN or infinite: 'stop' ends the run, 'skip'
         leaves the state as it was and counts the step in the log.
       deterministic: whether XLA avoids operations that are not deterministic on a GPU. On a CPU all are.
@@ -179,7 +179,7 @@ class Experiment:
         """The sets that are evaluated."""
         truth = [field for field in self.description.truth.values() if field in self.data.spec.example]
         count = None if self.validation_batches is None else self.validation_batches * self.batch_size
-        return validation_sets.bound(self.validate, self.data, self._load, count, truth)
+        return validation_sets.load_sets(self.validate, self.data, self._load, count, truth)
 
     def _load(self, name: str) -> Dataset:
         """Returns another dataset, its images decoded as those of the first one."""

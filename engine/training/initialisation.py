@@ -1,6 +1,6 @@
 """The first state of a run: initialised, or with trained variables (`Trainer.init_from`).
 
-Only a run that begins at step 0 asks for the source of the variables. Its checkpoint of step 0 holds them, so
+Only a run that begins at step 0 needs the source of the variables. Its checkpoint of step 0 holds them, so
 the source may be deleted afterwards.
 """
 
@@ -20,12 +20,12 @@ TABLE = Path('debug', 'init_from.txt')
 
 
 def table(source: VariableSource | None, functions: StepFunctions, run: Path | None) -> str:
-    """Returns a table of what a run takes from its source; '' if it needs none.
+    """Returns the table of the variables that a run loads; '' if it loads none.
 
     Args:
-      source: of trained variables.
-      functions: of the task.
-      run: its folder; None for a new run. A run with checkpoints needs no source.
+      source: loads the trained variables; None initialises all.
+      functions: the functions of the task.
+      run: the folder of the run; None for a new run. A run with checkpoints needs no source.
 
     Raises:
       UserError: the source cannot be read, or does not fit the model.
@@ -44,9 +44,9 @@ def first_state(source: VariableSource | None, functions: StepFunctions, run: Pa
     """Returns the state before the first step.
 
     Args:
-      source: of trained variables.
-      functions: of the task.
-      run: its folder.
+      source: loads the trained variables; None initialises all.
+      functions: the functions of the task.
+      run: the folder of the run.
 
     Raises:
       UserError: the source is missing, does not fit the model, or has changed since the run began.
@@ -71,7 +71,7 @@ def _check_unchanged(source: VariableSource, recorded: Mapping[str, Any], run: P
 
 
 def write_table(source: VariableSource | None, functions: StepFunctions, run: Path) -> None:
-    """Writes the table of a run that is about to load its first variables, into its log and `debug/`."""
+    """Writes the table of loaded variables into the log of a new run and into `debug/`."""
     if text := table(source, functions, None):
         logger.info(text)
         (run / TABLE).write_text(text, encoding='utf-8')

@@ -1,4 +1,4 @@
-"""Who falls where: the parameters of a task by how they are trained."""
+"""The parameters of a task, grouped by how they are trained, as text for `--dry_run` and the log."""
 
 import math
 import textwrap
@@ -8,7 +8,7 @@ from typing import Any
 from engine.interfaces import BoundTask
 from engine.variables import by_path
 
-MAX_PATHS = 40  # that the summary names of a group
+MAX_PATHS = 40  # of a group that the summary names
 WIDTH = 110  # characters of a line
 
 

@@ -1,7 +1,7 @@
 """The trainer: read it top to bottom.
 
 A run is a function of (code, config, seed, data). The batch and the randomness of a step depend on seed and
-step alone, so a state and its step are enough to continue. The config decides when to evaluate, save and
+step alone, so a state and its step are enough to resume. The config decides when to evaluate, save and
 stop, never a clock.
 
 The trip of a training batch, from the order of examples to the loss and back:
@@ -157,7 +157,7 @@ class Trainer(Experiment):
     def _set_up(
         self, start: int, checkpoints: Checkpoints, folder: Path, signals: Signals
     ) -> tuple[State, Programs]:
-        """Returns the state to continue from, and the compiled programs."""
+        """Returns the state to start or resume from, and the compiled programs."""
         self._say_what_is_evaluated()
         logger.info(get_parameter_overview(self.step_functions.state_shapes['params'], include_stats=False))
         if start == 0 and not checkpoints.has(0):

@@ -11,7 +11,7 @@ from flax import nnx
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Batch, Description, Metrics, Spec, State, average, keys_by_row
-from engine.parts.optimizers.extra_arguments import Factory
+from engine.parts.optimizers.extra_arguments import OptimizerFactory
 from engine.parts.optimizers.learning_rate import LearningRate
 from engine.parts.scaling import scaled
 from research.tasks import adversarial
@@ -51,9 +51,9 @@ class GAN:
     generator: Callable[..., nnx.Module]
     discriminator: Callable[..., nnx.Module]
     loss: adversarial.AdversarialLoss
-    generator_optimizer: Factory
+    generator_optimizer: OptimizerFactory
     generator_learning_rate: LearningRate
-    discriminator_optimizer: Factory
+    discriminator_optimizer: OptimizerFactory
     discriminator_learning_rate: LearningRate
     features: Extractor
     discriminator_steps: int = 1

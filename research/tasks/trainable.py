@@ -9,7 +9,7 @@ from flax import nnx
 from engine.gradients import LossFunction
 from engine.interfaces import Batch, Metrics, State, average
 from engine.network import Network
-from engine.parts.optimizers.extra_arguments import Factory
+from engine.parts.optimizers.extra_arguments import OptimizerFactory
 from engine.parts.optimizers.learning_rate import LearningRate
 from engine.parts.optimizers.minimizer import Minimizer
 
@@ -30,7 +30,11 @@ class Trainable:
 
     @classmethod
     def of(
-        cls, name: str, model: Callable[..., nnx.Module], optimizer: Factory, learning_rate: LearningRate
+        cls,
+        name: str,
+        model: Callable[..., nnx.Module],
+        optimizer: OptimizerFactory,
+        learning_rate: LearningRate,
     ) -> 'Trainable':
         """Returns a model, called with rngs, with an optimizer, called with the learning rate."""
         return cls(name, Network(lambda rngs: model(rngs=rngs)), Minimizer(optimizer, learning_rate))

@@ -1,4 +1,4 @@
-"""A model that is written in Flax Linen, for any task that takes an NNX model."""
+"""Flax Linen modules as models: for every task that takes an NNX model."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _NOT_FIELDS = {'parent', 'name', 'self'}
 
 @dataclass(frozen=True, kw_only=True)
 class Linen:
-    """Makes models of a Flax Linen module. A task calls it as it calls a class of NNX models.
+    """Makes models of a Flax Linen module. A task calls an instance like a class of NNX models.
 
     A config binds `model = @linen.Linen()` and `linen.Linen.module = @my_models.ConvNet`. What the task
     states, such as `outputs`, becomes the module's field of that name. The module learns whether it trains by

@@ -67,7 +67,7 @@ class LinenCalls:
           variables: by collection.
           x: its argument.
           keys: random keys by stream.
-          is_frozen: whether the module at a path evaluates all the same.
+          is_frozen: whether the module at a path runs in evaluation mode nevertheless.
         """
         interceptor = self._interceptor(method, training=True, is_frozen=is_frozen)
         names = [name for name in variables if name != PARAMS]
@@ -77,7 +77,7 @@ class LinenCalls:
     def evaluate(self, method: str, variables: Variables, x: Any, keys: Keys) -> Any:
         """Returns the output of a call in evaluation, which changes no variable.
 
-        A module that draws random numbers, or changes variables, in evaluation too is let do so.
+        A module may draw random numbers and change variables in evaluation too; the changes are dropped.
         """
         interceptor = self._interceptor(method, training=False)
         given: Keys = {}

@@ -26,9 +26,9 @@ class Interceptor:
 
     Args:
       training: whether the outermost module trains.
-      is_frozen: whether the module at a path evaluates all the same.
+      is_frozen: whether the module at a path runs in evaluation mode nevertheless.
       method: name of the outermost method, for messages.
-      mode: what tells it the mode, '' if nothing does.
+      mode: the argument or field that tells its mode, such as 'train' or 'self.train'; '' without one.
 
     Attributes:
       random: paths of the modules that drew random numbers.

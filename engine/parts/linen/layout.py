@@ -1,4 +1,4 @@
-"""How the variables of a Linen module lie in the tree of a model: by module, not by collection."""
+"""The paths of Linen variables in the tree of a model: by module, not by collection."""
 
 from collections.abc import Collection, Mapping
 from itertools import accumulate, count

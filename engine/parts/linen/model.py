@@ -1,4 +1,4 @@
-"""A Linen module as an NNX module: its variables are NNX variables, and NNX says whether it trains."""
+"""A Linen module as an NNX module: its variables are NNX variables, and NNX sets its mode."""
 
 from functools import partial, reduce
 from typing import Any
@@ -37,8 +37,8 @@ class LinenModel(LinenVariables):
     """A Linen module as an NNX module, alone or in an NNX model of your own.
 
     Each method of the Linen module is one of the model, with one argument. The parameters have the names that
-    Linen gives them, such as `Dense_0/kernel`. The statistics lie beside them, as `BatchNorm_0/mean`. A part
-    that is in evaluation mode, as frozen ones are, gets its mode although the module around it trains.
+    Linen gives them, such as `Dense_0/kernel`. Batch statistics are named like `BatchNorm_0/mean`. A part in
+    evaluation mode, such as a frozen one, stays in this mode although the module around it trains.
 
     >>> model = LinenModel(nn.Dense(3), jnp.zeros((1, 4)), rngs=nnx.Rngs(0))
     >>> model(jnp.ones((2, 4))).shape

@@ -1,7 +1,7 @@
-"""The parameters to evaluate where an optimizer keeps an average of them: schedule-free optimizers.
+"""The parameters to evaluate: a moving average, or the average that a schedule-free optimizer keeps.
 
-Gradients are taken at one point, and another one is evaluated, an average. Defazio et al. 2024,
-https://arxiv.org/abs/2405.15682.
+Schedule-free optimizers take gradients at one point and evaluate another one, an average. Defazio et al.
+2024, https://arxiv.org/abs/2405.15682.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from engine.variables import by_path, joined
 
 
 def has_average(opt_state: Any) -> bool:
-    """Whether an optimizer's state holds an average of the parameters that is to be evaluated."""
+    """Returns whether an optimizer's state holds an average of the parameters, to be evaluated."""
     return bool(_nodes(opt_state, ScheduleFreeState))
 
 
 def evaluation_params(state: State) -> State:
-    """Returns the parameters to evaluate: an average of them if the state holds one.
+    """Returns the parameters to evaluate: an average of them if the state holds one, else `params`.
 
     >>> import optax
     >>> params = {'w': jnp.ones(2)}

@@ -1,4 +1,4 @@
-"""Optimizers that ask for more than gradients: for the loss, or for functions of the parameters."""
+"""Makes optimizers from factories such as `optax.adamw`, also those that ask for more than gradients."""
 
 import inspect
 from collections.abc import Callable
@@ -9,32 +9,35 @@ import optax
 from engine.errors import UserError
 
 RATE = 'learning_rate'
-Factory = Callable[..., optax.GradientTransformation]  # of an optimizer, called with its learning rate
+OptimizerFactory = Callable[..., optax.GradientTransformation]  # called with a learning rate
 
 
-def made(factory: Factory, rate: Any, **parameters: Any) -> optax.GradientTransformationExtraArgs:
-    """Returns the optimizer of a factory. Without a learning rate, the factory is called without one.
+def make_optimizer(
+    factory: OptimizerFactory, rate: Any, **parameters: Any
+) -> optax.GradientTransformationExtraArgs:
+    """Returns the optimizer that a factory makes.
 
-    >>> made(optax.sgd, 0.1).init({})
+    >>> make_optimizer(optax.sgd, 0.1).init({})
     (EmptyState(), EmptyState())
 
     Args:
       factory: such as `optax.adamw`.
-      rate: a number, a schedule, or None. It is given as `learning_rate`, or else as the first argument.
-      **parameters: of the factory, by name.
+      rate: a number, a schedule, or None. The factory gets it as `learning_rate` or, without a parameter of
+        this name, as its first argument. None calls the factory without a learning rate.
+      **parameters: further arguments of the factory.
 
     Raises:
-      UserError: it is a function of Optax that takes no learning rate.
+      UserError: the factory is a function of Optax that takes no learning rate.
     """
     if rate is None:
-        return tolerant(factory(**parameters))
+        return ignoring_unknown(factory(**parameters))
     if RATE in parameter_names(factory):
-        return tolerant(factory(**{RATE: rate}, **parameters))
+        return ignoring_unknown(factory(**{RATE: rate}, **parameters))
     _check_takes_rate(factory)
-    return tolerant(factory(rate, **parameters))
+    return ignoring_unknown(factory(rate, **parameters))
 
 
-def _check_takes_rate(factory: Factory) -> None:
+def _check_takes_rate(factory: OptimizerFactory) -> None:
     """Raises `UserError` for a function such as `optax.scale_by_adam`, which would take the rate for beta."""
     first = next(iter(parameter_names(factory)), '')
     if getattr(factory, '__module__', '').partition('.')[0] == optax.__name__ and RATE not in first:
@@ -45,8 +48,8 @@ def _check_takes_rate(factory: Factory) -> None:
         )
 
 
-def takes(factory: Factory, name: str) -> bool:
-    """Whether a factory has a parameter.
+def takes(factory: OptimizerFactory, name: str) -> bool:
+    """Returns whether a factory takes a parameter of this name.
 
     >>> takes(optax.sgd, 'momentum'), takes(optax.sgd, 'weight_decay')
     (True, False)
@@ -55,22 +58,24 @@ def takes(factory: Factory, name: str) -> bool:
     return name in parameters or any(known.kind is known.VAR_KEYWORD for known in parameters.values())
 
 
-def parameter_names(factory: Factory) -> list[str]:
+def parameter_names(factory: OptimizerFactory) -> list[str]:
     """Returns the names of a factory's parameters."""
     return list(_parameters(factory))
 
 
-def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:
+def _parameters(factory: OptimizerFactory) -> dict[str, inspect.Parameter]:
     if not inspect.isclass(factory):
         return dict(inspect.signature(factory).parameters)
     # The metaclass of a class that Gin has wrapped hides what the class takes.
     return dict(list(inspect.signature(factory.__init__).parameters.items())[1:])
 
 
-def tolerant(optimizer: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
-    """Returns an optimizer that is given each argument it asks for, and that ignores all others.
+def ignoring_unknown(
+    optimizer: optax.GradientTransformation,
+) -> optax.GradientTransformationExtraArgs:
+    """Returns an optimizer whose `update` gets the extra arguments that it has, and ignores all others.
 
-    Optax passes all extra arguments on, but `optax.contrib.sam` knows one alone.
+    Optax passes on all extra arguments, but `optax.contrib.sam` accepts only `grad_fn`.
     """
     if not isinstance(optimizer, optax.GradientTransformationExtraArgs):
         return optax.with_extra_args_support(optimizer)

@@ -1,4 +1,4 @@
-"""Parameters in groups: other learning rates, weight decays or optimizers for some of them."""
+"""Groups of parameters with their own learning rates, weight decays or optimizers."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,13 @@ import jax
 import optax
 
 from engine.errors import UserError, did_you_mean
-from engine.parts.optimizers.extra_arguments import RATE, Factory, made, parameter_names, takes
+from engine.parts.optimizers.extra_arguments import (
+    RATE,
+    OptimizerFactory,
+    make_optimizer,
+    parameter_names,
+    takes,
+)
 from engine.parts.optimizers.learning_rate import LearningRate, scaled
 from engine.variables import by_path, matching
 
@@ -36,24 +42,30 @@ class Groups:
     >>> state = optimizer.init({'kernel': jax.numpy.ones(2), 'bias': jax.numpy.ones(2)})
 
     Args:
-      optimizer: makes the optimizer of the parameters that no rule gives another one.
+      optimizer: makes the optimizer of all parameters for which no rule states another one.
       rules: (pattern, settings) pairs. A pattern is a regular expression, searched in the paths of
         parameters, such as 'encoder/stages/0/kernel'. Each setting of a parameter comes from the first rule
         that matches it and states this setting. Settings are `learning_rate_factor`, a factor on the task's
-        learning rate; `learning_rate`, a number or a schedule in its place; `optimizer`, another optimizer;
-        and the parameters of the optimizer, such as `weight_decay`. A parameter with another optimizer keeps
-        only the settings which that one knows.
+        learning rate; `learning_rate`, a number or a schedule instead of it; `optimizer`, another optimizer;
+        and the parameters of the optimizer, such as `weight_decay`. A parameter with another optimizer
+        keeps only the settings that this optimizer has.
     """
 
-    optimizer: Factory
+    optimizer: OptimizerFactory
     rules: tuple[tuple[str, Settings], ...]
 
     def __call__(self, learning_rate: LearningRate = None) -> optax.GradientTransformationExtraArgs:
-        """Returns the optimizer, which makes its groups when it sees the parameters."""
+        """Returns the optimizer for the learning rate of the task. Its `init` forms the groups."""
         return _Grouped(self, learning_rate).transformation
 
     def settings(self, paths: tuple[str, ...]) -> dict[str, Settings]:
-        """Returns the settings of each parameter that differ from those of the optimizer, by its path.
+        """Returns the settings that the rules give to each parameter.
+
+        Args:
+          paths: paths of all parameters.
+
+        Returns:
+          By path; {} for a parameter that no rule matches.
 
         Raises:
           UserError: a pattern matches no parameter, a setting is not a parameter of the optimizer, or a
@@ -98,12 +110,13 @@ class Groups:
 
 
 def _check_moves(pattern: str, settings: Settings) -> None:
-    """Raises `UserError` for a learning rate of 0: batch statistics would move, and Dropout drop."""
+    """Raises `UserError` for a learning rate of 0, which would not freeze batch statistics and Dropout."""
     for name in (RATE, FACTOR):
         if settings.get(name) in (0, 0.0):
             raise UserError(
-                f'Groups.rules: {pattern!r} has {name} = 0, by which parameters stay, but batch statistics '
-                f'move and Dropout drops. Freeze them with `frozen = ({pattern!r},)` of the task instead.'
+                f'Groups.rules: {pattern!r} has {name} = 0. Parameters would not change, but batch '
+                'statistics would, and Dropout would drop units. Freeze them with '
+                f'`frozen = ({pattern!r},)` of the task instead.'
             )
 
 
@@ -139,7 +152,7 @@ class _Grouped:
     def _made(self, settings: Settings) -> optax.GradientTransformationExtraArgs:
         others = {name: value for name, value in settings.items() if name not in (OPTIMIZER, RATE, FACTOR)}
         rate = scaled(settings.get(RATE, self.learning_rate), settings.get(FACTOR, 1))
-        return made(settings.get(OPTIMIZER, self.groups.optimizer), rate, **others)
+        return make_optimizer(settings.get(OPTIMIZER, self.groups.optimizer), rate, **others)
 
 
 def _name(value: Any) -> str:

@@ -29,10 +29,10 @@ def at_step(rate: LearningRate, step: jax.Array) -> jax.Array:
 
 
 def checked(rate: LearningRate) -> LearningRate:
-    """Returns a learning rate, once it is known that it gives a number.
+    """Returns a learning rate after checking that it gives a number.
 
     Raises:
-      UserError: it gives a function, as a maker of schedules does that is not called.
+      UserError: it gives a function, because a maker of schedules was not called.
     """
     if rate is not None:
         jax.eval_shape(partial(at_step, rate), jax.ShapeDtypeStruct((), jnp.int32))

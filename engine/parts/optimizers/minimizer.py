@@ -1,4 +1,4 @@
-"""Minimises a loss: what every task does with its gradients, its parameters and their average."""
+"""A training step of an optimizer: gradients, clipping, accumulation, frozen parameters, moving average."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ from engine.gradients import LossFunction
 from engine.interfaces import Metrics, State, average
 from engine.parts.optimizers import learning_rate
 from engine.parts.optimizers.evaluated import has_average, rate_factor
-from engine.parts.optimizers.extra_arguments import Factory, made
+from engine.parts.optimizers.extra_arguments import OptimizerFactory, make_optimizer
 from engine.parts.optimizers.learning_rate import LearningRate
 from engine.variables import by_path, joined, separated
 
@@ -23,10 +23,10 @@ Grads = Any
 
 @dataclass(frozen=True)
 class Minimizer:
-    """An optimizer with its learning rate, and what else decides how parameters change.
+    """An optimizer with its learning rate, clipping, accumulation, frozen parameters and moving average.
 
-    It works on states, dicts with the entries `params`, `model_state`, `opt_state` and, with an average,
-    `ema_params`. The last two hold nothing of frozen parameters.
+    A state is a dict with the entries `params`, `model_state`, `opt_state` and, if `ema_decay` is not 0,
+    `ema_params`. `opt_state` and `ema_params` leave out frozen parameters.
 
     The optimizer may ask for more than gradients, as `optax.lbfgs`, `optax.contrib.reduce_on_plateau` and
     `optax.contrib.sam` do: `value` is the mean loss, f32 []; `grad`, the gradients; `value_fn`, parameters ->
@@ -43,7 +43,7 @@ class Minimizer:
       ema_decay: decay per step of the exponential moving average of the parameters; 0 keeps none.
     """
 
-    factory: Factory
+    factory: OptimizerFactory
     learning_rate: LearningRate
     frozen: frozenset[str] = frozenset()
     grad_clip_norm: float = 0.0
@@ -57,7 +57,7 @@ class Minimizer:
     @cached_property
     def optimizer(self) -> optax.GradientTransformationExtraArgs:
         """The optimizer of the parameters that are not frozen."""
-        return made(self.factory, learning_rate.checked(self.learning_rate))
+        return make_optimizer(self.factory, learning_rate.checked(self.learning_rate))
 
     def init(self, params: State, model_state: State) -> State:
         """Returns the first state. Average and optimizer begin from the parameters.
@@ -82,7 +82,7 @@ class Minimizer:
 
         Args:
           loss: of all parameters, as `gradients.gradients` takes it.
-          state: as `init` returns it; other entries are left out of the result.
+          state: as `init` returns it; other entries are not part of the new state.
           batch: tree of arrays [B, ...].
           key: random key of the step.
 
@@ -95,7 +95,7 @@ class Minimizer:
             return loss(joined(frozen, params) if frozen else params, *arguments)
 
         def value_fn(params: State, grad_fn: Any = None) -> jax.Array:
-            del grad_fn  # line searches of Optax give all that they are given to this function
+            del grad_fn  # line searches of Optax pass on all their arguments
             return gradients.value(trained_loss, params, *others)
 
         def grad_fn(params: State, _: Any = None) -> Grads:

@@ -1,4 +1,4 @@
-"""Trained variables that a training starts from: `trainer.Trainer.init_from = @pretrained.Pretrained()`."""
+"""Trained variables to start from: `trainer.Trainer.init_from = @pretrained.Pretrained()`."""
 
 from engine.parts.pretrained.pretrained import Pretrained
 from engine.parts.pretrained.pytorch import PyTorch

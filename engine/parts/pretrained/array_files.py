@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from engine import files
 from engine.errors import UserError
-from engine.parts.pretrained.stored_arrays import OpenArrays, Shapes, StoredArrays, placed
+from engine.parts.pretrained.stored_arrays import OpenArrays, Shapes, StoredArrays, on_devices
 from engine.runs import checksums
 
 _DTYPES: dict[str, Any] = {  # of safetensors
@@ -78,9 +78,9 @@ class ArrayFiles(StoredArrays):
         return digests[self.place.name] if len(digests) == 1 else checksums.of_values(digests)
 
     def load(self, targets: Shapes) -> dict[str, jax.Array]:
-        """Reads the arrays one after another; each device is given its part alone."""
+        """Reads the arrays one after another. Each device gets only its own part."""
         with self.opened() as arrays:
-            return placed(arrays, targets, arrays.release)
+            return on_devices(arrays, targets, arrays.release)
 
     @contextmanager
     def opened(self) -> Iterator[OpenArrays]:

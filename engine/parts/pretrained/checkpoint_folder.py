@@ -1,4 +1,4 @@
-"""Checkpoints by Orbax. Of the state of a task, a training starts from what that task evaluates."""
+"""Checkpoints by Orbax. From the state of a task, the parameters that the task evaluates are loaded."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -156,7 +156,7 @@ def _variables(stored: Shapes, parent: str) -> dict[str, str]:
     model_state = {
         name: path for tree in MODEL_STATES for name, path in _below(stored, f'{parent}{tree}/').items()
     }
-    return variable_names.joined(params, model_state)
+    return variable_names.by_name(params, model_state)
 
 
 def _below(stored: Shapes, parent: str) -> dict[str, str]:

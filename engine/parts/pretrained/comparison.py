@@ -1,4 +1,4 @@
-"""Compares the variables of a source with those of a model: taken, initialised, left, or unfit."""
+"""Compares the variables of a source with those of a model: loaded, initialised, left out, or unfit."""
 
 import re
 from collections import defaultdict
@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def unfit(self) -> dict[str, str]:
-        """Why variables cannot be loaded that must be."""
+        """By path of a variable that must be loaded, the reason why it cannot be."""
         wanted = (path for path in self.model if path in self.only and path not in self.missing)
         return {path: reason for path in wanted if (reason := self._misfit(path))}
 
@@ -67,7 +67,7 @@ class Comparison:
         return ''
 
     def table(self) -> str:
-        """Returns all variables, in groups, for people."""
+        """Returns the table of all variables: loaded, initialised and left in the source."""
         groups = {
             '': [self._taken_row(path) for path in self.taken],
             'Initialised': [self._initialised_row(path) for path in self.model if path not in self.taken],

@@ -1,4 +1,4 @@
-"""Trained variables to start from: which source, which of them, and by which names."""
+"""Trained variables to start from: their source, the choice of variables, and their names in the model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.parts.pretrained import comparison, sources, variable_names
 from engine.parts.pretrained.comparison import Comparison
-from engine.parts.pretrained.stored_arrays import Shapes, StoredArrays, placed
+from engine.parts.pretrained.stored_arrays import Shapes, StoredArrays, on_devices
 
 Arrays = Mapping[str, np.ndarray]  # by path
 Transform = Callable[[Arrays, Shapes], Arrays]
@@ -28,17 +28,17 @@ class Pretrained:
     Args:
       source: a run, a released model or its name in the workspace's `models/`, a file `.safetensors` (also
         the `.safetensors.index.json` of several) or `.npz`, or a folder that Orbax wrote. `~` is the home
-        folder; a relative path starts at the repository. Of a run, what it evaluates is taken: the moving
-        average or that of schedule-free, where it has one.
-      only: regular expressions; the variables of the model that they match are loaded, others initialised.
+        folder; a relative path starts at the repository. From a run, the parameters that it evaluates are
+        loaded: the moving average or the average of a schedule-free optimizer, if there is one.
+      only: regular expressions. Variables of the model that match are loaded, all others initialised.
       rename: pairs of a regular expression and its replacement, applied in order to the paths of the source.
         Dots in names count as slashes.
       transform: makes arrays of the model, by path, from the renamed arrays: `PyTorch()`, or a function
         (arrays, shapes of the model) -> arrays.
-      missing: regular expressions; the variables of the model that they match are initialised if the source
-        lacks them or has them in another shape.
-      checkpoint: of a run: 'best', 'latest' or a step.
-      params: name of another tree of a checkpoint's state to take, such as 'teacher'.
+      missing: regular expressions. Variables of the model that match are initialised if the source lacks them
+        or has them in another shape.
+      checkpoint: checkpoint of a run: 'best', 'latest' or a step.
+      params: entry of a checkpoint's state to load instead, such as 'teacher'.
     """
 
     source: str
@@ -59,7 +59,13 @@ class Pretrained:
         return variable_names.renamed(self._source.shapes, self.rename)
 
     def check(self, shapes: State) -> str:
-        """Compares names and shapes with those of the model, and returns the table; reads no arrays.
+        """Compares names and shapes with those of the model. Reads no arrays.
+
+        Args:
+          shapes: shapes and dtypes of the model: `params` and `model_state`.
+
+        Returns:
+          The table that shows which variables are loaded, cast, initialised or left out.
 
         Raises:
           UserError: the source cannot be read or does not fit, or a pattern matches nothing.
@@ -78,7 +84,13 @@ class Pretrained:
         return comparison.compared(stored, model, original, self.only, self.missing)
 
     def load(self, shapes: State) -> State:
-        """Returns `params` and `model_state` with the loaded arrays alone, each in its sharding.
+        """Loads variables onto the devices.
+
+        Args:
+          shapes: shapes, dtypes and shardings of the model: `params` and `model_state`.
+
+        Returns:
+          `params` and `model_state` with only the loaded arrays, each in its sharding.
 
         Raises:
           UserError: as `check`.
@@ -94,7 +106,7 @@ class Pretrained:
             return {path: loaded[self._original[path]] for path in targets}
         with self._source.opened() as arrays:
             renamed = {path: arrays[name] for path, name in self._original.items()}
-            return placed(self.transform(renamed, model), targets, arrays.release)
+            return on_devices(self.transform(renamed, model), targets, arrays.release)
 
     def origin(self) -> dict[str, Any]:
         """Returns source, checkpoint, step and sha256, for environment.json. Reads the whole source.
@@ -109,7 +121,7 @@ class Pretrained:
 def _traced(
     transform: Transform, stored: Shapes, model: Shapes, original: Mapping[str, str]
 ) -> tuple[dict[str, jax.ShapeDtypeStruct], dict[str, str]]:
-    """Returns what a transformation makes of arrays, without reading them, and from which each one comes."""
+    """Returns the shapes that a transformation makes, without reading arrays, and where each comes from."""
     zeros = {name: np.zeros((), shape.dtype) for name, shape in stored.items()}
     views = {name: np.broadcast_to(zero, stored[name].shape) for name, zero in zeros.items()}
     arrays = transform(views, model)

@@ -1,4 +1,4 @@
-"""What sources of variables have in common: arrays by name, of which shapes and dtypes are known at once."""
+"""The base class of all sources of variables: arrays by name, with shapes and dtypes known before loading."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,7 @@ _ALIGNMENT = 64  # bytes: from such an address, XLA takes over memory of NumPy o
 
 @dataclass(frozen=True, kw_only=True)
 class StoredArrays(ABC):
-    """Stored arrays.
+    """A source of variables.
 
     Attributes:
       place: the file or folder.
@@ -66,7 +66,7 @@ class OpenArrays(Mapping[str, np.ndarray]):
         return len(self._readers)
 
 
-def placed(
+def on_devices(
     arrays: Mapping[str, np.ndarray], targets: Shapes, release: Callable[[], object]
 ) -> dict[str, jax.Array]:
     """Returns host arrays on the devices, each in the dtype and sharding of its target.
@@ -80,12 +80,12 @@ def placed(
     """
     result = {}
     for name in sorted(targets, key=lambda name: -_bytes(targets[name])):
-        result[name] = _placed(arrays[name], targets[name]).block_until_ready()
+        result[name] = _on_devices(arrays[name], targets[name]).block_until_ready()
         release()
     return result
 
 
-def _placed(array: np.ndarray, target: jax.ShapeDtypeStruct) -> jax.Array:
+def _on_devices(array: np.ndarray, target: jax.ShapeDtypeStruct) -> jax.Array:
     """Copies to each device its part of an array."""
 
     def part(index: Any) -> np.ndarray:

@@ -14,10 +14,10 @@ Value = TypeVar('Value')
 PARAMS, MODEL_STATE = 'params', 'model_state'
 
 
-def joined(params: Mapping[str, Value], model_state: Mapping[str, Value]) -> dict[str, Value]:
+def by_name(params: Mapping[str, Value], model_state: Mapping[str, Value]) -> dict[str, Value]:
     """Returns parameters and model state by name. A path that both have means the parameter.
 
-    >>> joined({'norm/scale': 1}, {'norm/mean': 2, 'norm/scale': 3})
+    >>> by_name({'norm/scale': 1}, {'norm/mean': 2, 'norm/scale': 3})
     {'norm/scale': 1, 'norm/mean': 2, 'model_state/norm/scale': 3}
     """
     others = {f'{MODEL_STATE}/{path}' if path in params else path: leaf for path, leaf in model_state.items()}
@@ -26,7 +26,7 @@ def joined(params: Mapping[str, Value], model_state: Mapping[str, Value]) -> dic
 
 def of_model(variables: State) -> dict[str, Any]:
     """Returns the leaves of `params` and `model_state` by name."""
-    return joined(by_path(variables[PARAMS]), by_path(variables[MODEL_STATE]))
+    return by_name(by_path(variables[PARAMS]), by_path(variables[MODEL_STATE]))
 
 
 def as_trees(variables: State, chosen: Mapping[str, Any]) -> State:

@@ -1,6 +1,6 @@
 """The record of a run's environment: environment.json, requirements.lock, uncommitted.diff and sources/.
 
-Everything that can change the numbers is in it. When a run continues, the present environment is compared
+Everything that can change the numbers is in it. When a run resumes, the present environment is compared
 with it first (differences.py) and then added to it.
 """
 
@@ -50,7 +50,7 @@ def present(modules: Iterable[str], jax_flags: Mapping[str, Any], **more: Any) -
 def write(folder: Path, environment: dict[str, Any]) -> None:
     """Writes environment.json and the files beside it: everything needed to repeat a run.
 
-    When a run continues, environment.json keeps the first record and adds what is different now to
+    When a run resumes, environment.json keeps the first record and adds what is different now to
     `continued`. Other files are written again only if they differ, with a number in their names.
 
     Args:

@@ -1,4 +1,4 @@
-"""Checkpoints by Orbax, each with checksums: the latest to continue from, the best to predict with."""
+"""Checkpoints by Orbax, each with checksums: the latest to resume from, the best to predict with."""
 
 import shutil
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ class Checkpoints:
     def save(self, kind: str, step: int, state: State, metadata: Mapping[str, str] | None = None) -> None:
         """Starts to save a step, unless that step or a later one is saved.
 
-        A later best checkpoint exists where a run continues from an earlier step: it will reach it again.
+        A later best checkpoint exists where a run resumes from an earlier step: it will reach it again.
 
         Args:
           kind: of the checkpoint, "latest" or "best".

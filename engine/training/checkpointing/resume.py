@@ -1,4 +1,4 @@
-"""The step from which a run continues: the newest whose checkpoint, logs and best checkpoint are intact.
+"""The step from which a run resumes: the newest whose checkpoint, logs and best checkpoint are intact.
 
 Lost or damaged steps are recomputed and come out the same. So any earlier step serves, in the end step 0.
 """
@@ -23,7 +23,7 @@ LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
 
 
 def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
-    """Returns the step to continue from; 0 starts from the beginning.
+    """Returns the step to resume from; 0 starts from the beginning.
 
     Args:
       folder: `logs/` of the run.
@@ -43,16 +43,16 @@ def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:
                 'The best checkpoint up to step %d is lost: trying an earlier checkpoint.', candidate
             )
         else:
-            logger.info('Continuing after step %d.', candidate)
+            logger.info('Resuming after step %d.', candidate)
             return candidate
     if any(json_lines.lines(folder / 'train.jsonl')):
-        logger.warning('No checkpoint is left that the run could continue from: it begins again at step 0.')
+        logger.warning('No checkpoint is left to resume from: the run begins again at step 0.')
     _forget(folder)
     return 0
 
 
 def _forget(folder: Path) -> None:
-    """Drops logs and pictures of a run that begins again: also logs of observers, and what is of step 0."""
+    """Drops the logs and pictures of a run that begins again, step 0 and the logs of observers included."""
     for log in folder.glob('*.jsonl'):
         json_lines.JsonLines(log, step=-1).close()
     pictures.discard_after(folder.parent, -1)
@@ -91,7 +91,7 @@ def pictures_step(checkpoints: Checkpoints, step: int) -> int | None:
 
 
 def discard_later(run: Path, steps: int) -> int:
-    """Discards what a run holds after the step from which it continues, because it continues otherwise.
+    """Discards everything after the step from which a run resumes, because it resumes with changes.
 
     This concerns checkpoints, best ones too, lines of the logs, pictures, and outputs. If the best checkpoint
     up to that step is lost, the next evaluation makes a new one.
@@ -116,7 +116,7 @@ def discard_later(run: Path, steps: int) -> int:
         with suppress(UserError):  # no outputs, or damaged ones
             if (read_manifest(folder).step or 0) > start:
                 shutil.rmtree(folder)
-    logger.info('Everything after step %d was discarded, because the run continues otherwise.', start)
+    logger.info('Everything after step %d was discarded, because the run resumes with changes.', start)
     return start
 
 

@@ -1,8 +1,8 @@
-"""The logs of metrics: lines of training steps and of evaluations. Resuming and stopping rest on them.
+"""The metric log: lines of training steps and of evaluations. Resuming and early stopping depend on it.
 
 A line of `train.jsonl` is a mean over a block of steps. A checkpoint inside a block records the sums of the
-open block, so that a continued run writes the same line. If the training ends inside a block, the log ends
-with a short line. A run that continues with more steps removes this line and completes the block. Therefore a
+open block, so that a resumed run writes the same line. If the training ends inside a block, the log ends
+with a short line. A run that resumes with more steps removes this line and completes the block. Therefore a
 checkpoint records the sha256 of the log without a short line.
 """
 
@@ -36,7 +36,7 @@ def whole_blocks(record: Mapping[str, str], step: int) -> int:
 
 
 def digests(folder: Path, records: Mapping[int, Mapping[str, str]]) -> dict[int, dict[str, str]]:
-    """Returns the sha256 of the logs of metrics up to checkpoints, without a short line, by step and name.
+    """Returns the sha256 of the metric log up to each checkpoint, without a short line, by step and file.
 
     Args:
       folder: `logs/` of the run.
@@ -64,9 +64,9 @@ class MetricLog:
 
     Args:
       folder: `logs/` of the run.
-      step: the step that the run continues from; later lines are dropped.
+      step: the step that the run resumes from; later lines are dropped.
       epoch: returns how many epochs a number of steps makes.
-      block: the means over blocks of steps, with the sums of the block in which the run continues.
+      block: the means over blocks of steps, with the sums of the block in which the run resumes.
       best: the step of the best evaluation so far, None if there is none.
     """
 

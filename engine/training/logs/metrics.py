@@ -90,7 +90,7 @@ class BlockMeans:
     Args:
       every: number of steps in a block.
       last: the last step of the training.
-      record: of the open block from which a training continues, '' if it is empty.
+      record: of the open block from which a training resumes, '' if it is empty.
 
     Attributes:
       steps: number of steps in the open block. The last block of a training stays open.
@@ -128,7 +128,7 @@ class BlockMeans:
         return [] if is_known else self.short(step)
 
     def record(self) -> str:
-        """Returns what continues the open block exactly, '' if it is empty."""
+        """Returns the open block's sums, to resume it exactly; '' if it is empty."""
         return json.dumps([self.steps, self._sums]) if self.steps else ''
 
     def _add(self, values: Mapping[str, float]) -> None:

@@ -42,7 +42,7 @@ class TimeLog:
 
     Args:
       folder: `logs/` of the run.
-      step: the step that the run continues from; later lines are dropped.
+      step: the step that the run resumes from; later lines are dropped.
       batch_size: examples per step.
     """
 

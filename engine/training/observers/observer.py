@@ -26,7 +26,7 @@ class ObservedRun:
 
     Attributes:
       folder: of the run.
-      step: the step that the run continues from; 0 for a new run.
+      step: the step that the run resumes from; 0 for a new run.
       steps: of the whole training.
       batch_size: examples per step, over all devices.
       epoch: returns how many epochs a number of steps makes.

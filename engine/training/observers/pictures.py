@@ -1,4 +1,4 @@
-"""Pictures that a task makes of its state, such as samples of a generator: traced, checked, drawn as grids.
+"""Traces, checks and draws the pictures that a task makes of its state, such as samples of a generator.
 
 They depend on the state and the seed alone, so pictures of several steps show the same samples.
 """
@@ -40,7 +40,7 @@ def traced(bound: BoundTask, shapes: Any, parallelism: Parallelism, seed: int) -
       seed: gives the key, the same at every step.
 
     Raises:
-      UserError: the task makes no pictures, or what it makes are no pictures.
+      UserError: the task makes no pictures, or its arrays are not pictures.
     """
     make: Callable[[State, jax.Array], Any] = getattr(bound, 'pictures', lambda *_: {})
     task = type(getattr(bound, 'task', bound)).__name__
@@ -74,7 +74,7 @@ def _check(task: str, images: Any) -> None:
 
 
 def _check_array(what: str, array: Any) -> None:
-    """Raises `UserError`, which names what it is, unless an array holds pictures."""
+    """Raises `UserError` unless an array holds pictures. `what` names the array in the message."""
     shape, dtype = getattr(array, 'shape', ()), getattr(array, 'dtype', None)
     has_levels = dtype is not None and (dtype == np.uint8 or jnp.issubdtype(dtype, jnp.floating))
     if len(shape) != 4 or shape[-1] not in (1, 3) or 0 in shape or not has_levels:

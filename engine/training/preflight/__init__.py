@@ -1,1 +1,1 @@
-"""Checks before training: what can be known before the first step does not fail after the last."""
+"""Checks before training, so that a mistake shows before the first step, not after the last one."""

@@ -1,6 +1,6 @@
-"""Looks for NaN and infinity in the data, and tries whether the task copes with them.
+"""Looks for NaN and infinity in the data, and checks that they do not reach a metric.
 
-A task may mask missing values, so they are no mistake by themselves. It is one if they reach a metric.
+A task may mask missing values, so NaN in the data alone is not a mistake.
 """
 
 import math

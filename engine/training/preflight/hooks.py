@@ -1,6 +1,6 @@
-"""What the functions of a task return, checked while they are traced, and how messages name them.
+"""Checks what the hooks of a task return while they are traced, and names hooks in messages.
 
-The arrays may be arrays, or shapes with dtypes alone.
+Arrays may also be given as shapes with dtypes.
 """
 
 import inspect

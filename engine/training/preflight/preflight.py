@@ -1,4 +1,4 @@
-"""The checks of a traced experiment, in their order."""
+"""Runs all checks of a traced experiment."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from engine.training.preflight import examples, finite_data, network_inputs, pre
 
 
 def check(experiment: Experiment, predict: Sequence[str]) -> None:
-    """Checks what would fail during or after the training, as far as it is known now.
+    """Finds mistakes that would otherwise show during or after the training.
 
     Args:
       experiment: a traced experiment.
       predict: names of the splits whose predictions are saved.
 
     Raises:
-      UserError: with the first mistake.
+      UserError: describes the first mistake.
     """
     data, bound = experiment.data, experiment.bound
     for name in predict:

@@ -1,4 +1,4 @@
-"""A set of examples to evaluate on, as a config names it."""
+"""A set of examples to evaluate on, for configs."""
 
 import re
 from dataclasses import dataclass

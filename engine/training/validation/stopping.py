@@ -1,4 +1,4 @@
-"""What stops a training before its last step. `engine/parts/stopping.py` implements it."""
+"""The protocol of early stopping, `Trainer.stop`. `engine/parts/stopping.py` implements it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Protocol
 
 
 class Stop(Protocol):
-    """Stops a training: `Trainer.stop`.
+    """A rule that ends a training before its last step: `Trainer.stop`.
 
-    The decision rests on the log of evaluations alone, so a run that resumes stops at the same step.
+    The decision depends on `val.jsonl` alone, so a run that resumes stops at the same step.
     """
 
     @property
     def metrics(self) -> Collection[str]:
-        """The names of the metrics that it reads. Unknown names are found before training."""
+        """The names of the metrics that the rule reads. Unknown names are refused before training."""
         ...
 
     def reason(self, evaluations: Sequence[Mapping[str, float]]) -> str:

@@ -1,4 +1,4 @@
-"""The sets that `Trainer.validate` names: their examples, their batches and the names of their metrics."""
+"""The sets that `Trainer.validate` names: their examples and the names of their metrics."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,7 +39,7 @@ class ValidationSet:
 
 
 class ValidationSets:
-    """The sets of a training.
+    """The sets that a training evaluates.
 
     Args:
       sets: the sets, in the order of the config.
@@ -119,7 +119,7 @@ class ValidationSets:
         return {name.removeprefix(prefix): value for name, value in evaluation.items()} | dict(evaluation)
 
 
-def bound(
+def load_sets(
     validate: Sequence[str | EvaluationSet],
     data: Dataset,
     load: Callable[[str], Dataset],

@@ -108,7 +108,7 @@ def test_when_one_is_killed_the_first_ends_and_says_why(config: Path, tmp_path: 
     ends = train(config, tmp_path / 'run', 2, {1: 'step@7'})
     assert time.monotonic() - began < 60
     assert codes(ends) == [1, -signal.SIGKILL], ends
-    message = r'error: process 1 of 2 has sent no heartbeat .*\. To continue, run the same command again\.'
+    message = r'error: process 1 of 2 has sent no heartbeat .*\. To resume, run the same command again\.'
     assert re.search(message, ends[0][1])
     assert 'Traceback' not in ends[0][1]
     assert files.read_json(tmp_path / 'run' / 'status.json')['state'] == 'failed'
@@ -159,7 +159,7 @@ def test_a_launcher_passes_ctrl_c_on(times: int, config: Path, tmp_path: Path) -
             time.sleep(0.4)
         out, err = started.communicate(timeout=60)
     assert started.returncode == -signal.SIGINT, out  # a loop of a shell ends too
-    assert ('To continue' in out, err) == (True, '')
+    assert ('To resume' in out, err) == (True, '')
     assert files.read_json(tmp_path / 'run' / 'status.json')['state'] == 'interrupted'
 
 

@@ -36,7 +36,7 @@ def test_a_full_disk_is_one_message(run: Run) -> None:
     error = raised_in(run, OSError(errno.ENOSPC, 'No space left on device', '/data/file'))
     assert isinstance(error, RunError)
     assert str(error).startswith(
-        'the file system failed: No space left on device (/data/file). Fix that first. To continue: '
+        'the file system failed: No space left on device (/data/file). Fix that first. To resume: '
     )
     assert (status(run)['state'], status(run)['error']) == (
         'failed', 'the file system failed: No space left on device (/data/file)',

@@ -52,20 +52,20 @@ def test_without_a_run_one_begins() -> None:
 
 
 def test_an_unfinished_run_continues(run: Run) -> None:
-    assert decided(run) == Decision.CONTINUE
+    assert decided(run) == Decision.RESUME
 
 
 def test_a_finished_run_has_nothing_left_unless_it_is_damaged(run: Run, said: list[str]) -> None:
     run.write_status(state=RunState.FINISHED)
     assert decided(run) == Decision.NOTHING_LEFT
-    assert decided(run, damage='train.jsonl has changed') == Decision.CONTINUE
+    assert decided(run, damage='train.jsonl has changed') == Decision.RESUME
     assert said == ['this run was finished and has been damaged since: train.jsonl has changed']
 
 
 @pytest.mark.parametrize('state', [RunState.FINISHED, RunState.INTERRUPTED])
 def test_more_steps_continue_a_run(state: RunState, run: Run) -> None:
     run.write_status(state=state)
-    assert decided(run, MORE_STEPS) == Decision.CONTINUE
+    assert decided(run, MORE_STEPS) == Decision.RESUME
 
 
 @pytest.mark.parametrize('accept_changes', [False, True])
@@ -74,12 +74,12 @@ def test_more_steps_do_not_revive_a_run_that_stopped(accept_changes: bool, run: 
     assert decided(run, MORE_STEPS, accept_changes) == Decision.NOTHING_LEFT
     assert said[0].startswith('note: this run has stopped at step 8: no better val loss. More steps do not')
     assert decided(run) == Decision.NOTHING_LEFT
-    assert decided(run, MORE_STEPS, damage='train.jsonl has changed') == Decision.CONTINUE
+    assert decided(run, MORE_STEPS, damage='train.jsonl has changed') == Decision.RESUME
     with pytest.raises(UserError, match='other config'):
         decided(run, RATE | MORE_STEPS)
-    assert decided(run, RATE | MORE_STEPS, accept_changes=True) == Decision.CONTINUE_CHANGED
+    assert decided(run, RATE | MORE_STEPS, accept_changes=True) == Decision.RESUME_CHANGED
     run.write_status(state=RunState.RUNNING)
-    assert decided(run, MORE_STEPS) == Decision.CONTINUE
+    assert decided(run, MORE_STEPS) == Decision.RESUME
 
 
 @pytest.mark.parametrize('changes', [RATE, FEWER_STEPS, RATE | MORE_STEPS])
@@ -88,7 +88,7 @@ def test_another_config_must_be_accepted(changes: Changes, run: Run) -> None:
         decided(run, changes)
     for name, (old, new) in changes.items():
         assert f'  config: {name}: {old} -> {new}\n' in str(error.value)
-    assert decided(run, changes, accept_changes=True) == Decision.CONTINUE_CHANGED
+    assert decided(run, changes, accept_changes=True) == Decision.RESUME_CHANGED
 
 
 SHOWN = {
@@ -108,7 +108,7 @@ def test_whatever_changes_numbers_must_be_accepted(subject: str, run: Run) -> No
     with pytest.raises(UserError):
         decided(run, MORE_STEPS, **{subject: OTHERS[subject]})
     accepted = decided(run, accept_changes=True, **{subject: OTHERS[subject]})
-    assert accepted == Decision.CONTINUE_CHANGED
+    assert accepted == Decision.RESUME_CHANGED
 
 
 def test_a_finished_run_stays_finished_and_says_what_has_changed(run: Run, said: list[str]) -> None:
@@ -120,12 +120,12 @@ def test_a_finished_run_stays_finished_and_says_what_has_changed(run: Run, said:
         decided(run, code=OTHERS['code'], damage='train.jsonl has changed')
     with pytest.raises(UserError, match='other data'):
         decided(run, data=OTHERS['data'])
-    assert decided(run, accept_changes=True, code=OTHERS['code']) == Decision.CONTINUE_CHANGED
+    assert decided(run, accept_changes=True, code=OTHERS['code']) == Decision.RESUME_CHANGED
 
 
 def test_another_machine_is_a_warning_unless_it_is_refused(run: Run) -> None:
-    assert decided(run, machine=MACHINE) == Decision.CONTINUE
-    assert decided(run, machine=MACHINE, strict=True, accept_changes=True) == Decision.CONTINUE
+    assert decided(run, machine=MACHINE) == Decision.RESUME
+    assert decided(run, machine=MACHINE, strict=True, accept_changes=True) == Decision.RESUME
     with pytest.raises(UserError, match=r'machine: host: a -> b\n  machine: devices: 1 -> 2\n'):
         decided(run, machine=MACHINE, strict=True)
     (warning,) = start.warnings(Differences(machine=MACHINE))

@@ -63,7 +63,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     spoil(largest(stopped / 'checkpoints' / 'latest' / '10'))
     out = finish(stopped, program, trained)
     assert 'latest/10 is damaged' in out
-    assert 'Continuing after step 5' in out
+    assert 'Resuming after step 5' in out
     assert (stopped / 'checkpoints' / 'damaged' / 'latest-10').is_dir()
 
 
@@ -148,12 +148,12 @@ def test_accepted_changes_discard_the_abandoned_path(
     with monkeypatch.context() as patch:
         patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(10))
         code, out, err = program('train', *arguments, '--accept_changes')
-    assert (code, 'Continuing after step 10' in out) == (75, True), err
+    assert (code, 'Resuming after step 10' in out) == (75, True), err
     assert (saved_steps(run, 'latest'), saved_steps(run, 'best')) == (['10'], [])
     assert list(losses(run)) == [4, 8]
     assert not (run / 'outputs' / 'test').exists()
     code, out, err = program('train', f'--run={run}')
-    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert (code, 'Resuming after step 10' in out) == (0, True), err
     assert losses(run)[12] < losses(run)[14] != losses(trained)[14]  # a negative rate makes it worse
     assert losses(run)[8] < losses(run)[12]
     assert saved_steps(run, 'best') == ['12']
@@ -177,7 +177,7 @@ def test_an_end_while_changes_are_recorded_refuses_no_resume(
     is_recorded = where == 'config_saved'
     assert ('RATE = 0.001' in (run / 'config.gin').read_text()) is is_recorded
     code, out, err = program('train', *arguments, *([] if is_recorded else ['--accept_changes']))
-    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert (code, 'Resuming after step 10' in out) == (0, True), err
 
 
 def test_fewer_steps_continue_from_a_checkpoint_before_them(
@@ -186,7 +186,7 @@ def test_fewer_steps_continue_from_a_checkpoint_before_them(
     run = Path(shutil.copytree(trained, tmp_path / 'run'))
     arguments = (f'--gin_file={config_file()}', f'--run={run}', '--gin_bindings=STEPS = 11')
     code, out, err = program('train', *arguments, '--accept_changes')
-    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert (code, 'Resuming after step 10' in out) == (0, True), err
     assert (saved_steps(run, 'latest'), list(losses(run))) == (['10', '11'], [4, 8, 11])
 
 
@@ -202,7 +202,7 @@ def test_the_state_before_the_first_step_can_be_best(
         assert program('train', *arguments)[0] == 75
     assert saved_steps(tmp_path / 'run', 'best') == ['0']
     code, out, err = program('train', *arguments)
-    assert (code, 'Continuing after step 10' in out) == (0, True), err
+    assert (code, 'Resuming after step 10' in out) == (0, True), err
     assert min(losses(tmp_path / 'run').items(), key=lambda item: item[1])[0] == 0
     manifest = json.loads((tmp_path / 'run' / 'outputs' / 'val' / 'manifest.json').read_text())
     assert manifest['step'] == 0

@@ -78,7 +78,7 @@ def test_a_factor_scales_a_schedule() -> None:
         (('^encoder/', {'learning_rate': 0.0}), "Freeze them with `frozen = ('^encoder/',)` of the task"),
         (
             ('^encoder/', {'learning_rate_factor': 0}),
-            'has learning_rate_factor = 0, by which',
+            'has learning_rate_factor = 0. Parameters would not change',
         ),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_stopped_run_ends_equal(damaged: str, runs: Path, copied: Any, program
     if damaged:
         next((run / 'checkpoints' / damaged / 'default/d').iterdir()).unlink()
     code, out, err = program('train', f'--run={run}')
-    assert (code, f'Continuing after step {5 if damaged else 10}' in out) == (0, True), err
+    assert (code, f'Resuming after step {5 if damaged else 10}' in out) == (0, True), err
     assert_equal(runs / 'whole', run)
 
 
@@ -183,7 +183,7 @@ def test_more_steps_complete_the_last_block(
         assert program('train', f'--gin_file={config}', f'--run={run}')[0] == 75
     assert [line['step'] for line in lines(run)] == [3, 6, 9, 12]
     code, out, err = program('train', f'--run={run}')
-    assert (code, 'Continuing after step 14' in out, 'have changed' in out + err) == (0, True, False), err
+    assert (code, 'Resuming after step 14' in out, 'have changed' in out + err) == (0, True, False), err
     logs = [(folder / 'logs/train.jsonl').read_bytes() for folder in (run, tmp_path / 'longer')]
     assert logs[0] == logs[1]
     assert_equal_states(tmp_path / 'longer', run)

@@ -40,7 +40,7 @@ def bound(
     *validate: str | EvaluationSet, other: Dataset | None = None, count: int | None = None
 ) -> ValidationSets:
     data = dataset()
-    return validation_sets.bound(validate, data, lambda name: other or dataset(name), count, ['label'])
+    return validation_sets.load_sets(validate, data, lambda name: other or dataset(name), count, ['label'])
 
 
 def counted(sets: ValidationSets) -> dict[str, float]:
@@ -142,7 +142,7 @@ def test_another_vocabulary_is_refused_and_other_means_are_not() -> None:
     def of_notes(**notes: Any) -> ValidationSets:
         main, other = (dataset(name, WORDS) for name in ('digits', 'photos'))
         other = replace(other, spec=replace(WORDS, notes=dict(WORDS.notes) | notes))
-        return validation_sets.bound([PHOTOS], main, lambda _: other, None, ['label'])
+        return validation_sets.load_sets([PHOTOS], main, lambda _: other, None, ['label'])
 
     assert of_notes(mean=[0.1])
     with pytest.raises(UserError, match="its note 'vocabulary' is another"):

@@ -1,4 +1,4 @@
-"""Tries a supervised task on shapes when it is bound, to find settings that a subclass drops."""
+"""Finds settings that a config binds and a subclass of a task does not use. Only shapes are traced."""
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
@@ -17,14 +17,14 @@ from engine.network import Network
 Run = Callable[[Any, Any, Any, Any], Any]
 
 
-class TriedTask:
-    """A task with the shapes of a batch of two examples.
+class SettingsCheck:
+    """Checks the settings of a task on the shapes of a batch of two examples.
 
     Args:
       task: the task.
       base: the class whose methods use the settings.
-      spec: of the dataset.
-      network: of the task.
+      spec: describes the dataset.
+      network: the network of the task.
     """
 
     def __init__(self, task: Any, base: type, spec: Spec, network: Network):
@@ -46,15 +46,15 @@ class TriedTask:
         return jax.eval_shape(self._network, params, model_state, self.inputs())[0]
 
     def check_used(self, methods: Sequence[str], defaults: Mapping[str, Any], run: Run, advice: str) -> None:
-        """Compares what the task computes with each of its settings and without it.
+        """Checks that each setting that is bound changes what the task computes.
 
         Nothing is traced unless the task overrides one of the methods and a setting is bound.
 
         Args:
           methods: names of the methods that use the settings.
-          defaults: the value of each setting that changes nothing.
-          run: what to compare.
-          advice: how a subclass uses the settings.
+          defaults: by setting, the value that has no effect.
+          run: computes the arrays to compare.
+          advice: sentence of the message: how a subclass uses the settings.
 
         Raises:
           UserError: a setting is bound, and `run` computes the same without it.
