@@ -2,8 +2,8 @@
 
 Letters in shapes: B examples in a batch. A batch is a dict of arrays [B, ...]: one for each field of the
 dataset, and `index`, int32 [B]. In training, `index` is the row in the whole batch. In evaluation and
-prediction it is the position in the split; there `valid`, bool [B], tells examples from the padding of the
-last batch. The hooks of supervised tasks also see `step`, int32 [B]: the number of training steps before.
+prediction it is the position in the split; there `valid`, bool [B], is False for the padding of the last
+batch. The hooks of supervised tasks also see `step`, int32 [B]: the number of training steps so far.
 
 Under `sharding.Jit`, a task sees the whole batch. Under `sharding.PMap`, it sees the rows of one device.
 Three functions make the same code right for both: `keys_by_row` for randomness, `across_devices` for means
@@ -122,7 +122,7 @@ class BoundTask(Protocol):
     def init_training(self, params: State, model_state: State) -> State:
         """Returns the first state: nested dicts of arrays and nothing static.
 
-        Averages and optimizers begin from the parameters, which may come from another run.
+        Averages and optimizer state begin from the parameters, which may come from another run.
 
         Args:
           params: as `init_model` returns them; the state holds them as `state['params']`.
@@ -150,9 +150,9 @@ class BoundTask(Protocol):
         """Returns what the outputs manifest says of the predictions."""
         ...
 
-    # A task may also have:
-    #   pictures(state, key) -> {name: images, uint8 or f32 between -1 and 1, [N, H, W, C]} to follow the
-    #   training by, and
+    # A bound task may also have:
+    #   pictures(state, key) -> {name: images [N, H, W, 1 or 3], uint8 or f32 between -1 and 1}, made during
+    #   the training as `Trainer.pictures_every` says, and
     #   parameter_groups() -> {path of a parameter: how it is trained, in words}, for `--dry_run`.
 
 

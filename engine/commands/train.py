@@ -190,7 +190,7 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
 
 
 def _show(config: 'Config', notes: Sequence[str], tables: Sequence[str]) -> int:
-    """Prints the config of a dry run, notes, and tables of what is loaded and how it is trained."""
+    """Prints the config of a dry run, notes, and tables of loaded variables and groups of parameters."""
     lines = [config.explain(), *(f'note: {note}' for note in notes), *tables]
     print('\n'.join([*lines, 'Everything is in order. Nothing was trained.']))
     return errors.EXIT_FINISHED

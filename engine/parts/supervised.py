@@ -31,7 +31,7 @@ RANGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised(ABC):
-    """What every supervised task has, and the hooks that a subclass overrides.
+    """What every supervised task has, and the hooks that a subclass overrides (in docs/tasks.md).
 
     Args:
       model: makes the model; the task calls it with what the dataset implies.
@@ -108,16 +108,16 @@ class Supervised(ABC):
         return self.predictions(model(self.inputs(batch)), batch)
 
     def pictures(self, model: Model, spec: Spec, key: jax.Array) -> dict[str, jax.Array]:
-        """Returns pictures to follow the training by; none by default. The key is the same at all steps.
+        """Returns pictures that show the progress of the training, such as samples; none by default.
 
         Returns:
-          By name, uint8 or f32 between -1 and 1, [N, H, W, C] with 1 or 3 channels.
+          By name, uint8 or f32 between -1 and 1, [N, H, W, 1 or 3]. `key` is the same at all steps.
         """
         del model, spec, key
         return {}
 
     def evaluation_params(self, state: State) -> State:
-        """Returns the parameters that evaluation and prediction use: an average of them, if there is one."""
+        """Returns the parameters for evaluation, prediction and pictures: their average, if there is one."""
         return evaluation_params(state)
 
     @abstractmethod
@@ -158,10 +158,10 @@ class Supervised(ABC):
 class BoundSupervised:
     """A supervised task bound to its dataset.
 
-    Hooks see batches with one more field, `step`, int32 [B]: the number of steps before this one.
+    Hooks see batches with one more field, `step`, int32 [B]: the number of training steps so far.
 
-    State: params, model_state, opt_state, steps (int32 []), and ema_params if `ema_decay` is set. The last
-    two hold nothing of frozen parameters.
+    State: params, model_state, opt_state, steps (int32 []), and ema_params if `ema_decay` is set. `opt_state`
+    and `ema_params` leave out frozen parameters.
     """
 
     task: Supervised
@@ -238,7 +238,7 @@ class BoundSupervised:
 
 
 def _at_step(batch: Batch, steps: jax.Array) -> Batch:
-    """Returns a batch with the number of steps before, in each row."""
+    """Returns a batch with the field `step`, the number of training steps so far, in each row."""
     rows = len(next(iter(batch.values())))
     return {**batch, STEP: jnp.full(rows, steps)}
 

@@ -1,4 +1,4 @@
-"""Calls of a Linen module that is told whether it trains."""
+"""Calls a Linen module in training mode or in evaluation mode."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping

@@ -101,7 +101,8 @@ def read(place: Path, item: Path, tree: str, record: Mapping[str, Any]) -> Check
     Args:
       place: its folder.
       item: the folder of the tree of arrays.
-      tree: name of the tree to take, '' for what the task evaluates; without params, for everything.
+      tree: entry of the state to load; '' loads the parameters that the task evaluates or, without
+        `params`, everything.
       record: what environment.json records of it.
 
     Raises:

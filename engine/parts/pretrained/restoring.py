@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.variables import by_path
 
 GROUP_BYTES = 2**27  # restored at once: while Orbax reads, it holds some arrays twice
-MARKS = ('_METADATA', 'manifest.ocdbt', '_sharding')  # files of which Orbax writes one at least
+MARKS = ('_METADATA', 'manifest.ocdbt', '_sharding')  # Orbax writes at least one of these files
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]
 

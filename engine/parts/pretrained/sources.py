@@ -22,13 +22,13 @@ FORMATS = (
 
 
 def find(source: str, checkpoint: str | int, tree: str) -> StoredArrays:
-    """Returns a source, of which names and shapes are read.
+    """Returns a source with the names and shapes of its arrays.
 
     Args:
       source: a path, with ~ for the home folder; a relative one starts at the repository. Also the name of a
         folder in the workspace's `models/`.
       checkpoint: of a run: 'best', 'latest' or a step.
-      tree: name of a tree of a state; '' takes what is evaluated.
+      tree: entry of a checkpoint's state; '' takes the parameters that the run evaluates.
 
     Raises:
       UserError: there is no such source, or it cannot be read.

@@ -30,7 +30,7 @@ class Checkpoints:
     Args:
       folder: holds `latest/` and `best/`.
       keep: number of latest checkpoints to keep.
-      keep_every: steps whose multiples are kept for ever, among the latest ones; None keeps no other.
+      keep_every: steps between the checkpoints in `latest/` that are never deleted; None: there are none.
       read_only: whether to change nothing, because another process may be writing.
     """
 
@@ -115,7 +115,7 @@ class Checkpoints:
         return sorted(self._managers[kind].all_steps(), reverse=True)
 
     def has(self, step: int) -> bool:
-        """Whether a step is saved, of whichever kind."""
+        """Returns whether `latest/` or `best/` holds a step."""
         return bool(self._kinds_with(step))
 
     def metadata(self, kind: str, step: int) -> dict[str, str]:

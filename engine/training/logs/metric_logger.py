@@ -29,10 +29,10 @@ class MetricLogger:
     Leaving the context without an error waits for the device and writes the metrics still on it.
 
     Args:
-      log: of metrics.
-      times: the log of times.
-      observer: told of everything that was written.
-      moved: called whenever something has moved, with the newest step known to be done, or None.
+      log: the metric log.
+      times: the time log.
+      observer: gets everything that was written.
+      moved: called at each sign of progress, with the newest step known to be done, or None.
       nonfinite: 'stop' raises `NonFinite` at the first step with a metric that is not finite.
     """
 

@@ -55,30 +55,34 @@ class Observer:
     """
 
     def check(self) -> None:
-        """Raises `UserError` if it cannot work here, such as without a package. Called before training."""
+        """Raises `UserError` if the observer cannot work, as without a package. Called before training."""
 
     def on_start(self, run: ObservedRun) -> None:
-        """The loop is about to start. Files that go past `run.step` are to be cut back to it."""
+        """The loop is about to start. Remove lines after `run.step` from your files: they run again."""
 
     def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
-        """The log has got lines of training steps: a line for each step, or for each `log_every` steps.
+        """`train.jsonl` has new lines: one for each `log_every` steps.
 
         Args:
           steps: int [lines], the steps after which a line was written.
-          metrics: by name, float64 [lines], means over the steps since the line before.
+          metrics: by name, float64 [lines], means over the steps since the previous line.
         """
 
     def on_progress(self, step: int) -> None:
-        """The steps up to `step` have ended. Between lines of the log this is called too."""
+        """The steps up to `step` have ended with finite metrics. Called between lines of the log, too.
+
+        Args:
+          step: the newest such step.
+        """
 
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
     ) -> None:
-        """The validation set was evaluated.
+        """The validation sets were evaluated.
 
         Args:
           step: after which it was evaluated.
-          metrics: of the whole set.
+          metrics: by name, '<set>/<metric>' with several sets.
           seconds: since the last evaluation, by kind of work, and `total`.
           state: on the devices. The next step overwrites it: copy what you keep.
         """

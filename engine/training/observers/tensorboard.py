@@ -19,7 +19,7 @@ class TensorBoard(Observer):
     """Writes all metrics as scalars named `train/<metric>` and `val/<metric>`, and pictures as images.
 
     A run that resumes starts a new file; TensorBoard shows the later file where steps overlap. The loop's
-    thread writes the events: `SummaryWriter` would use another thread, which waits for ever when the disk is
+    thread writes the events: `SummaryWriter` would use another thread, which waits forever when the disk is
     full.
     """
 
