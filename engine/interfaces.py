@@ -111,6 +111,14 @@ class Description:
     first_loss: float | None = None
     random_per_device: str = ''
 
+    def __post_init__(self) -> None:
+        for name in ('predictions', 'truth', 'details'):
+            if not isinstance(value := getattr(self, name), Mapping):
+                raise UserError(
+                    f'Description.{name} is a value of type {type(value).__name__}, but a dict of names and '
+                    'texts is needed.'
+                )
+
 
 class BoundTask(Protocol):
     """A task that knows its dataset. All methods but `describe` are pure and run under `jax.jit`."""

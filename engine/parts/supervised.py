@@ -1,6 +1,5 @@
 """Supervised learning: one network, one optimizer, one loss for each example. Other tasks derive from it."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,22 +10,15 @@ import jax.numpy as jnp
 from flax import nnx
 
 from engine.errors import UserError
-from engine.interfaces import STEP, VALID, Batch, Description, Metrics, Spec, State, average
+from engine.interfaces import INDEX, STEP, VALID, Batch, Description, Metrics, Spec, State, average
 from engine.network import Network
 from engine.parts.optimizers.evaluated import evaluation_params
 from engine.parts.optimizers.extra_arguments import OptimizerFactory
 from engine.parts.optimizers.learning_rate import LearningRate
 from engine.parts.optimizers.minimizer import Minimizer
+from engine.parts.subclasses import ranges, returned
 
 Model = Callable[..., Any]  # (input, method='__call__') -> output, in evaluation mode
-
-# (parameter, lowest value, first value that is too large)
-RANGES = (
-    ('ema_decay', 0, 1),
-    ('label_smoothing', 0, 1),
-    ('grad_clip_norm', 0, math.inf),
-    ('accumulation_steps', 1, math.inf),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,20 +120,13 @@ class Supervised(ABC):
         """Returns the expected loss before training, that of guessing; None if it is unknown."""
         del spec
 
-    def _check_ranges(self) -> None:
-        for name, low, below in RANGES:
-            value = getattr(self, name, low)
-            if not low <= value < below:
-                upper = f' and below {below:g}' if math.isfinite(below) else ''
-                raise UserError(f'{type(self).__name__}.{name} = {value}: it must be at least {low}{upper}.')
-
     def bind(self, spec: Spec) -> 'BoundSupervised':
         """Returns the task for one dataset, its model built on shapes alone.
 
         Raises:
           UserError: a number of the task is out of its range, or a pattern of `frozen` matches nothing.
         """
-        self._check_ranges()
+        ranges.check(self)
         network = Network(lambda rngs: self.build(spec, rngs), self.dtype, self.remat, self.frozen)
         minimizer = Minimizer(
             self.optimizer,
@@ -180,7 +165,7 @@ class BoundSupervised:
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after one optimizer step on the mean loss, and the metrics of that step."""
         augmentation_key, network_key = jax.random.split(key)
-        batch = self.task.augment_batch(_at_step(batch, state['steps']), augmentation_key)
+        batch = self._augmented(_at_step(batch, state['steps']), augmentation_key)
         new_state, examples, norm = self.minimizer.step(self._loss, state, batch, network_key)
         metrics = _averages(examples) | self.minimizer.rate_metric(new_state['opt_state'], state['steps'])
         metrics['gradient_norm'] = average(norm[None])
@@ -190,23 +175,33 @@ class BoundSupervised:
         self, params: State, model_state: State, batch: Batch, key: jax.Array
     ) -> tuple[jax.Array, tuple[dict[str, Any], State]]:
         output, model_state = self.network(params, model_state, self.task.inputs(batch), key=key)
-        metrics = self.task.per_example(output, batch)
+        metrics = self._per_example(output, batch)
         return metrics['loss'].mean(), (metrics, model_state)
+
+    def _augmented(self, batch: Batch, key: jax.Array) -> Batch:
+        return returned.batch(self.task, 'augment_batch', self.task.augment_batch(batch, key), batch)
+
+    def _evaluated(self, batch: Batch, state: State) -> Batch:
+        batch = _at_step(batch, state['steps'])
+        return returned.batch(self.task, 'evaluation_batch', self.task.evaluation_batch(batch), batch)
+
+    def _per_example(self, output: Any, batch: Batch) -> dict[str, Any]:
+        return returned.metrics(self.task, self.task.per_example(output, batch), len(batch[INDEX]))
 
     def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Returns what enters the network in a first step with this batch and key; each [B, ...]."""
         batch = _at_step(batch, jnp.zeros((), jnp.int32))
-        return self.task.debug_inputs(self.task.augment_batch(batch, jax.random.split(key)[0]))
+        return self.task.debug_inputs(self._augmented(batch, jax.random.split(key)[0]))
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns the metrics of a batch, summed over its valid examples."""
-        batch = self.task.evaluation_batch(_at_step(batch, state['steps']))
+        batch = self._evaluated(batch, state)
         output = self._model(state)(self.task.inputs(batch))
-        return _averages(self.task.per_example(output, batch), batch[VALID])
+        return _averages(self._per_example(output, batch), batch[VALID])
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch, each [B, ...]."""
-        batch = self.task.evaluation_batch(_at_step(batch, state['steps']))
+        batch = self._evaluated(batch, state)
         return self.task.predict(self._model(state), batch)
 
     def pictures(self, state: State, key: jax.Array) -> dict[str, jax.Array]:
@@ -215,7 +210,7 @@ class BoundSupervised:
 
     def describe(self) -> Description:
         """Returns what the outputs manifest says of the predictions."""
-        description = self.task.describe()
+        description = returned.description(self.task, self.task.describe())
         random = [description.random_per_device, 'masks of Dropout' if self.network.is_random else '']
         return replace(
             description,
@@ -230,6 +225,7 @@ class BoundSupervised:
     def _model(self, state: State) -> Model:
         """Returns the network in evaluation mode, with the parameters to evaluate."""
         params = self.task.evaluation_params(state)
+        params = returned.params(self.task, params, self.network.variables[0])
 
         def model(x: Any, method: str = '__call__') -> Any:
             return self.network(params, state['model_state'], x, method=method)[0]

@@ -1,1 +1,1 @@
-"""Checks of tasks that derive from another task: does a subclass use every setting that a config binds?"""
+"""Checks of tasks that derive from another task: what they set, use and return."""
