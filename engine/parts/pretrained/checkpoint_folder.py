@@ -150,14 +150,19 @@ def _named(place: Path, stored: Shapes, tree: str) -> dict[str, str]:
 
 
 def _variables(stored: Shapes, parent: str) -> dict[str, str]:
-    """Returns paths by name: of parameters and model state if they are there, else of everything."""
+    """Returns paths by name: of parameters and model state if they are there, else of everything.
+
+    Other parameters, such as `teacher`, may have no model state of their own. They share that of the state.
+    """
     params = _below(stored, f'{parent}{PARAMS}/')
-    if not params:
-        return _below(stored, parent)
-    model_state = {
-        name: path for tree in MODEL_STATES for name, path in _below(stored, f'{parent}{tree}/').items()
-    }
-    return variable_names.by_name(params, model_state)
+    if params:
+        return variable_names.by_name(params, _model_state(stored, parent))
+    rest = _below(stored, parent)
+    return variable_names.by_name(rest, _model_state(stored, '')) if parent and rest else rest
+
+
+def _model_state(stored: Shapes, parent: str) -> dict[str, str]:
+    return {name: path for tree in MODEL_STATES for name, path in _below(stored, f'{parent}{tree}/').items()}
 
 
 def _below(stored: Shapes, parent: str) -> dict[str, str]:

@@ -168,3 +168,21 @@ def test_another_tree_and_averages_of_modules(tmp_path: Path) -> None:
     for tree, value in (('teacher', 7), ('ema_generator', 1)):
         loaded = Pretrained(source=str(tmp_path), params=tree).load(network)
         assert loaded['params']['net']['w'].tolist() == [value, value]
+
+
+def test_a_tree_without_model_state_shares_that_of_the_state(tmp_path: Path) -> None:
+    """A teacher that the task evaluates with the batch statistics of the student."""
+    norm = {'norm': {'mean': np.full(2, 3, np.float32)}}
+    state = {
+        'params': {'norm': {'scale': np.zeros(2, np.float32)}},
+        'teacher': {'norm': {'scale': np.full(2, 7, np.float32)}},
+        'model_state': norm,
+    }
+    with Checkpoints(tmp_path / 'checkpoints') as checkpoints:
+        checkpoints.save('best', 1, state)
+    shapes: Any = MESH.state(jax.eval_shape(lambda: {'params': state['params'], 'model_state': norm}))
+    loaded = variable_names.of_model(Pretrained(source=str(tmp_path), params='teacher').load(shapes))
+    assert {name: array.tolist() for name, array in loaded.items()} == {
+        'norm/scale': [7, 7],
+        'norm/mean': [3, 3],
+    }
