@@ -17,7 +17,7 @@ from engine.variables import by_path, joined
 
 def has_average(opt_state: Any) -> bool:
     """Returns whether an optimizer's state holds an average of the parameters, to be evaluated."""
-    return bool(_nodes(opt_state, ScheduleFreeState))
+    return bool(nodes(opt_state, ScheduleFreeState))
 
 
 def evaluation_params(state: State) -> State:
@@ -35,7 +35,7 @@ def evaluation_params(state: State) -> State:
     if 'ema_params' in state:
         return joined(state['params'], state['ema_params'])  # which lacks frozen parameters
     params, averages = by_path(state['params']), {}
-    for node in _nodes(state['opt_state'], ScheduleFreeState):
+    for node in nodes(state['opt_state'], ScheduleFreeState):
         averages |= _averages(node, params)
     if not averages:
         return state['params']
@@ -54,11 +54,11 @@ def _averages(state: Any, params: Mapping[str, jax.Array]) -> dict[str, jax.Arra
 
 def rate_factor(opt_state: Any) -> jax.Array | float:
     """Returns the factor by which `optax.contrib.reduce_on_plateau` has lowered the learning rate, f32 []."""
-    states = _nodes(opt_state, ReduceLROnPlateauState)
+    states = nodes(opt_state, ReduceLROnPlateauState)
     return states[0].scale if len(states) == 1 else 1.0  # groups have learning rates of their own
 
 
-def _nodes(opt_state: Any, kind: type) -> list[Any]:
-    """Returns the parts of an optimizer's state that are of a class, wherever they are."""
+def nodes(opt_state: Any, kind: type | tuple[type, ...]) -> list[Any]:
+    """Returns the parts of an optimizer's state that are of a class, or of one of several."""
     leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, kind))
     return [leaf for leaf in leaves if isinstance(leaf, kind)]

@@ -8,6 +8,7 @@ import jax
 import optax
 
 from engine.errors import UserError, did_you_mean
+from engine.parts.optimizers.evaluated import nodes
 from engine.parts.optimizers.extra_arguments import (
     RATE,
     OptimizerFactory,
@@ -19,6 +20,7 @@ from engine.parts.optimizers.learning_rate import LearningRate, scaled
 from engine.variables import by_path, matching
 
 OPTIMIZER, FACTOR = 'optimizer', 'learning_rate_factor'
+LINE_SEARCHES = optax.ScaleByZoomLinesearchState, optax.ScaleByBacktrackingLinesearchState
 
 Settings = dict[str, Any]
 
@@ -132,7 +134,13 @@ class _Grouped:
         return optax.GradientTransformationExtraArgs(self._init, self._update)
 
     def _init(self, params: Any) -> Any:
-        return self._partition(params).init(params)
+        state: Any = self._partition(params).init(params)
+        if len(state.inner_states) > 1 and nodes(state, LINE_SEARCHES):
+            raise UserError(
+                'Groups: an optimizer with a line search, such as optax.lbfgs, moves all parameters together '
+                'and cannot train a group of them. Freeze the other parameters, or take another optimizer.'
+            )
+        return state
 
     def _update(self, updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
         return self._partition(updates).update(updates, state, params, **extra)

@@ -108,3 +108,10 @@ def test_a_rule_for_frozen_parameters_alone_matches_nothing() -> None:
     bound = tiny.classification(optimizer=optimizer, frozen=('^hidden/0/',)).bind(tiny.SPEC)
     with pytest.raises(UserError, match=r'Groups.rules: .* matches no variable'):
         first_state(bound, jax.random.key(0))
+
+
+def test_an_optimizer_with_a_line_search_trains_no_group() -> None:
+    grouped = Groups(optax.adamw, (('^encoder/', {'optimizer': optax.lbfgs}),))
+    with pytest.raises(UserError, match='moves all parameters together'):
+        grouped(0.1).init(PARAMS)
+    Groups(optax.lbfgs, (('', {'memory_size': 3}),))(0.1).init(PARAMS)
