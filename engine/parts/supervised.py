@@ -186,7 +186,7 @@ class BoundSupervised:
         return returned.batch(self.task, 'evaluation_batch', self.task.evaluation_batch(batch), batch)
 
     def _per_example(self, output: Any, batch: Batch) -> dict[str, Any]:
-        return returned.metrics(self.task, self.task.per_example(output, batch), len(batch[INDEX]))
+        return returned.metrics(self.task, self.task.per_example(output, batch), _rows(batch))
 
     def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Returns what enters the network in a first step with this batch and key; each [B, ...]."""
@@ -235,8 +235,11 @@ class BoundSupervised:
 
 def _at_step(batch: Batch, steps: jax.Array) -> Batch:
     """Returns a batch with the field `step`, the number of training steps so far, in each row."""
-    rows = len(next(iter(batch.values())))
-    return {**batch, STEP: jnp.full(rows, steps)}
+    return {**batch, STEP: jnp.full(_rows(batch), steps)}
+
+
+def _rows(batch: Batch) -> int:
+    return len(batch[INDEX] if INDEX in batch else next(iter(batch.values())))
 
 
 def _averages(metrics: dict[str, Any], valid: jax.Array | None = None) -> Metrics:
