@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import jax.numpy as jnp
@@ -37,18 +38,18 @@ class Comparison:
     only: frozenset[str]
     missing: frozenset[str]
 
-    @property
+    @cached_property
     def taken(self) -> list[str]:
         """The variables that are loaded."""
         return [path for path in self.model if path in self.only and not self._misfit(path)]
 
-    @property
+    @cached_property
     def left(self) -> list[str]:
         """The variables of the source that are not loaded."""
         taken = set(self.taken)
         return [path for path in self.source if path not in taken]
 
-    @property
+    @cached_property
     def unfit(self) -> dict[str, str]:
         """By path of a variable that must be loaded, the reason why it cannot be."""
         wanted = (path for path in self.model if path in self.only and path not in self.missing)

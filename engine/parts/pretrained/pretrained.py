@@ -115,7 +115,11 @@ class Pretrained:
           UserError: the source is damaged.
         """
         source = self._source
-        return {'source': str(source.place), **source.record, 'sha256': source.sha256()}
+        return {'source': str(source.place), **source.record, 'sha256': self._sha256}
+
+    @cached_property
+    def _sha256(self) -> str:
+        return self._source.sha256()  # reads the whole source, so only once
 
 
 def _traced(

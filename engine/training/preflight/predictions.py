@@ -120,7 +120,6 @@ def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Map
     truth = {name: array[rows] for name, array in labelled.items()}
     manifest = _manifest(experiment, split)
     try:
-        manifest = _manifest(experiment, split)
         arrays = checked(
             experiment.data.folder / split, manifest, _packed(declared, predicted | truth), len(rows)
         )
