@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ from engine.prediction.pictures import pictures
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
 from engine.runs.text_log import logger
+from engine.training import outputs_manifest
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.steps import Compiled, compiled
-from engine.workspace import project
 
 
 def save(
@@ -61,7 +62,10 @@ def save(
         small = _thumbnails(experiment, len(examples))
         predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
         folders.append((target or run / 'outputs') / (f'{split}@{step}' if which.isdecimal() else split))
-        manifest = _manifest(experiment, split, run.name, step, small.details, origin)
+        manifest = outputs_manifest.manifest(
+            experiment.description, experiment.data.name, split, experiment.class_names
+        )
+        manifest = _completed(manifest, run.name, step, small.details, origin)
         _write(folders[-1], predicted, experiment, manifest, overwrite)
     return folders
 
@@ -89,26 +93,18 @@ def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
     return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
 
 
-def _manifest(
-    experiment: Experiment,
-    split: str,
+def _completed(
+    known: outputs.Manifest,
     run: str,
     step: int,
     details: Mapping[str, str],
     origin: Mapping[str, Sequence[str]],
 ) -> outputs.Manifest:
-    description = experiment.description
-    return outputs.Manifest(
-        description.kind,
-        project=project(),
+    return replace(
+        known,
         run=run,
         step=step,
-        dataset=experiment.data.name,
-        split=split,
-        class_names=experiment.class_names,
-        category_ids=description.category_ids,
-        ignore_label=description.ignore_label,
-        details={**description.details, **details},
+        details={**known.details, **details},
         commits=origin['commits'],
         code=origin['code'],
     )

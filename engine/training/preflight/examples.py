@@ -1,7 +1,6 @@
 """Checks of the examples that an experiment uses: ids, labels, and whether a batch fits into memory."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +143,7 @@ def check_class_indices(where: str, examples: Examples, field: str, classes: int
 
 def _check_rows(where: str, examples: Examples, field: str, classes: int, ignore: int | None) -> None:
     """Raises `UserError` if a mask or a list among some evenly spaced ones holds what is not a class."""
-    indices = spaced(examples.arrays[field])
+    indices = affordable(examples.arrays[field])
     labels = examples.arrays[field][indices]
     allowed = {UNLABELLED if labels.ndim == 2 else IGNORED, ignore}  # the padding of a list, or pixels
     wrong = (labels < 0) | (labels >= classes)
@@ -158,15 +157,23 @@ def _check_rows(where: str, examples: Examples, field: str, classes: int, ignore
         )
 
 
-def spaced(array: np.ndarray, max_bytes: int = MAX_BYTES) -> Sequence[int]:
+def affordable(array: np.ndarray, max_bytes: int = MAX_BYTES) -> np.ndarray:
     """Returns the indices of evenly spaced rows, all of them if they have at most `max_bytes`.
 
-    >>> spaced(np.zeros((10, 4), np.uint8), max_bytes=12)
+    >>> affordable(np.zeros((10, 4), np.uint8), max_bytes=12).tolist()
     [0, 4, 9]
     """
     size = array.nbytes // max(1, len(array))
-    count = min(len(array), max(1, max_bytes // max(1, size)))
-    return np.linspace(0, len(array) - 1, count).round().astype(int).tolist()
+    return spaced(len(array), max_bytes // max(1, size))
+
+
+def spaced(n: int, most: int) -> np.ndarray:
+    """Returns evenly spaced indices below n, int [1 to n]: at most `most`, but one at least.
+
+    >>> spaced(10, 3).tolist()
+    [0, 4, 9]
+    """
+    return np.linspace(0, n - 1, min(n, max(1, most))).round().astype(int)
 
 
 def _ids(examples: Examples, chosen: np.ndarray, values: np.ndarray | None = None) -> str:

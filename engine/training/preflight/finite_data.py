@@ -15,7 +15,7 @@ from engine.interfaces import INDEX, VALID
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.experiment import Experiment
 from engine.training.logs.metrics import merged
-from engine.training.preflight.examples import spaced
+from engine.training.preflight.examples import affordable
 from engine.training.steps import compiled
 
 
@@ -49,7 +49,7 @@ def nonfinite(examples: Examples) -> dict[int, str]:
     suspects: dict[int, str] = {}
     for field, array in examples.arrays.items():
         if array.dtype.kind == 'f':
-            indices = np.asarray(spaced(array))
+            indices = affordable(array)
             values = array[indices].reshape(len(indices), -1)
             for index in indices[~np.isfinite(values).all(1)]:
                 suspects.setdefault(int(index), field)

@@ -20,10 +20,10 @@ from engine.outputs import kind_folders
 from engine.outputs.check_arrays import checked
 from engine.outputs.kind import ADDITIONAL, Field, Kind
 from engine.outputs.manifest import Manifest
+from engine.training import outputs_manifest
 from engine.training.experiment import Experiment
 from engine.training.preflight import hooks
-from engine.training.preflight.examples import check_class_indices
-from engine.workspace import project
+from engine.training.preflight.examples import check_class_indices, spaced
 
 MAX_EXAMPLES, MAX_BYTES = 64, 2**23  # of a split that are tried
 
@@ -137,8 +137,7 @@ def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Map
 def _rows(examples: Examples, arrays: Iterable[Any]) -> np.ndarray:
     """Returns the indices of some evenly spaced examples whose arrays are small."""
     size = sum(int(np.prod(array.shape[1:])) * jnp.dtype(array.dtype).itemsize for array in arrays)
-    count = max(1, min(len(examples), MAX_EXAMPLES, MAX_BYTES // max(1, size)))
-    return np.linspace(0, len(examples) - 1, count).round().astype(int)
+    return spaced(len(examples), min(MAX_EXAMPLES, MAX_BYTES // max(1, size)))
 
 
 def _packed(declared: Kind, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
@@ -154,21 +153,11 @@ def _packed(declared: Kind, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np
 
 def _manifest(experiment: Experiment, split: str) -> Manifest:
     """Returns the manifest of a split, as far as it is known; raises `UserError` if it is not valid."""
-    description = experiment.description
-    manifest = Manifest(
-        description.kind,
-        project=project(),
-        dataset=experiment.data.name,
-        split=split,
-        class_names=experiment.class_names,
-        category_ids=description.category_ids,
-        ignore_label=description.ignore_label,
-        details=description.details,
-    )
-    describe = hooks.named(experiment.bound, 'describe')
-    texts = [text for pair in description.details.items() for text in pair]
+    names, describe = experiment.class_names, hooks.named(experiment.bound, 'describe')
+    manifest = outputs_manifest.manifest(experiment.description, experiment.data.name, split, names)
+    texts = [text for pair in manifest.details.items() for text in pair]
     if not all(isinstance(text, str) for text in texts):
-        raise UserError(f'{describe}: details maps names to text, but is {dict(description.details)}.')
+        raise UserError(f'{describe}: details maps names to text, but is {dict(manifest.details)}.')
     try:
         manifest.check(Path(split))
         json.dumps(manifest.as_json())
