@@ -14,6 +14,7 @@ from engine.checks.experiment_under_test import ExperimentUnderTest
 from engine.checks.finding import Finding, judged
 from engine.interfaces import State
 from engine.training.checkpointing.checkpoints import Checkpoints
+from engine.variables import by_path
 
 MAX_NAMES = 3  # differing arrays that a result names
 
@@ -94,8 +95,8 @@ def resumes(experiment: ExperimentUnderTest) -> Finding:
 
 def _different_arrays(one: State, other: State) -> list[str]:
     """Returns the names of the arrays whose bits differ."""
-    equal, _ = jax.tree_util.tree_flatten_with_path(jax.tree.map(_is_same, one, other))
-    return [jax.tree_util.keystr(path, simple=True, separator='/') for path, is_same in equal if not is_same]
+    equal = by_path(jax.tree.map(_is_same, one, other))
+    return [path for path, is_same in equal.items() if not is_same]
 
 
 def _is_same(one: Any, other: Any) -> bool:

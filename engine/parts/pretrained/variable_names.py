@@ -36,18 +36,14 @@ def as_trees(variables: State, chosen: Mapping[str, Any]) -> State:
       variables: those of the model, whole.
       chosen: leaves by name.
     """
-    params = by_path(variables[PARAMS])
-    trees = {
-        PARAMS: {path: path for path in params},
-        MODEL_STATE: {
-            path: f'{MODEL_STATE}/{path}' if path in params else path
-            for path in by_path(variables[MODEL_STATE])
-        },
-    }
-    return {
-        tree: _filled(variables[tree], {path: chosen[name] for path, name in names.items() if name in chosen})
-        for tree, names in trees.items()
-    }
+    params, model_state = (
+        {path: (tree, path) for path in by_path(variables[tree])} for tree in (PARAMS, MODEL_STATE)
+    )
+    places, leaves = by_name(params, model_state), {PARAMS: {}, MODEL_STATE: {}}
+    for name, leaf in chosen.items():
+        tree, path = places[name]
+        leaves[tree][path] = leaf
+    return {tree: _filled(variables[tree], chosen) for tree, chosen in leaves.items()}
 
 
 def _filled(tree: Any, leaves: Mapping[str, Any]) -> Any:
