@@ -26,9 +26,9 @@ class Network:
       dtype: dtype of the computation. Parameters, statistics and the output stay float32.
       remat: recompute activations in the backward pass instead of storing them; Chen et al. 2016,
         https://arxiv.org/abs/1604.06174.
-      frozen: regular expressions of the paths of variables, parameters and model state alike, that training
-        does not change. A module whose variables, at least one, are all frozen runs in evaluation mode, and
-        so does everything inside it: Dropout drops nothing there, and statistics stay.
+      frozen: regular expressions, searched in the paths of parameters and model state. Training does not
+        change the variables that they match. A module that has variables, all of them frozen, runs in
+        evaluation mode with everything inside it: Dropout drops nothing, and statistics stay.
 
     Attributes:
       variables: shapes and dtypes of the parameters and of the model state.

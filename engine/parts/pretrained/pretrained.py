@@ -22,7 +22,7 @@ Transform = Callable[[Arrays, Shapes], Arrays]
 class Pretrained:
     """Trained variables from which a training starts: `trainer.Trainer.init_from = @pretrained.Pretrained()`.
 
-    Variables have paths such as 'encoder/stages/0/kernel', parameters and batch statistics alike. Every
+    Variables are parameters and batch statistics. They have paths such as 'encoder/stages/0/kernel'. Every
     variable of the model must be in the source, in its shape, unless `only` or `missing` says otherwise.
 
     Args:
