@@ -1,8 +1,5 @@
 """A Linen module as the model of a task, bound by a config or in Python."""
 
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +24,8 @@ from engine.parts.language import Language
 from engine.parts.linen import Linen
 from engine.training import steps, trainer
 from engine.training.experiment import Experiment
-from engine.workspace import REPOSITORY
 from tests.engine import tiny
+from tests.engine.eight_devices import printed_lines
 from tests.engine.parts.linen import modules
 from tests.engine.training.equal_runs import assert_equal, stop_after
 
@@ -284,13 +281,5 @@ if __name__ == '__main__':  # the slow test runs this on eight devices
 
 @pytest.mark.slow
 def test_all_checks_pass_on_eight_devices() -> None:
-    done = subprocess.run(
-        [sys.executable, '-m', __name__],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        env=os.environ | {'JAX_NUM_CPU_DEVICES': '8'},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f'{name} {PASS}' for name in catalogue.CONFORMANCE]
+    lines = printed_lines(__name__)
+    assert lines == [f'{name} {PASS}' for name in catalogue.CONFORMANCE]
