@@ -4,6 +4,7 @@ This module imports the standard library alone.
 """
 
 import difflib
+import inspect
 import linecache
 import re
 import sysconfig
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 # The last one is EX_TEMPFAIL of sysexits.h: the same command may succeed later.
 EXIT_FINISHED, EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 0, 1, 2, 75
@@ -155,6 +157,23 @@ def place(frame: FrameType, line: int) -> str:
 def file_place(file: str, line: int) -> str:
     """Returns a line of a file as messages show it: `research/models/mlp.py:12`."""
     return f'{_shown(file)}:{line}'
+
+
+def function_place(function: Any) -> str:
+    """Returns where a function begins, as `file_place` does; '' if it is not written in Python."""
+    code = getattr(inspect.unwrap(function) if callable(function) else function, '__code__', None)
+    return file_place(code.co_filename, code.co_firstlineno) if code else ''
+
+
+def kind_of(value: Any) -> str:
+    """Returns what a function returned by mistake, in words.
+
+    >>> kind_of(None), kind_of([1])
+    ('nothing', 'a value of type list')
+    """
+    if hasattr(value, 'dtype') and hasattr(value, 'shape'):
+        return 'a bare array'
+    return 'nothing' if value is None else f'a value of type {type(value).__name__}'
 
 
 def _file(frame: FrameType) -> str:

@@ -167,12 +167,7 @@ class Classification(Supervised):
         settings = SettingsCheck(self, Classification, bound.spec, bound.network)
         if self.scale is not scaled:
             settings.inputs()
-        settings.check_used(
-            ('augment_batch', 'inputs'),
-            {'augment': augmentation.none, 'mix': None, 'scale': scaled},
-            lambda task, batch, key, _: task.inputs(task.augment_batch(batch, key)),
-            'Call super().augment_batch(batch, key) and super().inputs(batch), and use what they return.',
-        )
+        settings.check_inputs({'augment': augmentation.none, 'mix': None, 'scale': scaled})
         settings.check_used(
             ('augment_batch', 'per_example', 'targets', 'loss'),
             {'mix': None, 'label_smoothing': 0.0, 'class_weights': ()},

@@ -137,12 +137,7 @@ class Segmentation(Supervised):
         settings = SettingsCheck(self, Segmentation, bound.spec, bound.network)
         if self.scale is not scaled:
             settings.inputs()
-        settings.check_used(
-            ('augment_batch', 'inputs'),
-            {'augment': augmentation.none, 'scale': scaled},
-            lambda task, batch, key, _: task.inputs(task.augment_batch(batch, key)),
-            'Call super().augment_batch(batch, key) and super().inputs(batch), and use what they return.',
-        )
+        settings.check_inputs({'augment': augmentation.none, 'scale': scaled})
         settings.check_used(
             ('per_example',),
             {'loss': losses.cross_entropy, 'ignore_label': None},

@@ -1,13 +1,12 @@
 """Checks what the hooks of a supervised task return, so that a message names the hook and what it needs."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 
 from engine import errors
-from engine.errors import UserError
+from engine.errors import UserError, kind_of
 from engine.interfaces import INDEX, VALID, Batch, Description, State
 from engine.variables import by_path
 
@@ -16,7 +15,7 @@ def batch(task: Any, hook: str, result: Any, given: Batch) -> Batch:
     """Returns the batch that a hook made of a given one; raises `UserError` if it is none."""
     where, advice = _named(task, hook), 'Return the batch with what changes: `{**batch, ...}`.'
     if not isinstance(result, Mapping):
-        raise UserError(f'{where} returns {_kind(result)}, but a dict of arrays is needed. {advice}')
+        raise UserError(f'{where} returns {kind_of(result)}, but a dict of arrays is needed. {advice}')
     for name in (INDEX, VALID):
         if name in given and name not in result:
             raise UserError(f'{where} leaves out {name!r}, which the engine needs. {advice}')
@@ -33,14 +32,14 @@ def metrics(task: Any, result: Any, rows: int) -> dict[str, Any]:
     """
     where = _named(task, 'per_example')
     if not isinstance(result, Mapping) or 'loss' not in result:
-        names = f'only {", ".join(map(str, result))}' if isinstance(result, Mapping) else _kind(result)
+        names = f'only {", ".join(map(str, result))}' if isinstance(result, Mapping) else kind_of(result)
         raise UserError(f"{where} returns {names}, but metrics by name are needed, among them 'loss'.")
     for name, value in result.items():
         is_pair = isinstance(value, tuple) and len(value) == 2 and name != 'loss'
         arrays: tuple[Any, ...] = value if is_pair else (value,)
         for array in arrays:
             if getattr(array, 'shape', ())[:1] != (rows,):
-                shape = f'the shape {list(array.shape)}' if hasattr(array, 'shape') else _kind(array)
+                shape = f'the shape {list(array.shape)}' if hasattr(array, 'shape') else kind_of(array)
                 pair = '' if name == 'loss' else ', or a pair of values and counts'
                 raise UserError(
                     f'{where} returns {name!r} as {shape}, but a number for each of the {rows} examples is '
@@ -78,18 +77,11 @@ def description(task: Any, result: Any) -> Description:
     if isinstance(result, Description):
         return result
     raise UserError(
-        f'{_named(task, "describe")} returns {_kind(result)}, but an `interfaces.Description` is needed.'
+        f'{_named(task, "describe")} returns {kind_of(result)}, but an `interfaces.Description` is needed.'
     )
 
 
 def _named(task: Any, hook: str) -> str:
     """Returns the words for a hook, with its place: `per_example() of Mine (research/tasks/mine.py:12)`."""
-    code = getattr(inspect.unwrap(getattr(type(task), hook)), '__code__', None)
-    place = f' ({errors.file_place(code.co_filename, code.co_firstlineno)})' if code else ''
-    return f'{hook}() of {type(task).__name__}{place}'
-
-
-def _kind(value: Any) -> str:
-    if hasattr(value, 'dtype') and hasattr(value, 'shape'):
-        return 'a bare array'
-    return 'nothing' if value is None else f'a value of type {type(value).__name__}'
+    place = errors.function_place(getattr(type(task), hook))
+    return f'{hook}() of {type(task).__name__}' + (f' ({place})' if place else '')

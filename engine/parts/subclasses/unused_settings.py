@@ -66,13 +66,21 @@ class SettingsCheck:
             if self._program(run, self._task) == self._program(
                 run, self._without(setting, defaults[setting])
             ):
-                code = getattr(kind, overridden[0]).__code__
-                place = errors.file_place(code.co_filename, code.co_firstlineno)
+                place = errors.function_place(getattr(kind, overridden[0]))
                 own = ' and '.join(f'{method}()' for method in overridden)
                 raise UserError(
                     f'{kind.__name__}.{setting} is bound and does nothing: {own} of {kind.__name__} '
                     f'({place}) leaves it out. {advice} Or remove the binding.'
                 )
+
+    def check_inputs(self, defaults: Mapping[str, Any]) -> None:
+        """Checks that each setting of `augment_batch` and `inputs` that is bound changes the inputs."""
+        self.check_used(
+            ('augment_batch', 'inputs'),
+            defaults,
+            lambda task, batch, key, _: task.inputs(task.augment_batch(batch, key)),
+            'Call super().augment_batch(batch, key) and super().inputs(batch), and use what they return.',
+        )
 
     def _without(self, setting: str, default: Any) -> Any:
         """Returns a copy of the task without a setting, though the task is frozen."""

@@ -3,7 +3,6 @@
 Arrays may also be given as shapes with dtypes.
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from engine import errors
-from engine.errors import UserError
+from engine.errors import UserError, kind_of
 from engine.interfaces import BoundTask
 
 RESERVED_METRICS = ('step', 'epoch')  # other columns of the logs
@@ -28,13 +27,9 @@ def named(bound: BoundTask, *names: str) -> str:
         for owner in type(task).__mro__:
             for name in names:
                 if name in vars(owner):
-                    return f'{name}() of {type(task).__name__}{_place(vars(owner)[name])}'
+                    place = errors.function_place(vars(owner)[name])
+                    return f'{name}() of {type(task).__name__}' + (f' ({place})' if place else '')
     return f'{names[0]}() of {type(bound).__name__}'
-
-
-def _place(function: Any) -> str:
-    code = getattr(inspect.unwrap(function) if callable(function) else function, '__code__', None)
-    return f' ({errors.file_place(code.co_filename, code.co_firstlineno)})' if code else ''
 
 
 def in_words(arrays: Mapping[str, Any]) -> str:
@@ -56,7 +51,7 @@ def check_arrays(hook: str, arrays: Any, rows: int) -> None:
     """
     if not isinstance(arrays, Mapping):
         raise UserError(
-            f'{hook} returns {_kind(arrays)}, but arrays by name are needed, such as '
+            f'{hook} returns {kind_of(arrays)}, but arrays by name are needed, such as '
             "{'values': values}, each [B, ...]."
         )
     for name, array in arrays.items():
@@ -70,7 +65,7 @@ def _problem(name: Any, array: Any, rows: int) -> str:
         return f'gives an array the name {name!r}. Names are text.'
     if not hasattr(array, 'dtype') or not hasattr(array, 'shape'):
         advice = 'Return its arrays one by one, each under a name of its own.'
-        return f'returns {_kind(array)} as {name!r}, but an array [B, ...] is needed. {advice}'
+        return f'returns {kind_of(array)} as {name!r}, but an array [B, ...] is needed. {advice}'
     if jnp.issubdtype(array.dtype, jax.dtypes.extended):
         return f'returns random keys as {name!r}, which cannot be saved. Leave them out.'
     if array.shape[:1] != (rows,):
@@ -81,17 +76,11 @@ def _problem(name: Any, array: Any, rows: int) -> str:
     return ''
 
 
-def _kind(value: Any) -> str:
-    if hasattr(value, 'dtype') and hasattr(value, 'shape'):
-        return 'a bare array'
-    return 'nothing' if value is None else f'a value of type {type(value).__name__}'
-
-
 def check_metrics(hook: str, metrics: Any) -> None:
     """Raises `UserError` unless a hook returns metrics by name, as `interfaces.average` makes them."""
     if not isinstance(metrics, Mapping):
         raise UserError(
-            f'{hook} returns {_kind(metrics)}, but metrics by name are needed, such as '
+            f'{hook} returns {kind_of(metrics)}, but metrics by name are needed, such as '
             "{'loss': average(losses)}."
         )
     for name, metric in metrics.items():
@@ -101,6 +90,6 @@ def check_metrics(hook: str, metrics: Any) -> None:
             raise UserError(f'{hook} returns the metric {name!r}, a name that the logs use. Rename it.')
         if not hasattr(metric, 'total') or not hasattr(metric, 'count'):
             raise UserError(
-                f'{hook} returns {_kind(metric)} as the metric {name!r}, but a sum and a count are needed: '
+                f'{hook} returns {kind_of(metric)} as the metric {name!r}, but a sum and a count are needed: '
                 'use `interfaces.average(values, batch.get("valid"))`.'
             )
