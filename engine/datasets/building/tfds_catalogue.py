@@ -2,7 +2,8 @@
 
 Examples of the catalogue have no ids, and their splits have other names. `AdaptedBuilder` adds the ids and
 renames `validation`, `valid` or `dev` to `val`. Without any of them, a part of `train` becomes `val`, drawn
-by the digests of the examples' names, because some sets are stored class after class.
+by the digests of the examples' names, because some sets are stored class after class. Boxes of any number
+become padded fields, as `boxes.sequences` describes.
 """
 
 import re
@@ -21,6 +22,7 @@ from tensorflow_datasets.core.download.util import DownloadError
 
 from engine.datasets.building import features as field_features
 from engine.datasets.building import holding_out
+from engine.datasets.building.boxes.sequences import TfdsBoxes
 from engine.datasets.building.without_tensorflow import ADVICE, without_tensorflow
 from engine.errors import UserError, did_you_mean
 
@@ -98,12 +100,18 @@ class AdaptedBuilder:
         features['id'] = tfds.features.Text()
         # Before the build there are no splits, so they are read again until there are.
         splits = self._splits if info.splits else {}
+        features |= self._boxes.features() if splits else {}
         return AdaptedInfo(info.full_name, features, splits, info.supervised_keys)
 
     @property
     def all_features(self) -> Mapping[str, Any]:
-        """The feature of each field, also of those that batches cannot hold."""
-        return self._builder.info.features
+        """The feature of each field, also of those that batches cannot hold; without sequences of boxes."""
+        return self._boxes.other_features
+
+    @cached_property
+    def _boxes(self) -> TfdsBoxes:
+        """The sequences of boxes among the features of TFDS."""
+        return TfdsBoxes(self._builder)
 
     @cached_property
     def _splits(self) -> dict[str, AdaptedSplit]:
@@ -117,7 +125,7 @@ class AdaptedBuilder:
                 raise UserError(
                     f'{self._builder.name} has one example to train on and none to validate with.'
                 )
-            chosen = holding_out.drawn(_names('train', splits['train'].num_examples))
+            chosen = holding_out.drawn([_name('train', row) for row in range(splits['train'].num_examples)])
             for name, is_inside in (('train', ~chosen), ('val', chosen)):
                 splits[name] = _part(known['train'], np.flatnonzero(is_inside))
         first = [name for name in ('train', 'val') if name in splits]
@@ -125,20 +133,21 @@ class AdaptedBuilder:
 
     def remarks(self) -> Sequence[str]:
         """Returns what a reader of the dataset may not expect."""
+        boxes = self._boxes.remarks()
         train, val = self._splits.get('train'), self._splits.get('val')
         if train is None or val is None or train.tfds_name != val.tfds_name:
-            return []
-        total = train.num_examples + val.num_examples
-        return [f'{val.num_examples:,} of the {total:,} examples of train became val, drawn by digest']
+            return boxes
+        part, total = val.num_examples, train.num_examples + val.num_examples
+        return [*boxes, f'{part:,} of the {total:,} examples of train became val, drawn by digest']
 
     def notes(self) -> dict[str, Any]:
-        """Returns the metadata that TFDS keeps of the dataset."""
-        return dict(self._builder.info.metadata or {})
+        """Returns the metadata that TFDS keeps of the dataset, and what the numbers of boxes mean."""
+        return self._boxes.notes() | dict(self._builder.info.metadata or {})
 
     def as_data_source(self, split: str, decoders: Mapping[str, Any] | None = None) -> 'ExamplesWithIds':
         """Returns the examples of a split, in the order of their records."""
-        part = self._splits[split]
-        return ExamplesWithIds(self._builder.as_data_source(part.tfds_name, decoders=decoders), part)
+        source = self._builder.as_data_source(self._splits[split].tfds_name, decoders=decoders)
+        return ExamplesWithIds(source, self._splits[split], self._boxes)
 
     def download_and_prepare(self, file_format: str) -> None:
         """Downloads and builds the dataset with TFDS. TensorFlow is used only if it is installed.
@@ -154,10 +163,10 @@ class AdaptedBuilder:
 
 
 class ExamplesWithIds:
-    """Examples of TFDS with ids: their own ones, or TFDS's split and the index there."""
+    """Examples of TFDS with ids: their own ones, or TFDS's split and the index there. Boxes are padded."""
 
-    def __init__(self, examples: Any, split: AdaptedSplit):
-        self._examples, self._split = examples, split
+    def __init__(self, examples: Any, split: AdaptedSplit, boxes: TfdsBoxes):
+        self._examples, self._split, self._boxes = examples, split, boxes
 
     def __len__(self) -> int:
         return self._split.num_examples
@@ -169,8 +178,8 @@ class ExamplesWithIds:
         place = int(self._split.indices[index])
         example = self._examples[place]
         own = example.get('id')
-        identity = own if isinstance(own, bytes) else _name(self._split.tfds_name, place).encode()
-        return example | {'id': identity}
+        identity = own.decode() if isinstance(own, bytes) else _name(self._split.tfds_name, place)
+        return example | self._boxes.padded(example, identity) | {'id': identity.encode()}
 
 
 def builder(dataset: str, data_dir: Path) -> AdaptedBuilder:
@@ -233,10 +242,6 @@ def _last_part(error: Exception) -> str:
 
 def _part(info: Any, indices: np.ndarray) -> AdaptedSplit:
     return AdaptedSplit(info.name, sorted(info.filenames), indices)
-
-
-def _names(split: str, count: int) -> list[str]:
-    return [_name(split, index) for index in range(count)]
 
 
 def _name(split: str, index: int) -> str:

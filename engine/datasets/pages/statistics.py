@@ -168,11 +168,16 @@ def _field_cards(dataset: ShownDataset, field: str) -> Iterator[str]:
     }
     width = next(iter(columns.values())).shape[1]
     for column in range(min(width, MAX_COLUMNS)):
-        values = {split: array[:, column] for split, array in columns.items()}
+        values = {split: _plain(array[:, column]) for split, array in columns.items()}
         name = f'{field}[{column}]' if width > 1 else field
         yield charts.histogram(values, name) + _summary(values, name)
     if width > MAX_COLUMNS:
         yield f'<h3>{markup.escaped(field)}</h3><p>and {width - MAX_COLUMNS:,} more columns</p>'
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Returns truth values as 0 and 1, which a histogram can count. Numbers come back unchanged."""
+    return values.astype(np.uint8) if values.dtype == bool else values
 
 
 def _summary(values: Mapping[str, np.ndarray], name: str) -> str:

@@ -46,3 +46,16 @@ def stored_box(box: Box, height: int, width: int, orientation: int) -> Box:
     if orientation in _COLUMNS_REVERSED:
         left = width - left - columns
     return Box(top, left, rows, columns)
+
+
+def upright_box(fractions: np.ndarray, orientation: int) -> np.ndarray:
+    """Returns parts of the stored image, x0, y0, x1, y1 as fractions [m, 4], as parts of the upright one.
+
+    >>> upright_box(np.array([[0, 0, 0.25, 1]]), 6).tolist()
+    [[0.0, 0.0, 1.0, 0.25]]
+    """
+    x, y = fractions[:, ::2], fractions[:, 1::2]
+    x = 1 - x[:, ::-1] if orientation in _COLUMNS_REVERSED else x
+    y = 1 - y[:, ::-1] if orientation in _ROWS_REVERSED else y
+    first, second = (y, x) if orientation in _ON_ITS_SIDE else (x, y)
+    return np.stack([first, second], 2).reshape(-1, 4)
