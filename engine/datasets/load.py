@@ -15,7 +15,7 @@ from engine.datasets.reading.unusable_images import FILE
 _log = logging.getLogger(__name__)
 
 
-def load(name: str, allow_damaged: float = 0.0) -> Dataset:
+def load(name: str, allow_damaged: float = 0.0, to_predict: bool = False) -> Dataset:
     """Returns a dataset, and builds it first if it is not built yet.
 
     >>> digits = load('digits/toy')
@@ -28,11 +28,12 @@ def load(name: str, allow_damaged: float = 0.0) -> Dataset:
       name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
       allow_damaged: the share of the examples that a build may leave out, because their images are damaged.
         A dataset that is already built stays as it is.
+      to_predict: whether a folder of images needs no classes and no training split.
 
     Raises:
       UserError: there is no such dataset or config, or more of its original files are damaged.
     """
-    builder = prepare(name, allow_damaged)
+    builder = prepare(name, allow_damaged, to_predict)
     folder = build.arrays_folder(builder)
     report = ImageReport.read(folder)
     total = sum(info.num_examples for info in builder.info.splits.values())
@@ -63,7 +64,7 @@ def _fingerprint(path: Path) -> str:
     return text
 
 
-def prepare(name: str, allow_damaged: float = 0.0) -> Any:
+def prepare(name: str, allow_damaged: float = 0.0, to_predict: bool = False) -> Any:
     """Builds a dataset if it is not built yet, and returns its TFDS builder.
 
     Several processes may call this at once, and a killed build is completed by the next call.
@@ -71,8 +72,9 @@ def prepare(name: str, allow_damaged: float = 0.0) -> Any:
     Args:
       name: as for `load`.
       allow_damaged: as for `load`.
+      to_predict: as for `load`.
 
     Raises:
       UserError: there is no such dataset or config, or its original files are damaged.
     """
-    return build.prepare(partial(builders.builder, name), allow_damaged)
+    return build.prepare(partial(builders.builder, name, to_predict), allow_damaged)

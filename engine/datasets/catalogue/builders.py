@@ -36,11 +36,12 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in builders if path.stem == f'{path.parent.name}_dataset_builder')
 
 
-def builder(name: str) -> Any:
+def builder(name: str, to_predict: bool = False) -> Any:
     """Returns the TFDS builder of a dataset. Its records lie in the workspace.
 
     Args:
       name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+      to_predict: whether a folder of images needs no classes and no training split.
 
     Raises:
       UserError: there is no such dataset or config.
@@ -50,7 +51,7 @@ def builder(name: str) -> Any:
     if parsed.source == IMAGES:
         from engine.datasets.image_folders import image_folder
 
-        return image_folder.builder(parsed.path, data_dir)
+        return image_folder.builder(parsed.path, data_dir, to_predict)
     if parsed.source == TFDS:
         from engine.datasets.building import tfds_catalogue
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from engine.datasets.building.folder_builder import FolderBuilder
-from engine.datasets.image_folders import image_layout, walk
+from engine.datasets.image_folders import image_layout, prediction_layout, walk
 from engine.datasets.image_folders.image_layout import ImageLayout, Splits
 
 
@@ -22,7 +22,7 @@ class ImageFolder(FolderBuilder, skip_registration=True):
 
     Args:
       folder: the folder of the images.
-      layout: its images.
+      layout: its images. Without classes there is no field `label`.
       kwargs: arguments of `FolderBuilder`.
     """
 
@@ -36,11 +36,13 @@ class ImageFolder(FolderBuilder, skip_registration=True):
         super().__init__(**kwargs)
 
     def fields(self) -> dict[str, tfds.features.FeatureConnector]:
-        """Returns the image and its class."""
-        return {
-            'image': tfds.features.Image(shape=(None, None, 3)),
-            'label': tfds.features.ClassLabel(names=_classes(self._layout.splits)),
+        """Returns the image and its class, if there are classes."""
+        fields: dict[str, tfds.features.FeatureConnector] = {
+            'image': tfds.features.Image(shape=(None, None, 3))
         }
+        if classes := _classes(self._layout.splits):
+            fields['label'] = tfds.features.ClassLabel(names=classes)
+        return fields
 
     def originals(self) -> Path:
         """Returns the folder of the images. Nothing is ever written there."""
@@ -56,20 +58,25 @@ class ImageFolder(FolderBuilder, skip_registration=True):
         return [*self._layout.notes, *(f'left out, {line}' for line in left_out)]
 
     def example(self, identity: str, path: Path, label: Any) -> dict[str, Any]:
-        """Returns the image and its class."""
-        return {'image': path, 'label': label}
+        """Returns the image and its class, if there are classes."""
+        return {'image': path} if label is None else {'image': path, 'label': label}
 
     def _check(self) -> None:
         """Accepts all files, because no checksums are stated for them."""
 
 
-def builder(folder: Path, data_dir: Path) -> ImageFolder:
+def builder(folder: Path, data_dir: Path, to_predict: bool = False) -> ImageFolder:
     """Returns the builder of the images in a folder.
+
+    Args:
+      folder: the folder.
+      data_dir: where TFDS writes records.
+      to_predict: whether images without classes and without a training split are enough.
 
     Raises:
       UserError: the folder holds no images, or its layout is wrong.
     """
-    layout = image_layout.read(folder)
+    layout = prediction_layout.read(folder) if to_predict else image_layout.read(folder)
     name = _digest(folder, layout.splits)
     config = tfds.core.BuilderConfig(name=name, description='The files of this digest.')
     return ImageFolder(folder, layout, config=config, data_dir=data_dir)
@@ -77,16 +84,22 @@ def builder(folder: Path, data_dir: Path) -> ImageFolder:
 
 def _classes(examples: Splits) -> list[str]:
     """Returns the sorted names of the classes. Names that are all numbers are sorted as numbers."""
-    names = {label for rows in examples.values() for _, _, label in rows}
+    names = {label for rows in examples.values() for _, _, label in rows if label is not None}
     if not all(map(str.isdecimal, names)):
         return sorted(names)
     return sorted(names, key=lambda name: (int(name), name))  # 1 and 01 are two classes
 
 
 def _digest(folder: Path, examples: Splits) -> str:
-    """Returns a digest of the ids, relative paths and classes of all files."""
+    """Returns a digest of the ids, relative paths and classes of all files.
+
+    Without a split to train on, sizes and times count too: photographs to predict are often replaced.
+    """
     sha256 = hashlib.sha256()
     for split, rows in examples.items():
         for identity, path, label in rows:
             sha256.update(repr((split, identity, os.path.relpath(path, folder), label)).encode())
+            if 'train' not in examples:
+                status = path.stat()
+                sha256.update(repr((status.st_size, status.st_mtime_ns)).encode())
     return sha256.hexdigest()[:8]

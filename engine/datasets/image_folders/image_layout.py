@@ -48,29 +48,44 @@ class ImageLayout:
     notes: Sequence[str] = ()
 
 
-def read(folder: Path) -> ImageLayout:
+def read(folder: Path, needs_train: bool = True) -> ImageLayout:
     """Returns the images of a folder.
+
+    Args:
+      folder: the folder.
+      needs_train: whether the folder is refused without images to train on.
 
     Raises:
       UserError: there are none to train on, the layout is wrong, or a file or a list cannot be read.
     """
-    if not folder.is_dir():
-        raise UserError(f'There is no folder {folder}.')
-    sources = {split: _source(folder, split) for split in SPLITS}
-    parts = {split: _read_source(source) for split, source in sources.items() if source}
+    places = sources(folder)
+    parts = {split: _read_source(source) for split, source in places.items() if source}
     splits = {split: part.splits[split] for split, part in parts.items() if part.splits[split]}
-    if not splits.get('train'):
-        raise UserError(f'{folder} holds no images to train on. It should hold {LAYOUTS}.{_hint(folder)}')
-    notes = [f'{sources[split]} holds no images' for split in parts if split not in splits]
+    if needs_train and not splits.get('train'):
+        raise UserError(
+            f'{folder} holds no images to train on. It should hold {LAYOUTS}.{_hint(folder)}{_advice(folder)}'
+        )
+    notes = [f'{places[split]} holds no images' for split in parts if split not in splits]
     _check_files(splits)
-    if 'val' not in splits:
+    if 'train' in splits and 'val' not in splits:
         splits |= _held_out(splits['train'])
         count, total = len(splits['val']), len(splits['val']) + len(splits['train'])
         notes.append(
             f'{count:,} of the {total:,} examples of train became val, drawn by the digest of the id'
         )
-    left_out = walk.merged([*(part.left_out for part in parts.values()), _unused(folder, sources, splits)])
+    left_out = walk.merged([*(part.left_out for part in parts.values()), _unused(folder, places, splits)])
     return ImageLayout({split: splits[split] for split in SPLITS if split in splits}, left_out, notes)
+
+
+def sources(folder: Path) -> dict[str, Path | None]:
+    """Returns the list or the folder of each split, None where there is neither.
+
+    Raises:
+      UserError: there is no such folder, or there are two sources of one split.
+    """
+    if not folder.is_dir():
+        raise UserError(f'There is no folder {folder}.')
+    return {split: _source(folder, split) for split in SPLITS}
 
 
 def _source(folder: Path, split: str) -> Path | None:
@@ -104,7 +119,7 @@ def _from_folders(folder: Path, split: str) -> ImageLayout:
         more = f' Others: {len(outside) - 1:,}.' if len(outside) > 1 else ''
         raise UserError(
             f'{outside[0]} is not in the folder of a class. Move it to '
-            f'{folder}/<class>/{outside[0].name}.{more}'
+            f'{folder}/<class>/{outside[0].name}.{more}{_advice(folder) if split != "train" else ""}'
         )
     examples: list[Original] = [
         (f'{folder.name}/{name}', path, name.partition('/')[0])
@@ -214,6 +229,12 @@ def _images(folder: Path) -> Sequence[Path]:
         return walk.walk(folder, SUFFIXES, 'images').files
     except UserError:
         return ()
+
+
+def _advice(folder: Path) -> str:
+    """Returns a sentence that says what images without a training split are good for, '' without images."""
+    command = f'scripts/predict.sh <run> --dataset=images:{folder}'
+    return f' A trained model can predict its images: {command}.' if _images(folder) else ''
 
 
 def _hint(folder: Path) -> str:

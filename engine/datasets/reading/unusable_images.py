@@ -13,6 +13,7 @@ from engine.datasets.reading.image_report import MAX_NAMED, ImageReport
 from engine.errors import UserError
 
 FILE = 'unusable.csv'  # beside the lists of the splits
+ANY_SHARE = math.nextafter(1, 0)  # allows any number of damaged images, but not all
 
 
 class UnusableImagesError(UserError):
