@@ -14,6 +14,7 @@ from engine.outputs.contents import MANIFEST, FileEntry
 from engine.render.escape import CONTROL
 
 FORMAT, VERSION = 'outputs', 1
+CHECKPOINTS = ('', 'best', 'latest')
 MAX_LABEL = 255  # of a pixel, which is a byte
 
 
@@ -53,7 +54,9 @@ class Manifest:
       project: the project whose run wrote the outputs, or ''.
       run: name of the run, or ''.
       step: training step of the checkpoint, or None.
+      checkpoint: 'best' or 'latest', the kind of the checkpoint; '' if no checkpoint of a run predicted.
       dataset: name of the dataset, or ''.
+      dataset_fingerprint: sha256 of the ids and arrays of the dataset that was predicted, or ''.
       split: name of the split, or ''.
       class_names: names of the classes in the order of their indices, or ().
       category_ids: id of each class in COCO's files, or (). COCO's own ids have gaps.
@@ -70,7 +73,9 @@ class Manifest:
     project: str = ''
     run: str = ''
     step: int | None = None
+    checkpoint: str = ''
     dataset: str = ''
+    dataset_fingerprint: str = ''
     split: str = ''
     class_names: Sequence[str] = ()
     category_ids: Sequence[int] = ()
@@ -92,6 +97,16 @@ class Manifest:
         """Number of classes, as far as names or category ids tell; 0 if they do not."""
         return len(self.class_names) or len(self.category_ids)
 
+    @property
+    def saved_step(self) -> str:
+        """Step and kind of the checkpoint in words; '' if the step is unknown.
+
+        >>> Manifest('regression', step=1200, checkpoint='best').saved_step
+        'step 1,200 (best)'
+        """
+        kind = f' ({self.checkpoint})' if self.checkpoint else ''
+        return '' if self.step is None else f'step {self.step:,}{kind}'
+
     def is_ignored(self, labels: np.ndarray) -> np.ndarray:
         """Returns which of the labels do not count, bool [...].
 
@@ -103,9 +118,13 @@ class Manifest:
         return (labels == MAX_LABEL) & (self.classes <= MAX_LABEL)
 
     def check(self, where: Path) -> None:
-        """Raises `UserError` if texts are not plain, or category ids or the ignore label are not valid."""
+        """Raises `UserError` if texts are not plain, or another value is not valid."""
         self.check_texts(where)
         self._check_category_ids(where)
+        if self.checkpoint not in CHECKPOINTS:
+            raise UserError(
+                f"{where}: checkpoint is {self.checkpoint!r:.100}, but 'best', 'latest' or '' is needed."
+            )
         label = self.ignore_label
         if label is not None and not (isinstance(label, int) and 0 <= label <= MAX_LABEL):
             raise UserError(
@@ -130,6 +149,7 @@ class Manifest:
             self.project,
             self.run,
             self.dataset,
+            self.dataset_fingerprint,
             self.split,
             *self.class_names,
             *self.commits,
@@ -165,7 +185,9 @@ _TYPES: Mapping[str, Any] = {
     'project': str,
     'run': str,
     'step': int | None,
+    'checkpoint': str,
     'dataset': str,
+    'dataset_fingerprint': str,
     'split': str,
     'examples': int,
     'class_names': list,
@@ -180,7 +202,8 @@ _TYPES: Mapping[str, Any] = {
 _ARRAY_TYPES = {'file': str, 'dtype': str, 'shape': list, 'meaning': str}
 _FILE_TYPES = {'bytes': int, 'sha256': str}
 _LISTS = ('class_names', 'commits', 'code')
-_ORIGIN = {'project', 'run', 'step', 'dataset', 'split'}
+_ORIGIN = {'project', 'run', 'step', 'checkpoint', 'dataset', 'dataset_fingerprint', 'split'}
+
 _OPTIONAL = {*_ORIGIN, *_LISTS, 'category_ids', 'ignore_label', 'details'}
 
 

@@ -25,7 +25,7 @@ def _head(report: Report, run: Origin | None) -> str:
     manifest, count = report.outputs.manifest, len(report.outputs.ids)
     name = ' / '.join(filter(None, [manifest.project, manifest.run]))
     about = [f'{count:,} examples', f'{report.bootstrap.percent} intervals']
-    about += [f'step {manifest.step:,}'] if manifest.step is not None else []
+    about += [manifest.saved_step] if manifest.saved_step else []
     about += [f'training {run.logs.state}'] if run else []
     title = names.outputs(manifest.kind, manifest.dataset, manifest.split)
     headline = [report.metrics[name] for name in report.headline]

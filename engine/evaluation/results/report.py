@@ -76,7 +76,9 @@ class Report:
             'project': manifest.project,
             'run': manifest.run,
             'step': manifest.step,
+            'checkpoint': manifest.checkpoint,
             'dataset': manifest.dataset,
+            'dataset_fingerprint': manifest.dataset_fingerprint,
             'split': manifest.split,
             'examples': len(self.outputs.ids),
             'details': dict(manifest.details),
@@ -91,8 +93,7 @@ class Report:
         """Returns kind, dataset, split, number of examples and run in one line."""
         manifest, examples = self.outputs.manifest, len(self.outputs.ids)
         of = names.outputs(manifest.kind, manifest.dataset, manifest.split)
-        parts = [of, f'{examples:,} examples', manifest.project, manifest.run]
-        parts.append('' if manifest.step is None else f'step {manifest.step}')
+        parts = [of, f'{examples:,} examples', manifest.project, manifest.run, manifest.saved_step]
         return ', '.join(part for part in parts if part)
 
     def groups(self) -> dict[str, list[Metric]]:
