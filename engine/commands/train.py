@@ -117,7 +117,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     from engine.runs.environment.differences import Differences
     from engine.runs.guard import RunGuard
     from engine.runs.run_folder import Run
-    from engine.training import initialisation
+    from engine.training import dataset_record, initialisation
     from engine.training.checkpointing import resume
     from engine.training.preflight import resources
     from engine.training.trainer import Trainer
@@ -169,6 +169,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
                 step = resume.discard_later(run.folder, trainer.steps)  # a kill after this line is harmless
             guard.record(environment, differences, step, config.save)
             run.record_data(experiments.run_data(trainer))
+            dataset_record.write(run.folder, trainer.data)
             _train_and_predict(trainer, guard)
         print(f'run: {run.folder}')
     return errors.EXIT_FINISHED

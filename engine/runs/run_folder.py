@@ -23,7 +23,7 @@ STATUS_FILE = 'status.json'
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
 FOLDERS = (*SUBFOLDERS, 'checkpoints/latest', 'checkpoints/best', 'checkpoints/damaged')
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'logs/train.log')
-FILES = ('config.gin', 'environment.json', 'status.json', 'changes.jsonl', 'lock', *LOGS)
+FILES = ('config.gin', 'environment.json', 'dataset.json', 'status.json', 'changes.jsonl', 'lock', *LOGS)
 # What a run that was killed before it had a config may have left, complete or half written.
 INITIAL_FILES = {*SUBFOLDERS, *FILES, 'notes.md', 'dataset.md', 'requirements.lock', 'uncommitted.diff'}
 
