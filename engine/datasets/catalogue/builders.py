@@ -49,9 +49,10 @@ def builder(name: str, to_predict: bool = False) -> Any:
     parsed = DatasetName.parse(name)
     data_dir = parsed.workspace_folder / 'records'
     if parsed.source == IMAGES:
-        from engine.datasets.image_folders import image_folder
+        from engine.datasets.image_folders import image_folder, image_layout, prediction_layout
 
-        return image_folder.builder(parsed.path, data_dir, to_predict)
+        layout = (prediction_layout if to_predict else image_layout).read(parsed.path)
+        return image_folder.builder(parsed.path, layout, data_dir)
     if parsed.source == TFDS:
         from engine.datasets.building import tfds_catalogue
 

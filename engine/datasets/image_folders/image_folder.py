@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import tensorflow_datasets as tfds
 
 from engine.datasets.building.folder_builder import FolderBuilder
-from engine.datasets.image_folders import image_layout, prediction_layout, walk
+from engine.datasets.image_folders import walk
 from engine.datasets.image_folders.image_layout import ImageLayout, Splits
 
 
@@ -65,18 +65,14 @@ class ImageFolder(FolderBuilder, skip_registration=True):
         """Accepts all files, because no checksums are stated for them."""
 
 
-def builder(folder: Path, data_dir: Path, to_predict: bool = False) -> ImageFolder:
+def builder(folder: Path, layout: ImageLayout, data_dir: Path) -> ImageFolder:
     """Returns the builder of the images in a folder.
 
     Args:
       folder: the folder.
+      layout: its images.
       data_dir: where TFDS writes records.
-      to_predict: whether images without classes and without a training split are enough.
-
-    Raises:
-      UserError: the folder holds no images, or its layout is wrong.
     """
-    layout = prediction_layout.read(folder) if to_predict else image_layout.read(folder)
     name = _digest(folder, layout.splits)
     config = tfds.core.BuilderConfig(name=name, description='The files of this digest.')
     return ImageFolder(folder, layout, config=config, data_dir=data_dir)
