@@ -34,8 +34,7 @@ from engine.interfaces import Spec
 from engine.parts.crops import Crops
 from engine.sharding import Jit
 from engine.training.batches.from_host import FromHost
-from engine.training.batches.order import Order
-from engine.training.batches.training import batch_source, from_host
+from engine.training.batches.training import batch_source, from_host, of_part
 from engine.workspace import REPOSITORY
 
 ROUNDS = 5
@@ -102,7 +101,8 @@ def from_memory(folder: Path) -> FromHost:
         name: np.load(folder / f'{name}.npy', mmap_mode='r').view(np.ndarray) for name in ('image', 'label')
     }
     count = pictures.SMALL_IMAGES
-    return from_host(Examples([''] * count, arrays), Order(count, BATCH_SIZE, seed=0), Jit())
+    examples = Examples([''] * count, arrays)
+    return from_host(examples, of_part(examples, BATCH_SIZE, seed=0), Jit())
 
 
 def from_jpegs(files: list[bytes], batch_size: int) -> FromHost:
@@ -110,7 +110,7 @@ def from_jpegs(files: list[bytes], batch_size: int) -> FromHost:
     offsets = np.cumsum([0, *map(len, files)])
     encoded = Encoded(np.frombuffer(b''.join(files), np.uint8), offsets, 3)
     examples = Examples([''] * len(files), {}, {'image': encoded}, Crops())
-    return from_host(examples, Order(len(files), batch_size, seed=0), Jit())
+    return from_host(examples, of_part(examples, batch_size, seed=0), Jit())
 
 
 def measure_rates(
@@ -136,7 +136,8 @@ def first_batch_seconds(folder: Path) -> list[float]:
     for _ in range(ROUNDS):
         start = time.perf_counter()
         data = Dataset('million', '1.0.0', '', spec, {'train': MILLION}, folder)
-        batch_source(data.split('train'), Order(MILLION, BATCH_SIZE, seed=0), Jit()).inputs(1_000_000, 1)
+        examples = data.split('train')
+        batch_source(examples, of_part(examples, BATCH_SIZE, seed=0), Jit()).inputs(1_000_000, 1)
         seconds.append(time.perf_counter() - start)
     return seconds
 

@@ -5,6 +5,9 @@ dataset, and `index`, int32 [B]. In training, `index` is the row in the whole ba
 prediction it is the position in the split; there `valid`, bool [B], is False for the padding of the last
 batch. The hooks of supervised tasks also see `step`, int32 [B]: the number of training steps so far.
 
+With several parts (`datasets.Named`), training batches hold a dict for each further part, with an `index` of
+its own: `batch['unlabelled']['image']`. Evaluation and prediction see the main part alone.
+
 Under `sharding.Jit`, a task sees the whole batch. Under `sharding.PMap`, it sees the rows of one device.
 Three functions make the same code right for both: `keys_by_row` for randomness, `across_devices` for means
 over the batch, and `gradients.gradients`.
@@ -23,7 +26,7 @@ from clu import metrics as clu_metrics
 from engine.errors import UserError
 
 State = dict[str, Any]
-Batch = Mapping[str, jax.Array]
+Batch = Mapping[str, Any]
 Metrics = dict[str, clu_metrics.Average]
 
 VALID, INDEX, STEP = 'valid', 'index', 'step'
@@ -38,19 +41,24 @@ class Spec:
       example: shape and dtype of each field of one example, without a batch axis.
       class_names: for each field of classes, their names in the order of their indices.
       notes: what else the builder states of the dataset, such as a vocabulary, or means and deviations.
+      parts: what training batches hold beside the examples of the dataset, by the name of the part.
+      multiple: rows of this part for each row of the batch.
     """
 
     example: Mapping[str, jax.ShapeDtypeStruct]
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, 'Spec'] = field(default_factory=dict)
+    multiple: int = 1
 
-    def batch(self, rows: int) -> dict[str, jax.ShapeDtypeStruct]:
+    def batch(self, rows: int) -> dict[str, Any]:
         """Returns the shapes and dtypes of a training batch, without `step`."""
         fields = {
             name: jax.ShapeDtypeStruct((rows, *field.shape), field.dtype)
             for name, field in self.example.items()
         }
-        return {**fields, INDEX: jax.ShapeDtypeStruct((rows,), jnp.int32)}
+        parts = {name: part.batch(rows * part.multiple) for name, part in self.parts.items()}
+        return {**fields, **parts, INDEX: jax.ShapeDtypeStruct((rows,), jnp.int32)}
 
     def require(self, task: str, *fields: str) -> None:
         """Raises `UserError`, with the name of the task, if the dataset lacks one of the fields."""
@@ -169,30 +177,6 @@ class Task(Protocol):
 
     def bind(self, spec: Spec) -> BoundTask:
         """Returns the task for one dataset; raises `UserError` if the dataset lacks what the task needs."""
-        ...
-
-
-class VariableSource(Protocol):
-    """Trained variables that a training starts from: `Trainer.init_from`.
-
-    `shapes` is a dict of `params` and `model_state`: nested dicts of shapes, dtypes and shardings.
-    Only a training that begins at step 0 asks for the source.
-    """
-
-    def check(self, shapes: State) -> str:
-        """Compares names and shapes with those of the model, reads no arrays, and returns a table for people.
-
-        Raises:
-          UserError: the source cannot be read, or does not fit the model.
-        """
-        ...
-
-    def load(self, shapes: State) -> State:
-        """Returns `params` and `model_state` with the loaded arrays alone, each in its sharding."""
-        ...
-
-    def origin(self) -> dict[str, Any]:
-        """Returns what environment.json records of the source, `sha256` among it."""
         ...
 
 

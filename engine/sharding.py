@@ -25,7 +25,6 @@ from engine.interfaces import DATA_AXIS, INDEX, is_per_device
 FSDP = 'fsdp'
 Axes = tuple[str | None, ...]  # the mesh axis that splits each axis of an array
 Rules = tuple[tuple[str, Axes], ...]
-Batch = dict[str, jax.Array]
 
 
 class Parallelism(ABC):
@@ -47,7 +46,7 @@ class Parallelism(ABC):
         """Returns the shapes of a state, each with its sharding."""
 
     @abstractmethod
-    def batch(self, fields: Batch) -> Batch:
+    def batch(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Returns, inside a program, a batch of arrays [rows, ...] with its `index` and its sharding."""
 
     @abstractmethod
@@ -187,7 +186,7 @@ class Jit(Parallelism):
             if axis and size % sizes[axis]:
                 raise UserError(f'{match}, but {sizes[axis]} devices of {axis!r} cannot split {size}.')
 
-    def batch(self, fields: Batch) -> Batch:
+    def batch(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Returns the batch with `index`, split over all devices."""
         return jax.lax.with_sharding_constraint(_with_rows(fields), batch_sharding(self.mesh))
 
@@ -222,7 +221,7 @@ class PMap(Parallelism):
         """Returns the shapes of a state, replicated on all devices."""
         return abstract_sharded(shapes, replicated(self.mesh))
 
-    def batch(self, fields: Batch) -> Batch:
+    def batch(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Returns this device's rows of the batch, with `index`."""
         return _with_rows(fields)
 
@@ -243,8 +242,9 @@ def _spec(leaf: Any) -> PartitionSpec:
     return (leaf if isinstance(leaf, NamedSharding) else leaf.sharding).spec
 
 
-def _with_rows(fields: Batch) -> Batch:
-    """Returns fields [rows, ...] with `index`, int32 [rows]: the row in the whole batch."""
-    count = len(next(iter(fields.values())))
+def _with_rows(fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns fields [rows, ...] with `index`, int32 [rows]: the row in the whole batch, for each part."""
+    parts = {name: _with_rows(part) for name, part in fields.items() if isinstance(part, dict)}
+    count = len(next(field for field in fields.values() if not isinstance(field, dict)))
     first = jax.lax.axis_index(DATA_AXIS) * count if is_per_device() else 0
-    return fields | {INDEX: jnp.arange(count, dtype=jnp.int32) + first}
+    return fields | parts | {INDEX: jnp.arange(count, dtype=jnp.int32) + first}

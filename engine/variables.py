@@ -5,7 +5,7 @@ A tree of variables is nested dicts of arrays. A path joins the keys of its dict
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
@@ -104,3 +104,27 @@ def joined(tree: Mapping[Any, Any], other: Mapping[Any, Any]) -> Tree:
         is_inner = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = joined(result[key], value) if is_inner else value
     return result
+
+
+class VariableSource(Protocol):
+    """Trained variables that a training starts from: `Trainer.init_from`.
+
+    `shapes` is a dict of `params` and `model_state`: nested dicts of shapes, dtypes and shardings.
+    Only a training that begins at step 0 asks for the source.
+    """
+
+    def check(self, shapes: Tree) -> str:
+        """Compares names and shapes with those of the model, reads no arrays, and returns a table for people.
+
+        Raises:
+          UserError: the source cannot be read, or does not fit the model.
+        """
+        ...
+
+    def load(self, shapes: Tree) -> Tree:
+        """Returns `params` and `model_state` with the loaded arrays alone, each in its sharding."""
+        ...
+
+    def origin(self) -> dict[str, Any]:
+        """Returns what environment.json records of the source, `sha256` among it."""
+        ...

@@ -108,7 +108,7 @@ def toy(dataset: str) -> str:
     return f'{dataset.partition("/")[0]}/toy'
 
 
-def on_toy_data(paths: Sequence[Path], dataset: str) -> list[str]:
+def on_toy_data(paths: Sequence[Path], dataset: Any) -> list[str]:
     """Returns bindings of the toy forms of all datasets that a config names, those of evaluation sets too.
 
     Args:
@@ -122,7 +122,8 @@ def on_toy_data(paths: Sequence[Path], dataset: str) -> list[str]:
         for binding in known
         if is_replaced_by_toy(binding) and binding.target is EvaluationSet
     }
-    names = {'trainer.Trainer.dataset': dataset} | others
+    own = {'trainer.Trainer.dataset': dataset} if isinstance(dataset, str) else {}
+    names = own | others
     return [f'{parameter} = {toy(name)!r}' for parameter, name in names.items() if name]
 
 

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from engine.config.config import Config
 from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.expressions import expression
 from engine.processes import devices, jax_flags
 from engine.run_reader import settings
 from engine.runs import start, text_log
@@ -61,13 +62,13 @@ def of_run(run: Run, root: type[Root], accept_changes: bool) -> tuple[Root, dict
 
 def run_data(experiment: Experiment) -> RunData:
     """Returns the dataset of an experiment as a run folder refers to it."""
-    name = DatasetName.parse(experiment.dataset)
-    folder = name.repository_folder
+    names = [DatasetName.parse(name) for name in expression.names(experiment.dataset)]
+    folders = [name.repository_folder for name in names]
     return RunData(
         name=experiment.data.name,
-        check_name=name.without_config,
-        slug=name.slug,
-        card=folder / 'README.md' if folder else None,
+        check_name=' '.join(name.without_config for name in names),
+        slug=expression.slug(experiment.dataset),
+        cards=tuple(folder / 'README.md' for folder in folders if folder),
         fingerprint=experiment.data.fingerprint,
         evaluated={name: data.fingerprint for name, data in experiment.validation.others().items()},
     )
@@ -81,7 +82,8 @@ def environment(config: Config, experiment: Experiment) -> dict[str, Any]:
       experiment: the experiment.
     """
     kind = experiment.description.kind
-    names = map(DatasetName.parse, [experiment.dataset, *experiment.validation.others()])
+    datasets = [*expression.names(experiment.dataset), *experiment.validation.others()]
+    names = list(map(DatasetName.parse, datasets))
     builders = {
         f'data.{name.dataset}.{name.dataset}_dataset_builder' for name in names if name.repository_folder
     }

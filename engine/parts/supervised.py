@@ -234,8 +234,9 @@ class BoundSupervised:
 
 
 def _at_step(batch: Batch, steps: jax.Array) -> Batch:
-    """Returns a batch with the field `step`, the number of training steps so far, in each row."""
-    return {**batch, STEP: jnp.full(_rows(batch), steps)}
+    """Returns a batch with `step`, the number of training steps so far, in each row of each part."""
+    parts = {name: _at_step(part, steps) for name, part in batch.items() if isinstance(part, Mapping)}
+    return {**batch, **parts, STEP: jnp.full(_rows(batch), steps)}
 
 
 def _rows(batch: Batch) -> int:

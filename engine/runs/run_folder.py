@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +37,7 @@ class RunData:
       name: as in the config, such as `digits/toy`.
       check_name: what `scripts/dataset.sh check` calls it, such as `digits`.
       slug: its name as a folder, such as `digits-toy`.
-      card: its README.md, None for a dataset outside the repository.
+      cards: README.md of each dataset of the repository that it is made of.
       fingerprint: the sha256 of its contents and their order.
       evaluated: the fingerprints of other datasets on which the run is evaluated, by their names.
     """
@@ -46,7 +45,7 @@ class RunData:
     name: str
     check_name: str
     slug: str
-    card: Path | None
+    cards: tuple[Path, ...]
     fingerprint: str
     evaluated: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,8 +69,8 @@ class Run:
         _check_unused(folder)
         cls(folder).make_folders()
         (folder / 'notes.md').touch()
-        if data.card and data.card.is_file():
-            shutil.copyfile(data.card, folder / 'dataset.md')
+        if cards := [card.read_text(encoding='utf-8') for card in data.cards if card.is_file()]:
+            (folder / 'dataset.md').write_text('\n'.join(cards), encoding='utf-8')
         return cls(folder.resolve())
 
     @classmethod

@@ -6,37 +6,31 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from engine import sharding
+from engine.datasets.expressions import expression
+from engine.datasets.expressions.expression import Expression
+from engine.datasets.expressions.no_dataset import no_dataset
 from engine.datasets.load import load
-from engine.datasets.reading import integrity
+from engine.datasets.orders.order import MAIN, BoundOrder, Order, Part, Shuffled
 from engine.datasets.reading.dataset import Dataset
-from engine.errors import UserError
-from engine.interfaces import Batch, BoundTask, Description, Task, VariableSource
+from engine.interfaces import Batch, BoundTask, Description, Task
 from engine.runs import faults
-from engine.runs.text_log import logger
 from engine.sharding import Jit, Parallelism
 from engine.training import parameter_groups
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
 from engine.training.batches.evaluation import evaluation_batches
-from engine.training.batches.order import Order
 from engine.training.batches.source import BatchSource
-from engine.training.batches.training import batch_source, training_batch
+from engine.training.batches.training import training_batch, training_source
 from engine.training.events import Events
 from engine.training.observers import pictures
-from engine.training.preflight import examples
+from engine.training.preflight import numbers, training_data
 from engine.training.steps import StepFunctions, TracedSteps
 from engine.training.validation import validation_sets
 from engine.training.validation.evaluation_set import EvaluationSet
 from engine.training.validation.stopping import Stop
 from engine.training.validation.validation_sets import ValidationSet, ValidationSets
-
-COUNTS = (
-    *('steps', 'batch_size', 'steps_per_dispatch', 'log_every'),
-    *('save_every', 'keep_every', 'evaluate_every', 'validation_batches', 'pictures_every'),
-)
+from engine.variables import VariableSource
 
 
 @dataclass(kw_only=True)
@@ -44,11 +38,14 @@ class Experiment:
     """A task, a dataset, and how the task is trained on it.
 
     Args:
-      dataset: name of a Dataset+, such as 'digits' or 'digits/toy'.
+      dataset: name of a Dataset+, such as 'digits' or 'digits/toy'; an expression over several, such as
+        `datasets.Mixture` of `engine.parts.datasets`; None for a task that makes its own data.
       task: what to learn.
       steps: of the whole training.
       batch_size: examples per step, over all devices.
       seed: of the initial parameters, the order of examples and all other randomness.
+      order: the order of the training examples: which of them form the batch of a step.
+      samples: number of samples that evaluation and prediction make without a dataset.
       save_every: steps between the checkpoints that a run resumes from.
       keep_every: steps between the checkpoints that are never deleted; None keeps only the last two.
       evaluate_every: steps between evaluations; None evaluates at the end of each epoch. The end of training
@@ -74,11 +71,13 @@ class Experiment:
       init_from: trained variables to start from; None initialises all.
     """
 
-    dataset: str
+    dataset: str | Expression | None
     task: Task
     steps: int
     batch_size: int
     seed: int = 0
+    order: Order = Shuffled()  # noqa: RUF009 (it is frozen)
+    samples: int | None = None
     save_every: int = 100
     keep_every: int | None = None
     evaluate_every: int | None = None
@@ -104,12 +103,15 @@ class Experiment:
     @cached_property
     def data(self) -> Dataset:
         """The dataset, built on first use."""
-        return decoding.bound(load(self.dataset, self.allow_damaged), self.decode)
+        if self.dataset is None:
+            return no_dataset(self.samples or 0)
+        return decoding.bound(self._load(self.dataset), self.decode)
 
     @property
     def origin(self) -> dict[str, Any]:
-        """The seed and the data, for environment.json."""
-        return {'seed': self.seed} | self.validation.origin()
+        """The seed, the data and the files that give their order, for environment.json."""
+        order = getattr(self.order, 'origin', dict)()
+        return {'seed': self.seed} | self.validation.origin() | ({'order': order} if order else {})
 
     @cached_property
     def bound(self) -> BoundTask:
@@ -127,9 +129,18 @@ class Experiment:
         return self.data.spec.task_classes(self.description)
 
     @cached_property
-    def order(self) -> Order:
+    def parts(self) -> dict[str, Part]:
+        """The parts of the training data."""
+        others = {
+            name: Part(data.split('train'), self.batch_size * self.data.spec.parts[name].multiple)
+            for name, data in self.data.parts.items()
+        }
+        return {MAIN: Part(self.data.split('train'), self.batch_size)} | others
+
+    @cached_property
+    def bound_order(self) -> BoundOrder:
         """The order of the training examples."""
-        return Order(self.data.splits['train'], self.batch_size, self.seed)
+        return self.order.bind(self.parts, self.seed)
 
     @property
     def starts_trained(self) -> bool:
@@ -141,7 +152,7 @@ class Experiment:
         """What is due after each step."""
         return Events(
             steps=self.steps,
-            ends_epoch=self.order.ends_epoch,
+            ends_epoch=self.bound_order.ends_epoch,
             evaluate_every=self.evaluate_every,
             save_every=self.save_every,
             keep_every=self.keep_every,
@@ -153,7 +164,7 @@ class Experiment:
     @cached_property
     def source(self) -> BatchSource:
         """The training batches."""
-        return batch_source(self.data.split('train'), self.order, self.parallelism)
+        return training_source(self.parts, self.bound_order, self.seed, self.parallelism)
 
     @cached_property
     def step_functions(self) -> StepFunctions:
@@ -179,11 +190,14 @@ class Experiment:
         """The sets that are evaluated."""
         truth = [field for field in self.description.truth.values() if field in self.data.spec.example]
         count = None if self.validation_batches is None else self.validation_batches * self.batch_size
-        return validation_sets.load_sets(self.validate, self.data, self._load, count, truth)
+        return validation_sets.load_sets(self.validate, self.data, self._load_decoded, count, truth)
 
-    def _load(self, name: str) -> Dataset:
+    def _load(self, dataset: str | Expression) -> Dataset:
+        return expression.load(dataset, lambda name: load(name, self.allow_damaged))
+
+    def _load_decoded(self, name: str) -> Dataset:
         """Returns another dataset, its images decoded as those of the first one."""
-        data = load(name, self.allow_damaged)
+        data = self._load(name)
         return decoding.bound(data, self.decode) if data.encoded and self.decode else data
 
     def measured(self, measure: Callable[[Iterator[Batch]], dict[str, float]]) -> dict[str, float]:
@@ -215,29 +229,11 @@ class Experiment:
             classes, or the data have changed.
         """
         faults.point('build')
-        for name in COUNTS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f'Trainer.{name} = {value}: it must be at least 1.')
-        if self.steps >= 2**31:  # the steps on the devices are int32
-            raise UserError(f'Trainer.steps = {self.steps}: it must be below {2**31}.')
-        if not 0 <= self.seed < 2**32:  # JAX's keys would wrap larger seeds around
-            raise UserError(f'Trainer.seed = {self.seed}: it must be from 0 to {2**32 - 1}.')
+        numbers.check(self)
         sharding.check_batch_size(self.parallelism.mesh, self.batch_size)
-        integrity.check(self.data.folder)
-        examples.check_fields(self.data)
-        examples.check('train', self.data, self.data.split('train'), self.bound, self.batch_size)
-        if self.batch_size > self.data.splits['train']:
-            logger.warning(
-                'Trainer.batch_size = %d: a batch holds examples several times, for train has %d. Lower it.',
-                self.batch_size,
-                self.data.splits['train'],
-            )
-        for each in self.validation.sets:
-            integrity.check(each.data.folder)
-            examples.check(each.name, each.data, each.examples, self.bound, self.batch_size)
+        training_data.check(self)
         self.validation.check_metrics(self.best, self.stop, self._measured)
 
-    def batch(self, step: int) -> dict[str, np.ndarray]:
+    def batch(self, step: int) -> dict[str, Any]:
         """Returns the training batch of a step, each array [B, ...]."""
-        return training_batch(self.data.split('train'), self.order, step)
+        return training_batch(self.parts, self.bound_order, self.seed, step)

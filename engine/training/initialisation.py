@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.interfaces import State, VariableSource
+from engine.interfaces import State
 from engine.runs.environment import history
 from engine.runs.text_log import logger
 from engine.training.checkpointing.checkpoints import saved_folders
 from engine.training.steps import StepFunctions
+from engine.variables import VariableSource
 
 RECORD = 'init_from'  # in environment.json
 TABLE = Path('debug', 'init_from.txt')

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine import sharding, variables
-from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, VariableSource, average
+from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, average
 from engine.runs import faults
 from engine.sharding import Parallelism
 from engine.training.batches.source import BatchSource
 from engine.training.preflight import hooks
+from engine.variables import VariableSource
 from engine.workspace import workspace
 
 # Streams of randomness. A key is a function of (seed, stream, step), so none is stored.

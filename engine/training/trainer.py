@@ -6,8 +6,8 @@ stop, never a clock.
 
 The trip of a training batch, from the order of examples to the loss and back:
 
-1. `batches/order.py`, `Order.indices`: seed and step give the indices of the examples.
-2. `batches/training.py`, `batch_source`: `OnDevice` sends the indices, `FromHost` the examples themselves.
+1. `datasets/orders/`, `BoundOrder.indices`: seed and step give the indices of the examples.
+2. `batches/training.py`, `training_source`: `OnDevice` sends the indices, `FromHost` the examples themselves.
 3. `steps.py`, `StepFunctions.trace`: inside the compiled `train_step`, the payload becomes the batch.
 4. `sharding.py`, `Jit.batch`: the batch is split over the devices and gets the `index` of each row.
 5. `parts/supervised.py`, `BoundSupervised.update`: the task augments it and prepares the network's inputs.
@@ -123,7 +123,7 @@ class Trainer(Experiment):
         state, programs = self._set_up(start, checkpoints, folder, guard.signals)
         block = BlockMeans(self.log_every, self.steps, resume.open_block(checkpoints, start))
         best = resume.best_step(checkpoints, start)
-        log = MetricLog(folder / 'logs', start, self.order.epoch, block, best)
+        log = MetricLog(folder / 'logs', start, self.bound_order.epoch, block, best)
         if self._reason_to_stop(log, start):
             log.end(start)  # observers have seen its last line
         last_pictures = resume.pictures_step(checkpoints, start)
@@ -147,7 +147,7 @@ class Trainer(Experiment):
             step=start,
             steps=self.steps,
             batch_size=self.batch_size,
-            epoch=self.order.epoch,
+            epoch=self.bound_order.epoch,
             label_field=self.data.spec.label_field(self.description),
             class_names=self.class_names,
             batch=self.batch,

@@ -15,7 +15,6 @@ from engine import sharding as parallelism
 from engine.errors import UserError
 from engine.sharding import Jit, Parallelism, PMap, batch_sharding, replicated
 from engine.training.batches.on_device import OnDevice
-from engine.training.batches.order import Order
 from engine.training.batches.training import from_host
 from engine.training.steps import StepFunctions, compiled, first_state
 from engine.workspace import REPOSITORY
@@ -66,7 +65,7 @@ def test_shapes_of_a_tree() -> None:
 def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -> None:
     devices, bound = Jit(data=2), tiny.classification().bind(tiny.SPEC)
     programs = StepFunctions(bound, devices, seed=0)
-    source = kind(tiny.examples(8), Order(8, 4, seed=0), devices)
+    source = kind(tiny.examples(8), tiny.order(8, 4, seed=0), devices)
     update: Any = compiled(programs.trace(source, tiny.batch(4), [1]).train_steps[1])
     state, metrics = update(programs.init(), source.inputs(0, 1), np.int32(0))
     assert all(leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves((state, metrics)))
@@ -79,7 +78,7 @@ def test_each_device_gets_its_part_of_the_batch_and_the_whole_state(kind: Any) -
 
 def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     """Returns state and values of metrics after one training step on some devices, on the host."""
-    source = from_host(tiny.examples(16), Order(16, 8, seed=0), devices)
+    source = from_host(tiny.examples(16), tiny.order(16, 8, seed=0), devices)
     update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))

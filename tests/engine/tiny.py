@@ -8,12 +8,14 @@ import numpy as np
 import optax
 from flax import nnx
 
+from engine.datasets.orders.streams import BlockStream, shuffled
 from engine.datasets.reading.dataset import Examples
 from engine.interfaces import BoundTask, Spec
 from engine.parts.classification import Classification
 from engine.sharding import Parallelism
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.source import BatchSource
+from engine.training.batches.training import PartOrder, of_part
 from engine.training.steps import StepFunctions, TracedSteps
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
@@ -47,6 +49,16 @@ def masked_examples(n: int) -> Examples:
     images = random.integers(0, 256, (n, *IMAGE), np.uint8)
     masks = random.integers(0, len(CLASSES), (n, *IMAGE[:2]), np.uint8)
     return Examples([f'example-{i}' for i in range(n)], {'image': images, 'mask': masks})
+
+
+def stream(n: int, batch_size: int, seed: int = 0) -> BlockStream:
+    """Returns the stream in which training sees n examples by default."""
+    return shuffled(n, batch_size, seed)
+
+
+def order(n: int, batch_size: int, seed: int = 0) -> PartOrder:
+    """Returns the default order of n examples, as sources ask for it."""
+    return of_part(examples(n), batch_size, seed)
 
 
 def batch(n: int) -> dict[str, Any]:

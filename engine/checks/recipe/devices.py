@@ -10,7 +10,7 @@ from engine.checks.experiment_under_test import ExperimentUnderTest, Values, val
 from engine.checks.finding import Finding, judged, skipped
 from engine.interfaces import State
 from engine.sharding import Jit, Parallelism, PMap
-from engine.training.batches.training import from_host
+from engine.training.batches.training import training_source
 from engine.training.steps import StepFunctions, compiled
 
 MAX_DIFFERENCE = 1e-5  # share of an array's largest value: some hundred roundings of float32
@@ -26,7 +26,7 @@ class DeviceLayout:
     def __init__(self, experiment: ExperimentUnderTest, parallelism: Parallelism):
         original = experiment.experiment
         self._batch = experiment.validation_batches[0]
-        self._source = from_host(original.data.split('train'), original.order, parallelism)
+        self._source = training_source(original.parts, original.bound_order, original.seed, parallelism)
         self._functions = StepFunctions(original.bound, parallelism, original.seed)
         traced = self._functions.trace(self._source, self._batch, [1])
         self._update, self._evaluate = compiled(traced.train_steps[1]), compiled(traced.evaluate)

@@ -25,7 +25,7 @@ def builds(experiment: ExperimentUnderTest) -> Finding:
     original.check()
     arrays = jax.tree.leaves(original.step_functions.state_shapes['params'])
     count = sum(math.prod(array.shape) for array in arrays)
-    epochs = original.order.epoch(original.steps)
+    epochs = original.bound_order.epoch(original.steps)
     return judged(
         count > 0,
         f'{count:,} parameters in {len(arrays)} arrays; {original.steps} steps of {original.batch_size} '

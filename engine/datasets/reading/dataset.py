@@ -1,8 +1,8 @@
 """A built dataset: arrays and encoded images, mapped into memory."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,9 @@ class Examples:
       encoded: each field of images of varying size.
       decode: turns encoded images into arrays of one shape, a `training.batches.decoding.Decode`.
       originals: the list of the split, which gives the file of each example.
+      groups: the group of each example, int [n], if training draws groups in fixed proportions; else None.
+      group_weights: the proportion of each group.
+      first_index: the `index` of the first example in evaluation and prediction.
     """
 
     ids: list[str]
@@ -58,6 +61,9 @@ class Examples:
     encoded: Mapping[str, Encoded] = field(default_factory=dict)
     decode: Any = None
     originals: Path = Path()
+    groups: np.ndarray | None = None
+    group_weights: tuple[float, ...] = ()
+    first_index: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -94,6 +100,9 @@ class Dataset:
         is set.
       decode: turns encoded images into arrays of one shape, a `training.batches.decoding.Decode`.
       images: what building found in the images.
+      make: returns the examples of a split, for a dataset that is made of others; None reads its files.
+      made_of: the datasets that it is made of.
+      parts: datasets of which each training batch holds examples too, by the names of these parts.
     """
 
     name: str
@@ -101,16 +110,30 @@ class Dataset:
     fingerprint: str
     spec: Spec
     splits: dict[str, int]
-    folder: Path = field(repr=False)
+    folder: Path = field(repr=False, default=Path())
     lists: Path = field(repr=False, default=Path())
     encoded: Mapping[str, int] = field(default_factory=dict)
     decode: Any = None
     images: ImageReport = field(repr=False, default_factory=ImageReport)
+    make: Callable[[str], Examples] | None = field(repr=False, default=None)
+    made_of: tuple['Dataset', ...] = ()
+    parts: Mapping[str, 'Dataset'] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple['Dataset', ...]:
+        """The built datasets whose files hold the examples, each once."""
+        if self.make is None:
+            return (self,)
+        by_folder = {source.folder: source for dataset in self.made_of for source in dataset.sources}
+        return tuple(by_folder.values())
 
     def split(self, name: str) -> Examples:
         """Returns the examples of a split. Raises `UserError` if there is no such split or it is damaged."""
         if name not in self.splits:
             raise UserError(f'{self.name} has no split {name!r}. {did_you_mean(name, self.splits)}')
+        return replace(self.make(name) if self.make else self._read(name), decode=self.decode)
+
+    def _read(self, name: str) -> Examples:
         folder, count = self.folder / name, self.splits[name]
         arrays = {
             field: _read(folder / f'{field}.npy', expected, count)
@@ -121,7 +144,7 @@ class Dataset:
             field: _read_encoded(folder, field, channels, count) for field, channels in self.encoded.items()
         }
         ids = _read_ids(folder / 'ids.txt', count)
-        return Examples(ids, arrays, encoded, self.decode, self.lists / f'{name}.csv')
+        return Examples(ids, arrays, encoded, originals=self.lists / f'{name}.csv')
 
 
 def _read(path: Path, expected: jax.ShapeDtypeStruct, count: int) -> np.ndarray:

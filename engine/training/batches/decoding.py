@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
+from engine.datasets.orders.streams import Key
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError
 from engine.training.batches import workers
@@ -53,19 +54,28 @@ def bound(data: Dataset, decode: Decode | None) -> Dataset:
     Raises:
       UserError: if images vary in size and nothing is bound, or if all are arrays and something is.
     """
-    if data.encoded and decode is None:
+    encoded = [each for each in (data, *data.parts.values()) if each.encoded]
+    if encoded and decode is None:
         raise UserError(
-            f'The images {_fields(data.encoded)} of {data.name} vary in size, and batches need one: bind '
-            'what they become, such as `trainer.Trainer.decode = @crops.Crops()`, after '
+            f'The images {_fields(encoded[0].encoded)} of {encoded[0].name} vary in size, and batches need '
+            'one: bind what they become, such as `trainer.Trainer.decode = @crops.Crops()`, after '
             '`from engine.parts import crops`.'
         )
     if decode is None:
         return data
-    if not data.encoded:
+    if not encoded:
         raise UserError(
             f'Trainer.decode is bound, but all fields of {data.name} have fixed shapes: nothing is left to '
             'decode. Remove that binding; what changes images of one size is the `augment` of the task.'
         )
+    parts = {name: _decoded(part, decode) for name, part in data.parts.items()}
+    specs = {name: replace(spec, example=parts[name].spec.example) for name, spec in data.spec.parts.items()}
+    main = _decoded(data, decode)
+    return replace(main, parts=parts, spec=replace(main.spec, parts=specs))
+
+
+def _decoded(data: Dataset, decode: Decode) -> Dataset:
+    """Returns a dataset that promises, and gives, decoded images."""
     shapes = {
         name: jax.ShapeDtypeStruct((decode.size, decode.size, channels), np.uint8)
         for name, channels in data.encoded.items()
@@ -96,7 +106,9 @@ class Decoder:
             for name, each in self._examples.encoded.items()
         }
 
-    def training(self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray) -> workers.DecodingBatch:
+    def training(
+        self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray, key: Key = ()
+    ) -> workers.DecodingBatch:
         """Begins to decode rows of a training batch, as a function of (seed, step, row) alone.
 
         Args:
@@ -104,6 +116,7 @@ class Decoder:
           seed: of the training.
           step: of the batch.
           rows: which rows are wanted, int [R].
+          key: tells the random numbers of a part from those of the others.
 
         Returns:
           What will be the arrays of the encoded fields, each uint8 [R, size, size, C].
@@ -111,7 +124,7 @@ class Decoder:
         if not self._examples.encoded:
             return workers.DecodingBatch({}, [], 0)
         generator = np.random.Generator(
-            np.random.Philox(np.random.SeedSequence((seed, step), spawn_key=(STREAM,)))
+            np.random.Philox(np.random.SeedSequence((seed, step), spawn_key=(STREAM, *key)))
         )
         draws = generator.random((len(indices), TRIES, 4))
         return self._start(indices[rows], [partial(self._decode.train, draws=draws[row]) for row in rows])

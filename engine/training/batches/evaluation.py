@@ -43,7 +43,7 @@ def evaluation_batches(
         indices, valid, decoding = in_progress.popleft()
         gathered = {name: array[indices] for name, array in examples.arrays.items()}
         decoded = {name: _scattered(array, rows, batch_size) for name, array in decoding.result().items()}
-        yield gathered | decoded | {INDEX: indices.astype(np.int32), VALID: valid}
+        yield gathered | decoded | {INDEX: (indices + examples.first_index).astype(np.int32), VALID: valid}
 
 
 def _padded(positions: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

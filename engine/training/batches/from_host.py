@@ -7,9 +7,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from engine import sharding
+from engine.datasets.orders.streams import Key
 from engine.datasets.reading.dataset import Examples
 from engine.sharding import Parallelism
-from engine.training.batches.order import Order
+from engine.training.batches.source import BatchOrder
 from engine.training.batches.workers import DecodingBatch
 
 PREFETCHED_STEPS = 2  # steps whose images are decoded before they are asked for
@@ -23,7 +24,9 @@ class RowDecoder(Protocol):
         """The shape of each encoded field of one example, decoded; {} where there is none."""
         ...
 
-    def training(self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray) -> DecodingBatch:
+    def training(
+        self, indices: np.ndarray, seed: int, step: int, rows: np.ndarray, key: Key = ()
+    ) -> DecodingBatch:
         """Starts to decode some rows of a training batch."""
         ...
 
@@ -38,7 +41,7 @@ class FromHost:
       decoder: of their images.
     """
 
-    def __init__(self, examples: Examples, order: Order, parallelism: Parallelism, decoder: RowDecoder):
+    def __init__(self, examples: Examples, order: BatchOrder, parallelism: Parallelism, decoder: RowDecoder):
         self._arrays, self._order, self._mesh = examples.arrays, order, parallelism.mesh
         self._images = Prefetcher(decoder, order, parallelism.mesh)
 
@@ -75,7 +78,7 @@ class Prefetcher:
       mesh: the devices; only the rows held by this process's devices are decoded.
     """
 
-    def __init__(self, decoder: RowDecoder, order: Order, mesh: Mesh):
+    def __init__(self, decoder: RowDecoder, order: BatchOrder, mesh: Mesh):
         self._decoder, self._order = decoder, order
         self._rows = sharding.local_rows(mesh, order.batch_size)
         self._in_progress: dict[int, DecodingBatch] = {}
@@ -99,4 +102,6 @@ class Prefetcher:
         return {name: np.stack([batch[name] for batch in batches]) for name in self.shapes}
 
     def _start(self, step: int) -> DecodingBatch:
-        return self._decoder.training(self._order.indices(step), self._order.seed, step, self._rows)
+        return self._decoder.training(
+            self._order.indices(step), self._order.seed, step, self._rows, self._order.key
+        )

@@ -9,8 +9,9 @@ import numpy as np
 
 from engine import sharding
 from engine.datasets.reading.dataset import Examples
+from engine.interfaces import INDEX
 from engine.sharding import Parallelism
-from engine.training.batches.order import Order
+from engine.training.batches.source import BatchOrder
 
 
 class OnDevice:
@@ -22,7 +23,7 @@ class OnDevice:
       parallelism: where arrays live.
     """
 
-    def __init__(self, examples: Examples, order: Order, parallelism: Parallelism):
+    def __init__(self, examples: Examples, order: BatchOrder, parallelism: Parallelism):
         self._arrays, self._order, self._mesh = examples.arrays, order, parallelism.mesh
 
     @cached_property
@@ -44,4 +45,5 @@ class OnDevice:
     def batch(self, payload: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of step number `index` of the payload."""
         data, indices = payload
-        return {name: array[indices[index]] for name, array in data.items()}
+        rows = {INDEX: indices[index]}  # replaced by the row of each example; without fields, it counts them
+        return rows | {name: array[indices[index]] for name, array in data.items()}

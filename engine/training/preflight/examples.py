@@ -12,6 +12,7 @@ from engine.interfaces import INDEX, STEP, VALID, BoundTask, Description
 from engine.outputs.check_ids import check_ids
 from engine.training.preflight import hooks
 
+RESERVED = (INDEX, VALID, STEP)  # arrays that the engine adds to each batch
 MAX_BATCH_SHARE = 0.1  # of the memory: a batch is copied, and its activations are larger
 MAX_BYTES = 2**24  # of a field that are read, so that the start does not wait for a disk
 MAX_NAMED = 3  # examples that a message names
@@ -40,13 +41,18 @@ def check(
         cannot fit into memory.
     """
     where, fields = f'{name} of {data.name}', truth_fields(data, bound)
+    check_rows(where, examples, batch_size)
+    for field in fields:
+        classes, ignore = len(data.spec.class_names.get(field, ())), bound.describe().ignore_label
+        _check_labels(where, examples, field, classes, ignore, needs_labels)
+
+
+def check_rows(where: str, examples: Examples, batch_size: int) -> None:
+    """Raises `UserError` unless there are examples with unique ids, and a batch of them fits into memory."""
     if not len(examples):
         raise UserError(f'{where} holds no examples. Remove it from the config, or build it again.')
     check_ids(Path(where), examples.ids)
     _check_memory(where, examples, batch_size)
-    for field in fields:
-        classes, ignore = len(data.spec.class_names.get(field, ())), bound.describe().ignore_label
-        _check_labels(where, examples, field, classes, ignore, needs_labels)
 
 
 def truth_fields(data: Dataset, bound: BoundTask) -> list[str]:
@@ -74,7 +80,7 @@ def truth_fields(data: Dataset, bound: BoundTask) -> list[str]:
 
 def check_fields(data: Dataset) -> None:
     """Raises `UserError` if a field has the name of an array that the engine adds to each batch."""
-    for name in (INDEX, VALID, STEP):
+    for name in RESERVED:
         if name in data.spec.example:
             raise UserError(
                 f'{data.name} has a field {name!r}, but each batch gets an array of this name. Rename the '

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from engine import sharding
+from engine.datasets.orders.order import MAIN
 from engine.datasets.reading.dataset import Examples
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID
@@ -32,7 +33,7 @@ def check(experiment: Experiment) -> None:
     """
     sets = [(each.name, each.data, each.examples) for each in experiment.validation.sets]
     if experiment.nonfinite == 'stop':
-        sets.append(('train', experiment.data, experiment.data.split('train')))
+        sets.append(('train', experiment.data, experiment.parts[MAIN].examples))
     for split, data, examples in sets:
         suspects = nonfinite(examples)
         metrics = _metrics(experiment, examples, suspects) if suspects else {}

@@ -166,7 +166,7 @@ def load_sets(
 def _recorded(data: Dataset) -> dict[str, Any]:
     """Returns what environment.json says of a dataset."""
     record = {'name': data.name, 'version': data.version, 'fingerprint': data.fingerprint}
-    left_out = [asdict(image) for image in data.images.left_out]
+    left_out = [asdict(image) for source in data.sources for image in source.images.left_out]
     return record | ({'left_out': left_out} if left_out else {})
 
 

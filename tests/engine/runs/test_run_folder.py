@@ -21,7 +21,7 @@ from engine.workspace import REPOSITORY, project
 
 CARD = REPOSITORY / 'data' / 'digits' / 'README.md'
 DIGITS = RunData(
-    name='digits/toy', check_name='digits', slug='digits-toy', card=CARD, fingerprint='0123456789abcdef'
+    name='digits/toy', check_name='digits', slug='digits-toy', cards=(CARD,), fingerprint='0123456789abcdef'
 )
 
 

@@ -19,7 +19,6 @@ from engine.parts.augmentation import Flip, Shift
 from engine.parts.losses import cross_entropy_and_dice
 from engine.parts.segmentation import Segmentation
 from engine.sharding import Jit, Parallelism, PMap
-from engine.training.batches.order import Order
 from engine.training.batches.training import from_host
 from engine.training.steps import TRAIN, StepFunctions, compiled, key
 from research.models import dcgan, normalization
@@ -112,7 +111,7 @@ class Way:
     """One way to work: a compiled step, from state on the host to state and metrics there."""
 
     def __init__(self, name: str, devices: Parallelism, dtype: str, optimizer: Optimizer = ADAM):
-        self._source = from_host(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), devices)
+        self._source = from_host(EXAMPLES[name], tiny.order(len(EXAMPLES[name]), BATCH, seed=0), devices)
         programs = StepFunctions(Cast(TASKS[name](optimizer), dtype), devices, seed=0)  # type: ignore[arg-type]
         batch: Any = self._source.shapes(1)
         rows = {field: jax.ShapeDtypeStruct(each.shape[1:], each.dtype) for field, each in batch.items()}
@@ -179,7 +178,7 @@ def from_common_states(name: str) -> dict[str, float]:
 def pmap_steps(name: str, first: State) -> Iterator[tuple[State, Any]]:
     """Yields states and metrics of a trainer that is written with `jax.pmap` itself."""
     bound, devices = TASKS[name](SGD), jax.device_count()
-    source = from_host(EXAMPLES[name], Order(len(EXAMPLES[name]), BATCH, seed=0), ONE)
+    source = from_host(EXAMPLES[name], tiny.order(len(EXAMPLES[name]), BATCH, seed=0), ONE)
 
     @partial(jax.pmap, axis_name='data')
     def update(state: State, batch: Any, step: jax.Array) -> tuple[State, Any]:

@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.training.batches.order import Order
+from engine.datasets.orders.streams import BlockStream
 from engine.training.events import Events
+from tests.engine import tiny
 from tests.engine.random_cases import random_cases
 
 INTERVALS = st.none() | st.integers(1, 12)
@@ -24,7 +25,7 @@ CONFIGS = st.fixed_dictionaries(
 )
 
 
-def events(config: dict[str, Any], order: Order) -> Events:
+def events(config: dict[str, Any], order: BlockStream) -> Events:
     return Events(ends_epoch=order.ends_epoch, **config)
 
 
@@ -43,7 +44,7 @@ def dispatches(events: Events, start: int) -> Iterator[tuple[int, int]]:
 @random_cases(100)
 @given(CONFIGS, st.integers(1, 30), st.integers(1, 16))
 def test_what_is_due_is_what_the_config_says(config: dict[str, Any], n: int, batch_size: int) -> None:
-    last, order = config['steps'], Order(n, batch_size, seed=0)
+    last, order = config['steps'], tiny.stream(n, batch_size, seed=0)
     ends = {last} | ({0} if config['starts_trained'] else set())
     epochs = {-(-number * n // batch_size) for number in range(1, last * batch_size // n + 1)}
     evaluations = multiples(config['evaluate_every'], last) if config['evaluate_every'] else epochs
@@ -62,7 +63,7 @@ def test_groups_never_jump_over_an_event(
     config: dict[str, Any], n: int, batch_size: int, data: st.DataObject
 ) -> None:
     """A run that resumes after any step that the loop has reached makes the same calls."""
-    due, size = events(config, Order(n, batch_size, seed=0)), config['steps_per_dispatch']
+    due, size = events(config, tiny.stream(n, batch_size, seed=0)), config['steps_per_dispatch']
     calls = list(dispatches(due, 0))
     reached = {step for step, _ in calls} | {due.steps}
     for step in range(due.steps + 1):

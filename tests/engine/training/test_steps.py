@@ -16,13 +16,12 @@ from engine.parts.augmentation import Shift
 from engine.sharding import Jit
 from engine.training import steps
 from engine.training.batches.on_device import OnDevice
-from engine.training.batches.order import Order
 from engine.training.steps import INIT, TRAIN, StepFunctions, compiled
 from research.models.mlp import MLP
 from tests.engine import tiny
 
 MESH = Jit(data=1)
-SOURCE = OnDevice(tiny.examples(7), Order(7, 4, seed=0), MESH)
+SOURCE = OnDevice(tiny.examples(7), tiny.order(7, 4, seed=0), MESH)
 BOUND = tiny.classification().bind(tiny.SPEC)
 MODELS = {'mlp': partial(MLP, width=8, depth=1, dropout=0.5), 'convnet': tiny.MODELS['convnet']}
 
@@ -101,7 +100,7 @@ def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
 def test_evaluate_and_predict_are_those_of_the_task(first: Any) -> None:
     mesh, batch = Jit(data=2), tiny.batch(4)
     batch[VALID] = np.array([True, True, False, True])
-    traced = tiny.traced(BOUND, mesh, OnDevice(tiny.examples(7), Order(7, 4, 0), mesh), 4, 1)
+    traced = tiny.traced(BOUND, mesh, OnDevice(tiny.examples(7), tiny.order(7, 4, 0), mesh), 4, 1)
     state = jax.device_put(first, sharding.replicated(mesh.mesh))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, compiled(traced.evaluate)(state, batch), BOUND.evaluate(first, batch))

@@ -13,7 +13,6 @@ from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec, keys_by_row
 from engine.outputs import kind_folders
 from engine.sharding import Jit, Parallelism, PMap
-from engine.training.batches.order import Order
 from engine.training.batches.training import from_host
 from engine.training.steps import compiled, first_state
 from research.models import dcgan, normalization
@@ -263,7 +262,7 @@ def test_data_without_images_are_refused() -> None:
 
 def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     """Returns state and values of metrics after one training step on some devices, on the host."""
-    source = from_host(tiny.examples(16), Order(16, 8, seed=0), devices)
+    source = from_host(tiny.examples(16), tiny.order(16, 8, seed=0), devices)
     update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))

@@ -15,14 +15,13 @@ from engine.errors import UserError
 from engine.parts.pretrained import Pretrained, variable_names
 from engine.sharding import Jit
 from engine.training.batches.on_device import OnDevice
-from engine.training.batches.order import Order
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.logs.metrics import merged
 from engine.training.steps import StepFunctions, compiled
 from tests.engine import tiny
 
 MESH = Jit(data=1)
-SOURCE = OnDevice(tiny.examples(7), Order(7, 4, seed=0), MESH)
+SOURCE = OnDevice(tiny.examples(7), tiny.order(7, 4, seed=0), MESH)
 schedule_free = partial(optax.contrib.schedule_free_sgd, warmup_steps=0)
 TASKS: dict[str, dict[str, Any]] = {
     'plain': {},

@@ -13,9 +13,8 @@ from engine.parts.crops import Crops
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decoder
 from engine.training.batches.evaluation import evaluation_batches
-from engine.training.batches.order import Order
-from engine.training.batches.training import training_batch
-from tests.engine import photos
+from engine.training.batches.training import part_batch
+from tests.engine import photos, tiny
 
 CROPS = Crops(size=32)
 
@@ -73,9 +72,9 @@ def test_a_damaged_image_is_named_with_its_file(tmp_path: Path, monkeypatch: pyt
     content = bytearray(path.read_bytes())
     content[start:end] = bytes(end - start)
     path.write_bytes(content)
-    order = Order(13, 13, seed=0)
+    order = tiny.order(13, 13, seed=0)
     expected = rf"example 'train-04' \({raw / 'train/train-04.jpg'}\) cannot be decoded"
     with pytest.raises(RunError, match=expected):
-        training_batch(data.split('train'), order, 0)
+        part_batch(data.split('train'), order, 0)
     with pytest.raises(RunError, match=expected):
         list(evaluation_batches(data.split('train'), 4))

@@ -1,0 +1,1 @@
+"""What stands for a dataset in a config: a name, an expression over datasets, or None."""
