@@ -6,7 +6,7 @@ stop, never a clock.
 
 The trip of a training batch, from the order of examples to the loss and back:
 
-1. `datasets/orders/`, `BoundOrder.indices`: seed and step give the indices of the examples.
+1. `datasets/orders/order.py`, `PartStreams.indices`: seed and step give the indices of the examples.
 2. `batches/training.py`, `training_source`: `OnDevice` sends the indices, `FromHost` the examples themselves.
 3. `steps.py`, `StepFunctions.trace`: inside the compiled `train_step`, the payload becomes the batch.
 4. `sharding.py`, `Jit.batch`: the batch is split over the devices and gets the `index` of each row.
