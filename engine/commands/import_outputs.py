@@ -1,14 +1,12 @@
 """Makes outputs of the predictions of another tool: `scripts/import.sh <files>... --output=FOLDER`."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from engine import errors, outputs
-from engine.commands import command_line
+from engine.commands import command_line, outputs_arguments
 from engine.conversion import class_list, sources
 from engine.conversion.converted import MEANINGS
-from engine.errors import UserError, did_you_mean
 from engine.render.escape import printable
 
 EXAMPLES = """\
@@ -48,9 +46,7 @@ def parser() -> command_line.Parser:
     arguments.add_argument('--kind', choices=sources.KINDS, default='', help='recognised by default')
     arguments.add_argument('--dataset', default='', help='name of the dataset, for titles')
     arguments.add_argument('--split', default='', help='name of the split, for titles and comparisons')
-    arguments.add_argument(
-        '--detail', action='append', default=[], metavar='NAME=TEXT', help='such as method=SVM or seed=0'
-    )
+    outputs_arguments.add_details(arguments)
     arguments.add_argument('--overwrite', action='store_true', help='replace earlier outputs')
     return arguments
 
@@ -63,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
         _path(arguments.annotations),
         _path(arguments.images),
         class_list.read(Path(arguments.classes).expanduser()) if arguments.classes else (),
-        _pairs('--column', arguments.column, ROLES),
+        outputs_arguments.pairs('--column', arguments.column, ROLES),
         arguments.kind,
     )
     converted = sources.convert(source)
@@ -73,7 +69,7 @@ def main(arguments: argparse.Namespace) -> int:
         split=arguments.split,
         class_names=converted.class_names,
         category_ids=converted.category_ids,
-        details=_pairs('--detail', arguments.detail),
+        details=outputs_arguments.details(arguments),
     )
     meanings = {name: MEANINGS[name] for name in converted.arrays}
     outputs.write(target, manifest, converted.arrays, converted.ids, meanings, overwrite=arguments.overwrite)
@@ -85,19 +81,6 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _path(text: str | None) -> Path | None:
     return Path(text).expanduser() if text else None
-
-
-def _pairs(flag: str, texts: Sequence[str], known: Sequence[str] = ()) -> dict[str, str]:
-    """Returns name to text for a flag with `NAME=TEXT`."""
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition('=')
-        if not equals or not name or not value:
-            raise UserError(f'{flag}={text} is not a name and a text. Write {flag}=NAME=TEXT.')
-        if known and name not in known:
-            raise UserError(f'{flag}={text}: there is no role {name!r}. {did_you_mean(name, known)}')
-        pairs[name] = value
-    return pairs
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What the programs share that take outputs folders: evaluate, export and check_outputs."""
+"""What the programs share that take or write outputs folders."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine import files, outputs
 from engine.commands import command_line
+from engine.errors import UserError, did_you_mean
 from engine.evaluation.labels import external_labels
 
 
@@ -41,3 +42,28 @@ def targets(arguments: argparse.Namespace, folders: Sequence[Path], default: str
     if not arguments.output:
         return [folder / default for folder in folders]
     return [Path(arguments.output) / name for name in files.short_names(folders)]
+
+
+def add_details(parser: command_line.Parser) -> None:
+    """Adds `--detail`."""
+    parser.add_argument(
+        '--detail', action='append', default=[], metavar='NAME=TEXT', help='such as method=SVM or seed=0'
+    )
+
+
+def details(arguments: argparse.Namespace) -> dict[str, str]:
+    """Returns the details of `--detail`, name to text."""
+    return pairs('--detail', arguments.detail)
+
+
+def pairs(flag: str, texts: Sequence[str], known: Sequence[str] = ()) -> dict[str, str]:
+    """Returns name to text of a flag with `NAME=TEXT`; raises `UserError` if a name is not among `known`."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition('=')
+        if not equals or not name or not value:
+            raise UserError(f'{flag}={text} is not a name and a text. Write {flag}=NAME=TEXT.')
+        if known and name not in known:
+            raise UserError(f'{flag}={text}: there is no role {name!r}. {did_you_mean(name, known)}')
+        pairs[name] = value
+    return pairs

@@ -73,6 +73,9 @@ class Kind:
       takes: what `pack` takes instead of the arrays of the kind, for messages.
       comparable_details: names of details of the manifest that must be equal in all outputs of a comparison.
       table: returns the columns of predictions.csv from arrays, ids and class names; None for no such file.
+      ensemble: joins the arrays of several predictions of the same examples, in the same order, to the arrays
+        of their joint prediction, with NumPy alone; `engine.outputs.joint.averages` helps. Each example is
+        joined by itself. None if predictions cannot be joined.
       agreement: returns how well predictions agree with labels, for the checks of an experiment: 1 if they
         are equal, 0 or less if they are unrelated. None if the kind has no labels.
     """
@@ -85,6 +88,7 @@ class Kind:
     takes: str = ''
     comparable_details: tuple[str, ...] = ()
     table: Callable[[Arrays, Sequence[str], Sequence[str]], dict[str, Sequence[str]]] | None = None
+    ensemble: Callable[[Sequence[Arrays]], dict[str, np.ndarray]] | None = None
     agreement: Callable[[Arrays, Arrays], float] | None = None
 
     @property

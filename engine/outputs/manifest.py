@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.errors import UserError
 from engine.outputs.contents import MANIFEST, FileEntry
+from engine.outputs.joint.member import Member
 from engine.render.escape import CONTROL
 
 FORMAT, VERSION = 'outputs', 1
@@ -64,6 +65,7 @@ class Manifest:
       details: whatever else distinguishes these outputs, as name and text.
       commits: each version of the code that took part in training and prediction, as `c0ffee0+1a2b`.
       code: the digest of each of them over the files that train; equal code has equal digests.
+      members: the origin of each member, if the predictions are those of an ensemble.
       examples: number of examples.
       arrays: an entry for each array, by its name.
       files: an entry for each file, by its path in the folder.
@@ -83,6 +85,7 @@ class Manifest:
     details: Mapping[str, str] = field(default_factory=dict)
     commits: Sequence[str] = ()
     code: Sequence[str] = ()
+    members: Sequence[Member] = ()
     examples: int = 0
     arrays: Mapping[str, ArrayEntry] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Manifest:
     def as_json(self) -> dict[str, Any]:
         """Returns the content of manifest.json."""
         lists = {name: list(getattr(self, name)) for name in (*_LISTS, 'category_ids')}
+        lists['members'] = [asdict(member) for member in self.members]
         return {'format': FORMAT, 'version': VERSION, **asdict(self), **lists}
 
     @property
@@ -154,6 +158,7 @@ class Manifest:
             *self.class_names,
             *self.commits,
             *self.code,
+            *(text for member in self.members for text in member.texts),
         ]
         for text in (*texts, *self.details, *self.details.values()):
             if CONTROL.search(text):
@@ -196,15 +201,17 @@ _TYPES: Mapping[str, Any] = {
     'details': dict,
     'commits': list,
     'code': list,
+    'members': list,
     'arrays': dict,
     'files': dict,
 }
 _ARRAY_TYPES = {'file': str, 'dtype': str, 'shape': list, 'meaning': str}
+_MEMBER_TYPES = {name: _TYPES.get(name, str) for name in (entry.name for entry in fields(Member))}
 _FILE_TYPES = {'bytes': int, 'sha256': str}
 _LISTS = ('class_names', 'commits', 'code')
 _ORIGIN = {'project', 'run', 'step', 'checkpoint', 'dataset', 'dataset_fingerprint', 'split'}
 
-_OPTIONAL = {*_ORIGIN, *_LISTS, 'category_ids', 'ignore_label', 'details'}
+_OPTIONAL = {*_ORIGIN, *_LISTS, 'category_ids', 'ignore_label', 'details', 'members'}
 
 
 def _parse(path: Path) -> Any:
@@ -251,6 +258,7 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Manifest:
     return Manifest(
         **known
         | {
+            'members': tuple(_member(path, entry) for entry in known.get('members', ())),
             'arrays': {
                 name: ArrayEntry(**_entry(path, f'array {name!r:.100}', entry, _ARRAY_TYPES))
                 for name, entry in known['arrays'].items()
@@ -261,6 +269,13 @@ def _from_json(path: Path, content: Mapping[str, Any]) -> Manifest:
             },
         }
     )
+
+
+def _member(path: Path, entry: Any) -> Member:
+    member = Member(**_entry(path, 'a member', entry, _MEMBER_TYPES))
+    for key, values in (('details', member.details), ('commits', member.commits), ('code', member.code)):
+        _check_are_texts(path, key, values)
+    return member
 
 
 def _entry(path: Path, what: str, entry: Any, types: Mapping[str, Any]) -> dict[str, Any]:

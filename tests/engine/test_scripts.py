@@ -22,6 +22,7 @@ PROGRAMS = {
     'predict': 'predict',
     'eval': 'evaluate',
     'export': 'export',
+    'ensemble': 'ensemble',
     'check_outputs': 'check_outputs',
     'compare': 'compare',
     'check': 'check',

@@ -8,13 +8,17 @@ import numpy as np
 
 from engine import files
 from engine.errors import UserError, did_you_mean
-from engine.outputs import finding, kind_folders, reading, subset
+from engine.outputs import finding, reading, subset
 from engine.outputs.contents import MANIFEST
+from engine.outputs.joint import same_task
 from engine.outputs.outputs import Outputs
 from engine.run_reader import origin, settings
 from engine.run_reader.settings import Settings
 
 CONFIG = 'config.gin'
+_ON_OTHER_EXAMPLES = (
+    'Compare outputs of the same split, or pass --intersect to compare on the common examples.'
+)
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ def without_duplicates(inputs: Sequence[ComparisonInput]) -> tuple[list[Comparis
 def read(folder: Path) -> ComparisonInput:
     """Reads an outputs folder, and the config and code of its run if it has one."""
     run = folder.resolve().parent.parent
-    if not (run / CONFIG).is_file():
-        return ComparisonInput(folder.resolve(), reading.read(folder), None, (), ())
     outputs = reading.read(folder)
     commits, code = outputs.manifest.commits, outputs.manifest.code
+    if not (run / CONFIG).is_file():
+        return ComparisonInput(folder.resolve(), outputs, None, commits, code or commits)
     if not commits:
         commits, code = origin.versions(run)
     return ComparisonInput(run, outputs, settings.parse(_text(run / CONFIG)), commits, code or commits)
@@ -125,9 +129,9 @@ def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[Compariso
     """
     first = inputs[0].outputs
     for source in inputs[1:]:
-        _check_kind(first, source.outputs)
+        same_task.check_kind(first, source.outputs)
         if not intersect:
-            _check_ids(first, source.outputs)
+            same_task.check_ids(first, source.outputs, _ON_OTHER_EXAMPLES)
     shared = set(first.ids).intersection(*(source.outputs.ids for source in inputs))
     if not shared:
         raise UserError(f'{first.folder} and the other outputs have no example in common.')
@@ -138,7 +142,8 @@ def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[Compariso
 def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
     """Raises `UserError` if classes, details that must be equal, or labels and targets differ."""
     for source in inputs[1:]:
-        _check_same_task(inputs[0].outputs, source.outputs)
+        same_task.check_classes(inputs[0].outputs, source.outputs)
+        same_task.check_labels(inputs[0].outputs, source.outputs)
 
 
 # Search.
@@ -204,65 +209,3 @@ def _text(path: Path) -> str:
         raise UserError(
             f'{path} cannot be read: {error}. Restore it, or pass copies of the outputs alone.'
         ) from error
-
-
-# The same examples.
-
-
-def _check_kind(first: Outputs, other: Outputs) -> None:
-    if first.kind != other.kind:
-        raise UserError(
-            f'{first.folder} holds outputs of kind {first.kind!r} and {other.folder} of kind {other.kind!r}: '
-            'they cannot be compared. Pass outputs of one kind.'
-        )
-
-
-def _check_ids(first: Outputs, other: Outputs) -> None:
-    here, there = set(first.ids), set(other.ids)
-    if here == there:
-        return
-    example = min(here ^ there)
-    owner = first if example in here else other
-    raise UserError(
-        f'{first.folder} has {len(here)} examples and {other.folder} {len(there)}, of which '
-        f'{len(here & there)} are the same: {example!r} is only in {owner.folder}. '
-        'Compare outputs of the same split, or pass --intersect to compare on the common examples.'
-    )
-
-
-def _check_same_task(first: Outputs, other: Outputs) -> None:
-    if first.class_names and other.class_names and first.class_names != other.class_names:
-        raise UserError(
-            f'{first.folder} and {other.folder} have different classes. Compare outputs of the same classes.'
-        )
-    if first.classes and other.classes and first.classes != other.classes:
-        raise UserError(
-            f'{first.folder} has {first.classes} classes and {other.folder} {other.classes}. '
-            'Compare outputs of the same classes.'
-        )
-    declared = kind_folders.declaration(first.kind)
-    for name in declared.comparable_details:
-        _check_same_detail(name, first, other)
-    for name in declared.from_data:
-        if name in first.arrays and name in other.arrays:
-            _check_same(name, first, other)
-
-
-def _check_same_detail(name: str, first: Outputs, other: Outputs) -> None:
-    one, two = (saved.manifest.details.get(name) for saved in (first, other))
-    if one != two:
-        raise UserError(
-            f'the detail {name} is {one} in {first.folder} and {two} in {other.folder}, so their metrics '
-            f'cannot be compared. Save outputs with the same {name}.'
-        )
-
-
-def _check_same(name: str, first: Outputs, other: Outputs) -> None:
-    one, two = first.arrays[name], other.arrays[name]
-    # CPUs and GPUs round computed numbers, such as features, differently.
-    near = np.allclose if one.dtype.kind == 'f' else np.array_equal
-    if one.shape != two.shape or not near(one, two):
-        raise UserError(
-            f'{name}.npy of {first.folder} and {other.folder} differ, although the ids are equal: the data '
-            'differ. Compare outputs of the same version of a dataset.'
-        )

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from engine.errors import UserError
+from engine.outputs.joint.averages import mean, vote
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 _BLOCK_ROWS = 4096  # computed at once, because all rows may not fit into memory
@@ -45,6 +47,43 @@ def accuracy(predictions: Arrays, labels: Arrays) -> float:
     return float(np.mean(predicted_classes(predictions) == labels['labels']))
 
 
+def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:
+    """Returns the mean of the members' probabilities, in float64.
+
+    Where all members hold predicted classes alone, it is the class that most of them predict; of equally
+    frequent ones the lowest.
+
+    Raises:
+      UserError: some members hold predicted classes alone.
+    """
+    alone = ['predicted' in arrays for arrays in members]
+    if all(alone):
+        return {'predicted': vote([arrays['predicted'] for arrays in members])}
+    if any(alone):
+        raise UserError(
+            f'{sum(alone)} of {len(members)} members hold predicted classes alone, and the others scores of '
+            'all classes. Pass members of one form.'
+        )
+    return {'probabilities': mean([_probabilities(arrays) for arrays in members])}
+
+
+def _probabilities(arrays: Arrays) -> np.ndarray:
+    """Returns the probabilities of all classes, f64 [n, classes], from logits by softmax.
+
+    Probabilities in float16 are scaled to the sum 1, from which rounding moved them.
+    """
+    if 'logits' in arrays:
+        with np.errstate(invalid='ignore'):  # the evaluator reports infinities of a diverged model
+            return np.concatenate([_softmax(rows) for rows in _blocks(arrays['logits'])])
+    wide = arrays['probabilities'].astype(np.float64)
+    return wide / wide.sum(axis=1, keepdims=True) if arrays['probabilities'].dtype == np.float16 else wide
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(_below_largest(logits))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def _confidences(logits: np.ndarray) -> np.ndarray:
     """Returns the probability of the most probable class, f64 [n], from logits [n, classes]."""
     # A diverged model may have written infinities. They become NaN here, and the evaluator reports them.
@@ -71,5 +110,6 @@ KIND = Kind(
     needs=(('logits', 'probabilities', 'predicted'),),
     from_data=('labels',),
     table=predictions_table,
+    ensemble=ensemble,
     agreement=accuracy,
 )

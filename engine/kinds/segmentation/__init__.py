@@ -1,7 +1,10 @@
 """Outputs of kind `segmentation`: a class for each pixel."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from engine.outputs.joint.averages import vote
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 
@@ -13,6 +16,11 @@ def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
     return float(np.mean(predictions['masks'] == labels['targets']))
 
 
+def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:
+    """Returns the class of each pixel that most members predict; of equally frequent ones the lowest."""
+    return {'masks': vote([arrays['masks'] for arrays in members])}
+
+
 KIND = Kind(
     arrays={
         'masks': Field('uint8', 'n h w', below='classes'),
@@ -21,5 +29,6 @@ KIND = Kind(
     },
     needs=(('masks',),),
     from_data=('targets',),
+    ensemble=ensemble,
     agreement=pixel_accuracy,
 )

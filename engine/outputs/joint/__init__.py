@@ -1,0 +1,1 @@
+"""Several outputs of the same examples: whether they match, and what they predict together."""
