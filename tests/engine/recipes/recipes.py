@@ -1,4 +1,4 @@
-"""The recipes of docs/tasks.md: sets of files, each a fenced block after a line with its path."""
+"""The recipes of docs/recipes/: sets of files, each a fenced block after a line with its path."""
 
 import re
 from dataclasses import dataclass
@@ -6,19 +6,20 @@ from pathlib import Path
 
 from engine.workspace import REPOSITORY
 
-DOCUMENT = (REPOSITORY / 'docs/tasks.md').read_text(encoding='utf-8')
-HEADING = '## Recipes\n'
+FOLDER = REPOSITORY / 'docs/recipes'
+INDEX = (FOLDER / 'README.md').read_text(encoding='utf-8')
+LINK = re.compile(r'^\| \[.*\]\((.*\.md)\)', re.MULTILINE)
 FILE = re.compile(r'^`([\w./-]+)`\n\n```(?:gin|python)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 CODE = re.compile(r'^```(?:gin|python)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A section of the document.
+    """A document of a recipe.
 
     Attributes:
-      name: its heading.
-      text: what follows the heading.
+      name: of its file.
+      text: its content.
     """
 
     name: str
@@ -44,9 +45,8 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """Returns the recipes in their order."""
-    sections = re.split(r'^## ', DOCUMENT.partition(HEADING)[2], flags=re.MULTILINE)[1:]
-    return [Recipe(*section.split('\n', 1)) for section in sections]
+    """Returns the recipes in the order of the index."""
+    return [Recipe(name, (FOLDER / name).read_text(encoding='utf-8')) for name in LINK.findall(INDEX)]
 
 
 RECIPES = recipes()

@@ -5,8 +5,9 @@ import re
 
 from engine.interfaces import BoundTask, Task
 from engine.parts.supervised import Supervised
-from tests.engine.recipes.recipes import DOCUMENT
+from engine.workspace import REPOSITORY
 
+DOCUMENT = (REPOSITORY / 'docs/tasks.md').read_text(encoding='utf-8')
 ROW = re.compile(r'^\| `(\w+)\((.*?)\)` \|', re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The recipes of docs/tasks.md work as they are written, in a project without examples."""
+"""The recipes of docs/recipes/ work as they are written, in a project without examples."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 from engine.forks.repository import Repository
 from tests.engine.forks.conftest import IDENTITY, committed_template
 from tests.engine.forks.forked import forked
-from tests.engine.recipes.recipes import CODE, DOCUMENT, HEADING, RECIPES, Recipe
+from tests.engine.recipes.recipes import CODE, FOLDER, INDEX, RECIPES, Recipe
 
 GET_DATA = re.compile(r'^git checkout .*$', re.MULTILINE)
 OWN = ('configs/', 'data/', 'research/', 'tests/')
@@ -34,7 +34,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('GIT_CONFIG_GLOBAL', str(folder / 'gitconfig'))
         project = forked(committed_template(folder), '--examples=drop')
-        (command,) = GET_DATA.findall(DOCUMENT.partition(HEADING)[2])
+        (command,) = GET_DATA.findall(INDEX)
         subprocess.run(['bash', '-c', command], cwd=project.root, check=True)
         for recipe in RECIPES:
             recipe.write(project.root)
@@ -54,8 +54,13 @@ def run(project: Repository, *command: str, **environment: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_block_of_code_is_a_file_of_a_recipe() -> None:
-    assert len(CODE.findall(DOCUMENT)) == sum(len(recipe.files) for recipe in RECIPES)
+def test_the_index_names_all_recipes() -> None:
+    assert {recipe.name for recipe in RECIPES} == {path.name for path in FOLDER.glob('*.md')} - {'README.md'}
+
+
+@pytest.mark.parametrize('recipe', RECIPES, ids=name)
+def test_each_block_of_code_is_a_file_of_a_recipe(recipe: Recipe) -> None:
+    assert len(CODE.findall(recipe.text)) == len(recipe.files)
 
 
 @pytest.mark.parametrize('recipe', RECIPES, ids=name)
