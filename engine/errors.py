@@ -36,6 +36,19 @@ class UserError(Exception):
     """
 
 
+class ExampleError(UserError):
+    """What is wrong with one example. Whoever knows the ids raises a `UserError` with the id instead.
+
+    Args:
+      row: of the example.
+      problem: what is wrong, a sentence that begins with the name of an array.
+    """
+
+    def __init__(self, row: int, problem: str):
+        super().__init__(problem)
+        self.row = row
+
+
 class RunError(Exception):
     """A failure that neither code nor config caused, such as a full disk or a loss that is NaN.
 

@@ -1,11 +1,11 @@
 """The arrays of an outputs folder as the declaration of its kind wants them, or a message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from engine.errors import UserError, did_you_mean, nearest
+from engine.errors import ExampleError, UserError, did_you_mean, nearest
 from engine.outputs import kind_folders
 from engine.outputs.exact import converted
 from engine.outputs.kind import ADDITIONAL, Arrays, Field, Kind
@@ -14,6 +14,23 @@ from engine.outputs.manifest import Manifest
 _AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
 _RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of .npz files
 _TYPING_ERROR = 0.75  # similarity of 'box' and 'boxes'; 'holes' or 'second_logits' are names of their own
+
+
+def packed(kind: Kind, arrays: Arrays, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """Returns a task's predictions and labels, each [n, ...], as the arrays of a kind.
+
+    Args:
+      kind: the kind.
+      arrays: what its `pack` takes.
+      ids: one per example, for messages.
+
+    Raises:
+      UserError: an array does not fit; names the example.
+    """
+    try:
+        return kind.pack(arrays)
+    except ExampleError as error:
+        raise UserError(f'{ids[error.row]!r}: {error}') from None
 
 
 def checked(folder: Path, manifest: Manifest, arrays: Arrays, examples: int) -> dict[str, np.ndarray]:

@@ -71,6 +71,8 @@ class Kind:
       may_lack: names of arrays of `from_data` that are optional beside the others.
       pack: converts a task's predictions and labels, each [n, ...], to the arrays of the kind.
       takes: what `pack` takes instead of the arrays of the kind, for messages.
+      views: name of the array of the parts of the original images that the model sees, if the kind measures
+        in pixels of the original images. A task must return it if images are resized when they are read.
       comparable_details: names of details of the manifest that must be equal in all outputs of a comparison.
       table: returns the columns of predictions.csv from arrays, ids and class names; None for no such file.
       ensemble: joins the arrays of several predictions of the same examples, in the same order, to the arrays
@@ -86,6 +88,7 @@ class Kind:
     may_lack: tuple[str, ...] = ()
     pack: Callable[[Arrays], dict[str, np.ndarray]] = _unchanged
     takes: str = ''
+    views: str = ''
     comparable_details: tuple[str, ...] = ()
     table: Callable[[Arrays, Sequence[str], Sequence[str]], dict[str, Sequence[str]]] | None = None
     ensemble: Callable[[Sequence[Arrays]], dict[str, np.ndarray]] | None = None

@@ -1,4 +1,7 @@
-"""Decodes images of varying size to one shape. Configs bind `trainer.Trainer.decode = @crops.Crops()`."""
+"""Decodes images of varying size to one shape. Configs bind `trainer.Trainer.decode = @crops.Crops()`.
+
+`Crops` sees parts of images. `Whole` sees whole images, so that a task can map boxes to the input and back.
+"""
 
 import math
 from dataclasses import dataclass
@@ -92,17 +95,56 @@ class Crops:
 
     def _crop(self, data: bytes, box: Box, channels: int) -> np.ndarray:
         reduction = next((n for n in images.REDUCTIONS if self.size * n <= min(box.height, box.width)), 1)
-        return _resized(images.part(data, box, channels, reduction), self.size)
+        return _resized(images.part(data, box, channels, reduction), self.size, self.size)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Whole images, scaled to fit into the upper left of a square. The rest of the square is black.
+
+    The scale is `size` over the longer side of the image. So a box in pixels of the image, times this scale,
+    is the box in pixels of the input. The square shows (0, 0, longer side, longer side) of the image.
+    Training and evaluation see the same.
+
+    Args:
+      size: height and width of the result, pixels.
+      workers: threads that decode. 0 decodes in the main thread; None takes one thread for each CPU.
+    """
+
+    size: int = 512
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or (self.workers or 0) < 0:
+            raise UserError(
+                f'Whole.size = {self.size}, Whole.workers = {self.workers}: give a size from 1 on.'
+            )
+
+    def train(self, data: bytes, channels: int, draws: np.ndarray) -> np.ndarray:
+        """Returns the same as `evaluate`."""
+        del draws
+        return self.evaluate(data, channels)
+
+    def evaluate(self, data: bytes, channels: int) -> np.ndarray:
+        """Returns an encoded image, scaled and padded, uint8 [size, size, channels]."""
+        height, width = images.dimensions(data, channels)
+        scale = self.size / max(height, width)
+        sides = [max(1, round(scale * side)) for side in (height, width)]
+        reduction = next((n for n in images.REDUCTIONS if n * scale <= 1 and min(height, width) >= n), 1)
+        scaled = _resized(images.part(data, Box(0, 0, height, width), channels, reduction), *sides)
+        square = np.zeros((self.size, self.size, channels), np.uint8)
+        square[: sides[0], : sides[1]] = scaled
+        return square
 
 
 def _centred(height: int, width: int, h: int, w: int) -> Box:
     return Box((height - h) // 2, (width - w) // 2, h, w)
 
 
-def _resized(image: np.ndarray, size: int) -> np.ndarray:
-    """Returns an image [H, W, C] as [size, size, C], by linear interpolation."""
+def _resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns an image [H, W, C] as [height, width, C], by linear interpolation."""
     import cv2  # its import takes a quarter of a second, which other runs need not wait for
 
     cv2.setNumThreads(1)  # the decoding threads are the parallelism
-    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-    return resized.reshape(size, size, image.shape[-1])
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resized.reshape(height, width, image.shape[-1])

@@ -13,6 +13,7 @@ from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.reading.dataset import Examples
 from engine.interfaces import State
 from engine.outputs import kind_folders
+from engine.outputs.check_arrays import packed
 from engine.prediction.pictures import pictures
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
@@ -130,7 +131,7 @@ def _write(
     pictured = {name: array for name, array in predicted.items() if name != NAME}
     meanings = {name: f'field {description.truth[name]!r} of the dataset' for name in truth}
     meanings |= {NAME: MEANING, **description.predictions}
-    arrays = kind_folders.declaration(description.kind).pack(predicted | truth)
+    arrays = packed(kind_folders.declaration(description.kind), predicted | truth, examples.ids)
     outputs.write(
         folder,
         manifest,

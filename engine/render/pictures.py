@@ -81,9 +81,9 @@ class Picture:
         """The picture as SVG."""
         (x, y), (width, height) = self.origin, self.extent
         kind = ' class="pixels"' if self.is_pixelated else ' class="empty"' if self.image is None else ''
-        image = '' if self.image is None else _placed(self.image, width, height)
-        overlay, more = self.overlay, ' class="overlay" preserveAspectRatio="none"'
-        labels = '' if overlay is None else _placed(overlay, width, height, more)
+        image = '' if self.image is None else _placed(self.image, self.origin, self.extent)
+        overlay = self.overlay
+        labels = '' if overlay is None else _placed(overlay, self.origin, self.extent, ' class="overlay"')
         drawn = image + labels + ''.join(map(_rect, self.boxes))
         return (
             f'<svg viewBox="{x:.4g} {y:.4g} {width:.4g} {height:.4g}"{kind} role="img" '
@@ -157,8 +157,13 @@ def _rect(box: OutlinedBox) -> str:
     )
 
 
-def _placed(image: np.ndarray, width: float, height: float, more: str = '') -> str:
-    return f'<image href="{_data(image)}" width="{width:.4g}" height="{height:.4g}"{more}/>'
+def _placed(
+    image: np.ndarray, origin: tuple[float, float], extent: tuple[float, float], more: str = ''
+) -> str:
+    """Returns an image that fills a part of a picture, whatever its own proportions are."""
+    place = ''.join(f' {axis}="{corner:.4g}"' for axis, corner in zip('xy', origin, strict=True) if corner)
+    size = f'width="{extent[0]:.4g}" height="{extent[1]:.4g}"'
+    return f'<image href="{_data(image)}"{place} {size} preserveAspectRatio="none"{more}/>'
 
 
 def _data(image: np.ndarray) -> str:

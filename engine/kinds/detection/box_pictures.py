@@ -35,11 +35,20 @@ def picture(outputs: Outputs, row: int) -> Picture:
     boxes = [*_boxes(outputs, 'target_', targets), *_boxes(outputs, '', best)]
     title = f'{outputs.ids[row]}: {len(targets)} targets, {len(best)} predicted boxes'
     if has_images(outputs):
-        image, scale = pictures.visible(arrays['inputs'][row]), _shrink_factor(outputs)
-        height, width = image.shape[:2]
-        return Picture(title, image, boxes=boxes, size=(scale * width, scale * height))
+        x0, y0, x1, y1 = _view(outputs, row)
+        image = pictures.visible(arrays['inputs'][row])
+        return Picture(title, image, boxes=boxes, size=(x1 - x0, y1 - y0), origin=(x0, y0))
     x0, y0, x1, y1 = frame(outputs)
     return Picture(title, boxes=boxes, size=(x1 - x0, y1 - y0), origin=(x0, y0))
+
+
+def _view(outputs: Outputs, row: int) -> tuple[float, float, float, float]:
+    """Returns the part of the original image that a thumbnail shows, x0, y0, x1, y1 in its pixels."""
+    if 'views' in outputs.arrays:
+        x0, y0, x1, y1 = map(float, outputs.arrays['views'][row])
+        return x0, y0, x1, y1
+    scale, (height, width) = _shrink_factor(outputs), outputs.arrays['inputs'].shape[1:3]
+    return 0, 0, scale * width, scale * height
 
 
 def _shrink_factor(outputs: Outputs) -> int:

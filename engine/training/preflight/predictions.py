@@ -4,7 +4,7 @@ The predictions are zeros of the traced shapes and dtypes, the truth is that of 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from engine.datasets.reading.dataset import Examples
 from engine.errors import UserError
 from engine.interfaces import Description
 from engine.outputs import kind_folders
-from engine.outputs.check_arrays import checked
+from engine.outputs.check_arrays import checked, packed
 from engine.outputs.kind import ADDITIONAL, Field, Kind
 from engine.outputs.manifest import Manifest
 from engine.training import outputs_manifest
@@ -42,6 +42,7 @@ def check(experiment: Experiment, splits: Iterable[str]) -> None:
     declared = _declared(experiment, description)
     check_dtypes(experiment, declared, shapes)
     _check_names(experiment, description, shapes)
+    _check_views(experiment, declared, shapes)
     for split in splits:
         _check_split(experiment, split, declared, shapes)
 
@@ -107,6 +108,19 @@ def _check_names(experiment: Experiment, description: Description, shapes: Mappi
             )
 
 
+def _check_views(experiment: Experiment, declared: Kind, shapes: Mapping[str, Any]) -> None:
+    """Raises `UserError` if the kind needs to know how images were resized, and the task does not say it."""
+    description, data = experiment.description, experiment.data
+    resized = [repr(name) for name in data.encoded if name not in description.truth.values()]
+    if declared.views and resized and declared.views not in shapes:
+        raise UserError(
+            f'The images {", ".join(resized)} of {data.name} are resized when they are read, and the kind '
+            f'{description.kind!r} measures in pixels of the original images. Let {_predict(experiment)} map '
+            f'its boxes back to them, and return {declared.views!r}, f32 [B, 4]: the part of the original '
+            'image that the model sees, x0, y0, x1, y1 in its pixels.'
+        )
+
+
 def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Mapping[str, Any]) -> None:
     """Raises `UserError` unless the outputs of a split could be written."""
     examples, description = experiment.data.split(split), experiment.description
@@ -118,10 +132,10 @@ def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Map
     rows = _rows(examples, [*labelled.values(), *shapes.values()])
     predicted = {name: np.zeros((len(rows), *array.shape[1:]), array.dtype) for name, array in shapes.items()}
     truth = {name: array[rows] for name, array in labelled.items()}
-    manifest = _manifest(experiment, split)
+    manifest, ids = _manifest(experiment, split), [examples.ids[row] for row in rows]
     try:
         arrays = checked(
-            experiment.data.folder / split, manifest, _packed(declared, predicted | truth), len(rows)
+            experiment.data.folder / split, manifest, _packed(declared, predicted | truth, ids), len(rows)
         )
     except UserError as error:
         raise UserError(_explained(experiment, split, str(error), declared, predicted, truth)) from None
@@ -140,9 +154,9 @@ def _rows(examples: Examples, arrays: Iterable[Any]) -> np.ndarray:
     return spaced(len(examples), min(MAX_EXAMPLES, MAX_BYTES // max(1, size)))
 
 
-def _packed(declared: Kind, arrays: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def _packed(declared: Kind, arrays: Mapping[str, np.ndarray], ids: Sequence[str]) -> Mapping[str, np.ndarray]:
     try:
-        return declared.pack(arrays)
+        return packed(declared, arrays, ids)
     except UserError:
         raise
     except Exception as error:  # a kind's code, with arrays that it does not expect

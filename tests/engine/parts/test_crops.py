@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.datasets.reading.images import Box
 from engine.errors import UserError
-from engine.parts.crops import Crops
+from engine.parts.crops import Crops, Whole
 from engine.training.batches.decoding import TRIES
 from tests.engine import photos
 
@@ -95,3 +95,29 @@ def test_the_central_box_is_a_square_in_the_middle() -> None:
 def test_numbers_out_of_range_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=rf'Crops.{next(iter(wrong))} = '):
         Crops(**wrong)
+
+
+@pytest.mark.parametrize(('height', 'width'), [(20, 50), (50, 20), (7, 7), (1, 30), (400, 640)])
+@pytest.mark.parametrize('size', [16, 40])
+def test_whole_images_lie_in_the_upper_left_at_one_scale(height: int, width: int, size: int) -> None:
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    pixels[height // 2 :, width // 2 :] = 200  # a box whose corners are known
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, 'PNG')
+    seen = Whole(size=size, workers=0).evaluate(file.getvalue(), 3)
+    np.testing.assert_array_equal(Whole(size=size).train(file.getvalue(), 3, DRAWS[0]), seen)
+    scale = size / max(height, width)
+    inside = [max(1, round(scale * side)) for side in (height, width)]
+    assert seen.shape == (size, size, 3)
+    assert (seen[: inside[0], : inside[1]] >= 90).all()
+    assert (seen[inside[0] :] == 0).all()
+    assert (seen[:, inside[1] :] == 0).all()
+    rows, columns = np.nonzero(seen[..., 0] > 145)
+    assert abs(rows.min() - scale * (height // 2)) <= 1 + scale
+    assert abs(columns.min() - scale * (width // 2)) <= 1 + scale
+
+
+@pytest.mark.parametrize('wrong', [{'size': 0}, {'workers': -1}])
+def test_numbers_of_whole_images_are_checked(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match='Whole.{} = {}'.format(*next(iter(wrong.items())))):
+        Whole(**wrong)

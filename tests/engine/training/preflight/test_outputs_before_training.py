@@ -123,13 +123,14 @@ MISFITS: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
         {},
         'scores has the shape [10, 6]',
     ),
-    'boxes without counts': ('detection', boxes(counts=()), {}, "needs one array 'example'"),
+    'counts without boxes': ('detection', {'counts': ('int32', ('B',))}, {}, 'there are no boxes'),
+    'scores of boxes of no class': ('detection', boxes(counts=(), classes=()), {}, "one array 'classes'"),
     'boxes without classes': ('detection', boxes(classes=()), {}, "needs one array 'classes'"),
     'corners of three numbers': (
         'detection',
         boxes(boxes=('float32', ('B', 5, 3))),
         {},
-        'boxes.npy has shape [0, 3]',
+        'boxes has the shape [10, 5, 3], but [n, k, 4] is needed',
     ),
     'counts of each class': ('detection', boxes(counts=('int32', ('B', 10))), {}, 'counts is int32 [10, 10]'),
     'counts of fractions': ('detection', boxes(counts=('float32', ('B',))), {}, 'counts is float32 [10]'),
@@ -137,7 +138,7 @@ MISFITS: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
         'detection',
         boxes(classes=('int32', ('B', 5, 10))),
         {},
-        'classes.npy has shape [0, 10]',
+        'classes has the shape [10, 5, 10], but [n, k] is needed',
     ),
     'logits of pixels': ('segmentation', {'masks': ('float32', ('B', 8, 8, 10))}, {}, "'masks' as float32"),
     'masks with channels': (
@@ -246,11 +247,11 @@ def test_one_name_for_a_prediction_and_its_truth(refused: Refused) -> None:
 
 
 def test_the_message_says_what_is_returned_and_what_is_needed(refused: Refused) -> None:
-    message = refused('Returns', kind='detection', arrays=boxes(counts=()))
+    message = refused('Returns', kind='detection', arrays=boxes(counts=(), scores=()))
     assert 'predictions() of Returns (tests/engine/training/preflight/odd_tasks.py:' in message
-    assert 'returns boxes float32 [10, 5, 4], classes int32 [10, 5], scores float32 [10, 5].' in message
+    assert 'returns boxes float32 [10, 5, 4], classes int32 [10, 5].' in message
     assert 'boxes float32 or float64 [m, 4]; scores float32 or float64 [m]; classes int32 [m]' in message
-    assert 'or, for `pack`, boxes [n, k, 4], scores [n, k], classes [n, k] and counts [n]' in message
+    assert 'or, for `pack`, boxes [n, k, 4], scores [n, k] and classes [n, k], which are -1 for' in message
     assert 'see engine/kinds/detection/__init__.py' in message
 
 
