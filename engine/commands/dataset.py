@@ -15,6 +15,7 @@ EXAMPLES = """\
   scripts/dataset.sh explore digits               writes a page with examples and statistics
   scripts/dataset.sh build tfds:mnist             from TensorFlow Datasets' catalogue
   scripts/dataset.sh check images:~/flowers       <split>/<class>/*.jpg, or lists: <split>.csv
+  scripts/dataset.sh explore 'text:~/hamlet.txt?length=64&vocabulary=bpe'    windows of a text
   scripts/dataset.sh new petals --kind=images     a working dataset to edit"""
 NEW, BUILD, CHECK, EXPLORE, LIST = 'new', 'build', 'check', 'explore', 'list'
 KINDS = ('images', 'masks', 'text', 'arrays')
@@ -31,7 +32,9 @@ def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('dataset.sh', __doc__ or '', EXAMPLES)
     parser.add_argument('command', choices=[NEW, BUILD, CHECK, EXPLORE, LIST])
-    parser.add_argument('name', nargs='?', metavar='NAME', help='a folder of data/, images:FOLDER, tfds:NAME')
+    parser.add_argument(
+        'name', nargs='?', metavar='NAME', help='a folder of data/, images:FOLDER, text:FILE, tfds:NAME'
+    )
     parser.add_argument('--config', help='full (default) or toy')
     parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
     parser.add_argument(

@@ -25,7 +25,7 @@ def load(name: str, allow_damaged: float = 0.0, to_predict: bool = False) -> Dat
     (30, 8, 8, 1)
 
     Args:
-      name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+      name: `digits`, `digits/toy`, `images:<folder>`, `text:<file>` or `tfds:<dataset>`.
       allow_damaged: the share of the examples that a build may leave out, because their images are damaged.
         A dataset that is already built stays as it is.
       to_predict: whether a folder of images needs no classes and no training split.

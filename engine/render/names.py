@@ -18,11 +18,12 @@ _JOINER = '\u200d'  # joins the character after it to the one before it
 def dataset(name: str) -> str:
     """Returns the title of a dataset: the last part of a path, and no prefix.
 
-    >>> dataset('images:/home/ada/photos'), dataset('tfds:cifar10'), dataset('digits/toy')
-    ('photos', 'cifar10', 'digits/toy')
+    >>> dataset('images:/home/ada/photos'), dataset('text:~/hamlet.txt?length=64'), dataset('digits/toy')
+    ('photos', 'hamlet.txt', 'digits/toy')
     """
-    prefix, path = re.fullmatch(r'(?:(images|tfds):)?(.*)', name, re.DOTALL).groups()  # type: ignore[union-attr]
-    is_path = prefix == 'images' or path.startswith(('/', './', '../', '~'))
+    prefix, path = re.fullmatch(r'(?:(images|text|tfds):)?(.*)', name, re.DOTALL).groups()  # type: ignore[union-attr]
+    path = path.rpartition('?')[0] or path if prefix == 'text' else path  # without its options
+    is_path = prefix in ('images', 'text') or path.startswith(('/', './', '../', '~'))
     return path.rstrip('/').rpartition('/')[2] or name if is_path else path
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from engine import files, workspace
 from engine.datasets.building import arrays, features, ids, labels, report
 from engine.datasets.building.image_fields import image_fields, records
-from engine.datasets.reading import image_report
+from engine.datasets.reading import image_report, integrity
 from engine.datasets.reading.lists import describe_example
 from engine.datasets.reading.unusable_images import check_allowed, check_share
 from engine.errors import UserError
@@ -75,7 +75,7 @@ def home(builder: Any) -> Path:
 
 def arrays_folder(builder: Any) -> Path:
     """Returns the folder of a dataset's arrays. If it exists, the records are complete too."""
-    return Path(builder.data_dir) / 'arrays'
+    return Path(builder.data_dir) / integrity.ARRAYS
 
 
 def lists_folder(builder: Any) -> Path:
@@ -138,6 +138,8 @@ def _write_arrays(builder: Any, allow_damaged: float) -> None:
     spec = features.spec(builder)
     try:
         with files.atomic_folder(arrays_folder(builder)) as folder:
+            if hasattr(builder, 'write_notes'):
+                builder.write_notes(folder)
             images = arrays.write(folder, spec.example, image_fields(builder), splits)
             counts = {split: len(examples) for split, examples in splits.items()}
             check_share(images, counts, allow_damaged, lists)

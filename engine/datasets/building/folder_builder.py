@@ -35,6 +35,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ]
     SUPERVISED_KEYS: tuple[str, str] | None = None  # the fields of the inputs and of the targets
     HOMEPAGE: str | None = None
+    MAY_REPEAT = False  # whether examples may be equal, as windows of a text may
     FETCHED = True  # whether the originals lie in the workspace
     ORIGIN = 'another version of their source wrote them'  # what may change the originals, besides damage
 
@@ -45,6 +46,12 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def notes(self) -> dict[str, Any]:
         """Returns what tasks may ask of the dataset beside its fields, such as a vocabulary: `Spec.notes`."""
         return {}
+
+    def write_notes(self, folder: Path) -> None:
+        """Writes large notes, such as a vocabulary, beside the arrays: files in folders of `folder`.
+
+        They count in the fingerprint.
+        """
 
     def write_originals(self, folder: Path) -> None:
         """Writes all originals into the empty `folder`, laid out as their authors do."""

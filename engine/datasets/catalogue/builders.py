@@ -12,6 +12,7 @@ called `Builder`, which must provide:
   the path of its mask. It fetches missing files. Files lie in the dataset's folder of the workspace,
   `<data_dir>/..`, where a link may lead elsewhere. `_generate_examples` and the lists follow it.
 - `notes()`, if tasks need more of the dataset than its fields, such as a vocabulary: `Spec.notes`.
+  `write_notes(folder)` writes large ones beside the arrays, so that the fingerprint covers them.
 - Images as paths or as encoded bytes. TFDS would need TensorFlow to encode arrays.
 
 `building.folder_builder.FolderBuilder` does most of this for originals that are files, and
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import workspace
-from engine.datasets.catalogue.names import DEFAULT_CONFIG, IMAGES, TFDS, DatasetName
+from engine.datasets.catalogue.names import DEFAULT_CONFIG, IMAGES, TEXT, TFDS, DatasetName
 from engine.errors import UserError, did_you_mean
 
 # These builders import TensorFlow Datasets, which takes a second, so only the functions that need them do.
@@ -40,7 +41,7 @@ def builder(name: str, to_predict: bool = False) -> Any:
     """Returns the TFDS builder of a dataset. Its records lie in the workspace.
 
     Args:
-      name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+      name: `digits`, `digits/toy`, `images:<folder>`, `text:<file>` or `tfds:<dataset>`.
       to_predict: whether a folder of images needs no classes and no training split.
 
     Raises:
@@ -53,6 +54,10 @@ def builder(name: str, to_predict: bool = False) -> Any:
 
         layout = (prediction_layout if to_predict else image_layout).read(parsed.path)
         return image_folder.builder(parsed.path, layout, data_dir)
+    if parsed.source == TEXT:
+        from engine.datasets.text import options, text_file
+
+        return text_file.builder(parsed.path, options.parse(parsed.options), data_dir)
     if parsed.source == TFDS:
         from engine.datasets.building import tfds_catalogue
 

@@ -2,6 +2,7 @@
 
 digits, digits/toy       a folder of data/, and one of its configs
 images:<folder>          a folder of images by class, or of lists
+text:<file>?<options>    a text, or a folder of them: text:shakespeare.txt?length=64&vocabulary=characters
 tfds:<dataset>           a dataset of TensorFlow Datasets' catalogue: tfds:glue/mrpc, tfds:mnist:3.0.1
 """
 
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import paths, workspace
+from engine.datasets.text import options
 
-REPOSITORY, IMAGES, TFDS = '', 'images', 'tfds'
-PREFIXES = (IMAGES, TFDS)
+REPOSITORY, IMAGES, TEXT, TFDS = '', 'images', 'text', 'tfds'
+PREFIXES = (IMAGES, TEXT, TFDS)
+MAX_FILE_NAME = 60  # characters of the name of a file in that of a folder
 DEFAULT_CONFIG = 'full'
+_UNUSUAL = '[^a-zA-Z0-9_.]+'
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,9 @@ class DatasetName:
 
     Attributes:
       text: the whole name, as a config states it.
-      source: REPOSITORY, IMAGES or TFDS.
-      dataset: the name of a folder in data/, the path of a folder of images, or TFDS's name.
+      source: REPOSITORY, IMAGES, TEXT or TFDS.
+      dataset: the name of a folder in data/, the path of a folder of images, that of a text, or TFDS's name.
+      options: of a text, such as `length=64`, '' if the name has none.
       config: a config of a dataset in data/, '' if the name has none.
     """
 
@@ -32,6 +37,7 @@ class DatasetName:
     source: str
     dataset: str
     config: str = ''
+    options: str = ''
 
     @classmethod
     def parse(cls, text: str) -> 'DatasetName':
@@ -41,6 +47,9 @@ class DatasetName:
         'digits-toy'
         """
         source, colon, dataset = text.partition(':')
+        if colon and source == TEXT:
+            path, stated = options.split(dataset)
+            return cls(text, source, path, options=stated)
         if colon and source in PREFIXES:
             return cls(text, source, dataset)
         dataset, _, config = text.partition('/')
@@ -48,7 +57,7 @@ class DatasetName:
 
     @property
     def path(self) -> Path:
-        """The folder of images. A relative path starts at the repository, not at the current directory."""
+        """The folder of images, or the text. A relative path starts at the repository."""
         return (workspace.REPOSITORY / paths.expanded(self.dataset)).resolve()
 
     @property
@@ -68,7 +77,7 @@ class DatasetName:
 
     @property
     def slug(self) -> str:
-        """The name as that of a folder: `digits-toy`, `tfds-mnist`, `images-flowers-1f3a9c20`."""
+        """The name as that of a folder: `digits-toy`, `tfds-mnist`, `text-shakespeare.txt-5b2c81d7`."""
         return '-'.join(filter(None, [self._folder_name, self.config]))
 
     @property
@@ -76,4 +85,7 @@ class DatasetName:
         if self.source == IMAGES:
             digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
             return f'{IMAGES}-{self.path.name}-{digest}'
-        return re.sub('[^a-zA-Z0-9_.]+', '-', '-'.join(filter(None, [self.source, self.dataset])))
+        if self.source == TEXT:
+            digest = hashlib.sha256(f'{self.path} {options.parse(self.options)}'.encode()).hexdigest()[:8]
+            return f'{TEXT}-{re.sub(_UNUSUAL, "-", self.path.name)[:MAX_FILE_NAME]}-{digest}'
+        return re.sub(_UNUSUAL, '-', '-'.join(filter(None, [self.source, self.dataset])))

@@ -20,7 +20,7 @@ class DatasetUnderTest:
     """A dataset that is checked. Each part is read when a check first needs it.
 
     Args:
-      name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+      name: `digits`, `digits/toy`, `images:<folder>`, `text:<file>` or `tfds:<dataset>`.
     """
 
     def __init__(self, name: str):

@@ -56,7 +56,7 @@ def page(name: str) -> DatasetPage:
     '1,797 handwritten digits of 8x8 pixels'
 
     Args:
-      name: `digits`, `digits/toy`, `images:<folder>` or `tfds:<dataset>`.
+      name: `digits`, `digits/toy`, `images:<folder>`, `text:<file>` or `tfds:<dataset>`.
 
     Raises:
       UserError: there is no such dataset or config, or its original files are damaged.

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from engine.datasets.reading import images
+from engine.datasets.reading import images, integrity
 from engine.datasets.reading.image_report import ImageReport
 from engine.datasets.reading.lists import describe_example
 from engine.errors import UserError, did_you_mean
@@ -204,7 +204,7 @@ def _refusing_damage(path: Path) -> Iterator[None]:
 
 def damaged(path: Path, problem: str) -> UserError:
     """Returns the error that a file in the folder of the arrays, or in one of a split, is damaged."""
-    arrays = next((folder for folder in path.parents if folder.name == 'arrays'), path.parent)
+    arrays = next((folder for folder in path.parents if folder.name == integrity.ARRAYS), path.parent)
     return UserError(f'{path} is damaged: {problem}. Delete {arrays}: the next command builds it again.')
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from engine import files
 from engine.errors import UserError
 
+ARRAYS = 'arrays'  # the folder of a dataset's arrays, beside its records
 CHECKSUMS, FINGERPRINT = 'checksums.txt', 'fingerprint.txt'
 ALWAYS_READ = 2**25  # bytes of all files together; in larger datasets, files not touched since are believed
 

@@ -1,0 +1,1 @@
+"""Text as a dataset: vocabularies, and the dataset `text:<file>`."""
