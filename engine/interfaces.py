@@ -98,21 +98,21 @@ class Description:
     """What the outputs manifest says of a task's predictions.
 
     Attributes:
-      kind: kind of the outputs, such as 'classification': the name of a folder in engine/kinds/ or
-        research/kinds/.
+      kind: kind of the outputs, such as 'classification': a folder in engine/kinds/ or research/kinds/.
       predictions: meaning of each array that `predict` returns.
       truth: for each array of labels, the dataset's field that holds it.
+      class_names: names of the classes, if no field of the truth has them; () to take those of the dataset.
       category_ids: id of each class in COCO's files; COCO's own ids have gaps.
       ignore_label: value of pixels in the targets that do not count, or None.
       details: what else distinguishes these outputs, such as the network that computed their features.
       first_loss: expected loss before training, such as ln(classes); None if it is unknown.
-      random_per_device: randomness that differs between `sharding.PMap` and `sharding.Jit`, such as
-        'masks of Dropout': the two agree in distribution only. '' if they compute the same function.
+      random_per_device: randomness that `sharding.PMap` and `sharding.Jit` do not share, or ''.
     """
 
     kind: str
     predictions: Mapping[str, str]
     truth: Mapping[str, str] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
     category_ids: tuple[int, ...] = ()
     ignore_label: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)

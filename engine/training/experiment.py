@@ -126,7 +126,8 @@ class Experiment:
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes of the task's labels, () where there are none."""
-        return self.data.spec.task_classes(self.description)
+        description = self.description
+        return tuple(description.class_names) or self.data.spec.task_classes(description)
 
     @cached_property
     def parts(self) -> dict[str, Part]:

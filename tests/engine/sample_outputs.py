@@ -10,6 +10,7 @@ import numpy as np
 from engine import outputs
 
 EXAMPLES, CLASSES = 8, 3
+UNCLASSIFIED = ('image', 'generation', 'language', 'regression')
 STATED = {'kind', 'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
 
 
@@ -24,6 +25,7 @@ def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.n
         'generation': _generation,
         'language': _language,
         'regression': _regression,
+        'multilabel': _multilabel,
     }[kind](truth, random, examples)
 
 
@@ -32,7 +34,7 @@ def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     written = more.pop('arrays', None) or arrays(kind, seed)
     given: dict[str, Any] = {
         'ids': [f'example {index}' for index in range(EXAMPLES)],
-        'class_names': [] if kind in ('image', 'generation', 'language', 'regression') else list('abc'),
+        'class_names': [] if kind in UNCLASSIFIED else list('abc'),
         'meanings': dict.fromkeys(written, 'of the test'),
         'dataset': 'noise',
         'split': 'test',
@@ -112,3 +114,9 @@ def _regression(truth: np.random.Generator, random: np.random.Generator, n: int)
         name: generator.normal(size=(n, 2)).astype(np.float32)
         for name, generator in (('values', random), ('targets', truth))
     }
+
+
+def _multilabel(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    targets = truth.integers(-1, 2, (n, CLASSES)).astype(np.int8)
+    targets[0] = (1, 0, 1)  # so that one example alone has known labels
+    return {'logits': random.normal(size=(n, CLASSES)).astype(np.float32), 'targets': targets}

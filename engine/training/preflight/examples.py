@@ -1,6 +1,7 @@
 """Checks of the examples that an experiment uses: ids, labels, and whether a batch fits into memory."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from engine.datasets.building.labels import IGNORED, UNLABELLED, is_unlabelled
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import INDEX, STEP, VALID, BoundTask, Description
+from engine.outputs import kind_folders
 from engine.outputs.check_ids import check_ids
 from engine.training.preflight import hooks
 
@@ -42,9 +44,10 @@ def check(
     """
     where, fields = f'{name} of {data.name}', truth_fields(data, bound)
     check_rows(where, examples, batch_size)
-    for field in fields:
-        classes, ignore = len(data.spec.class_names.get(field, ())), bound.describe().ignore_label
-        _check_labels(where, examples, field, classes, ignore, needs_labels)
+    description = bound.describe()
+    for field in filter(partial(_holds_classes, description), fields):
+        classes = len(data.spec.class_names.get(field, ()))
+        _check_labels(where, examples, field, classes, description.ignore_label, needs_labels)
 
 
 def check_rows(where: str, examples: Examples, batch_size: int) -> None:
@@ -53,6 +56,15 @@ def check_rows(where: str, examples: Examples, batch_size: int) -> None:
         raise UserError(f'{where} holds no examples. Remove it from the config, or build it again.')
     check_ids(Path(where), examples.ids)
     _check_memory(where, examples, batch_size)
+
+
+def _holds_classes(description: Description, field: str) -> bool:
+    """Whether a field of the truth may hold indices of classes: not if it has a label for each class."""
+    if description.kind not in kind_folders.names():
+        return True  # the check of the predictions names the kind
+    arrays = [name for name, other in description.truth.items() if other == field]
+    declared = kind_folders.declaration(description.kind)
+    return not any('classes' in declared.field(name).axes.split() for name in arrays)
 
 
 def truth_fields(data: Dataset, bound: BoundTask) -> list[str]:

@@ -23,6 +23,7 @@ LOGITS = RANDOM.normal(size=(4, 3)).astype(np.float32)
 ARRAYS: dict[str, dict[str, np.ndarray]] = {
     'classification': {'logits': LOGITS, 'labels': np.array([0, 1, 2, 0], np.int32)},
     'regression': {'values': LOGITS},
+    'multilabel': {'logits': LOGITS},
     'language': {'log_probs': -np.arange(4, dtype=np.float32), 'lengths': np.arange(4, dtype=np.int32)},
     'segmentation': {'masks': RANDOM.integers(0, 3, (4, 5, 6)).astype(np.uint8)},
     'image': {'images': RANDOM.integers(0, 3, (4, 5, 6, 1)).astype(np.uint8)},
@@ -50,6 +51,14 @@ def export(program, folder: Path, form: str) -> Path:
 def table(program, folder: Path) -> pd.DataFrame:
     read: Any = pd.read_csv(export(program, folder, 'csv'), dtype={'id': str})
     return read
+
+
+def test_several_classes(program, tmp_path: Path):
+    result = table(program, save(tmp_path / 'it', 'multilabel'))
+    chances = 1 / (1 + np.exp(-LOGITS.astype(float)))
+    names = [[name for name, chance in zip(NAMES, row, strict=True) if chance >= 0.5] for row in chances]
+    assert result['prediction'].fillna('').tolist() == ['; '.join(each) for each in names]
+    np.testing.assert_allclose(result[[f'probability_{name}' for name in NAMES]], chances, rtol=1e-6)
 
 
 def test_classes(program, tmp_path: Path):

@@ -25,6 +25,7 @@ PREDICTED: dict[str, dict[str, np.ndarray]] = {
     'regression': {'values': RANDOM.normal(size=(4, 2)).astype(np.float32)},
     'segmentation': {'masks': MASKS},
     'image': {'images': MASKS[..., np.newaxis]},
+    'multilabel': {'logits': RANDOM.normal(size=(4, 3)).astype(np.float32)},
     'language': {'log_probs': -np.ones(4, np.float32), 'lengths': np.ones(4, np.int32)},
     'detection': {
         name: each
@@ -36,6 +37,7 @@ TRUE: dict[str, dict[str, np.ndarray]] = {
     'classification': {'labels': np.array([2, 0, 1, 1], np.int32)},
     'regression': {'targets': RANDOM.normal(size=(4, 2)).astype(np.float32)},
     'segmentation': {'targets': TRUE_MASKS},
+    'multilabel': {'targets': np.array([[1, 0, -1], [0, 0, 0], [1, 1, 1], [-1, 1, 0]], np.int8)},
     'image': {'targets': TRUE_MASKS[..., np.newaxis]},
     'detection': {name: each for name, each in scenes(0, n=4).items() if name.startswith('target')},
 }
@@ -75,6 +77,10 @@ def list_of(kind: str, folder: Path) -> Path:
         rows = zip(IDS, TRUE[kind]['targets'].tolist(), strict=True)
         lines = [f'{second!r},"{each}",{first!r}\n' for each, (first, second) in rows]
         return written(folder, 'target_1,id,target_0\n' + ''.join(lines[::-1]))
+    if kind == 'multilabel':
+        rows = zip(IDS, TRUE[kind]['targets'].tolist(), strict=True)
+        lines = [f'{owl},"{each}",{"" if cat < 0 else cat},x,{dog}\n' for each, (cat, dog, owl) in rows]
+        return written(folder, 'owl,id,cat,path,dog\n' + ''.join(lines[::-1]))
     return written(folder, pictures(folder, 'mask' if kind == 'segmentation' else 'target'))
 
 
@@ -97,7 +103,7 @@ def annotations(**more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize('kind', ['classification', 'regression', 'segmentation', 'image'])
+@pytest.mark.parametrize('kind', ['classification', 'regression', 'segmentation', 'image', 'multilabel'])
 def test_a_list_is_as_good_as_truth_in_the_outputs(kind: str, tmp_path: Path):
     whole = save(tmp_path / 'whole', kind, truth=TRUE[kind])
     made = external_labels.add(save(tmp_path / 'bare', kind), list_of(kind, tmp_path))
@@ -265,6 +271,13 @@ def test_mistakes_in_lists(text: str, message: str, tmp_path: Path):
         external_labels.add(result, written(tmp_path, text))
 
 
+def test_names_of_classes_in_one_cell(tmp_path: Path):
+    result = save(tmp_path / 'it', 'multilabel')
+    text = 'id\tlabels\n007\tcat; dog\nb\t\n"c,d"\towl\né\tdog;owl\n'
+    made = external_labels.add(result, written(tmp_path, text, 'list.tsv'))
+    assert made.arrays['targets'].tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1], [0, 1, 1]]
+
+
 def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
     result = save(tmp_path / 'it', 'classification')
     cells = [f'"{name}",{"x" if place == 2 else 1}' for place, name in enumerate(result.ids)]
@@ -282,6 +295,9 @@ def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
         ('regression', 'id,target_0,target_1,target_2\nb,1,2,3\n', 'has a column target_2'),
         ('segmentation', 'id,mask\nb,gone.png\n', "gone.png, of example 'b', cannot be read"),
         ('segmentation', 'id,mask\nb,list.csv\n', "list.csv, of example 'b', cannot be read"),
+        ('multilabel', 'id,cat,dog\nb,1,0\n', "no column 'owl'"),
+        ('multilabel', 'id,cat,dog,owl\nb,1,2,0\n', ":2: '2' in the column 'dog' is not 1"),
+        ('multilabel', 'id,labels\nb,cat; dg\n', ":2: 'dg' is not a class. Did you mean 'dog'"),
         ('detection', 'id,label\nb,1\n', 'do not fit into a list'),
         ('language', 'id,label\nb,1\n', 'have no label for each'),
     ],
