@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from engine.errors import UserError
 from engine.evaluation.drawing import example_cards
-from engine.evaluation.drawing.example_cards import Card
+from engine.evaluation.drawing.example_cards import Card, TextLine
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export, npz
@@ -83,6 +83,10 @@ class KindEvaluation:
         """Returns the pictures of one example: labels first, then predictions."""
         return example_cards.images(outputs, ('inputs',), row)
 
+    def lines(self, outputs: Outputs, row: int) -> list[TextLine]:
+        """Returns the texts of one example: what is known first, then the prediction; [] if it has none."""
+        return []
+
     def caption(self, example: Mapping[str, Any]) -> str:
         """Returns the caption of an example, which is a row of the table `per_example`."""
         column = self.example_score.column if self.example_score else ''
@@ -91,9 +95,10 @@ class KindEvaluation:
     def gallery(self, report: Report) -> dict[str, list[Card]]:
         """Returns the examples that the report shows: heading to cards. An example is shown once.
 
-        By default these are the worst and some typical examples by `example_score`, if they have pictures.
+        By default these are the worst and some typical examples by `example_score`, if they have pictures or
+        texts.
         """
-        if not self.example_score or not self.pictures(report.outputs, 0):
+        if not self.example_score or not (self.pictures(report.outputs, 0) or self.lines(report.outputs, 0)):
             return {}
         table = report.tables['per_example'].dropna(subset=self.example_score.column)
         return {
@@ -102,8 +107,8 @@ class KindEvaluation:
         }
 
     def cards(self, report: Report, table: Any) -> list[Card]:
-        """Returns a card with pictures and caption for each of the first rows of `per_example`."""
-        return example_cards.cards(report.outputs, table, self.pictures, self.caption)
+        """Returns a card with pictures, texts and caption for each of the first rows of `per_example`."""
+        return example_cards.cards(report.outputs, table, self.pictures, self.caption, self.lines)
 
     def samples(self, outputs: Outputs, count: int) -> list[Card]:
         """Returns cards of the first `count` examples, for a comparison; [] if it should show none."""

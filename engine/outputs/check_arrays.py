@@ -8,7 +8,7 @@ import numpy as np
 from engine.errors import ExampleError, UserError, did_you_mean, nearest
 from engine.outputs import kind_folders
 from engine.outputs.exact import converted
-from engine.outputs.kind import ADDITIONAL, Arrays, Field, Kind
+from engine.outputs.kind import ADDITIONAL, Arrays, Decode, Field, Kind
 from engine.outputs.manifest import Manifest
 
 _AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
@@ -16,19 +16,22 @@ _RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of
 _TYPING_ERROR = 0.75  # similarity of 'box' and 'boxes'; 'holes' or 'second_logits' are names of their own
 
 
-def packed(kind: Kind, arrays: Arrays, ids: Sequence[str]) -> dict[str, np.ndarray]:
+def packed(
+    kind: Kind, arrays: Arrays, ids: Sequence[str], decode: Decode | None = None
+) -> dict[str, np.ndarray]:
     """Returns a task's predictions and labels, each [n, ...], as the arrays of a kind.
 
     Args:
       kind: the kind.
       arrays: what its `pack` takes.
       ids: one per example, for messages.
+      decode: of the task's description.
 
     Raises:
       UserError: an array does not fit; names the example.
     """
     try:
-        return kind.pack(arrays)
+        return kind.pack(kind.pack_tokens(arrays, decode) if kind.pack_tokens else arrays)
     except ExampleError as error:
         raise UserError(f'{ids[error.row]!r}: {error}') from None
 
@@ -65,7 +68,10 @@ def checked(folder: Path, manifest: Manifest, arrays: Arrays, examples: int) -> 
         field = declared.field(name)
         if field.below:
             counted = array[~manifest.is_ignored(array)] if field.may_ignore else array
+            counted = counted[counted >= 0] if field.padded else counted
             _check_indices(f'{folder}: {name}.npy', counted, lengths.get(field.below))
+        if field.lengths_of:
+            _check_lengths(f'{folder}: {name}.npy', array, field.lengths_of, lengths)
     return arrays
 
 
@@ -112,3 +118,14 @@ def _check_indices(where: str, array: np.ndarray, limit: int | None) -> None:
         if value < 0 or (limit is not None and value >= limit):
             valid = '0 and more' if limit is None else f'0 to {limit - 1}'
             raise UserError(f'{where} holds {value}, but only {valid} are valid.')
+
+
+def _check_lengths(where: str, array: np.ndarray, axis: str, lengths: dict[str, int]) -> None:
+    """Raises `UserError` unless lengths are not negative and sum to the length of their axis."""
+    if (array < 0).any():
+        raise UserError(f'{where} holds {array.min()}, but a length is 0 or more.')
+    total = int(array.sum(dtype=np.int64))
+    if axis not in lengths:
+        raise UserError(f'{where} holds lengths, but the array that they divide is missing.')
+    if total != lengths[axis]:
+        raise UserError(f'{where} holds lengths whose sum is {total}, but there are {lengths[axis]} {axis}.')

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
+Decode = Callable[[Sequence[int]], str]  # returns the text of token ids, as a vocabulary does
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Field:
       below: name of the axis whose indices the array holds; '' if it holds no indices.
       may_ignore: whether indices may also be the ignore label of the manifest.
       also: name of one more dtype that the array may have, or ''.
+      padded: whether negative indices stand for padding.
+      lengths_of: name of an axis, or ''. The array then holds how many entries of that axis belong to each of
+        its numbers, in order, such as the bytes of each text.
     """
 
     dtype: str
@@ -34,6 +38,8 @@ class Field:
     below: str = ''
     also: str = ''
     may_ignore: bool = False
+    padded: bool = False
+    lengths_of: str = ''
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -70,6 +76,8 @@ class Kind:
         to be equal.
       may_lack: names of arrays of `from_data` that are optional beside the others.
       pack: converts a task's predictions and labels, each [n, ...], to the arrays of the kind.
+      pack_tokens: converts a task's token ids to texts, before `pack`. Its second argument is the `decode` of
+        the task's description; None if tokens are bytes.
       takes: what `pack` takes instead of the arrays of the kind, for messages.
       views: name of the array of the parts of the original images that the model sees, if the kind measures
         in pixels of the original images. A task must return it if images are resized when they are read.
@@ -87,6 +95,7 @@ class Kind:
     from_data: tuple[str, ...] = ()
     may_lack: tuple[str, ...] = ()
     pack: Callable[[Arrays], dict[str, np.ndarray]] = _unchanged
+    pack_tokens: Callable[[Arrays, Decode | None], dict[str, np.ndarray]] | None = None
     takes: str = ''
     views: str = ''
     comparable_details: tuple[str, ...] = ()
@@ -105,6 +114,11 @@ class Kind:
     def owners(self) -> tuple[str, ...]:
         """The arrays that hold the example of each row, such as of each box."""
         return tuple(name for name, field in self.arrays.items() if field.below == 'n')
+
+    @property
+    def lengths(self) -> dict[str, str]:
+        """The array of lengths of each axis that has one, such as the bytes of texts."""
+        return {field.lengths_of: name for name, field in self.arrays.items() if field.lengths_of}
 
     def field(self, name: str) -> Field:
         """Returns the declaration of an array, `ADDITIONAL` if there is none."""

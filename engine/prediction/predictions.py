@@ -131,7 +131,8 @@ def _write(
     pictured = {name: array for name, array in predicted.items() if name != NAME}
     meanings = {name: f'field {description.truth[name]!r} of the dataset' for name in truth}
     meanings |= {NAME: MEANING, **description.predictions}
-    arrays = packed(kind_folders.declaration(description.kind), predicted | truth, examples.ids)
+    declared = kind_folders.declaration(description.kind)
+    arrays = packed(declared, predicted | truth, examples.ids, description.decode)
     outputs.write(
         folder,
         manifest,

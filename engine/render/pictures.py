@@ -139,12 +139,21 @@ def small(image: np.ndarray) -> Image.Image:
     return reduced
 
 
-def figure(pictures: Sequence[Picture], caption: str, hint: str) -> str:
-    """Returns pictures of one example side by side, with a caption below and a hint on hovering."""
+def figure(pictures: Sequence[Picture], caption: str, hint: str, texts: str = '') -> str:
+    """Returns pictures of one example side by side, with a caption below and a hint on hovering.
+
+    Args:
+      pictures: the pictures.
+      caption: of one or more lines.
+      hint: shown on hovering.
+      texts: items of a list of texts, `<dt>` and `<dd>`. They stand below the caption.
+    """
     inner = ''.join(picture.markup for picture in pictures)
     lines = '<br>'.join(f'<bdi>{markup.breakable(line)}</bdi>' for line in caption.splitlines())
     below = f'<figcaption>{lines}</figcaption>' if caption else ''
-    return f'<figure title="{markup.escaped(hint)}"><div class="pair">{inner}</div>{below}</figure>'
+    pair = f'<div class="pair">{inner}</div>' if inner or not texts else ''
+    listed = f'<dl class="texts">{texts}</dl>' if texts else ''
+    return f'<figure title="{markup.escaped(hint)}">{pair}{below}{listed}</figure>'
 
 
 def _rect(box: OutlinedBox) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from engine import outputs
+from engine.kinds.texts import labels, stored
 
 EXAMPLES, CLASSES = 8, 3
-UNCLASSIFIED = ('image', 'generation', 'language', 'regression')
+UNCLASSIFIED = ('image', 'generation', 'language', 'regression', 'texts')
 STATED = {'kind', 'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
 
 
@@ -26,6 +27,7 @@ def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.n
         'language': _language,
         'regression': _regression,
         'multilabel': _multilabel,
+        'texts': _texts,
     }[kind](truth, random, examples)
 
 
@@ -120,3 +122,14 @@ def _multilabel(truth: np.random.Generator, random: np.random.Generator, n: int)
     targets = truth.integers(-1, 2, (n, CLASSES)).astype(np.int8)
     targets[0] = (1, 0, 1)  # so that one example alone has known labels
     return {'logits': random.normal(size=(n, CLASSES)).astype(np.float32), 'targets': targets}
+
+
+def _texts(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    words = np.array(['a', 'cat', 'sat', 'on', 'the', 'mat', 'naïve', '猫'])
+    references = [' '.join(truth.choice(words, 6)) for _ in range(n)]
+    texts = [
+        ' '.join(word if random.random() < 0.7 else str(random.choice(words)) for word in reference.split())
+        for reference in references
+    ]
+    data, lengths = stored.store(texts)
+    return {'texts': data, 'text_lengths': lengths, **labels.arrays([[each] for each in references])}

@@ -8,7 +8,7 @@ from engine.checks.experiment_under_test import Arrays, ExperimentUnderTest
 from engine.checks.finding import Finding, judged
 from engine.errors import UserError
 from engine.outputs import kind_folders
-from engine.outputs.check_arrays import checked
+from engine.outputs.check_arrays import checked, packed
 from engine.outputs.manifest import Manifest
 
 
@@ -43,8 +43,10 @@ def _misfits(experiment: ExperimentUnderTest, arrays: Arrays) -> list[str]:
     count, description = experiment.experiment.batch_size, experiment.description
     names, ignored = experiment.experiment.class_names, description.ignore_label
     manifest = Manifest(description.kind, class_names=names, ignore_label=ignored)
+    declared = kind_folders.declaration(manifest.kind)
     try:
-        checked(Path('outputs'), manifest, kind_folders.declaration(manifest.kind).pack(arrays), count)
+        rows = packed(declared, arrays, list(map(str, range(count))), description.decode)
+        checked(Path('outputs'), manifest, rows, count)
     except UserError as misfit:
         return [str(misfit)]
     return []

@@ -1,4 +1,4 @@
-"""Cards of examples: pictures of labels and predictions, with a caption."""
+"""Cards of examples: pictures or texts of labels and predictions, with a caption."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,23 @@ from typing import Any
 import pandas as pd
 
 from engine.outputs.outputs import Outputs
-from engine.render import pictures
+from engine.render import markup, pictures
 from engine.render.pictures import Picture
 
 SHOWN = 24  # examples below one heading
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A text of an example.
+
+    Attributes:
+      role: what it is, such as 'reference'.
+      markup: the text as HTML.
+    """
+
+    role: str
+    markup: str
 
 
 @dataclass(frozen=True)
@@ -20,16 +33,22 @@ class Card:
     Attributes:
       name: the id of the example.
       pictures: its pictures, side by side.
-      caption: lines below the pictures.
+      caption: lines below the pictures, or above the texts.
+      lines: its texts, one below the other.
     """
 
     name: str
     pictures: Sequence[Picture]
     caption: str = ''
+    lines: Sequence[TextLine] = ()
 
     def markup(self) -> str:
         """Returns the card for a page."""
-        return pictures.figure(self.pictures, self.caption, self.name)
+        texts = ''.join(
+            f'<dt><bdi>{markup.escaped(line.role)}</bdi></dt><dd dir="auto">{line.markup}</dd>'
+            for line in self.lines
+        )
+        return pictures.figure(self.pictures, self.caption, self.name, texts)
 
 
 def cards(
@@ -37,6 +56,7 @@ def cards(
     table: pd.DataFrame,
     draw: Callable[[Outputs, int], list[Picture]],
     caption: Callable[[Mapping[str, Any]], str],
+    lines: Callable[[Outputs, int], list[TextLine]],
 ) -> list[Card]:
     """Returns a card for each of the first rows of a table.
 
@@ -45,11 +65,18 @@ def cards(
       table: a row per example, by its id.
       draw: returns the pictures of the example in a row of the outputs.
       caption: returns a few words on a row of the table. They stand below the id.
+      lines: returns the texts of the example in a row of the outputs.
     """
     shown = table.head(SHOWN)
+    rows = [outputs.ids.index(name) for name in map(str, shown.index)]
     return [
-        Card(name, draw(outputs, outputs.ids.index(name)), f'{name}\n{caption(example)}')
-        for name, example in zip(map(str, shown.index), shown.to_dict('records'), strict=True)
+        Card(
+            outputs.ids[row],
+            draw(outputs, row),
+            f'{outputs.ids[row]}\n{caption(example)}',
+            lines(outputs, row),
+        )
+        for row, example in zip(rows, shown.to_dict('records'), strict=True)
     ]
 
 
@@ -71,6 +98,11 @@ def without_repeats(gallery: Mapping[str, Sequence[Card]]) -> dict[str, list[Car
         shown |= {card.name for card in fresh}
         distinct |= {heading: fresh} if fresh else {}
     return distinct
+
+
+def pictured(gallery: Mapping[str, Sequence[Card]]) -> dict[str, Sequence[Card]]:
+    """Returns the headings of a gallery whose cards have pictures."""
+    return {heading: cards for heading, cards in gallery.items() if any(card.pictures for card in cards)}
 
 
 def images(outputs: Outputs, names: Sequence[str], row: int) -> list[Picture]:

@@ -15,7 +15,7 @@ from engine.evaluation.labels import label_arrays, label_lists
 from engine.outputs import kind_folders, subset
 from engine.outputs.check_arrays import checked
 from engine.outputs.contents import MANIFEST, fingerprint
-from engine.outputs.kind import Arrays
+from engine.outputs.kind import Arrays, Kind
 from engine.outputs.outputs import Outputs
 
 
@@ -30,6 +30,7 @@ READERS: Mapping[str, Read] = {
     '.txt': label_lists.read,
     '.npz': label_arrays.read,
     '.json': _read_json,
+    '.jsonl': _read_json,
     '': label_arrays.read_folder,
 }
 
@@ -149,14 +150,17 @@ def _count_differing(outputs: Outputs, labels: Arrays) -> int | None:
 
 
 def _facts(outputs: Outputs) -> set[tuple[int, tuple[str, ...]]]:
-    """Returns digests of the labels of all examples or boxes, because masks are large."""
-    owners = [
-        outputs.arrays[name]
-        for name in kind_folders.declaration(outputs.kind).owners
-        if name in outputs.arrays
-    ]
+    """Returns digests of the labels of all examples, boxes or texts, because masks are large."""
+    declared = kind_folders.declaration(outputs.kind)
+    owners = [outputs.arrays[name] for name in declared.owners if name in outputs.arrays]
     examples = owners[0].tolist() if owners else range(len(outputs.ids))
-    return {
-        (example, tuple(map(_sha256, labels)))
-        for example, *labels in zip(examples, *outputs.arrays.values(), strict=True)
-    }
+    labels = [_by_row(declared, outputs.arrays, name) for name in outputs.arrays]
+    return {(example, tuple(map(_sha256, row))) for example, *row in zip(examples, *labels, strict=True)}
+
+
+def _by_row(declared: Kind, arrays: Arrays, name: str) -> Sequence[np.ndarray]:
+    """Returns an array row by row; the entries that lengths divide as one row for each length."""
+    lengths = declared.lengths.get(declared.rows(name), '')
+    if lengths not in arrays:
+        return arrays[name]  # type: ignore[return-value] (an array is a sequence of its rows)
+    return np.split(arrays[name], np.cumsum(subset.entries(arrays[lengths]))[:-1])

@@ -13,7 +13,7 @@ from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison import columns, comparison_table
 from engine.evaluation.comparison.methods import Method
 from engine.evaluation.comparison.rank import Rank
-from engine.evaluation.drawing import example_figure, figures
+from engine.evaluation.drawing import example_cards, example_figure, figures
 from engine.evaluation.drawing.example_cards import Card
 from engine.evaluation.pages import gallery, intervals, parts
 from engine.evaluation.pages.disagreements import disagreements
@@ -123,7 +123,7 @@ def _example_figures(
     legend = kind_evaluation.load(report.outputs.kind).colours(report.outputs)
     return {
         heading.lower(): partial(example_figure.draw, shown, heading, title, legend)
-        for heading, shown in cards.items()
+        for heading, shown in example_cards.pictured(cards).items()
     }
 
 

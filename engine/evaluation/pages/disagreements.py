@@ -1,12 +1,13 @@
-"""The examples on which two methods differ most, as pictures if there are any, else as a table."""
+"""The examples on which two methods differ most, as pictures or texts if there are any, else as a table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from engine.evaluation import kind_evaluation
 from engine.evaluation.comparison.methods import Method
-from engine.evaluation.drawing.example_cards import Card
+from engine.evaluation.drawing.example_cards import Card, TextLine
 from engine.evaluation.results.report import Report
 from engine.render.names import isolated
 from engine.render.pictures import Picture
@@ -19,7 +20,7 @@ def disagreements(methods: Sequence[Method]) -> dict[str, list[Card] | Table]:
     """Returns the examples on which either of the first two methods, by its first seed, is better.
 
     Returns:
-      Heading to cards; to a table if the examples have no pictures.
+      Heading to cards; to a table if the examples have neither pictures nor texts.
     """
     reports = [method.reports[0] for method in methods[:2]]
     evaluation = kind_evaluation.load(reports[0].outputs.kind)
@@ -31,7 +32,9 @@ def disagreements(methods: Sequence[Method]) -> dict[str, list[Card] | Table]:
     first, second = (report.tables['per_example'][column].astype(float) for report in reports)
     gain = first - second if score.higher_is_better else second - first
     better = [gains.loc[gains > 0].nlargest(SHOWN) for gains in (gain, -gain)]
-    show = _pictures if evaluation.pictures(reports[0].outputs, 0) else _table
+    first_outputs = reports[0].outputs
+    has_cards = evaluation.pictures(first_outputs, 0) or evaluation.lines(first_outputs, 0)
+    show = _cards if has_cards else _table
     return {
         f'Better by {isolated(name)}': show(reports, names, gains, column)
         for name, gains in zip(names, better, strict=False)
@@ -47,19 +50,26 @@ def _table(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, co
     return Table.of(titles, zip(gains.index, *scores, gains, strict=True))
 
 
-def _pictures(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> list[Card]:
+def _cards(reports: Sequence[Report], names: Sequence[str], gains: pd.Series, column: str) -> list[Card]:
     return [_card(reports, names, str(identity), column) for identity in gains.index]
 
 
 def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column: str) -> Card:
     """Returns one example with the predictions and scores of both methods."""
-    lines, shown = [identity], dict[str, Picture]()
+    lines, shown, texts = [identity], dict[str, Picture](), dict[TextLine, None]()
     for report, name in zip(reports, names, strict=False):
         outputs, row = report.outputs, report.tables['per_example'].loc[identity]
-        drawn = kind_evaluation.load(outputs.kind).pictures(outputs, outputs.ids.index(identity))
+        evaluation, place = kind_evaluation.load(outputs.kind), outputs.ids.index(identity)
+        drawn = evaluation.pictures(outputs, place)
+        texts |= dict.fromkeys(_named(evaluation.lines(outputs, place), name))  # references once
         shown |= {picture.markup: picture for picture in drawn}  # targets once
-        prediction = f'{isolated(str(row["prediction"]))}, ' if 'prediction' in row else ''
+        prediction = f'{isolated(str(row["prediction"]))}, ' if 'prediction' in row and not texts else ''
         lines.append(f'{isolated(name)}: {prediction}{column.replace("_", " ")} {row[column]:.4g}')
     label = reports[0].tables['per_example'].loc[identity].get('label', '')
     lines[0] += f' ({isolated(str(label))})' if label != '' else ''
-    return Card(identity, list(shown.values()), '\n'.join(lines))
+    return Card(identity, list(shown.values()), '\n'.join(lines), list(texts))
+
+
+def _named(lines: Sequence[TextLine], method: str) -> list[TextLine]:
+    """Returns the texts of an example, with the name of the method in place of the last one's role."""
+    return [*lines[:-1], *(replace(line, role=method) for line in lines[-1:])]

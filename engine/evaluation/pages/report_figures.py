@@ -44,7 +44,7 @@ class ReportFigures:
             heading.partition(':')[0].partition(',')[0].lower(): partial(
                 example_figure.draw, cards, heading, title, legend
             )
-            for heading, cards in shown.items()
+            for heading, cards in example_cards.pictured(shown).items()
         }
         logs = curves.figures({run.folder.name: run.logs}) if run else {}
         return cls(

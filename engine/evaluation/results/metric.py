@@ -14,7 +14,7 @@ class Definition:
 
     Attributes:
       title: its name for people.
-      unit: 'fraction', from 0 to 1 and shown in percent, or another unit.
+      unit: 'fraction', from 0 to 1 and shown in percent; 'of 100', shown with two decimals; or another unit.
       direction: which is better, 'higher' or 'lower'; '' where neither is.
       definition: one sentence.
       source: where it is from.
@@ -87,6 +87,8 @@ class Metric:
             return DASH
         if self.definition.unit == 'fraction':
             return f'{100 * number:.2f}'
+        if self.definition.unit == 'of 100':
+            return f'{number:.2f}'
         return f'{number:.4f}' if number == 0 or 1e-3 <= abs(number) < 1e6 else f'{number:.4g}'
 
     @property

@@ -18,7 +18,7 @@ from engine.errors import UserError
 from engine.interfaces import Description
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import checked, packed
-from engine.outputs.kind import ADDITIONAL, Field, Kind
+from engine.outputs.kind import ADDITIONAL, Decode, Field, Kind
 from engine.outputs.manifest import Manifest
 from engine.training import outputs_manifest
 from engine.training.experiment import Experiment
@@ -135,7 +135,10 @@ def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Map
     manifest, ids = _manifest(experiment, split), [examples.ids[row] for row in rows]
     try:
         arrays = checked(
-            experiment.data.folder / split, manifest, _packed(declared, predicted | truth, ids), len(rows)
+            experiment.data.folder / split,
+            manifest,
+            _packed(declared, predicted | truth, ids, description.decode),
+            len(rows),
         )
     except UserError as error:
         raise UserError(_explained(experiment, split, str(error), declared, predicted, truth)) from None
@@ -154,9 +157,11 @@ def _rows(examples: Examples, arrays: Iterable[Any]) -> np.ndarray:
     return spaced(len(examples), min(MAX_EXAMPLES, MAX_BYTES // max(1, size)))
 
 
-def _packed(declared: Kind, arrays: Mapping[str, np.ndarray], ids: Sequence[str]) -> Mapping[str, np.ndarray]:
+def _packed(
+    declared: Kind, arrays: Mapping[str, np.ndarray], ids: Sequence[str], decode: Decode | None
+) -> Mapping[str, np.ndarray]:
     try:
-        return packed(declared, arrays, ids)
+        return packed(declared, arrays, ids, decode)
     except UserError:
         raise
     except Exception as error:  # a kind's code, with arrays that it does not expect

@@ -149,21 +149,23 @@ def some_arrays(draw: st.DrawFn, kind: str) -> tuple[int, int, dict[str, np.ndar
     """Draws the number of examples, that of classes, and arrays of these, of any values."""
     lengths = {name: draw(st.integers(0, 5)) for name in (*'dmtrhw', 'ih', 'iw', 'ic')}
     lengths |= {'n': draw(st.integers(1, 6)), 'c': draw(st.integers(0, 4))}
-    lengths |= {'classes': draw(st.integers(2, 4))}
-    drawn = {}
-    for name, field in kind_folders.declaration(kind).arrays.items():
+    lengths |= {'classes': draw(st.integers(2, 4)), 'l': draw(st.integers(0, 5))}
+    drawn, declared = {}, kind_folders.declaration(kind)
+    for axis, name in declared.lengths.items():
+        shape = tuple(lengths[each] for each in declared.arrays[name].axes.split())
+        drawn[name] = draw(arrays(declared.arrays[name].dtype, shape, elements=st.integers(0, 4)))
+        lengths[axis] = int(drawn[name].sum())
+    for name, field in declared.arrays.items():
+        if name in drawn:
+            continue
         shape = tuple(int(axis) if axis.isdigit() else lengths[axis] for axis in field.axes.split())
         values: Any = {'float32': FLOATS, 'float64': st.floats(), 'bool': st.booleans()}.get(field.dtype)
         if values is None:
             values = st.integers(0, np.iinfo(field.dtype).max)
         if field.below:
-            values = st.integers(0, max(0, lengths[field.below] - 1))
+            values = st.integers(-1 if field.padded else 0, max(0, lengths[field.below] - 1))
         drawn[name] = draw(arrays(field.dtype, shape, elements=values))
-    left_out = {
-        name
-        for group in kind_folders.declaration(kind).needs
-        for name in set(group) - {draw(st.sampled_from(group))}
-    }
+    left_out = {name for group in declared.needs for name in set(group) - {draw(st.sampled_from(group))}}
     return lengths['n'], lengths['classes'], {name: drawn[name] for name in drawn.keys() - left_out}
 
 

@@ -105,6 +105,7 @@ def test_every_file_is_in_the_manifest(folder: Path):
 
 def example_of(kind: str) -> dict[str, np.ndarray]:
     lengths = {'n': 4, 'classes': 3, 'm': 0}
+    lengths |= dict.fromkeys(kind_folders.declaration(kind).lengths, 0)
     fields = {
         name: field
         for name, field in kind_folders.declaration(kind).arrays.items()

@@ -21,7 +21,7 @@ from tests.conftest import Program
 
 DOCUMENT = (REPOSITORY / 'docs/outputs.md').read_text(encoding='utf-8')
 SCHEMA = json.loads((REPOSITORY / 'docs/outputs.schema.json').read_text(encoding='utf-8'))
-NUMPY, SCIKIT_LEARN, TORCH = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOTALL)
+*NUMPY, SCIKIT_LEARN, TORCH = re.findall(r'```python\n(.*?)```', DOCUMENT, re.DOTALL)
 
 
 @pytest.fixture(scope='module')
@@ -30,11 +30,11 @@ def written(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
     folder = tmp_path_factory.mktemp('elsewhere')
     load('digits')
     (folder / 'workspace').symlink_to(workspace)
-    subprocess.run([sys.executable, '-I', '-c', NUMPY + SCIKIT_LEARN], cwd=folder, check=True)
+    subprocess.run([sys.executable, '-I', '-c', '\n'.join([*NUMPY, SCIKIT_LEARN])], cwd=folder, check=True)
     return folder / 'outputs'
 
 
-@pytest.mark.parametrize('name', ['numpy', 'multilabel', 'sklearn'])
+@pytest.mark.parametrize('name', ['numpy', 'multilabel', 'texts', 'sklearn'])
 def test_what_the_examples_write_is_sound(written: Path, name: str, program: Program) -> None:
     jsonschema.validate(json.loads((written / name / 'manifest.json').read_text()), SCHEMA)
     code, out, err = program('check_outputs', str(written / name))
@@ -65,7 +65,10 @@ def example(kind: str) -> dict[str, np.ndarray]:
     known = kind_folders.declaration(kind)
     left_out = {name for group in known.needs for name in group[1:]}
     return {
-        name: np.zeros([int(axis) if axis.isdigit() else 2 for axis in field.axes.split()], field.dtype)
+        name: np.zeros(
+            [int(axis) if axis.isdigit() else 2 * (axis not in known.lengths) for axis in field.axes.split()],
+            field.dtype,
+        )
         for name, field in known.arrays.items()
         if name not in left_out
     }
