@@ -3,16 +3,18 @@
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from engine import files, sharding
 from engine.config.config import Config
 from engine.datasets.catalogue.names import DatasetName
 from engine.datasets.expressions import expression
+from engine.errors import UserError
 from engine.processes import devices, jax_flags
 from engine.run_reader import settings
 from engine.runs import start, text_log
 from engine.runs.environment import differences, history, record
 from engine.runs.environment.differences import Differences
 from engine.runs.run_folder import Run, RunData
-from engine.training import steps
+from engine.training import dataset_record, steps
 from engine.training.experiment import Experiment
 
 Root = TypeVar('Root', bound=Experiment)
@@ -58,6 +60,44 @@ def of_run(run: Run, root: type[Root], accept_changes: bool) -> tuple[Root, dict
         experiment = build(config, root)
     present = environment(config, experiment)
     return experiment, present, compare(run, present, config, experiment)
+
+
+def of_run_without_data(
+    run: Run, root: type[Root], accept_changes: bool
+) -> tuple[Root, dict[str, Any], Differences]:
+    """Builds what the config of a run describes, without the data that it was trained on.
+
+    The task is bound to what the run recorded of its dataset. In a run without such a record, the dataset
+    is loaded.
+
+    Args:
+      run: the run.
+      root: the class at the root of its config.
+      accept_changes: whether the user accepts another environment.
+
+    Returns:
+      As `of_run`; data are not compared.
+    """
+    with start.explained(run, changes_before_building, accept_changes):
+        config = Config([run.config])
+        experiment = config.build(root)
+        devices.start()
+        with config.explained():
+            try:
+                experiment.data = dataset_record.read(run.folder)
+            except UserError as error:
+                text_log.logger.warning('%s The dataset itself is read instead.', error)
+            sharding.check_batch_size(experiment.parallelism.mesh, experiment.batch_size)
+            _ = experiment.bound
+    recorded = history.latest(run.environment())
+    present = record.present(history.modules(recorded), jax_flags.numeric(), **devices.record())
+    changes = settings.changes(run.config.read_text(encoding='utf-8'), config.text())
+    return experiment, present, differences.between(recorded, present, changes, {})
+
+
+def dataset_name(run: Run) -> str:
+    """Returns the name of the dataset of a run, '' if the run has no record of it."""
+    return files.read_json(run.folder / dataset_record.FILE).get('name', '')
 
 
 def run_data(experiment: Experiment) -> RunData:

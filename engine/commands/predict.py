@@ -1,4 +1,4 @@
-"""Predicts splits of a run's dataset from one of its checkpoints, and saves the predictions as outputs."""
+"""Predicts data from a checkpoint of a run, and saves the predictions as outputs."""
 
 import argparse
 
@@ -9,6 +9,8 @@ from engine.processes import devices
 
 EXAMPLES = """\
   scripts/predict.sh <run>                                          val and test from the best checkpoint
+  scripts/predict.sh <run> --dataset='images:~/photos'              images of a folder, with classes or not
+  scripts/predict.sh <run> --dataset=cifar10 --split=test           another dataset, without the training data
   scripts/predict.sh <run> --split=train,test --checkpoint=latest --overwrite
   scripts/predict.sh <run> --checkpoint=400                         to <run>/outputs/val@400 and test@400
 """
@@ -18,8 +20,28 @@ def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('predict.sh', __doc__ or '', EXAMPLES)
     parser.add_argument('run', metavar='RUN', help="a run folder, or 'latest': the latest unfinished run")
-    parser.add_argument('--split', default='val,test', metavar='SPLITS', help='splits, separated by commas')
-    parser.add_argument('--checkpoint', default='best', metavar='WHICH', help='best, latest or a step')
+    parser.add_argument(
+        '--dataset', metavar='NAME', help="another dataset than the run's, such as 'images:<folder>'"
+    )
+    parser.add_argument(
+        '--split',
+        metavar='SPLITS',
+        help='splits, separated by commas; by default val and test; of another dataset test, or all if there '
+        'is no test',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        default='',
+        metavar='WHICH',
+        help='best, latest or a step; by default best, or latest in a run that keeps no best',
+    )
+    parser.add_argument(
+        '--resize',
+        choices=('crop', 'stretch', 'no'),
+        default='crop',
+        help='how images of varying size become inputs of a model for images of one size: by their largest '
+        'central part (the default), as a whole, or not at all',
+    )
     parser.add_argument(
         '--accept_changes',
         action='store_true',
@@ -34,7 +56,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
     devices.import_jax()
     from engine.commands import experiments
-    from engine.prediction import predictions
+    from engine.prediction import other_data, predictions
+    from engine.prediction.predicted_data import OwnData
     from engine.runs import start, text_log
     from engine.runs.environment import history, record
     from engine.runs.run_folder import Run
@@ -42,7 +65,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     experiments.set_up()
     run = Run.find(arguments.run)
-    trainer, present, differences = experiments.of_run(run, Trainer, arguments.accept_changes)
+    is_own = arguments.dataset is None or arguments.dataset == experiments.dataset_name(run)
+    of_run = experiments.of_run if is_own else experiments.of_run_without_data
+    trainer, present, differences = of_run(run, Trainer, arguments.accept_changes)
     start.check(run, differences, arguments.accept_changes, arguments.strict)
     for line in start.warnings(differences):
         text_log.logger.warning(line)
@@ -50,9 +75,20 @@ def main(arguments: argparse.Namespace) -> int:
     if 'code' in differences.numeric:
         environment |= {'continued': [*history.continued(environment), record.with_git(present)]}
     differences.append_to(run.folder, 'predict', run.status().get('step', 0))
-    splits, origin = arguments.split.split(','), history.took_part(environment)
+    if is_own:
+        data, splits = OwnData(trainer), 'val,test'
+    else:
+        data = other_data.load(str(arguments.dataset), trainer, arguments.resize)
+        splits = 'test' if 'test' in data.data.splits else ','.join(data.data.splits)
+    chosen = (arguments.split or splits).split(',')
     for folder in predictions.save(
-        trainer, run.folder, splits, arguments.checkpoint, arguments.overwrite, origin
+        trainer,
+        run.folder,
+        data,
+        chosen,
+        arguments.checkpoint,
+        arguments.overwrite,
+        history.took_part(environment),
     ):
         print(f'outputs: {folder}')
     return errors.EXIT_FINISHED

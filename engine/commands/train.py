@@ -178,14 +178,15 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
 def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     """Trains to the end, saves predictions, and records that the run has finished."""
     from engine.prediction import predictions
+    from engine.prediction.predicted_data import OwnData
     from engine.runs import faults
     from engine.runs.environment import history
 
     ending = trainer.run(guard)
-    which = 'best' if trainer.best else 'latest'
     origin = history.took_part(guard.run.environment())
-    if trainer.predict:
-        predictions.save(trainer, guard.run.folder, trainer.predict, which, overwrite=True, origin=origin)
+    predictions.save(
+        trainer, guard.run.folder, OwnData(trainer), trainer.predict, '', overwrite=True, origin=origin
+    )
     faults.point('finish')
     guard.finish(ending.step, ending.reason)
 

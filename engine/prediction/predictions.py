@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from jax.sharding import Mesh
 
-from engine import outputs, sharding
-from engine.datasets.building.labels import is_unlabelled
+from engine import files, outputs, sharding
 from engine.datasets.reading.dataset import Examples
-from engine.interfaces import State
+from engine.interfaces import Description, State
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import packed
 from engine.prediction.pictures import pictures
+from engine.prediction.predicted_data import PredictedData, PredictedSplit
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
 from engine.runs.text_log import logger
@@ -28,6 +28,7 @@ from engine.training.steps import Compiled, compiled
 def save(
     experiment: Experiment,
     run: Path,
+    data: PredictedData,
     splits: Sequence[str],
     which: str,
     overwrite: bool,
@@ -39,36 +40,66 @@ def save(
     Args:
       experiment: of the run.
       run: its folder.
-      splits: of the dataset.
-      which: 'best', 'latest' or the number of a step.
-      overwrite: whether outputs that exist are replaced; else they are an error.
+      data: what is predicted.
+      splits: of the data.
+      which: 'best', 'latest' or the number of a step; '' for 'best', or for 'latest' in a run without a best.
+      overwrite: whether outputs that exist are replaced; else they are an error, before anything is computed.
       origin: the versions of the code that took part, as `history.took_part` returns them.
       target: the folder for the outputs folders, by default `outputs/` of the run.
 
     Returns:
-      The outputs folders: `<split>`, or `<split>@<step>` for a checkpoint asked for by number.
+      The outputs folders, as `place` names them.
 
     Raises:
       UserError: if there is no such split or checkpoint, or outputs exist.
     """
     if not splits:
         return []
+    main = 'best' if experiment.best else 'latest'
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
-        kind, step = checkpoints.find(which)
+        kind, step = checkpoints.find(which or main)
+        folders = [
+            (target or run / 'outputs') / place(data.slug, split, None if which in ('', main) else step)
+            for split in splits
+        ]
+        for folder in [] if overwrite else folders:
+            files.check_replaceable(folder, outputs.MANIFEST, overwrite)
+        parts = [data.split(split) for split in splits]
         state = checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
     logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
-    program, folders = compiled(experiment.traced.predict), []
-    for split in splits:
-        examples, mesh = experiment.data.split(split), experiment.parallelism.mesh
-        small = _thumbnails(experiment, len(examples))
-        predicted = predict(program, state, examples, experiment.batch_size, mesh, small)
-        folders.append((target or run / 'outputs') / (f'{split}@{step}' if which.isdecimal() else split))
-        manifest = outputs_manifest.manifest(
-            experiment.description, experiment.data.name, split, experiment.class_names
-        )
-        manifest = _completed(manifest, run.name, step, small.details, origin)
-        _write(folders[-1], predicted, experiment, manifest, overwrite)
+    known = outputs.Manifest(
+        experiment.description.kind,
+        run=run.name,
+        step=step,
+        checkpoint=kind,
+        dataset_fingerprint=data.fingerprint,
+        details={**data.details, 'checkpoint_sha256': checkpoints.sha256(kind, step)},
+        commits=origin['commits'],
+        code=origin['code'],
+    )
+    for split, part, folder in zip(splits, parts, folders, strict=True):
+        small = _thumbnails(experiment, part.examples)
+        program = compiled(part.program)
+        mesh = experiment.parallelism.mesh
+        predicted = predict(program, state, part.examples, experiment.batch_size, mesh, small)
+        manifest = _completed(experiment, known, data.name, split, small.details)
+        _write(folder, predicted, part, experiment.description, manifest, overwrite, is_other=bool(data.slug))
     return folders
+
+
+def place(slug: str, split: str, step: int | None = None) -> str:
+    """Returns the name of an outputs folder: no two datasets, splits or checkpoints share one.
+
+    >>> place('', 'test'), place('', 'test', 400), place('images-photos-1f3a9c20', 'images')
+    ('test', 'test@400', 'images-photos-1f3a9c20-images')
+
+    Args:
+      slug: of another dataset than that of the run, '' for its own.
+      split: of the dataset.
+      step: of the checkpoint; None for the one that predicts when training ends.
+    """
+    name = f'{slug}-{split}' if slug else split
+    return name if step is None else f'{name}@{step}'
 
 
 def predict(
@@ -87,58 +118,49 @@ def predict(
     return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
 
 
-def _thumbnails(experiment: Experiment, examples: int) -> Thumbnails:
+def _thumbnails(experiment: Experiment, examples: Examples) -> Thumbnails:
     description = experiment.description
     if NAME not in kind_folders.declaration(description.kind).arrays:
         return Thumbnails()
-    return Thumbnails.of(experiment.data.spec.example, description.truth, examples)
+    known = examples.arrays.keys() | examples.encoded.keys()
+    fields = {name: field for name, field in experiment.data.spec.example.items() if name in known}
+    return Thumbnails.of(fields, description.truth, len(examples))
 
 
 def _completed(
-    known: outputs.Manifest,
-    run: str,
-    step: int,
-    details: Mapping[str, str],
-    origin: Mapping[str, Sequence[str]],
+    experiment: Experiment, known: outputs.Manifest, dataset: str, split: str, details: Mapping[str, str]
 ) -> outputs.Manifest:
-    return replace(
-        known,
-        run=run,
-        step=step,
-        details={**known.details, **details},
-        commits=origin['commits'],
-        code=origin['code'],
-    )
+    """Returns the manifest of a split."""
+    described = outputs_manifest.manifest(experiment.description, dataset, split, experiment.class_names)
+    origin = {name: value for name, value in vars(known).items() if value}
+    return replace(described, **origin | {'details': {**described.details, **known.details, **details}})
 
 
 def _write(
     folder: Path,
     predicted: dict[str, np.ndarray],
-    experiment: Experiment,
+    part: PredictedSplit,
+    description: Description,
     manifest: outputs.Manifest,
     overwrite: bool,
+    is_other: bool,
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
     faults.point('outputs')
     if overwrite and not (folder / outputs.MANIFEST).exists():
         shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
-    examples, description = experiment.data.split(manifest.split), experiment.description
-    truth = {
-        name: examples.arrays[field]
-        for name, field in description.truth.items()
-        if not is_unlabelled(examples.arrays[field])
-    }
+    ids, truth = part.examples.ids, part.truth
     pictured = {name: array for name, array in predicted.items() if name != NAME}
     meanings = {name: f'field {description.truth[name]!r} of the dataset' for name in truth}
     meanings |= {NAME: MEANING, **description.predictions}
     declared = kind_folders.declaration(description.kind)
-    arrays = packed(declared, predicted | truth, examples.ids, description.decode)
+    arrays = packed(declared, {**predicted, **truth}, ids, description.decode)
     outputs.write(
         folder,
         manifest,
         arrays,
-        examples.ids,
+        ids,
         {name: meanings.get(name, f'made by the kind {description.kind!r}') for name in arrays},
-        files=pictures(pictured, examples.ids),
+        files=pictures(pictured, ids),
         overwrite=overwrite,
     )

@@ -3,13 +3,15 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from engine import outputs
 from engine.errors import UserError
-from engine.outputs.manifest import read_manifest
-from engine.prediction import predictions
+from engine.outputs.manifest import Manifest, read_manifest
+from engine.prediction import other_data, predictions
+from engine.prediction.predicted_data import OwnData, PredictedData
 from engine.runs.text_log import logger
 from engine.training.experiment import Experiment
 
@@ -31,13 +33,30 @@ def differences(experiment: Experiment, run: Path) -> Iterator[tuple[str, str]]:
         with tempfile.TemporaryDirectory() as temporary:
             origin, which = {'commits': manifest.commits, 'code': manifest.code}, str(manifest.step)
             try:
+                data = _data(experiment, manifest)
                 [repeated] = predictions.save(
-                    experiment, run, [manifest.split], which, False, origin, Path(temporary)
+                    experiment, run, data, [manifest.split], which, False, origin, Path(temporary)
                 )
             except UserError as error:
                 logger.warning('%s cannot be compared: %s', folder, error)
                 continue
             yield folder.name, _difference(folder, repeated)
+
+
+def _data(experiment: Experiment, manifest: Manifest) -> PredictedData:
+    """Returns the dataset that was predicted.
+
+    Raises:
+      UserError: it is gone, or it is not the same any more.
+    """
+    own = OwnData(experiment)
+    if manifest.dataset == own.name:
+        return own
+    how: Any = manifest.details.get('resize', 'crop')
+    data = other_data.load(manifest.dataset, experiment, how)
+    if data.fingerprint != manifest.dataset_fingerprint:
+        raise UserError(f'{manifest.dataset} has changed since: its fingerprint is another.')
+    return data
 
 
 def _difference(stored: Path, repeated: Path) -> str:

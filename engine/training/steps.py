@@ -116,13 +116,20 @@ class StepFunctions:
         Raises:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
-        rows = sharding.abstract_sharded(batch, self._rows)
         # In ascending order: the errors of a single step are the easiest to read.
         train_steps = {count: self._trace_train_steps(count, source) for count in sorted(counts)}
-        arguments = self.state_shapes, rows
+        arguments = self.state_shapes, sharding.abstract_sharded(batch, self._rows)
         evaluate = self._parallelism.trace(self._evaluate, arguments, self._whole)
-        predict = self._parallelism.trace(self._predict, arguments, self._rows)
-        return TracedSteps(train_steps, evaluate, predict)
+        return TracedSteps(train_steps, evaluate, self.trace_predict(batch))
+
+    def trace_predict(self, batch: Mapping[str, Any]) -> jax.stages.Traced:
+        """Traces the prediction on shapes.
+
+        Args:
+          batch: shape and dtype of each field of a batch, with `index` and `valid`.
+        """
+        arguments = self.state_shapes, sharding.abstract_sharded(batch, self._rows)
+        return self._parallelism.trace(self._predict, arguments, self._rows)
 
     def _checked_update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after a step, and the metrics of the whole batch."""

@@ -24,8 +24,8 @@ class Decode(Protocol):
     """How encoded images become arrays of one shape. A config may bind yours."""
 
     @property
-    def size(self) -> int:
-        """H and W of what it makes, pixels."""
+    def size(self) -> int | tuple[int, int]:
+        """H and W of what it makes, pixels; one number where they are equal."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class Decode(Protocol):
         ...
 
     def train(self, data: bytes, channels: int, draws: np.ndarray) -> np.ndarray:
-        """Returns uint8 [size, size, channels], as training sees an image.
+        """Returns uint8 [H, W, channels], as training sees an image.
 
         Args:
           data: the image as in its file. `datasets.reading.images` decodes it upright, whatever its format.
@@ -44,8 +44,13 @@ class Decode(Protocol):
         ...
 
     def evaluate(self, data: bytes, channels: int) -> np.ndarray:
-        """Returns uint8 [size, size, channels], as evaluation and prediction see an image."""
+        """Returns uint8 [H, W, channels], as evaluation and prediction see an image."""
         ...
+
+
+def size_of(decode: Decode) -> tuple[int, int]:
+    """Returns H and W of what a `Decode` makes."""
+    return (decode.size, decode.size) if isinstance(decode.size, int) else decode.size
 
 
 def bound(data: Dataset, decode: Decode | None) -> Dataset:
@@ -77,7 +82,7 @@ def bound(data: Dataset, decode: Decode | None) -> Dataset:
 def _decoded(data: Dataset, decode: Decode) -> Dataset:
     """Returns a dataset that promises, and gives, decoded images."""
     shapes = {
-        name: jax.ShapeDtypeStruct((decode.size, decode.size, channels), np.uint8)
+        name: jax.ShapeDtypeStruct((*size_of(decode), channels), np.uint8)
         for name, channels in data.encoded.items()
     }
     return replace(data, spec=replace(data.spec, example={**data.spec.example, **shapes}), decode=decode)
@@ -102,8 +107,7 @@ class Decoder:
     def shapes(self) -> dict[str, tuple[int, int, int]]:
         """The shape of each encoded field of an example, decoded."""
         return {
-            name: (self._decode.size, self._decode.size, each.channels)
-            for name, each in self._examples.encoded.items()
+            name: (*size_of(self._decode), each.channels) for name, each in self._examples.encoded.items()
         }
 
     def training(
@@ -119,7 +123,7 @@ class Decoder:
           key: tells the random numbers of a part from those of the others.
 
         Returns:
-          What will be the arrays of the encoded fields, each uint8 [R, size, size, C].
+          What will be the arrays of the encoded fields, each uint8 [R, H, W, C].
         """
         if not self._examples.encoded:
             return workers.DecodingBatch({}, [], 0)

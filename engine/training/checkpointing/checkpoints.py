@@ -164,6 +164,10 @@ class Checkpoints:
         restored: Any = self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
         return restored
 
+    def sha256(self, kind: str, step: int) -> str:
+        """Returns the sha256 of the checksums of a checkpoint that `restore` has found undamaged."""
+        return checksums.of_undamaged(self._folder / kind / str(step))
+
     def discard_after(self, step: int) -> None:
         """Deletes all checkpoints after `step`."""
         for kind, manager in self._managers.items():

@@ -198,9 +198,9 @@ def _known(examples: Examples, spec: Spec) -> Examples:
 
 def _check_fits(name: str, other: Dataset, data: Dataset, truth: Sequence[str]) -> None:
     """Raises `UserError`, which names the first field, if a task bound to `data` cannot evaluate `other`."""
-    problems = [_misfit(field, other, data) for field in data.spec.example]
+    problems = [misfit(field, other, data) for field in data.spec.example]
     problems += [_other_classes(field, other.spec, data.spec) for field in truth]
-    problems += [_other_words(note, other.spec, data.spec) for note in data.spec.notes]
+    problems += [other_words(note, other.spec, data.spec) for note in data.spec.notes]
     problem = next(filter(None, problems), '')
     if problem:
         raise UserError(
@@ -208,7 +208,7 @@ def _check_fits(name: str, other: Dataset, data: Dataset, truth: Sequence[str]) 
         )
 
 
-def _misfit(field: str, other: Dataset, data: Dataset) -> str:
+def misfit(field: str, other: Dataset, data: Dataset) -> str:
     """Returns how a field of another dataset differs, '' if it does not."""
     expected, actual = data.spec.example[field], other.spec.example.get(field)
     if actual is None:
@@ -236,7 +236,7 @@ def _other_classes(field: str, other: Spec, spec: Spec) -> str:
     )
 
 
-def _other_words(note: str, other: Spec, spec: Spec) -> str:
+def other_words(note: str, other: Spec, spec: Spec) -> str:
     """Returns that a list of words differs, such as a vocabulary, '' if it does not. Numbers may differ."""
     expected = spec.notes[note]
     has_words = isinstance(expected, Collection) and not isinstance(expected, str)

@@ -1,0 +1,83 @@
+"""What is predicted: a split of the dataset that a run was trained on, or of another one (other_data.py)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import jax
+import numpy as np
+
+from engine.datasets.building.labels import is_unlabelled
+from engine.datasets.reading.dataset import Examples
+from engine.training.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class PredictedSplit:
+    """A split to predict.
+
+    Attributes:
+      examples: its examples, with the fields that the program takes.
+      truth: the arrays of known labels by their names in the outputs, each [n, ...].
+      program: predicts a batch of a state, traced and not yet compiled.
+    """
+
+    examples: Examples
+    truth: Mapping[str, np.ndarray]
+    program: jax.stages.Traced
+
+
+class PredictedData(Protocol):
+    """A dataset to predict.
+
+    Attributes:
+      name: of the dataset.
+      fingerprint: of the dataset.
+      slug: the part of the names of outputs folders before the split; '' for the dataset of the run.
+      details: what the manifest says of how images became inputs.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    @property
+    def slug(self) -> str: ...  # noqa: D102
+
+    @property
+    def details(self) -> Mapping[str, str]: ...  # noqa: D102
+
+    def split(self, name: str) -> PredictedSplit:
+        """Returns a split. Raises `UserError` if there is no such split."""
+        ...
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """The dataset that a run was trained on."""
+
+    experiment: Experiment
+    slug: str = ''
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the dataset."""
+        return self.experiment.data.name
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the dataset."""
+        return self.experiment.data.fingerprint
+
+    def split(self, name: str) -> PredictedSplit:
+        """Returns a split."""
+        examples = self.experiment.data.split(name)
+        truth = {
+            array: examples.arrays[labels]
+            for array, labels in self.experiment.description.truth.items()
+            if not is_unlabelled(examples.arrays[labels])
+        }
+        return PredictedSplit(examples, truth, self.experiment.traced.predict)
