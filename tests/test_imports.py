@@ -73,6 +73,7 @@ ROOMS = {
     'prediction': {
         'datasets',
         'errors',
+        'files',
         'interfaces',
         'outputs',
         'render',

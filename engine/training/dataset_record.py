@@ -66,7 +66,14 @@ def _spec_as_json(spec: Spec) -> dict[str, Any]:
     }
     classes = {name: list(names) for name, names in spec.class_names.items()}
     notes = {name: _as_json(name, value) for name, value in spec.notes.items()}
-    return {'example': fields, 'class_names': classes, 'notes': notes}
+    parts = {name: _spec_as_json(part) for name, part in spec.parts.items()}
+    return {
+        'example': fields,
+        'class_names': classes,
+        'notes': notes,
+        'parts': parts,
+        'multiple': spec.multiple,
+    }
 
 
 def _spec(record: dict[str, Any]) -> Spec:
@@ -75,7 +82,9 @@ def _spec(record: dict[str, Any]) -> Spec:
         for name, field in record['example'].items()
     }
     classes = {name: tuple(names) for name, names in record['class_names'].items()}
-    return Spec(fields, classes, {name: _value(value) for name, value in record['notes'].items()})
+    notes = {name: _value(value) for name, value in record['notes'].items()}
+    parts = {name: _spec(part) for name, part in record['parts'].items()}
+    return Spec(fields, classes, notes, parts, record['multiple'])
 
 
 # Values that JSON has no form for are objects with one name: {"tuple": [1, 2]}.

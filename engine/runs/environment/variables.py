@@ -27,8 +27,13 @@ def numeric() -> dict[str, str]:
 
 
 def library_paths() -> dict[str, str]:
-    """Returns the variables that choose libraries."""
-    return {name: os.environ[name] for name in _LIBRARY_PATHS if os.environ.get(name)}
+    """Returns the variables that choose libraries.
+
+    OpenCV adds a path of its own when it is imported, which only subprocesses would see. It does not count.
+    """
+    paths = {name: os.environ.get(name, '').split(':') for name in _LIBRARY_PATHS}
+    chosen = {name: ':'.join(path for path in parts if '/cv2/' not in path) for name, parts in paths.items()}
+    return {name: value for name, value in chosen.items() if value.strip(':')}
 
 
 def threads() -> dict[str, str]:

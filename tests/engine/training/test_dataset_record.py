@@ -32,12 +32,14 @@ def same(one: Any, other: Any) -> bool:
 
 def test_the_dataset_comes_back_without_examples(tmp_path: Path) -> None:
     data = load('digits/toy')
-    data = replace(data, spec=replace(data.spec, notes=NOTES), encoded={'photo': 3})
+    parts = {'unlabelled': replace(data.spec, class_names={}, multiple=7)}
+    data = replace(data, spec=replace(data.spec, notes=NOTES, parts=parts), encoded={'photo': 3})
     dataset_record.write(tmp_path, data)
     read = dataset_record.read(tmp_path)
     for name in ('name', 'version', 'fingerprint', 'splits', 'encoded'):
         assert getattr(read, name) == getattr(data, name)
-    assert (read.spec.example, read.spec.class_names) == (data.spec.example, data.spec.class_names)
+    for name in ('example', 'class_names', 'parts', 'multiple'):
+        assert getattr(read.spec, name) == getattr(data.spec, name)
     assert read.spec.notes.keys() == NOTES.keys()
     assert [name for name, value in NOTES.items() if not same(value, read.spec.notes[name])] == []
     assert not read.folder.exists()
