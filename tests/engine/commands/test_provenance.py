@@ -271,8 +271,8 @@ def test_a_prediction_with_other_code_names_it(run: Path, repository: Path, prog
     append(repository / 'research/models/mlp.py')
     code, out, err = program('predict', str(run), '--checkpoint=latest', '--accept_changes')
     assert code == 0, out + err
-    manifest = outputs.read(run / 'outputs/val').manifest
-    assert len(manifest.code) == 2
+    (folder,) = (run / 'outputs').glob('val@*')
+    assert len(outputs.read(folder).manifest.code) == 2
     (line,) = changes(run)
     assert (line['program'], [*line['code']]) == ('predict', ['research/models/mlp.py'])
     assert code == 0
