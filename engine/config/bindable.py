@@ -79,6 +79,13 @@ def takes(target: Any, parameter: str) -> bool:
     return takes_all or parameter in parameter_names(target)
 
 
+def parameter(target: Any, name: str) -> inspect.Parameter | None:
+    """Returns the parameter that takes a name: the one that is called so, or else `**options`."""
+    parameters = signature(target).parameters
+    options = (known for known in parameters.values() if known.kind is known.VAR_KEYWORD)
+    return parameters.get(name) or next(options, None)
+
+
 def parameter_names(target: Any) -> list[str]:
     """Returns the parameters of a class or function that can be given by name."""
     parameters = signature(target).parameters

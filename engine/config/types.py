@@ -10,6 +10,7 @@ from typing import Any
 
 import typeguard
 
+from engine.config import bindable
 from engine.config.bindable import adapter, constructor, signature
 from engine.errors import did_you_mean
 
@@ -18,8 +19,8 @@ _OF_VALUES = {'builtins', 'jax', 'jaxlib', 'numpy'}  # their numbers and arrays 
 
 def annotation(target: Any, parameter: str) -> Any:
     """Returns the annotation of a parameter, `Any` if it has none or one that cannot be evaluated."""
-    parameters = signature(target).parameters
-    return _evaluated(parameters[parameter].annotation, target) if parameter in parameters else Any
+    known = bindable.parameter(target, parameter)
+    return _evaluated(known.annotation, target) if known else Any
 
 
 def _evaluated(written: Any, target: Any) -> Any:

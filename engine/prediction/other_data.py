@@ -16,6 +16,7 @@ import numpy as np
 from engine.datasets import load as loading
 from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.catalogue.names import IMAGES, DatasetName
+from engine.datasets.expressions import fitting
 from engine.datasets.reading import integrity
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.datasets.reading.unusable_images import ANY_SHARE
@@ -27,7 +28,6 @@ from engine.prediction.resizing import How, Resizing
 from engine.runs.text_log import logger
 from engine.training.batches import decoding
 from engine.training.experiment import Experiment
-from engine.training.validation import validation_sets
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class OtherData:
     def _misfits(self) -> dict[str, str]:
         """How each field of the run's dataset differs here; '' for those that do not."""
         own = self.experiment.data
-        return {field: validation_sets.misfit(field, self.data, own) for field in own.spec.example}
+        return {field: fitting.misfit(field, self.data, own) for field in own.spec.example}
 
     def _labels(self, split: str, examples: Examples) -> dict[str, np.ndarray]:
         """Returns the fields of labels of the run's classes, [n, ...]. Logs the others."""
@@ -160,7 +160,7 @@ def fit(data: Dataset, experiment: Experiment, how: How) -> OtherData:
     integrity.check(data.folder)
     own = experiment.data
     for note in own.spec.notes:
-        if problem := validation_sets.other_words(note, data.spec, own.spec):
+        if problem := fitting.other_words(note, data.spec, own.spec):
             raise UserError(f'{data.name} does not fit this run, which was trained on {own.name}: {problem}.')
     inputs = {
         field: own.spec.example[field] for field in data.encoded if _is_image(own.spec.example.get(field))

@@ -5,13 +5,15 @@ A config binds a name, such as 'digits', or an expression over other datasets, s
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.catalogue.names import IMAGES, DatasetName
 from engine.datasets.expressions.no_dataset import NAME
 from engine.datasets.reading.dataset import Dataset
+
+MAX_SLUG_LENGTH = 80  # characters of a name of a folder; file systems allow 255 bytes
 
 
 class Expression(Protocol):
@@ -62,22 +64,40 @@ def load(dataset: str | Expression, load_name: Callable[[str], Dataset]) -> Data
     return dataset.load(lambda member: load(member, load_name))
 
 
-def fingerprint(values: Mapping[str, Any], *members: Dataset) -> str:
-    """Returns the sha256 that identifies what an expression makes of some datasets.
+# What a config names, whether it is a name, an expression or None.
 
-    Args:
-      values: of the expression, which JSON can hold; they name its class.
-      members: the datasets, in their order.
+
+def names(*datasets: str | Expression | None) -> tuple[str, ...]:
+    """Returns the names of all datasets that some datasets are made of, each once.
+
+    >>> names('digits', 'shapes', 'digits', None)
+    ('digits', 'shapes')
     """
-    content = json.dumps([values, [each.fingerprint for each in members]], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    members = ((each,) if isinstance(each, str) else each.names() for each in datasets if each)
+    return tuple(dict.fromkeys(name for member in members for name in member))
 
 
-def names(dataset: str | Expression | None) -> tuple[str, ...]:
-    """Returns the names of all datasets that a dataset is made of; () for None."""
-    if dataset is None or isinstance(dataset, str):
-        return (dataset,) if dataset else ()
-    return dataset.names()
+def text(dataset: str | Expression | None) -> str:
+    """Returns a dataset in one line, an expression as Python writes it.
+
+    >>> text('digits/toy'), text(None)
+    ('digits/toy', 'none')
+    """
+    return NAME if dataset is None else dataset if isinstance(dataset, str) else dataset.text
+
+
+def call(name: str, *arguments: Any, **options: Any) -> str:
+    """Returns the text of an expression: a call in Python, whose datasets are quoted.
+
+    >>> call('First', 'digits', count=3)
+    "First('digits', count=3)"
+    """
+    words = [*map(_argument, arguments), *(f'{key}={_argument(value)}' for key, value in options.items())]
+    return f'{name}({", ".join(words)})'
+
+
+def _argument(value: Any) -> str:
+    return value.text if hasattr(value, 'text') else repr(value)
 
 
 def slug(dataset: str | Expression | None) -> str:
@@ -89,3 +109,41 @@ def slug(dataset: str | Expression | None) -> str:
     if dataset is None:
         return NAME
     return DatasetName.parse(dataset).slug if isinstance(dataset, str) else dataset.slug
+
+
+def joined_slug(*parts: Any) -> str:
+    """Returns the name of a folder made of words, numbers and datasets; a digest ends a long one.
+
+    >>> joined_slug('first', 'digits/toy', 100)
+    'first-digits-toy-100'
+    """
+    words = [slug(part) if isinstance(part, str) or hasattr(part, 'slug') else str(part) for part in parts]
+    name = re.sub('[^a-zA-Z0-9_.-]+', '-', '-'.join(filter(None, words)))
+    if len(name) <= MAX_SLUG_LENGTH:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f'{name[: MAX_SLUG_LENGTH - 9]}-{digest}'
+
+
+def label(dataset: str | Expression) -> str:
+    """Returns a short name of a dataset, which does not depend on where its files lie.
+
+    >>> label('digits'), label('images:/home/ada/photos')
+    ('digits', 'photos')
+    """
+    if not isinstance(dataset, str):
+        return '+'.join(map(label, dataset.names()))
+    name = DatasetName.parse(dataset)
+    return name.path.name if name.source == IMAGES else dataset if not name.source else name.dataset
+
+
+def toy(dataset: str | Expression) -> str | Expression:
+    """Returns the toy form of a dataset. A dataset from elsewhere has none, and stays as it is.
+
+    >>> toy('digits'), toy('tfds:mnist')
+    ('digits/toy', 'tfds:mnist')
+    """
+    if not isinstance(dataset, str):
+        return dataset.toy()
+    name = DatasetName.parse(dataset)
+    return dataset if name.source else f'{name.dataset}/toy'

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -17,9 +17,24 @@ from engine.errors import UserError, did_you_mean
 from engine.interfaces import Spec
 
 
+class EncodedImages(Protocol):
+    """Images of varying size, stored as in their files: `encoded[3]` is the bytes of the fourth one."""
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of a decoded image."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def __getitem__(self, index: int) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Encoded:
-    """Images of varying size, stored as in their files: `encoded[3]` is the bytes of the fourth one.
+    """Images of varying size in one file.
 
     Attributes:
       data: all images, one after another, uint8 [bytes].
@@ -54,16 +69,19 @@ class Examples:
       groups: the group of each example, int [n], if training draws groups in fixed proportions; else None.
       group_weights: the proportion of each group.
       first_index: the `index` of the first example in evaluation and prediction.
+      locate: returns the id of an example with its original file, of examples that are made of others; None
+        looks into `originals`.
     """
 
     ids: list[str]
     arrays: dict[str, np.ndarray]
-    encoded: Mapping[str, Encoded] = field(default_factory=dict)
+    encoded: Mapping[str, EncodedImages] = field(default_factory=dict)
     decode: Any = None
     originals: Path = Path()
     groups: np.ndarray | None = None
     group_weights: tuple[float, ...] = ()
     first_index: int = 0
+    locate: Callable[[int], str] | None = field(repr=False, default=None)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,7 +99,7 @@ class Examples:
 
     def origin(self, index: int) -> str:
         """Returns the id of an example with its original file, for messages."""
-        return describe_example(self.ids[index], self.originals)
+        return self.locate(index) if self.locate else describe_example(self.ids[index], self.originals)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,6 @@ def describe_example(identity: str, file: Path) -> str:
 
 def original_files(file: Path) -> dict[str, str]:
     """Returns the original file of each id in the list of a split, {} without such a list."""
-    if not file.exists():
+    if not file.is_file():
         return {}
     return {row['id']: row['path'] for row in lists.read(file, 'id', 'path').rows}

@@ -1,11 +1,12 @@
 """The sets that `Trainer.validate` names: their examples and the names of their metrics."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from engine.datasets.expressions import fitting
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError, did_you_mean
 from engine.interfaces import Spec
@@ -198,47 +199,11 @@ def _known(examples: Examples, spec: Spec) -> Examples:
 
 def _check_fits(name: str, other: Dataset, data: Dataset, truth: Sequence[str]) -> None:
     """Raises `UserError`, which names the first field, if a task bound to `data` cannot evaluate `other`."""
-    problems = [misfit(field, other, data) for field in data.spec.example]
-    problems += [_other_classes(field, other.spec, data.spec) for field in truth]
-    problems += [other_words(note, other.spec, data.spec) for note in data.spec.notes]
+    problems = [fitting.misfit(field, other, data) for field in data.spec.example]
+    problems += [fitting.other_classes(field, other.spec, data.spec) for field in truth]
+    problems += [fitting.other_words(note, other.spec, data.spec) for note in data.spec.notes]
     problem = next(filter(None, problems), '')
     if problem:
         raise UserError(
             f'Trainer.validate: {name!r} does not fit {data.name}, which the task is trained on: {problem}.'
         )
-
-
-def misfit(field: str, other: Dataset, data: Dataset) -> str:
-    """Returns how a field of another dataset differs, '' if it does not."""
-    expected, actual = data.spec.example[field], other.spec.example.get(field)
-    if actual is None:
-        size = ' of one size' if field in other.encoded else ''
-        return f'{other.name} has no field {field!r}{size}; it has {", ".join(other.spec.example) or "none"}'
-    if (actual.shape, actual.dtype) == (expected.shape, expected.dtype):
-        return ''
-    shown, wanted = (f'{each.dtype} {list(each.shape)}' for each in (actual, expected))
-    return f'its field {field!r} is {shown}, not {wanted}'
-
-
-def _other_classes(field: str, other: Spec, spec: Spec) -> str:
-    """Returns how the classes of a field of another dataset differ, '' if they do not."""
-    actual, expected = (tuple(each.class_names.get(field, ())) for each in (other, spec))
-    if len(actual) != len(expected):
-        return f'its field {field!r} has {len(actual)} named classes, not {len(expected)}'
-    pairs = enumerate(zip(actual, expected, strict=True))
-    return next(
-        (
-            f'class {index} of its field {field!r} is {one!r}, not {two!r}'
-            for index, (one, two) in pairs
-            if one != two
-        ),
-        '',
-    )
-
-
-def other_words(note: str, other: Spec, spec: Spec) -> str:
-    """Returns that a list of words differs, such as a vocabulary, '' if it does not. Numbers may differ."""
-    expected = spec.notes[note]
-    has_words = isinstance(expected, Collection) and not isinstance(expected, str)
-    has_words = has_words and any(isinstance(each, str) for each in expected)
-    return f'its note {note!r} is another' if has_words and other.notes.get(note) != expected else ''

@@ -1,0 +1,1 @@
+"""Tests of the dataset expressions that configs bind."""
