@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from engine.datasets.catalogue.names import IMAGES, DatasetName
+from engine.datasets.catalogue.names import IMAGES, TEXT, DatasetName
 from engine.datasets.expressions.no_dataset import NAME
 from engine.datasets.reading.dataset import Dataset
 
@@ -134,7 +134,9 @@ def label(dataset: str | Expression) -> str:
     if not isinstance(dataset, str):
         return '+'.join(map(label, dataset.names()))
     name = DatasetName.parse(dataset)
-    return name.path.name if name.source == IMAGES else dataset if not name.source else name.dataset
+    if name.source in (IMAGES, TEXT):
+        return name.path.name
+    return name.dataset if name.source else dataset
 
 
 def toy(dataset: str | Expression) -> str | Expression:
