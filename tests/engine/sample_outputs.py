@@ -27,6 +27,7 @@ def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.n
         'language': _language,
         'regression': _regression,
         'multilabel': _multilabel,
+        'embeddings': _embeddings,
         'texts': _texts,
     }[kind](truth, random, examples)
 
@@ -133,3 +134,8 @@ def _texts(truth: np.random.Generator, random: np.random.Generator, n: int) -> d
     ]
     data, lengths = stored.store(texts)
     return {'texts': data, 'text_lengths': lengths, **labels.arrays([[each] for each in references])}
+
+
+def _embeddings(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    labels = truth.integers(CLASSES, size=n, dtype=np.int32)
+    return {'embeddings': random.normal(size=(n, 4)).astype(np.float32), 'labels': labels}

@@ -36,7 +36,8 @@ def draw(cards: Sequence[Card], heading: str, title: str, legend: Sequence[tuple
     columns = max(1, min(MAX_COLUMNS, len(cards), int(WIDTH / (abreast * (MIN_TILE + GAP)))))
     if len(cards) > columns:
         columns = -(-len(cards) // -(-len(cards) // columns))  # rows of about the same length
-    tile = min(1.6, (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns)
+    widest = max(1.6, MIN_TILE * abreast)
+    tile = min(widest, (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns)
     rows = [cards[start : start + columns] for start in range(0, len(cards), columns)]
     side = (tile - (abreast - 1) * GAP / 3) / abreast
     captions = [[_lines(card.caption, tile) for card in row] for row in rows]

@@ -66,3 +66,13 @@ def test_lists_of_classes_become_labels(train: Train) -> None:
     saved, _ = train('Findings', fields, names, outputs=3, truth={'labels': 'objects'})
     assert saved.class_names == ('cat', 'dog', 'owl')
     np.testing.assert_array_equal(saved.arrays['targets'], hot)
+
+
+def test_embeddings_of_a_query_and_a_gallery(train: Train) -> None:
+    labels = np.arange(16, dtype=np.int32) % 3
+    fields = {'label': labels, 'asked': np.arange(16) < 6}
+    truth = {'labels': 'label', 'is_query': 'asked'}
+    saved, metrics = train('Metric', fields, {'label': ('ant', 'bee', 'cat')}, outputs=8, truth=truth)
+    assert (saved.kind, saved.class_names) == ('embeddings', ('ant', 'bee', 'cat'))
+    assert saved.arrays['is_query'].sum() == 6
+    assert 0 <= metrics['recall_at_1']['value'] <= 1

@@ -47,6 +47,20 @@ class Findings(OfImages):
         return Description('multilabel', meanings, self.truth, class_names=self.class_names)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Metric(OfImages):
+    """Embeddings, trained to predict the class by a softmax over their first numbers."""
+
+    def per_example(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+        return {'loss': optax.softmax_cross_entropy_with_integer_labels(output, batch['label'])}
+
+    def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+        return {'embeddings': output}
+
+    def describe(self) -> Description:
+        return Description('embeddings', {'embeddings': 'output of the network'}, self.truth)
+
+
 def bound(name: str, **bindings: Any) -> list[str]:
     """Returns the lines of a config that bind a task's settings."""
     return [f'trained_tasks.{name}.{setting} = {value!r}' for setting, value in bindings.items()]

@@ -25,6 +25,7 @@ PREDICTED: dict[str, dict[str, np.ndarray]] = {
     'regression': {'values': RANDOM.normal(size=(4, 2)).astype(np.float32)},
     'segmentation': {'masks': MASKS},
     'image': {'images': MASKS[..., np.newaxis]},
+    'embeddings': {'embeddings': RANDOM.normal(size=(4, 3)).astype(np.float32)},
     'multilabel': {'logits': RANDOM.normal(size=(4, 3)).astype(np.float32)},
     'language': {'log_probs': -np.ones(4, np.float32), 'lengths': np.ones(4, np.int32)},
     'detection': {
@@ -37,6 +38,7 @@ TRUE: dict[str, dict[str, np.ndarray]] = {
     'classification': {'labels': np.array([2, 0, 1, 1], np.int32)},
     'regression': {'targets': RANDOM.normal(size=(4, 2)).astype(np.float32)},
     'segmentation': {'targets': TRUE_MASKS},
+    'embeddings': {'labels': np.array([2, 0, 1, 1], np.int32)},
     'multilabel': {'targets': np.array([[1, 0, -1], [0, 0, 0], [1, 1, 1], [-1, 1, 0]], np.int8)},
     'image': {'targets': TRUE_MASKS[..., np.newaxis]},
     'detection': {name: each for name, each in scenes(0, n=4).items() if name.startswith('target')},
@@ -71,7 +73,7 @@ def pictures(folder: Path, column: str) -> str:
 
 
 def list_of(kind: str, folder: Path) -> Path:
-    if kind == 'classification':
+    if kind in ('classification', 'embeddings'):
         return written(folder, LABELS)
     if kind == 'regression':
         rows = zip(IDS, TRUE[kind]['targets'].tolist(), strict=True)
@@ -103,7 +105,9 @@ def annotations(**more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize('kind', ['classification', 'regression', 'segmentation', 'image', 'multilabel'])
+@pytest.mark.parametrize(
+    'kind', ['classification', 'regression', 'segmentation', 'image', 'multilabel', 'embeddings']
+)
 def test_a_list_is_as_good_as_truth_in_the_outputs(kind: str, tmp_path: Path):
     whole = save(tmp_path / 'whole', kind, truth=TRUE[kind])
     made = external_labels.add(save(tmp_path / 'bare', kind), list_of(kind, tmp_path))
@@ -269,6 +273,14 @@ def test_mistakes_in_lists(text: str, message: str, tmp_path: Path):
     result = save(tmp_path / 'it', 'classification')
     with pytest.raises(UserError, match=message):
         external_labels.add(result, written(tmp_path, text))
+
+
+def test_instances_without_names_are_numbers(tmp_path: Path):
+    result = save(tmp_path / 'it', 'embeddings', class_names=())
+    made = external_labels.add(result, written(tmp_path, 'id,label\n007,9\nb,9\n"c,d",70000\né,0\n'))
+    assert made.arrays['labels'].tolist() == [9, 9, 70000, 0]
+    with pytest.raises(UserError, match=r"list\.csv:2: 'cat' is not a label"):
+        external_labels.add(result, written(tmp_path, LABELS.replace('b,x', '007,x')))
 
 
 def test_names_of_classes_in_one_cell(tmp_path: Path):

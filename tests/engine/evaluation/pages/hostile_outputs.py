@@ -12,7 +12,7 @@ from tests.engine.sample_runs import write_run
 
 EVIL = '<img src=x onerror=alert(1)><script>alert(2)</script>'
 N = 30
-CLASSIFIED = ('classification', 'segmentation', 'detection', 'multilabel')
+CLASSIFIED = ('classification', 'segmentation', 'detection', 'multilabel', 'embeddings')
 
 
 def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
