@@ -9,9 +9,16 @@ from pathlib import Path
 
 from engine import errors, files
 from engine.commands import bound_evaluator, command_line
-from engine.evaluation.comparison import comparison_inputs, comparison_table, methods, ranking
+from engine.evaluation.comparison import (
+    comparison_inputs,
+    comparison_table,
+    cross_validation,
+    methods,
+    ranking,
+)
 from engine.evaluation.comparison.comparison_inputs import ComparisonInput
 from engine.evaluation.comparison.methods import Method
+from engine.evaluation.evaluator import MIN_RESAMPLES, Evaluator
 from engine.evaluation.labels import external_labels
 from engine.evaluation.pages import comparison_page
 from engine.render import escape
@@ -26,6 +33,7 @@ EXAMPLES = """\
   scripts/compare.sh workspace/runs/sweep --split=val               all runs below a folder
   scripts/compare.sh <run> <outputs of scikit-learn> --intersect    on the examples that both have
   scripts/compare.sh <runs> --gin_file=cost.gin --metric=expected_cost  by a metric of your own
+  scripts/compare.sh <runs of all folds>                            cross-validation: a method is all folds
   scripts/compare.sh <runs> --format=latex --output=table.tex       for a paper
   scripts/compare.sh <runs> --columns=parameters,accuracy,test --rows='wide=Wide MLP,narrow=MLP'
   scripts/compare.sh <runs> --format=html --output=report.html      a page: curves, classes, examples
@@ -48,7 +56,7 @@ def parser() -> command_line.Parser:
         metavar='NAMES',
         type=lambda text: tuple(name.strip() for name in text.split(',') if name.strip()),
         default=(),
-        help='columns after the name, in this order: metrics, parameters, seeds, commit, test',
+        help='columns after the name, in this order: metrics, parameters, seeds, commit, pooled, test',
     )
     arguments.add_argument(
         '--rows',
@@ -85,10 +93,10 @@ def main(arguments: argparse.Namespace) -> int:
     evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
     evaluator = replace(evaluator, resamples=arguments.resamples)
     inputs, left_out = read(arguments)
-    reports = [evaluator.report_on(source.outputs) for source in inputs]
+    compared = evaluated(inputs, evaluator)
     bound_evaluator.operative(config)
-    metric = arguments.metric or reports[0].headline[0]
-    named = methods.named(methods.from_inputs(inputs, reports), row_names(arguments.rows))
+    metric = arguments.metric or compared[0].reports[0].headline[0]
+    named = methods.named(compared, row_names(arguments.rows))
     ordered = ranking.ordered(named, metric)
     formats = evaluator.figure_formats if target else ()
     text, notes, figures = rendered(ordered, metric, arguments, left_out, formats)
@@ -126,14 +134,25 @@ def read(arguments: argparse.Namespace) -> tuple[list[ComparisonInput], list[str
     """
     inputs, without_outputs = comparison_inputs.find(arguments.inputs, arguments.split)
     inputs, duplicates = comparison_inputs.without_duplicates(inputs)
+    is_divided = cross_validation.is_divided(inputs)
     inputs = comparison_inputs.common(inputs, arguments.intersect)
+    if is_divided:
+        cross_validation.check_disjoint(inputs)
     if arguments.labels is not None:
-        path, part = Path(arguments.labels), arguments.intersect
+        path, part = Path(arguments.labels), arguments.intersect or is_divided
         inputs = [
             replace(source, outputs=external_labels.add(source.outputs, path, part)) for source in inputs
         ]
     comparison_inputs.check_comparable(inputs)
     return inputs, [*without_outputs, *duplicates]
+
+
+def evaluated(inputs: Sequence[ComparisonInput], evaluator: Evaluator) -> list[Method]:
+    """Returns the methods with their reports."""
+    if not cross_validation.is_divided(inputs):
+        return methods.from_inputs(inputs, [evaluator.report_on(source.outputs) for source in inputs])
+    quick = replace(evaluator, resamples=MIN_RESAMPLES)  # nobody reads the intervals of a fold
+    return cross_validation.methods(inputs, evaluator.report_on, quick.report_on)
 
 
 def rendered(

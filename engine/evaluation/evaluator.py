@@ -15,6 +15,8 @@ from engine.outputs.outputs import Outputs
 from engine.outputs.reading import read
 from engine.render.figures.rendered import FORMATS
 
+MIN_RESAMPLES = 100
+
 
 @dataclass(frozen=True)
 class Evaluator:
@@ -42,7 +44,7 @@ class Evaluator:
     only: tuple[str, ...] = ()
 
     def __post_init__(self):
-        _require(self.resamples >= 100, 'resamples', self.resamples, 'at least 100')
+        _require(self.resamples >= MIN_RESAMPLES, 'resamples', self.resamples, f'at least {MIN_RESAMPLES}')
         _require(0 < self.confidence < 1, 'confidence', self.confidence, 'between 0 and 1')
         _require(self.seed >= 0, 'seed', self.seed, 'at least 0')
         _require(

@@ -45,6 +45,8 @@ class KindEvaluation:
       kind: name of the kind.
       example_score: score of an example; None if examples have none.
       class_score: column of the table `per_class` that a comparison shows; '' if there is none.
+      pooled_metrics: names of the metrics that make sense on the examples of all folds of a cross-validation
+        together: each example counts by its own prediction, and scores of different models are not sorted.
       legend: explains the pictures of examples in one or two sentences.
       first_colour: palette index of class 0, if the pictures show classes in colours; else None.
     """
@@ -52,6 +54,7 @@ class KindEvaluation:
     kind: ClassVar[str]
     example_score: ClassVar[ExampleScore | None] = None
     class_score: ClassVar[str] = ''
+    pooled_metrics: ClassVar[Sequence[str]] = ()
     legend: ClassVar[str] = ''
     first_colour: ClassVar[int | None] = None
 

@@ -9,14 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.run_reader import statements
+from engine.run_reader.folds import HeldOutFold, held_out
+
 _IMPORT = re.compile(r'(?:from +(?P<package>[\w.]+) +)?import +(?P<module>[\w.]+)(?: +as +(?P<alias>\w+))?')
-_STATEMENT = re.compile(r'([\w./]+)\s*=(.*)', re.DOTALL)
 _TRAINER = r'(.*[./])?Trainer\.'
 _SEED = re.compile(_TRAINER + 'seed')
+_DATASET = re.compile(_TRAINER + 'dataset')
 _OBSERVERS = re.compile(_TRAINER + 'observers')
-# A string, which holds neither macros nor references; or one of these.
-_NAME = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|%(?P<macro>[\w./]+)|@(?P<reference>[\w./]+)""")
-_MAX_NESTING = 3  # macros within macros are replaced up to this depth, so that a circular one ends
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,19 @@ class Settings:
     """The parameters of a config, without its observers.
 
     Attributes:
-      written: parameter to value as written, without the seed.
-      values: parameter to value with macros replaced, except the macro of the seed; without the seed.
-      macros: macro to value as written, without the macro of the seed.
+      written: parameter to value as written, without the seed and the fold.
+      values: parameter to value with macros replaced, except those of seed and fold; without both.
+      macros: macro to value as written, without those of seed and fold.
       seed: the seed of the training, '' if there is none.
+      fold: the fold that the run is tested on, by `Fold.fold` and `Fold.folds` of its dataset; None if the
+        dataset is not divided, or if it is made of several different folds.
     """
 
     written: Mapping[str, str]
     values: Mapping[str, str]
     macros: Mapping[str, str]
     seed: str
+    fold: HeldOutFold | None = None
 
     def trainer(self, parameter: str) -> str:
         """Returns the value of a parameter of the trainer as written in the config, '' if there is none.
@@ -52,12 +55,25 @@ def parse(text: str) -> Settings:
     >>> settings.values, settings.seed
     ({'trainer.Trainer.steps': '100'}, '3')
     """
-    written, macros = _split(_without_observers(_statements(text)))
-    seeds = [written.pop(name) for name in list(written) if _SEED.fullmatch(name)]
-    seed = _replaced(seeds[0], macros) if seeds else ''
-    macros = {name: value for name, value in macros.items() if f'%{name}' not in seeds}
-    values = {name: _replaced(value, macros) for name, value in written.items()}
-    return Settings(written, values, macros, seed)
+    written, macros = statements.split(_without_observers(statements.read(text)))
+    fold, folds = held_out(_of_dataset(written, macros))
+    seeds = [name for name in written if _SEED.fullmatch(name)]
+    seed = statements.replaced(written[seeds[0]], macros) if seeds else ''
+    of_one_run = [written.pop(name) for name in (*seeds, *folds)]
+    macros = {name: value for name, value in macros.items() if f'%{name}' not in of_one_run}
+    values = {name: statements.replaced(value, macros) for name, value in written.items()}
+    return Settings(written, values, macros, seed, fold)
+
+
+def _of_dataset(written: Mapping[str, str], macros: Mapping[str, str]) -> dict[str, str]:
+    """Returns the parameters of all that the trainer's dataset is made of, with macros replaced."""
+    datasets = {value for name, value in written.items() if _DATASET.fullmatch(name)}
+    used = statements.reachable(datasets, {**written, **macros})
+    return {
+        name: statements.replaced(value, macros)
+        for name, value in written.items()
+        if statements.owner(name) in used
+    }
 
 
 def changes(old: str, new: str) -> dict[str, tuple[str, str]]:
@@ -85,8 +101,8 @@ def modules(text: str) -> list[str]:
     >>> modules('from research.models import mlp\nimport optax\nmlp.MLP.width = 2')
     ['research.models.mlp', 'optax']
     """
-    statements = _statements(text)
-    needed, written = (_owners(parts) for parts in (_without_observers(statements), statements))
+    stated = statements.read(text)
+    needed, written = (_owners(parts) for parts in (_without_observers(stated), stated))
     imports = [match for line in text.splitlines() if (match := _IMPORT.fullmatch(line.strip()))]
     names = {_local_name(match): _module(match) for match in imports if match['package'] != '__gin__'}
     return [
@@ -104,10 +120,10 @@ def _module(imported: re.Match[str]) -> str:
     return '.'.join(filter(None, [imported['package'], imported['module']]))
 
 
-def _owners(statements: Mapping[str, str]) -> set[str]:
+def _owners(stated: Mapping[str, str]) -> set[str]:
     """Returns what statements bind or refer to."""
-    return {_owner(name) for name in statements} | {
-        name for value in statements.values() for name in _names(value)
+    return {statements.owner(name) for name in stated} | {
+        name for value in stated.values() for name in statements.names(value)
     }
 
 
@@ -144,8 +160,8 @@ def _differ(values: Sequence[str], configs: Sequence[Settings | None]) -> bool:
 
 def _values(text: str) -> dict[str, str]:
     """Returns each parameter, the seed too, and its value with macros replaced."""
-    written, macros = _split(_without_observers(_statements(text)))
-    return {name: _canonical(_replaced(value, macros)) for name, value in written.items()}
+    written, macros = statements.split(_without_observers(statements.read(text)))
+    return {name: _canonical(statements.replaced(value, macros)) for name, value in written.items()}
 
 
 def _canonical(value: str) -> str:
@@ -156,64 +172,14 @@ def _canonical(value: str) -> str:
         return value
 
 
-def _statements(text: str) -> dict[str, str]:
-    """Returns parameters and macros, and their values as written. Indented lines continue the line before."""
-    lines = [line.rstrip('\\ ') for line in text.splitlines() if not line.startswith('#')]
-    joined = re.sub(r'\n\s+', ' ', '\n'.join(filter(None, lines)))
-    matches = filter(None, map(_STATEMENT.fullmatch, joined.split('\n')))
-    return {match[1]: match[2].strip() for match in matches}
-
-
-def _split(statements: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Returns the parameters and the macros."""
-    parameters = {name: value for name, value in statements.items() if '.' in name}
-    return parameters, {name: value for name, value in statements.items() if '.' not in name}
-
-
-def _replaced(value: str, macros: Mapping[str, str]) -> str:
-    """Returns a value with macros replaced by theirs."""
-
-    def replace(match: re.Match[str]) -> str:
-        return macros.get(match['macro'] or '', match[0])
-
-    for _ in range(_MAX_NESTING):
-        value = _NAME.sub(replace, value)
-    return value
-
-
 # Observers.
 
 
-def _without_observers(statements: Mapping[str, str]) -> dict[str, str]:
+def _without_observers(stated: Mapping[str, str]) -> dict[str, str]:
     """Leaves out the trainer's observers, and the parameters and macros that only they use."""
-    observers = {value for name, value in statements.items() if _OBSERVERS.fullmatch(name)}
-    others = {name: value for name, value in statements.items() if not _OBSERVERS.fullmatch(name)}
-    theirs = _reachable(observers, others)
-    needed = _reachable({value for name, value in others.items() if _owner(name) not in theirs}, others)
-    return {name: value for name, value in others.items() if _owner(name) not in theirs - needed}
-
-
-def _reachable(values: set[str], statements: Mapping[str, str]) -> set[str]:
-    """Returns the macros, classes and functions to which values refer, directly or through statements."""
-    reachable: set[str] = set()
-    while values:
-        new = {name for value in values for name in _names(value)} - reachable
-        reachable |= new
-        values = {value for name, value in statements.items() if _owner(name) in new}
-    return reachable
-
-
-def _names(value: str) -> set[str]:
-    """Returns the macros, classes and functions that a value names."""
-    matches = list(_NAME.finditer(value))
-    macros = {match['macro'] for match in matches if match['macro']}
-    return macros | {_without_scope(match['reference']) for match in matches if match['reference']}
-
-
-def _owner(name: str) -> str:
-    """Returns the macro itself, or the class or function of a parameter, whatever the scope."""
-    return _without_scope(name).rpartition('.')[0] or name
-
-
-def _without_scope(selector: str) -> str:
-    return selector.rpartition('/')[2]
+    observers = {value for name, value in stated.items() if _OBSERVERS.fullmatch(name)}
+    others = {name: value for name, value in stated.items() if not _OBSERVERS.fullmatch(name)}
+    theirs = statements.reachable(observers, others)
+    kept = {value for name, value in others.items() if statements.owner(name) not in theirs}
+    needed = statements.reachable(kept, others)
+    return {name: value for name, value in others.items() if statements.owner(name) not in theirs - needed}

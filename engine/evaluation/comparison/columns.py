@@ -11,7 +11,7 @@ from engine.run_reader import settings
 
 Columns = dict[str, list[Cell]]
 
-PARAMETERS, SEEDS, COMMIT, TEST = 'parameters', 'seeds', 'commit', 'test'
+PARAMETERS, SEEDS, COMMIT, POOLED, TEST = 'parameters', 'seeds', 'commit', 'pooled', 'test'
 
 
 def available(
@@ -26,6 +26,8 @@ def available(
     for name in common_metrics(methods):
         shown = _numbers(methods, name) if in_numbers else _shown(methods, ranks, name, name == metric)
         groups[name] = shown
+    if methods[0].folds:
+        groups[POOLED] = _pooled(methods, metric, in_numbers) if methods[0].has_pooled(metric) else {}
     groups[TEST] = {}
     if any(rank.difference for rank in ranks):
         groups[TEST] = _tests_in_numbers(ranks) if in_numbers else _tests(ranks, _unit(methods, metric))
@@ -34,7 +36,7 @@ def available(
 
 def common_metrics(methods: Sequence[Method]) -> list[str]:
     """Returns the names of the metrics that all outputs have."""
-    reports = [report for method in methods for report in method.reports]
+    reports = [report for method in methods for report in method.evaluations]
     return [name for name in reports[0].metrics if all(name in report.metrics for report in reports)]
 
 
@@ -48,7 +50,7 @@ def differing_origins(methods: Sequence[Method]) -> dict[str, list[str]]:
     """Returns the seeds and the commits where they tell methods apart."""
     seeds = [method.seeds for method in methods]
     commits = [method.commits for method in methods]
-    several = len(set(seeds)) > 1 or any(len(method.inputs) > 1 for method in methods)
+    several = len(set(seeds)) > 1 or any(len(method.inputs) > max(1, len(method.folds)) for method in methods)
     columns = {SEEDS: seeds} if several else {}
     return columns | ({COMMIT: commits} if len(set(commits)) > 1 else {})
 
@@ -66,6 +68,18 @@ def folded(parameters: Mapping[str, Sequence[str]], methods: int) -> list[str]:
         ', '.join(f'{short[name]}={values[index]}' for name, values in parameters.items() if values[index])
         for index in range(methods)
     ]
+
+
+def _pooled(methods: Sequence[Method], metric: str, in_numbers: bool) -> Columns:
+    metrics = [method.pooled(metric) for method in methods]
+    if not in_numbers:
+        title = f'all examples together{_unit(methods, metric)}'
+        return {title: [Cell(pooled.value, pooled.shown_with_interval()) for pooled in metrics]}
+    return {
+        f'{metric}_pooled': [Cell(pooled.value) for pooled in metrics],
+        f'{metric}_pooled_low': [Cell(pooled.interval[0]) for pooled in metrics],
+        f'{metric}_pooled_high': [Cell(pooled.interval[1]) for pooled in metrics],
+    }
 
 
 def _texts(values: Sequence[str]) -> list[Cell]:

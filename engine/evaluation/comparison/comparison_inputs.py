@@ -13,6 +13,7 @@ from engine.outputs.contents import MANIFEST
 from engine.outputs.joint import same_task
 from engine.outputs.outputs import Outputs
 from engine.run_reader import origin, settings
+from engine.run_reader.folds import HeldOutFold
 from engine.run_reader.settings import Settings
 
 CONFIG = 'config.gin'
@@ -46,11 +47,27 @@ class ComparisonInput:
         return self.settings.seed if self.settings else self.outputs.manifest.details.get('seed', '')
 
     @property
+    def fold(self) -> HeldOutFold | None:
+        """The fold that was predicted, by the run or by details of the outputs; None without one."""
+        if self.settings:
+            return self.settings.fold
+        manifest = self.outputs.manifest
+        index, count = (manifest.details.get(name, '') for name in ('fold', 'folds'))
+        if not (index.isdecimal() and count.isdecimal()):
+            return None
+        return HeldOutFold(int(index), int(count), manifest.dataset)
+
+    @property
+    def part(self) -> int:
+        """The number of the fold, 0 without one. All outputs of a part have the same examples."""
+        return self.fold.index if self.fold else 0
+
+    @property
     def method(self) -> object:
         """What the outputs of one method have in common.
 
-        Runs share the config apart from the seed, the code and the name of the outputs. Outputs that belong
-        to no run are a method each, unless their details name the same `method`.
+        Runs share the config apart from the seed and the fold, the code and the name of the outputs. Outputs
+        that belong to no run are a method each, unless their details name the same `method`.
         """
         if self.settings is None:
             return self.outputs.manifest.details.get('method', self.folder)
@@ -91,7 +108,7 @@ def find(paths: Sequence[str | Path], split: str) -> tuple[list[ComparisonInput]
 
 
 def without_duplicates(inputs: Sequence[ComparisonInput]) -> tuple[list[ComparisonInput], list[str]]:
-    """Leaves out a second run of the same method and seed, which is not an independent result.
+    """Leaves out a second run of the same method, fold and seed, which is not an independent result.
 
     Returns:
       The other inputs, and a note for each input that is left out.
@@ -99,7 +116,7 @@ def without_duplicates(inputs: Sequence[ComparisonInput]) -> tuple[list[Comparis
     kept: dict[object, ComparisonInput] = {}
     notes = []
     for source in inputs:
-        first = kept.setdefault((source.method, source.seed), source)
+        first = kept.setdefault((source.method, source.fold, source.seed), source)
         if first is not source:
             notes.append(_on_duplicate(first, source))
     return list(kept.values()), notes
@@ -118,7 +135,7 @@ def read(folder: Path) -> ComparisonInput:
 
 
 def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[ComparisonInput]:
-    """Cuts outputs to the same examples, in the order of the first outputs.
+    """Cuts outputs to the same examples, in the order of the first outputs; each fold by itself.
 
     Args:
       inputs: at least one.
@@ -127,23 +144,34 @@ def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[Compariso
     Raises:
       UserError: kinds or examples differ, or there is no common example.
     """
-    first = inputs[0].outputs
     for source in inputs[1:]:
-        same_task.check_kind(first, source.outputs)
-        if not intersect:
-            same_task.check_ids(first, source.outputs, _ON_OTHER_EXAMPLES)
-    shared = set(first.ids).intersection(*(source.outputs.ids for source in inputs))
+        same_task.check_kind(inputs[0].outputs, source.outputs)
+    groups: dict[int, list[ComparisonInput]] = {}
+    for source in inputs:
+        groups.setdefault(source.part, []).append(source)
+    ids = {part: _common_ids(group, intersect) for part, group in groups.items()}
+    return [replace(source, outputs=subset.of_ids(source.outputs, ids[source.part])) for source in inputs]
+
+
+def _common_ids(group: Sequence[ComparisonInput], intersect: bool) -> tuple[str, ...]:
+    first, *others = [source.outputs for source in group]
+    if not intersect:
+        for other in others:
+            same_task.check_ids(first, other, _ON_OTHER_EXAMPLES)
+    shared = set(first.ids).intersection(*(other.ids for other in others))
     if not shared:
         raise UserError(f'{first.folder} and the other outputs have no example in common.')
-    ids = tuple(name for name in first.ids if name in shared)
-    return [replace(source, outputs=subset.of_ids(source.outputs, ids)) for source in inputs]
+    return tuple(name for name in first.ids if name in shared)
 
 
 def check_comparable(inputs: Sequence[ComparisonInput]) -> None:
     """Raises `UserError` if classes, details that must be equal, or labels and targets differ."""
-    for source in inputs[1:]:
+    first_of_fold: dict[int, ComparisonInput] = {}
+    for source in inputs:
         same_task.check_classes(inputs[0].outputs, source.outputs)
-        same_task.check_labels(inputs[0].outputs, source.outputs)
+        reference = first_of_fold.setdefault(source.part, source)
+        if reference is not source:
+            same_task.check_labels(reference.outputs, source.outputs)
 
 
 # Search.
@@ -193,9 +221,11 @@ def _on_duplicate(first: ComparisonInput, second: ComparisonInput) -> str:
         for name, array in first.outputs.arrays.items()
     )
     if first.settings is None:
-        cause = f'both name the method {first.method!r} and the same seed. State each seed in the details'
+        same_part = 'the same fold and seed' if first.fold else 'the same seed'
+        cause = f'both name the method {first.method!r} and {same_part}. State each seed in the details'
     else:
-        cause = 'its config, seed and code are the same' + ('' if same else ', but its outputs differ')
+        what = 'config, fold, seed' if first.fold else 'config, seed'
+        cause = f'its {what} and code are the same' + ('' if same else ', but its outputs differ')
     return f'{second.folder} is left out as a duplicate of {first.folder}: {cause}.'
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison.columns import (
     PARAMETERS,
+    POOLED,
     TEST,
     available,
     common_metrics,
@@ -57,10 +58,13 @@ def table(
 
 
 def measures(methods: Sequence[Method], metric: str) -> list[str]:
-    """Returns the names of the headline metrics that all outputs have, the ranking metric and the tests."""
+    """Returns the names of the headline metrics that all outputs have, the ranking metric and the tests.
+
+    In a cross-validation, the ranking metric of the examples of all folds together comes before the tests.
+    """
     common = common_metrics(methods)
     headline = [name for name in methods[0].reports[0].headline if name in common]
-    return [*dict.fromkeys((*headline, metric)), TEST]
+    return [*dict.fromkeys((*headline, metric)), *[POOLED] * bool(methods[0].folds), TEST]
 
 
 def _origins(methods: Sequence[Method], in_numbers: bool) -> list[str]:

@@ -1,5 +1,6 @@
 """The notes under a comparison: how many examples, which tests, what the marks mean."""
 
+import math
 from collections.abc import Sequence
 
 from engine.evaluation.comparison.methods import Method, differing_conditions
@@ -15,7 +16,53 @@ def footnotes(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> 
       ranks: how each method compares with the best.
       metric: name of the metric that ranks the methods.
     """
+    if methods[0].folds:
+        return f'{_on_folds(methods, metric)} {_on_tests_of_folds(methods, ranks, metric)}'
     return f'{_on_values(methods)} {_on_tests(methods, ranks, metric)}'
+
+
+def _on_folds(methods: Sequence[Method], metric: str) -> str:
+    """Returns how the values of a cross-validation were computed."""
+    report, folds = methods[0].reports[0], len(methods[0].folds)
+    title = report.metrics[metric].definition.title
+    seeds = any(len(reports) > 1 for method in methods for reports in method.folds)
+    sentences = [
+        f'Cross-validation: {len(report.outputs.ids)} examples in {folds} folds, the same for all. Values '
+        f'are the mean of {folds} folds{", each of which is the mean of its seeds" * seeds}. After ±: the '
+        'standard deviation over the folds.'
+    ]
+    if methods[0].has_pooled(metric):
+        sentences.append(
+            f'All examples together: {title} of the predictions for the test parts of all folds, in '
+            f'brackets with {report.bootstrap.percent} bootstrap intervals over the examples.'
+        )
+        if any(len(reports) > len(method.reports) for method in methods for reports in method.folds):
+            sentences.append('Seeds that some folds lack do not count there.')
+    else:
+        sentences.append(f'There is no {title} of all examples together: each fold has a model of its own.')
+    undefined = [method.name for method in methods if math.isnan(method.metric(metric).value)]
+    if undefined:
+        sentences.append(f'{title} is not defined in every fold of {", ".join(undefined)}.')
+    for conditions in differing_conditions(methods).values():
+        sentences += conditions
+    return ' '.join(sentences)
+
+
+def _on_tests_of_folds(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> str:
+    title = methods[0].reports[0].metrics[metric].definition.title
+    if len(methods) == 1:
+        return _ON_ONE_METHOD
+    if not any(rank.difference for rank in ranks):
+        return f'Sorted by {title}, which was computed in different ways: nothing is marked.'
+    folds, percent = len(methods[0].folds), methods[0].reports[0].bootstrap.percent
+    return (
+        f'Each method is compared with the first by {title}, with the corrected resampled t-test over '
+        f'{folds} folds (Nadeau and Bengio 2003; two-sided, 1 test example to {folds - 2} for training). '
+        f'In brackets: its {percent} intervals. {_on_correction(len(ranks) - 1)} {_on_marks(ranks)}'
+    )
+
+
+_ON_ONE_METHOD = 'There is no other method to compare with.'
 
 
 def _on_values(methods: Sequence[Method]) -> str:
@@ -38,7 +85,7 @@ def _on_tests(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> 
     report = methods[0].reports[0]
     title = report.metrics[metric].definition.title
     if len(methods) == 1:
-        return 'There is no other method to compare with.'
+        return _ON_ONE_METHOD
     if not any(rank.difference for rank in ranks):
         return f'Sorted by {title}, which cannot be compared example by example: nothing is marked.'
     tests = f'a paired bootstrap over the examples ({report.bootstrap.resamples} resamples, two-sided)'

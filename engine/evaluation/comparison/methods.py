@@ -1,4 +1,4 @@
-"""Methods: runs that differ only in their seed are one method, with a mean and a standard deviation.
+"""Methods: runs that differ only in their seed or fold are one method, with a mean and a standard deviation.
 
 How far other seeds would move the mean is drawn from Student's t around it, for each method separately. The
 test of a difference is then that of Behrens and Fisher.
@@ -13,6 +13,8 @@ import numpy as np
 
 from engine import files
 from engine.errors import UserError, did_you_mean
+from engine.evaluation import kind_evaluation
+from engine.evaluation.comparison import paired
 from engine.evaluation.comparison.comparison_inputs import ComparisonInput
 from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
@@ -20,19 +22,21 @@ from engine.evaluation.results.report import Report
 
 @dataclass(frozen=True)
 class Method:
-    """The outputs of one method, one per seed.
+    """The outputs of one method, one per seed, or one per fold and seed.
 
     Attributes:
       inputs: the outputs.
-      reports: the evaluation of each.
+      reports: the evaluation of each seed; in a cross-validation, on the examples of all folds together.
       index: index of the method; methods with different indices get independent random numbers.
       name: what tables and pages call it.
+      folds: in a cross-validation, the evaluations of each fold, one per seed; else ().
     """
 
     inputs: Sequence[ComparisonInput]
     reports: Sequence[Report]
     index: int = 0
     name: str = ''
+    folds: Sequence[Sequence[Report]] = ()
 
     @property
     def folder(self) -> Path:
@@ -42,31 +46,66 @@ class Method:
     @property
     def seeds(self) -> str:
         """The seeds as people read them; '' if neither configs nor outputs state any."""
-        return ', '.join(filter(None, (source.seed for source in self.inputs)))
+        return ', '.join(dict.fromkeys(source.seed for source in self.inputs if source.seed))
 
     @property
     def commits(self) -> str:
         """Every version of the code that took part in the runs; '' if unknown."""
         return ', '.join(dict.fromkeys(name for source in self.inputs for name in source.commits))
 
+    @property
+    def evaluations(self) -> list[Report]:
+        """All reports, those of folds too."""
+        return [*self.reports, *(report for seeds in self.folds for report in seeds)]
+
+    @property
+    def test_over_train(self) -> float:
+        """Number of test examples over number of training examples, of a fold.
+
+        One fold is for testing, one for choosing the checkpoint, and the others are for training.
+        """
+        return 1 / (len(self.folds) - 2)
+
     def metric(self, name: str) -> Metric:
-        """Returns a metric, the mean over the seeds. Ends of an unknown interval are NaN."""
-        first = self.reports[0].metrics[name]
+        """Returns a metric, the mean over folds or seeds. Ends of an unknown interval are NaN."""
+        if not self.folds:
+            return self.pooled(name)
+        values, confidence = self.values(name), self.reports[0].bootstrap.confidence
+        ends = paired.corrected_resampled_interval(values, self.test_over_train, confidence)
+        return self._mean(name, values, np.array(ends))
+
+    def pooled(self, name: str) -> Metric:
+        """Returns a metric of all examples, those of all folds together; the mean over the seeds."""
         if len(self.reports) == 1:
-            return first
+            return self.reports[0].metrics[name]
         ends = np.full(2, math.nan)
         if all(name in report.resamples for report in self.reports):
             ends = self.reports[0].bootstrap.interval(self.resamples(name))
+        return self._mean(name, self._of_seeds(name), ends)
+
+    def has_pooled(self, name: str) -> bool:
+        """Returns whether a metric makes sense on the examples of all folds together."""
+        return name in kind_evaluation.load(self.reports[0].outputs.kind).pooled_metrics
+
+    def _mean(self, name: str, values: np.ndarray, ends: np.ndarray) -> Metric:
+        first = self.reports[0].metrics[name]
         if first.definition.unit == 'fraction':
             ends = np.clip(ends, 0, 1)
-        return replace(first, value=float(np.mean(self._values(name))), interval=ends.tolist())
+        return replace(first, value=float(np.mean(values)), interval=ends.tolist(), note='')
+
+    def values(self, name: str) -> np.ndarray:
+        """Returns a metric of each fold, the mean over its seeds, f64 [folds]; without folds of each seed."""
+        if not self.folds:
+            return self._of_seeds(name)
+        return np.array([np.mean([report.metrics[name].value for report in seeds]) for seeds in self.folds])
 
     def deviation(self, name: str) -> float | None:
-        """Returns the standard deviation of a metric over the seeds (n - 1); None for a single seed."""
-        return float(np.std(self._values(name), ddof=1)) if len(self.reports) > 1 else None
+        """Returns the standard deviation of a metric over folds or seeds (n - 1); None for a single seed."""
+        values = self.values(name)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
     def shown(self, name: str) -> str:
-        """Returns a metric without its unit, with the standard deviation over seeds or the interval."""
+        """Returns a metric without its unit, with the standard deviation or the interval."""
         metric, deviation = self.metric(name), self.deviation(name)
         if deviation is None:
             return metric.shown_with_interval()
@@ -82,11 +121,11 @@ class Method:
         if seeds == 1:
             return resamples
         random = np.random.default_rng([self.reports[0].bootstrap.seed, self.index])
-        error = np.std(self._values(name), ddof=1) / math.sqrt(seeds)
+        error = np.std(self._of_seeds(name), ddof=1) / math.sqrt(seeds)
         return resamples + error * random.standard_t(seeds - 1, len(resamples))
 
-    def _values(self, name: str) -> list[float]:
-        return [report.metrics[name].value for report in self.reports]
+    def _of_seeds(self, name: str) -> np.ndarray:
+        return np.array([report.metrics[name].value for report in self.reports])
 
 
 def from_inputs(inputs: Sequence[ComparisonInput], reports: Sequence[Report]) -> list[Method]:

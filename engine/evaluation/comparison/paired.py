@@ -1,5 +1,6 @@
 """Paired tests: whether two methods, evaluated on the same examples, differ by more than chance."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,3 +64,52 @@ def holm(ps: Sequence[float]) -> list[float]:
     corrected = np.empty(len(ps))
     corrected[order] = np.minimum(1, np.maximum.accumulate(steps))
     return corrected.tolist()
+
+
+def corrected_resampled_error(values: np.ndarray, test_over_train: float) -> float:
+    """Returns the standard error of the mean of values on splits of one dataset.
+
+    Training sets of different splits share examples, so that their values depend on each other. The usual
+    error, the deviation over the root of the number of splits, is then far too small.
+
+    Args:
+      values: a value for each split, f64 [splits], at least two.
+      test_over_train: number of test examples over number of training examples, of a split.
+
+    Source: Nadeau and Bengio, Inference for the Generalization Error, Machine Learning 2003, section 3.
+    """
+    return math.sqrt((1 / len(values) + test_over_train) * np.var(values, ddof=1))
+
+
+def corrected_resampled_p(differences: np.ndarray, test_over_train: float) -> float:
+    """Tests with the corrected resampled t-test, two-sided, whether the mean of differences is 0.
+
+    Args:
+      differences: differences of a metric between two methods, on the same splits, f64 [splits].
+      test_over_train: as for `corrected_resampled_error`.
+
+    Returns:
+      p; NaN if a difference is NaN. Of equal differences it is 1 if they are 0, else 0.
+
+    Source: as for `corrected_resampled_error`.
+    """
+    mean, error = float(np.mean(differences)), corrected_resampled_error(differences, test_over_train)
+    if error == 0:
+        return float(mean == 0)
+    return float(2 * stats.t.sf(abs(mean / error), len(differences) - 1))
+
+
+def corrected_resampled_interval(
+    values: np.ndarray, test_over_train: float, confidence: float
+) -> tuple[float, float]:
+    """Returns the ends of the confidence interval of the mean that belongs to the corrected resampled t-test.
+
+    Args:
+      values: a value, or a difference of two methods, for each split, f64 [splits].
+      test_over_train: as for `corrected_resampled_error`.
+      confidence: between 0 and 1.
+    """
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * corrected_resampled_error(
+        values, test_over_train
+    )
+    return float(np.mean(values) - half), float(np.mean(values) + half)

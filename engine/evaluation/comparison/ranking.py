@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison import paired
@@ -19,7 +22,7 @@ def ordered(methods: Sequence[Method], metric: str) -> list[Method]:
     """
     metrics = methods[0].reports[0].metrics
     # Outputs without class names may have fewer classes than others, and then no top-5 accuracy.
-    if not all(metric in report.metrics for method in methods for report in method.reports):
+    if not all(metric in report.metrics for method in methods for report in method.evaluations):
         raise UserError(
             f'--metric={metric}: some of these outputs lack this metric. {did_you_mean(metric, metrics)}'
         )
@@ -34,30 +37,58 @@ def ordered(methods: Sequence[Method], metric: str) -> list[Method]:
 
 
 def ranking(methods: Sequence[Method], metric: str) -> list[Rank]:
-    """Compares each method with the best, example by example.
+    """Compares each method with the best, example by example, or fold by fold.
 
     Args:
       methods: evaluated on the same examples, the best first.
       metric: name of the metric.
 
     Returns:
-      One rank per method. It has no tests and no mark if the metric is not comparable example by example.
+      One rank per method. It has no tests and no mark if the metric is not comparable.
     """
     best, *others = methods
     resampled = all(metric in report.resamples for method in methods for report in method.reports)
     comparable = metric not in differing_conditions(methods)
-    if not others or not resampled or not comparable:
+    if not others or not comparable or not (resampled or best.folds):
         return [Rank()] * len(methods)
+    if best.folds:
+        return _marked(_by_folds(best, others, metric))
     examples = len(best.inputs[0].outputs.ids)
     ps = paired.holm(
         [paired.bootstrap_p(method.resamples(metric) - best.resamples(metric), examples) for method in others]
     )
     ranks = [
-        Rank(_difference(best, method, metric), p, exact, _mark(p, exact))
+        Rank(_difference(best, method, metric), p, exact)
         for method, p, exact in zip(others, ps, _mcnemar(best, others, metric), strict=True)
     ]
+    return _marked(ranks)
+
+
+def _marked(others: Sequence[Rank]) -> list[Rank]:
+    """Returns the ranks of the best and of the others, with marks."""
+    ranks = [replace(rank, mark=_mark(rank.p, rank.mcnemar)) for rank in others]
     alone = not any(rank.mark for rank in ranks)
     return [Rank(mark=BEST if alone else TIED), *ranks]
+
+
+def _by_folds(best: Method, others: Sequence[Method], metric: str) -> list[Rank]:
+    """Compares other methods with the best by the differences on each fold. They have no mark yet."""
+    ratio, bootstrap = best.test_over_train, best.reports[0].bootstrap
+    definition = best.reports[0].metrics[metric].definition
+    differences = [method.values(metric) - best.values(metric) for method in others]
+    ps = [paired.corrected_resampled_p(values, ratio) for values in differences]
+    known = iter(paired.holm([p for p in ps if not math.isnan(p)]))
+    return [
+        Rank(
+            Metric(
+                float(np.mean(values)),
+                paired.corrected_resampled_interval(values, ratio, bootstrap.confidence),
+                definition,
+            ),
+            p if math.isnan(p) else next(known),
+        )
+        for values, p in zip(differences, ps, strict=True)
+    ]
 
 
 def _difference(best: Method, method: Method, metric: str) -> Metric:
@@ -78,4 +109,4 @@ def _mcnemar(best: Method, others: Sequence[Method], metric: str) -> list[float 
 
 
 def _mark(p: float, exact: float | None) -> str:
-    return '' if max(p, exact or 0) < SIGNIFICANCE_LEVEL else TIED
+    return TIED if max(p, exact or 0) >= SIGNIFICANCE_LEVEL else ''

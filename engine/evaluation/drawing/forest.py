@@ -23,7 +23,7 @@ class ForestRow:
       low: lower end of its interval.
       high: upper end of its interval.
       shown: the number as text.
-      dots: further numbers, such as those of single seeds.
+      dots: further numbers, such as those of single seeds or folds.
     """
 
     name: str

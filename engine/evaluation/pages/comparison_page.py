@@ -93,14 +93,15 @@ _FOOT = 'Made by <code>scripts/compare.sh --format=html</code> from saved output
 
 
 def _title(methods: Sequence[Method]) -> str:
-    manifest = methods[0].inputs[0].outputs.manifest
+    manifest = methods[0].reports[0].outputs.manifest
     return f'{len(methods)} methods: {outputs_title(manifest.kind, manifest.dataset, manifest.split)}'
 
 
 def _head(methods: Sequence[Method], title: str) -> str:
     first = methods[0].reports[0]
-    count = sum(len(method.reports) for method in methods)
-    about = f'{len(first.outputs.ids):,} examples · {count} outputs'
+    folds = f' · {len(methods[0].folds)} folds' * bool(methods[0].folds)
+    count = sum(len(method.inputs) for method in methods)
+    about = f'{len(first.outputs.ids):,} examples{folds} · {count} outputs'
     dataset = markup.escaped(first.outputs.manifest.dataset)
     return f'<h1 title="{dataset}">{markup.name(title)}</h1><p class="soft">{markup.escaped(about)}</p>'
 
@@ -196,14 +197,22 @@ def _runs(methods: Sequence[Method]) -> Runs:
 
 def _outputs(methods: Sequence[Method]) -> str:
     """Returns a table of the outputs that were compared."""
+    divided = bool(methods[0].folds)
     rows = [
-        [saved.folder, ', '.join(source.commits), source.seed, saved.manifest.step, len(saved.ids)]
+        [
+            saved.folder,
+            ', '.join(source.commits),
+            *[source.part] * divided,
+            source.seed,
+            saved.manifest.step,
+            len(saved.ids),
+        ]
         for method in methods
         for source in method.inputs
         for saved in [source.outputs]
     ]
     return tables.html(
-        Table.of(['outputs', 'commit', 'seed', 'step', 'examples'], rows),
+        Table.of(['outputs', 'commit', *['fold'] * divided, 'seed', 'step', 'examples'], rows),
         'Outputs that were compared',
         'long',
     )

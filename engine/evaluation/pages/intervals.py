@@ -21,7 +21,7 @@ def forests(methods: Sequence[Method], ranks: Sequence[Rank], metric: str) -> di
     shown = [
         name
         for name in dict.fromkeys((metric, *report.headline))
-        if all(name in other.metrics for method in methods for other in method.reports)
+        if all(name in other.metrics for method in methods for other in method.evaluations)
     ]
     rows = {name: _rows(methods, name) for name in shown}
     plots: dict[str, Callable[[], Figure]] = {
@@ -56,11 +56,9 @@ def _rows(methods: Sequence[Method], metric: str) -> list[ForestRow]:
     rows = []
     for method in methods:
         mean = method.metric(metric)
-        values = [report.metrics[metric].value for report in method.reports]
-        seeds = values if len(values) > 1 else []
-        rows.append(
-            ForestRow(method.name, mean.value, *mean.interval, shown=method.shown(metric), dots=seeds)
-        )
+        values = method.values(metric).tolist()
+        dots = values if len(values) > 1 else []
+        rows.append(ForestRow(method.name, mean.value, *mean.interval, shown=method.shown(metric), dots=dots))
     return rows
 
 

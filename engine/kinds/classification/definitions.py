@@ -142,6 +142,10 @@ DEFINITIONS = {
         if (average, score) != ('macro', 'f1')
     },
 }
+# The others sort or bin the confidences of all examples, which different models scale differently.
+POOLED = tuple(
+    name for name in DEFINITIONS if name not in ('roc_auc', 'average_precision', 'calibration_error')
+)
 # The metrics by which outputs with probabilities, and outputs without, are compared.
 HEADLINES = {
     True: ('accuracy', 'balanced_accuracy', 'log_loss', 'calibration_error'),

@@ -25,7 +25,7 @@ from engine.kinds.classification.class_probabilities import (
     read_predictions,
     scores_name,
 )
-from engine.kinds.classification.definitions import CONDITIONS, HEADLINES, definitions
+from engine.kinds.classification.definitions import CONDITIONS, HEADLINES, POOLED, definitions
 from engine.kinds.classification.measuring import in_top, measure, ranked_classes, resample
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
@@ -49,6 +49,7 @@ class ClassificationEvaluation(KindEvaluation):
     kind = 'classification'
     example_score = LOG_LOSS
     class_score = 'f1'
+    pooled_metrics = POOLED
 
     top_k: tuple[int, ...] = (5,)
     calibration_bins: int = 15

@@ -60,6 +60,7 @@ class ImageEvaluation(KindEvaluation):
     """Evaluates outputs of kind `image`."""
 
     kind = 'image'
+    pooled_metrics = tuple(DEFINITIONS)
     example_score = ExampleScore('psnr', higher_is_better=True)
     legend = 'From left to right: the input, if it was saved, the prediction, the target, the error.'
 

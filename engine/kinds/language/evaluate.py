@@ -45,6 +45,7 @@ class LanguageEvaluation(KindEvaluation):
     """Evaluates outputs of kind `language`."""
 
     kind = 'language'
+    pooled_metrics = tuple(DEFINITIONS)
     example_score = ExampleScore('bits_per_byte', higher_is_better=False)
 
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:

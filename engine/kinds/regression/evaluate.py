@@ -53,6 +53,7 @@ class RegressionEvaluation(KindEvaluation):
     """Evaluates outputs of kind `regression`."""
 
     kind = 'regression'
+    pooled_metrics = tuple(DEFINITIONS)
     example_score = ExampleScore('squared_error', higher_is_better=False)
 
     def report(self, outputs: Outputs, bootstrap: Bootstrap) -> Report:

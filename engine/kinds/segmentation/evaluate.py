@@ -63,6 +63,7 @@ class SegmentationEvaluation(KindEvaluation):
     """Evaluates outputs of kind `segmentation`."""
 
     kind = 'segmentation'
+    pooled_metrics = tuple(DEFINITIONS)
     example_score = ExampleScore('mean_iou', higher_is_better=True)
     class_score = 'iou'
     legend = 'Left the target, right the prediction.'

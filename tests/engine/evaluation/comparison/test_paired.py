@@ -5,6 +5,9 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.datasets import make_moons
+from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
+from sklearn.svm import SVC
 
 from engine import outputs
 from engine.evaluation.comparison import paired
@@ -110,6 +113,56 @@ def test_holm_against_a_loop(ps: list[float]):
 
 def test_holm_as_published():
     assert paired.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_the_corrected_resampled_t_test_as_published() -> None:
+    """The example of scikit-learn's guide: t = 0.750, and a one-sided p of 0.227.
+
+    Source: scikit-learn, Statistical comparison of models using grid search.
+    """
+    x, y = make_moons(noise=0.352, random_state=1, n_samples=100)
+    folds = RepeatedStratifiedKFold(n_splits=10, n_repeats=10, random_state=0)
+    scores = [
+        cross_val_score(SVC(kernel=kernel, random_state=0), x, y, scoring='roc_auc', cv=folds)
+        for kernel in ('rbf', 'linear')
+    ]
+    differences = scores[0] - scores[1]
+    assert differences.mean() / paired.corrected_resampled_error(differences, 1 / 9) == pytest.approx(
+        0.750, abs=5e-4
+    )
+    assert paired.corrected_resampled_p(differences, 1 / 9) / 2 == pytest.approx(0.227, abs=5e-4)
+
+
+def slow_corrected_p(differences: list[float], test_over_train: float) -> float:
+    """Integrates the density of Student's t beyond the statistic, in small steps."""
+    n = len(differences)
+    mean = math.fsum(differences) / n
+    variance = math.fsum((each - mean) ** 2 for each in differences) / (n - 1)
+    t, freedom = abs(mean) / math.sqrt((1 / n + test_over_train) * variance), n - 1
+    scale = math.gamma(n / 2) / math.sqrt(freedom * math.pi) / math.gamma(freedom / 2)
+    steps = np.linspace(0, t, 200_001)
+    density = scale * (1 + steps**2 / freedom) ** (-n / 2)
+    return 1 - 2 * float(np.trapezoid(density, steps))
+
+
+@pytest.mark.parametrize('folds', [3, 5, 10])
+def test_the_corrected_resampled_t_test_against_a_loop(folds: int) -> None:
+    random = np.random.default_rng(folds)
+    for _ in range(5):
+        differences, ratio = random.normal(0.5, 1, folds), 1 / (folds - 2)
+        p = paired.corrected_resampled_p(differences, ratio)
+        assert p == pytest.approx(slow_corrected_p(differences.tolist(), ratio), abs=1e-9)
+        assert paired.corrected_resampled_p(-differences, ratio) == p
+        low, high = paired.corrected_resampled_interval(differences, ratio, 1 - p)
+        assert min(abs(low), abs(high)) == pytest.approx(0, abs=1e-9)  # the interval that just reaches 0
+        _, usual = stats.ttest_1samp(differences, 0)
+        assert paired.corrected_resampled_p(differences, 0) == pytest.approx(usual, abs=1e-12)
+
+
+def test_the_corrected_resampled_t_test_on_edges() -> None:
+    assert paired.corrected_resampled_p(np.zeros(5), 1 / 3) == 1
+    assert paired.corrected_resampled_p(np.full(5, 0.25), 1 / 3) == 0
+    assert math.isnan(paired.corrected_resampled_p(np.array([1.0, math.nan, 0.0]), 1))
 
 
 def test_draws_of_texts_are_paired_whatever_is_hard(tmp_path):
