@@ -105,8 +105,8 @@ class Description:
       category_ids: id of each class in COCO's files; COCO's own ids have gaps.
       ignore_label: value of pixels in the targets that do not count, or None.
       details: what else distinguishes these outputs, such as the network that computed their features.
-      decode: returns the text of token ids, as the `decode` of a vocabulary does, for kinds that hold texts;
-        None if tokens are bytes.
+      decode: returns the text of token ids, or its bytes, as `Vocabulary.decode_bytes` does, for kinds that
+        hold texts; None if tokens are bytes.
       first_loss: expected loss before training, such as ln(classes); None if it is unknown.
       random_per_device: randomness that `sharding.PMap` and `sharding.Jit` do not share, or ''.
     """
@@ -118,7 +118,7 @@ class Description:
     category_ids: tuple[int, ...] = ()
     ignore_label: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
-    decode: Callable[[Sequence[int]], str] | None = None
+    decode: Callable[[Sequence[int]], str | bytes] | None = None
     first_loss: float | None = None
     random_per_device: str = ''
 

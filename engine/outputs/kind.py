@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Arrays = Mapping[str, np.ndarray]
-Decode = Callable[[Sequence[int]], str]  # returns the text of token ids, as a vocabulary does
+Decode = Callable[[Sequence[int]], str | bytes]  # returns the text of token ids, as a vocabulary does
 
 
 @dataclass(frozen=True)

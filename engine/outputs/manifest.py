@@ -111,15 +111,19 @@ class Manifest:
         kind = f' ({self.checkpoint})' if self.checkpoint else ''
         return '' if self.step is None else f'step {self.step:,}{kind}'
 
-    def is_ignored(self, labels: np.ndarray) -> np.ndarray:
+    def is_ignored(self, labels: np.ndarray, classes: int | None = None) -> np.ndarray:
         """Returns which of the labels do not count, bool [...].
 
         Without `ignore_label` these are the labels of 255, if no class has this number, as in PASCAL VOC and
         Cityscapes.
+
+        Args:
+          labels: the labels, int [...].
+          classes: number of classes, if more is known than the manifest tells.
         """
         if self.ignore_label is not None:
             return labels == self.ignore_label
-        return (labels == MAX_LABEL) & (self.classes <= MAX_LABEL)
+        return (labels == MAX_LABEL) & ((classes or self.classes) <= MAX_LABEL)
 
     def check(self, where: Path) -> None:
         """Raises `UserError` if texts are not plain, or another value is not valid."""

@@ -10,7 +10,7 @@ import numpy as np
 from engine import outputs
 from engine.kinds.texts import labels, stored
 
-EXAMPLES, CLASSES = 8, 3
+EXAMPLES, CLASSES, TAGS = 8, 3, ['O', 'B-x', 'I-x']
 UNCLASSIFIED = ('image', 'generation', 'language', 'regression', 'texts')
 STATED = {'kind', 'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
 
@@ -29,6 +29,7 @@ def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.n
         'multilabel': _multilabel,
         'embeddings': _embeddings,
         'texts': _texts,
+        'tagging': _tagging,
     }[kind](truth, random, examples)
 
 
@@ -37,7 +38,7 @@ def write(folder: Path, kind: str, seed: int = 0, **more: Any) -> Path:
     written = more.pop('arrays', None) or arrays(kind, seed)
     given: dict[str, Any] = {
         'ids': [f'example {index}' for index in range(EXAMPLES)],
-        'class_names': [] if kind in UNCLASSIFIED else list('abc'),
+        'class_names': [] if kind in UNCLASSIFIED else TAGS if kind == 'tagging' else list('abc'),
         'meanings': dict.fromkeys(written, 'of the test'),
         'dataset': 'noise',
         'split': 'test',
@@ -139,3 +140,14 @@ def _texts(truth: np.random.Generator, random: np.random.Generator, n: int) -> d
 def _embeddings(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     labels = truth.integers(CLASSES, size=n, dtype=np.int32)
     return {'embeddings': random.normal(size=(n, 4)).astype(np.float32), 'labels': labels}
+
+
+def _tagging(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    lengths = truth.integers(1, 6, n, dtype=np.int32)
+    lengths[-1] = 5  # so that the last scores are those of a token
+    targets = truth.integers(CLASSES, size=(n, 5), dtype=np.int32)
+    return {
+        'logits': random.normal(size=(n, 5, CLASSES)).astype(np.float32),
+        'targets': np.where(np.arange(5) < lengths[:, np.newaxis], targets, -1).astype(np.int32),
+        'lengths': lengths,
+    }

@@ -142,7 +142,8 @@ def test_every_dtype_that_an_array_may_have(tmp_path: Path, kind: str, name: str
     if name == 'probabilities':
         arrays[name] = arrays.pop('logits')
     if name == 'predicted':
-        arrays = {'predicted': arrays['labels'], 'labels': arrays['labels']}
+        labels = 'labels' if 'labels' in arrays else 'targets'
+        arrays = {'predicted': arrays[labels], labels: arrays[labels]}
     for dtype in kind_folders.declaration(kind).arrays[name].dtypes:
         arrays[name] = arrays[name].astype(dtype)
         write(tmp_path / dtype, kind=kind, arrays=arrays, meanings=dict.fromkeys(arrays, 'zeros'))
