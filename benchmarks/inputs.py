@@ -29,12 +29,14 @@ import numpy as np
 from benchmarks import pictures
 from benchmarks.crop_quality import psnr
 from benchmarks.report import Bound, print_bounds, print_table
+from engine.datasets.orders.order import MAIN, PartStreams
+from engine.datasets.orders.streams import shuffled
 from engine.datasets.reading.dataset import Dataset, Encoded, Examples
 from engine.interfaces import Spec
 from engine.parts.crops import Crops
 from engine.sharding import Jit
 from engine.training.batches.from_host import FromHost
-from engine.training.batches.training import batch_source, from_host, of_part
+from engine.training.batches.training import PartOrder, batch_source, from_host
 from engine.workspace import REPOSITORY
 
 ROUNDS = 5
@@ -95,6 +97,11 @@ def engine_rate(source: FromHost, steps: Iterator[int], batch_size: int, clock: 
     return images / seconds
 
 
+def shuffled_order(n: int, batch_size: int) -> PartOrder:
+    """Returns the default order of n examples."""
+    return PartOrder(PartStreams({MAIN: shuffled(n, batch_size, seed=0)}), MAIN, n, batch_size, seed=0)
+
+
 def from_memory(folder: Path) -> FromHost:
     """Returns batches of the small images, which are memory-mapped as in training."""
     arrays = {
@@ -102,7 +109,7 @@ def from_memory(folder: Path) -> FromHost:
     }
     count = pictures.SMALL_IMAGES
     examples = Examples([''] * count, arrays)
-    return from_host(examples, of_part(examples, BATCH_SIZE, seed=0), Jit())
+    return from_host(examples, shuffled_order(len(examples), BATCH_SIZE), Jit())
 
 
 def from_jpegs(files: list[bytes], batch_size: int) -> FromHost:
@@ -110,7 +117,7 @@ def from_jpegs(files: list[bytes], batch_size: int) -> FromHost:
     offsets = np.cumsum([0, *map(len, files)])
     encoded = Encoded(np.frombuffer(b''.join(files), np.uint8), offsets, 3)
     examples = Examples([''] * len(files), {}, {'image': encoded}, Crops())
-    return from_host(examples, of_part(examples, batch_size, seed=0), Jit())
+    return from_host(examples, shuffled_order(len(examples), batch_size), Jit())
 
 
 def measure_rates(
@@ -137,7 +144,7 @@ def first_batch_seconds(folder: Path) -> list[float]:
         start = time.perf_counter()
         data = Dataset('million', '1.0.0', '', spec, {'train': MILLION}, folder)
         examples = data.split('train')
-        batch_source(examples, of_part(examples, BATCH_SIZE, seed=0), Jit()).inputs(1_000_000, 1)
+        batch_source(examples, shuffled_order(len(examples), BATCH_SIZE), Jit()).inputs(1_000_000, 1)
         seconds.append(time.perf_counter() - start)
     return seconds
 

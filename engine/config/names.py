@@ -154,7 +154,8 @@ def _attribute(target: Any, path: str, name: str, location: Location) -> Any:
         raise UserError(f'{location}: {path}.{name} belongs to Python itself: bind {path} instead.')
     if hasattr(target, name):
         return getattr(target, name)
-    public = [known for known in [*dir(target), *_submodules(target)] if not known.startswith('_')]
+    known = getattr(target, '__all__', None) or [*dir(target), *_submodules(target)]
+    public = [member for member in known if not member.startswith('_')]
     raise UserError(f'{location}: {path} has no {name!r}. {did_you_mean(name, public)}')
 
 

@@ -133,10 +133,10 @@ class Experiment:
     def parts(self) -> dict[str, Part]:
         """The parts of the training data."""
         others = {
-            name: Part(data.split('train'), self.batch_size * self.data.spec.parts[name].multiple)
+            name: Part(data, self.batch_size * self.data.spec.parts[name].multiple)
             for name, data in self.data.parts.items()
         }
-        return {MAIN: Part(self.data.split('train'), self.batch_size)} | others
+        return {MAIN: Part(self.data, self.batch_size)} | others
 
     @cached_property
     def bound_order(self) -> BoundOrder:

@@ -8,14 +8,15 @@ import numpy as np
 import optax
 from flax import nnx
 
+from engine.datasets.orders.order import MAIN, Part, PartStreams
 from engine.datasets.orders.streams import BlockStream, shuffled
-from engine.datasets.reading.dataset import Examples
+from engine.datasets.reading.dataset import Dataset, Examples
 from engine.interfaces import BoundTask, Spec
 from engine.parts.classification import Classification
 from engine.sharding import Parallelism
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.batches.source import BatchSource
-from engine.training.batches.training import PartOrder, of_part
+from engine.training.batches.training import PartOrder
 from engine.training.steps import StepFunctions, TracedSteps
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
@@ -58,7 +59,12 @@ def stream(n: int, batch_size: int, seed: int = 0) -> BlockStream:
 
 def order(n: int, batch_size: int, seed: int = 0) -> PartOrder:
     """Returns the default order of n examples, as sources ask for it."""
-    return of_part(examples(n), batch_size, seed)
+    return PartOrder(PartStreams({MAIN: stream(n, batch_size, seed)}), MAIN, n, batch_size, seed)
+
+
+def part(examples: Examples, batch_size: int, spec: Spec = SPEC) -> Part:
+    """Returns examples as a part of the training data."""
+    return Part(Dataset('tiny', '', '', spec, {'train': len(examples)}, make=lambda _: examples), batch_size)
 
 
 def batch(n: int) -> dict[str, Any]:

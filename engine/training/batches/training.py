@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from engine.datasets.orders.order import MAIN, BoundOrder, Part, Shuffled
+from engine.datasets.orders.order import MAIN, BoundOrder, Part
 from engine.datasets.orders.streams import Key, part_key
 from engine.datasets.reading.dataset import Examples
 from engine.errors import UserError
@@ -64,8 +64,8 @@ class PartOrder:
     def _wrong(self, given: str, step: int) -> UserError:
         part = f' of {self.name!r}' if self.name else ''
         return UserError(
-            f'Trainer.order: {type(self.order).__name__}.indices({step}) gives {given}, but indices{part} '
-            f'are whole numbers [{self.batch_size}] from 0 to {self.n - 1}.'
+            f'Trainer.order gives {given} as the indices{part} of step {step}, but whole numbers '
+            f'[{self.batch_size}] from 0 to {self.n - 1} are needed.'
         )
 
 
@@ -75,12 +75,6 @@ def part_orders(parts: Mapping[str, Part], order: BoundOrder, seed: int) -> dict
         name: PartOrder(order, name, len(part.examples), part.batch_size, seed)
         for name, part in parts.items()
     }
-
-
-def of_part(examples: Examples, batch_size: int, seed: int) -> PartOrder:
-    """Returns the default order of examples that are the whole of the training data."""
-    order = Shuffled().bind({MAIN: Part(examples, batch_size)}, seed)
-    return PartOrder(order, MAIN, len(examples), batch_size, seed)
 
 
 def training_source(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.training.experiment import Experiment
-from engine.training.preflight import examples, finite_data, network_inputs, predictions, resources
+from engine.training.preflight import examples, finite_data, network_inputs, order, predictions, resources
 
 
 def check(experiment: Experiment, predict: Sequence[str]) -> None:
@@ -16,6 +16,7 @@ def check(experiment: Experiment, predict: Sequence[str]) -> None:
     Raises:
       UserError: describes the first mistake.
     """
+    order.check(experiment)
     data, bound = experiment.data, experiment.bound
     for name in predict:
         examples.check(name, data, data.split(name), bound, experiment.batch_size, needs_labels=False)
