@@ -28,7 +28,7 @@ def form(outputs: Outputs, name: str) -> Export:
         raise UserError(f'{outputs.folder}: {outputs.kind} has no --format={name}; it has {others}.')
     labels = kind_folders.declaration(outputs.kind).labels
     for key, array in outputs.arrays.items():
-        if key not in labels and not np.isfinite(array).all():
+        if key not in labels and array.dtype.kind == 'f' and not np.isfinite(array).all():
             raise UserError(
                 f'{outputs.folder}: {key}.npy holds NaN or infinity. Look for where the model diverged.'
             )

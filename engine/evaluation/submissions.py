@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import Pictures
 from engine.render.escape import formula
 
 Column = np.ndarray | Sequence[str]  # numbers or text
@@ -44,10 +45,19 @@ def _digits(column: np.ndarray) -> np.ndarray | list[str]:
 
 
 def npz(outputs: Outputs) -> bytes:
-    """Returns all arrays, `ids` and `class_names` as an .npz file."""
-    file = io.BytesIO()
+    """Returns all arrays, `ids` and `class_names` as an .npz file.
+
+    Pictures of varying size are padded with 0 at the right and the bottom. `<array>_sizes` holds height and
+    width of each.
+    """
+    file, arrays = io.BytesIO(), {}
+    for name, array in outputs.arrays.items():
+        if isinstance(array, Pictures):
+            arrays |= {name: array.padded(), f'{name}_sizes': array.sizes}
+        else:
+            arrays[name] = array
     names = {'ids': np.array(outputs.ids), 'class_names': np.array(outputs.class_names, str)}
-    np.savez_compressed(file, allow_pickle=False, **outputs.arrays, **names)
+    np.savez_compressed(file, allow_pickle=False, **arrays, **names)
     return file.getvalue()
 
 

@@ -25,6 +25,7 @@ from engine.evaluation.results.report import Report
 from engine.outputs import kind_folders, subset
 from engine.outputs.contents import fingerprint
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import Pictures
 
 Function = Callable[..., Any]
 
@@ -149,7 +150,7 @@ def _call(function: Function, outputs: Outputs) -> np.ndarray:
 def _arguments(function: Function, outputs: Outputs) -> Mapping[str, Any]:
     """Returns the function's parameters that the outputs hold."""
     known: Mapping[str, Any] = {
-        **{name: np.asarray(array) for name, array in outputs.arrays.items()},
+        **{name: _loaded(array) for name, array in outputs.arrays.items()},
         'ids': outputs.ids,
         'class_names': outputs.class_names,
     }
@@ -161,6 +162,11 @@ def _arguments(function: Function, outputs: Outputs) -> Mapping[str, Any]:
                 f'{", ".join(outputs.arrays)}. If these are labels, give them by --labels.'
             )
     return {name: known[name] for name in parameters if name in known}
+
+
+def _loaded(array: Any) -> Any:
+    """Returns an array in memory. Pictures of varying size stay a sequence."""
+    return array if isinstance(array, Pictures) else np.asarray(array)
 
 
 @cache
@@ -191,7 +197,7 @@ def _resampled(function: Function, outputs: Outputs, bootstrap: Bootstrap) -> np
 def _needed(function: Function, outputs: Outputs) -> Outputs:
     """Returns the outputs with the arrays that a function takes, so that fewer are resampled."""
     names = {*inspect.signature(_plain(function)).parameters, *kind_folders.declaration(outputs.kind).owners}
-    taken = {name: np.asarray(array) for name, array in outputs.arrays.items() if name in names}
+    taken = {name: _loaded(array) for name, array in outputs.arrays.items() if name in names}
     return replace(outputs, arrays=taken)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from engine.errors import ExampleError, UserError, did_you_mean, nearest
 from engine.outputs import kind_folders
 from engine.outputs.exact import converted
 from engine.outputs.kind import ADDITIONAL, Arrays, Decode, Field, Kind
-from engine.outputs.manifest import Manifest
+from engine.outputs.manifest import ArrayEntry, Manifest
+from engine.outputs.pictures.sequence import Pictures, sizes
 
 _AXIS_NAMES = {'n': 'the number of ids', 'classes': 'the number of classes'}
 _RESERVED_NAMES = ('ids', 'class_names')  # parameters of metrics and entries of .npz files
@@ -58,20 +60,20 @@ def checked(folder: Path, manifest: Manifest, arrays: Arrays, examples: int) -> 
         raise UserError(f'{folder}: {error}') from error
     _check_names(folder, kind, declared, arrays)
     lengths = {'n': examples} | ({'classes': classes} if classes else {})
-    arrays = {
-        name: _in_dtype(f'{folder}: {name}.npy', array, declared.field(name))
-        for name, array in arrays.items()
-    }
+    files = {name: f'{folder}: {ArrayEntry.of(name, array, "").file}' for name, array in arrays.items()}
+    arrays = {name: _in_dtype(files[name], array, declared.field(name)) for name, array in arrays.items()}
     for name, array in arrays.items():
-        _check_shape(f'{folder}: {name}.npy', array, declared.field(name), lengths)
+        _check_shape(files[name], array, declared.field(name), lengths)
+    _check_sizes(folder, declared, arrays)
     for name, array in arrays.items():
         field = declared.field(name)
         if field.below:
-            counted = array[~manifest.is_ignored(array)] if field.may_ignore else array
+            values = array.values if isinstance(array, Pictures) else array
+            counted = values[~manifest.is_ignored(values)] if field.may_ignore else values
             counted = counted[counted >= 0] if field.padded else counted
-            _check_indices(f'{folder}: {name}.npy', counted, lengths.get(field.below))
-        if field.lengths_of:
-            _check_lengths(f'{folder}: {name}.npy', array, field.lengths_of, lengths)
+            _check_indices(files[name], counted, lengths.get(field.below))
+        if field.lengths_of and not isinstance(array, Pictures):
+            _check_lengths(files[name], array, field.lengths_of, lengths)
     return arrays
 
 
@@ -98,12 +100,36 @@ def _check_shape(where: str, array: np.ndarray, field: Field, lengths: dict[str,
     if (field is not ADDITIONAL and array.ndim != len(axes)) or not array.ndim:
         raise UserError(f'{mismatch}.')
     for axis, size in zip(axes, array.shape, strict=field is not ADDITIONAL):
+        if size is None:
+            continue
         expected = int(axis) if axis.isdigit() else lengths.setdefault(axis, size)
         if size != expected:
             raise UserError(f'{mismatch} and {_AXIS_NAMES.get(axis, axis)} is {expected}.')
 
 
-def _in_dtype(where: str, array: np.ndarray, field: Field) -> np.ndarray:
+def _check_sizes(folder: Path, declared: Kind, arrays: Arrays) -> None:
+    """Raises `UserError` if pictures of varying size differ in size from others of the same example."""
+    first: dict[str, str] = {}
+    varying = any(isinstance(array, Pictures) for array in arrays.values())
+    for name in (name for name in arrays if varying and declared.field(name).may_vary):
+        other = first.setdefault(' '.join(declared.field(name).axes.split()[1:3]), name)
+        one, two = sizes(arrays[other]), sizes(arrays[name])
+        for row in np.flatnonzero((one != two).any(1))[:1]:
+            raise UserError(
+                f'{folder}: {other} of example {row}, counted from 0, is {one[row][0]} pixels high and '
+                f'{one[row][1]} wide, but {name} is {two[row][0]} by {two[row][1]}. Save both in one size.'
+            )
+
+
+def _in_dtype(where: str, array: Any, field: Field) -> Any:
+    if isinstance(array, Pictures):
+        if not array.sizes.all():
+            raise UserError(f'{where} has a picture without pixels: height or width is 0.')
+        if not field.may_vary:
+            raise UserError(f'{where} holds pictures of varying size, but an array of one shape is needed.')
+        if array.dtype in map(np.dtype, field.dtypes):
+            return array
+        return array.astype(converted(where, array.values, field).dtype)
     if field is not ADDITIONAL:
         return converted(where, array, field)
     if array.dtype.kind not in 'biuf' or not array.dtype.isnative:

@@ -31,6 +31,8 @@ class Field:
       padded: whether negative indices stand for padding.
       lengths_of: name of an axis, or ''. The array then holds how many entries of that axis belong to each of
         its numbers, in order, such as the bytes of each text.
+      may_vary: whether pictures may vary in size, so that PNG files stand for the array: images
+        [n, h, w, c], or masks [n, h, w].
     """
 
     dtype: str
@@ -40,6 +42,7 @@ class Field:
     may_ignore: bool = False
     padded: bool = False
     lengths_of: str = ''
+    may_vary: bool = False
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -57,11 +60,16 @@ class Field:
 # An additional array, which no kind declares: any numbers, one row per example.
 ADDITIONAL = Field('', 'n')
 # Thumbnails for people. Every kind whose models predict from images declares them.
-INPUTS = {'inputs': Field('uint8', 'n ih iw ic')}
+INPUTS = {'inputs': Field('uint8', 'n ih iw ic', may_vary=True)}
 
 
 def _unchanged(arrays: Arrays) -> dict[str, np.ndarray]:
     return dict(arrays)
+
+
+def _untried(predicted: Arrays, truth: Arrays) -> dict[str, np.ndarray]:
+    del truth
+    return dict(predicted)
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,8 @@ class Kind:
       pack_tokens: converts a task's token ids to texts, before `pack`. Its second argument is the `decode` of
         the task's description; None if tokens are bytes.
       takes: what `pack` takes instead of the arrays of the kind, for messages.
+      trial: makes predictions of zeros, with which a task is tried before training, to some that may occur.
+        It gets them and the truth of the same examples.
       views: name of the array of the parts of the original images that the model sees, if the kind measures
         in pixels of the original images. A task must return it if images are resized when they are read.
       comparable_details: names of details of the manifest that must be equal in all outputs of a comparison.
@@ -97,6 +107,7 @@ class Kind:
     pack: Callable[[Arrays], dict[str, np.ndarray]] = _unchanged
     pack_tokens: Callable[[Arrays, Decode | None], dict[str, np.ndarray]] | None = None
     takes: str = ''
+    trial: Callable[[Arrays, Arrays], dict[str, np.ndarray]] = _untried
     views: str = ''
     comparable_details: tuple[str, ...] = ()
     table: Callable[[Arrays, Sequence[str], Sequence[str]], dict[str, Sequence[str]]] | None = None
@@ -119,6 +130,12 @@ class Kind:
     def lengths(self) -> dict[str, str]:
         """The array of lengths of each axis that has one, such as the bytes of texts."""
         return {field.lengths_of: name for name, field in self.arrays.items() if field.lengths_of}
+
+    @property
+    def varying(self) -> str:
+        """The needed array whose pictures may vary in size, '' without."""
+        needed = [name for group in self.needs for name in group if self.arrays[name].may_vary]
+        return needed[0] if needed else ''
 
     def field(self, name: str) -> Field:
         """Returns the declaration of an array, `ADDITIONAL` if there is none."""

@@ -24,21 +24,22 @@ class ArrayEntry:
     """The entry of an array in a manifest.
 
     Attributes:
-      file: name of its `.npy` file.
+      file: name of its `.npy` file, or, with `/` at its end, of the folder of PNG files of varying size.
       dtype: name of its NumPy dtype.
-      shape: its shape.
+      shape: its shape, None for a length that varies.
       meaning: meaning of its numbers, in a few words.
     """
 
     file: str
     dtype: str
-    shape: list[int]
+    shape: list[int | None]
     meaning: str
 
     @classmethod
-    def of(cls, name: str, array: np.ndarray, meaning: str) -> 'ArrayEntry':
-        """Describes an array."""
-        return cls(f'{name}.npy', str(array.dtype), list(array.shape), meaning)
+    def of(cls, name: str, array: Any, meaning: str) -> 'ArrayEntry':
+        """Describes an array, or pictures of varying size."""
+        shape: list[int | None] = list(array.shape)
+        return cls(f'{name}/' if None in shape else f'{name}.npy', str(array.dtype), shape, meaning)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Reads and verifies outputs folders. Never unpickles, and never follows a path out of the folder."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from engine.outputs.check_ids import check_ids
 from engine.outputs.contents import IDS, MANIFEST, FileEntry, fingerprint
 from engine.outputs.manifest import ArrayEntry, Manifest, check_path, read_manifest
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures import files
 
 
 def read(folder: str | Path) -> Outputs:
@@ -38,7 +41,7 @@ def read(folder: str | Path) -> Outputs:
         manifest = read_manifest(folder)
         _check_files(folder, manifest)
         ids = _read_ids(folder, manifest.examples)
-        arrays = {name: _read_array(folder, name, entry) for name, entry in manifest.arrays.items()}
+        arrays = {name: _read_entry(folder, name, manifest, ids) for name in manifest.arrays}
     except OSError as error:
         raise UserError(f'{folder}: cannot be read: {error!s:.300}.') from error
     arrays = checked(folder, manifest, arrays, len(ids))
@@ -51,7 +54,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     for name, entry in manifest.files.items():
         _check_content(folder, name, entry)
     for name in (IDS, *(entry.file for entry in manifest.arrays.values())):
-        if name not in manifest.files:
+        if name not in manifest.files and not name.endswith('/'):
             raise UserError(f"{folder / MANIFEST}: {name!r} is missing from 'files'.")
     for path in sorted(folder.glob('*.npy')):
         if path.name not in manifest.files:
@@ -87,6 +90,22 @@ def _read_ids(folder: Path, examples: int) -> list[str]:
         )
     check_ids(folder, ids)
     return ids
+
+
+def _read_entry(folder: Path, name: str, manifest: Manifest, ids: Sequence[str]) -> Any:
+    """Returns an array, or pictures of varying size."""
+    entry = manifest.arrays[name]
+    if not entry.file.endswith('/'):
+        return _read_array(folder, name, entry)
+    if entry.file != f'{name}/' or len(entry.shape) not in (3, 4):
+        raise UserError(
+            f'{folder}: {name!r} has file {entry.file!r:.100} and shape {entry.shape!r:.100}, but pictures '
+            f"of varying size are '{name}/' of shape [n, null, null] or [n, null, null, c]."
+        )
+    channels: Any = entry.shape[3] if len(entry.shape) == 4 else None
+    pictures = files.read(folder, name, manifest.files, ids, channels)
+    _check_entry(folder, name, entry, ArrayEntry.of(name, pictures, entry.meaning))
+    return pictures
 
 
 def _read_array(folder: Path, name: str, entry: ArrayEntry) -> np.ndarray:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,15 @@ from engine.outputs.check_ids import check_ids
 from engine.outputs.contents import IDS, MANIFEST, PREDICTIONS, fingerprint
 from engine.outputs.kind import Arrays
 from engine.outputs.manifest import ArrayEntry, Manifest, check_path
+from engine.outputs.pictures import files as picture_files
+from engine.outputs.pictures.sequence import Pictures
 from engine.render.escape import formula
 
 
 def write(
     folder: str | Path,
     manifest: Manifest,
-    arrays: Arrays,
+    arrays: Mapping[str, Any],
     ids: Sequence[str],
     meanings: Mapping[str, str],
     *,
@@ -42,7 +45,8 @@ def write(
       folder: the folder to write. Folders above it are created.
       manifest: the kind and the origin. This function fills in `examples`, `arrays` and `files`.
       arrays: the arrays of the kind by name, and additional arrays with one row per example. Dtypes that the
-        kind lacks are converted if no number changes.
+        kind lacks are converted if no number changes. Images or masks of varying size are a list of arrays,
+        or `Pictures`, which makes each when it is written.
       ids: one id per example: unique, and one line of text.
       meanings: the meaning of each array, in a few words.
       files: other files, as pairs of a path in the folder, such as `images/0001.png`, and the content.
@@ -52,7 +56,7 @@ def write(
       UserError: the folder exists, or an argument differs from the declaration of the kind.
     """
     folder = Path(folder)
-    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    arrays = {name: _given(folder, name, array) for name, array in arrays.items()}
     check_ids(folder, ids)
     arrays = checked(folder, manifest, arrays, len(ids))
     _check_meanings(folder, arrays, meanings)
@@ -66,6 +70,19 @@ def write(
             files={path.relative_to(temporary).as_posix(): fingerprint(path) for path in _files(temporary)},
         )
         (temporary / MANIFEST).write_text(json.dumps(complete.as_json(), indent=2) + '\n', encoding='utf-8')
+
+
+def _given(folder: Path, name: str, array: Any) -> Any:
+    """Returns an array; `Pictures` for a list of pictures of varying size."""
+    if isinstance(array, Pictures):
+        return array
+    is_list = isinstance(array, list | tuple) and len(array) > 0
+    if not is_list or not all(isinstance(one, np.ndarray) and one.ndim in (2, 3) for one in array):
+        return np.asarray(array)
+    try:
+        return Pictures.of(array)
+    except ValueError as error:
+        raise UserError(f'{folder}: {name}: {error}. Save pictures with the same channels.') from error
 
 
 def _check_meanings(folder: Path, arrays: Iterable[str], meanings: Mapping[str, str]) -> None:
@@ -83,7 +100,10 @@ def _write_contents(
 ) -> None:
     (folder / IDS).write_text(''.join(f'{identity}\n' for identity in ids), encoding='utf-8', newline='\n')
     for name, array in arrays.items():
-        np.save(folder / f'{name}.npy', array, allow_pickle=False)
+        if isinstance(array, Pictures):
+            picture_files.write(folder, name, array, ids)
+        else:
+            np.save(folder / f'{name}.npy', array, allow_pickle=False)
     table = kind_folders.declaration(manifest.kind).table
     if table:
         _write_table(folder / PREDICTIONS, table(arrays, ids, manifest.class_names))

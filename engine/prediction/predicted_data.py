@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
-import numpy as np
 
-from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.reading.dataset import Examples
+from engine.training import known_truth
 from engine.training.experiment import Experiment
 
 
@@ -18,12 +17,12 @@ class PredictedSplit:
 
     Attributes:
       examples: its examples, with the fields that the program takes.
-      truth: the arrays of known labels by their names in the outputs, each [n, ...].
+      truth: the arrays of known labels by their names in the outputs, each [n, ...], or `Pictures`.
       program: predicts a batch of a state, traced and not yet compiled.
     """
 
     examples: Examples
-    truth: Mapping[str, np.ndarray]
+    truth: Mapping[str, Any]
     program: jax.stages.Traced
 
 
@@ -75,9 +74,5 @@ class OwnData:
     def split(self, name: str) -> PredictedSplit:
         """Returns a split."""
         examples = self.experiment.data.split(name)
-        truth = {
-            array: examples.arrays[labels]
-            for array, labels in self.experiment.description.truth.items()
-            if not is_unlabelled(examples.arrays[labels])
-        }
+        truth = known_truth.arrays(examples, self.experiment.description)
         return PredictedSplit(examples, truth, self.experiment.traced.predict)

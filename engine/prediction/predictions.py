@@ -4,15 +4,18 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
 
 from engine import files, outputs, sharding
 from engine.datasets.reading.dataset import Examples
-from engine.interfaces import Description, State
+from engine.interfaces import INDEX, VALID, Description, State
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import packed
+from engine.outputs.pictures import cropping
+from engine.outputs.pictures.spool import PictureSpool
 from engine.prediction.pictures import pictures
 from engine.prediction.predicted_data import PredictedData, PredictedSplit
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
@@ -77,11 +80,12 @@ def save(
         commits=origin['commits'],
         code=origin['code'],
     )
+    varying = kind_folders.declaration(experiment.description.kind).varying
     for split, part, folder in zip(splits, parts, folders, strict=True):
         small = _thumbnails(experiment, part.examples)
         program = compiled(part.program)
         mesh = experiment.parallelism.mesh
-        predicted = predict(program, state, part.examples, experiment.batch_size, mesh, small)
+        predicted = predict(program, state, part.examples, experiment.batch_size, mesh, small, varying)
         manifest = _completed(experiment, known, data.name, split, small.details)
         _write(folder, predicted, part, experiment.description, manifest, overwrite, is_other=bool(data.slug))
     return folders
@@ -109,13 +113,30 @@ def predict(
     batch_size: int,
     mesh: Mesh,
     thumbnails: Thumbnails = Thumbnails(),  # noqa: B008 (immutable)
-) -> dict[str, np.ndarray]:
-    """Returns predictions and thumbnails of all examples in their order, each array [n, ...]."""
-    rows, batches = sharding.batch_sharding(mesh), []
+    varying: str = '',
+) -> dict[str, Any]:
+    """Returns predictions and thumbnails of all examples in their order, each array [n, ...].
+
+    Args:
+      program: the compiled prediction of a batch.
+      state: of the task.
+      examples: of the split.
+      batch_size: examples of a batch.
+      mesh: of devices.
+      thumbnails: makes thumbnails of the images.
+      varying: the predicted pictures that are padded where the task returns `sizes`. They come back as
+        `Pictures`, in files, because they may not fit into memory.
+    """
+    rows, batches, spool = sharding.batch_sharding(mesh), [], PictureSpool()
     for batch in evaluation_batches(examples, batch_size, mesh):
         placed = sharding.shard(batch, rows)
-        batches.append(sharding.fetch({**thumbnails(placed), **program(state, placed)}))
-    return {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
+        fetched = sharding.fetch({**thumbnails(placed), **program(state, placed)})
+        if varying and cropping.SIZES in fetched:
+            ids = [examples.ids[row] for row in batch[INDEX][batch[VALID]]]
+            fetched = spool.add(cropping.of_batch(fetched, varying, ids))
+        batches.append(fetched)
+    joined = {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
+    return joined | spool.pictures()
 
 
 def _thumbnails(experiment: Experiment, examples: Examples) -> Thumbnails:

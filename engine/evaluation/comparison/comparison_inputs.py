@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from engine import files
 from engine.errors import UserError, did_you_mean
 from engine.outputs import finding, reading, subset
 from engine.outputs.contents import MANIFEST
 from engine.outputs.joint import same_task
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import equal
 from engine.run_reader import origin, settings
 from engine.run_reader.folds import HeldOutFold
 from engine.run_reader.settings import Settings
@@ -217,7 +216,7 @@ def _on_no_outputs(run: Path, split: str) -> str:
 
 def _on_duplicate(first: ComparisonInput, second: ComparisonInput) -> str:
     same = first.outputs.ids == second.outputs.ids and all(
-        np.array_equal(array, second.outputs.arrays.get(name), equal_nan=array.dtype.kind == 'f')
+        name in second.outputs.arrays and equal(array, second.outputs.arrays[name])
         for name, array in first.outputs.arrays.items()
     )
     if first.settings is None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from engine.outputs.check_arrays import checked
 from engine.outputs.contents import MANIFEST, fingerprint
 from engine.outputs.kind import Arrays, Kind
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import Pictures
 
 
 def _read_json(path: Path, outputs: Outputs) -> tuple[Sequence[str], Arrays]:
@@ -131,7 +133,9 @@ def _hint(name: str, candidates: Iterable[str]) -> str:
 # The record.
 
 
-def _sha256(array: np.ndarray) -> str:
+def _sha256(array: Any) -> str:
+    if isinstance(array, Pictures):
+        return hashlib.sha256(''.join(map(_sha256, array)).encode()).hexdigest()
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 

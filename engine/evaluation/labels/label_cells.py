@@ -3,14 +3,16 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from engine.errors import UserError, did_you_mean, nearest
 from engine.evaluation.labels.label_lists import ID
 from engine.lists import ListRow, ListTable
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures import png
+from engine.outputs.pictures.sequence import Pictures
 
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?', re.ASCII)
 
@@ -95,38 +97,60 @@ def _number(row: ListRow, column: str) -> np.float32:
 # Images.
 
 
-def read_images(table: ListTable, names: Sequence[str], shape: tuple[int, ...]) -> np.ndarray:
-    """Reads PNG files of one shape, named by the first of these columns that exists.
+def read_images(table: ListTable, names: Sequence[str], predicted: Any) -> Any:
+    """Reads PNG files, named by the first of these columns that exists.
 
     Args:
       table: the list.
       names: of the columns.
-      shape: [h, w] or [h, w, c].
+      predicted: what they are compared with, [n, h, w] or [n, h, w, c], or `Pictures`.
 
     Returns:
-      uint8 [rows, *shape].
+      An array [rows, h, w] or [rows, h, w, c] of the dtype of `predicted`, or `Pictures`.
 
     Raises:
-      UserError: a file cannot be read or has another shape.
+      UserError: a file cannot be read, or has another shape or dtype.
     """
-    files = table.column(*names)
-    images = np.empty((len(files), *shape), np.uint8)
-    for index, (example, file) in enumerate(zip(table.column(ID), files, strict=True)):
-        images[index] = _image(table.path.parent / file, example, shape)
+    files = [table.path.parent / file for file in table.column(*names)]
+    ids, shape = table.column(ID), predicted.shape[1:]
+    if isinstance(predicted, Pictures):
+        sizes = [_size(file, example) for file, example in zip(files, ids, strict=True)]
+        return Pictures(
+            lambda row: _image(files[row], ids[row], shape, predicted.dtype),
+            np.array(sizes),
+            predicted.dtype,
+            predicted.channels,
+        )
+    images = np.empty((len(files), *shape), predicted.dtype)
+    for index, (file, example) in enumerate(zip(files, ids, strict=True)):
+        images[index] = _image(file, example, shape, predicted.dtype)
     return images
 
 
-def _image(path: Path, example: str, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f'{path}, of example {example!r}, cannot be read: {error}.') from error
-    if pixels.ndim == 2 and shape[2:] == (1,):
-        pixels = pixels[..., np.newaxis]
-    if pixels.dtype not in (np.uint8, bool) or pixels.shape != shape:
+def _image(path: Path, example: str, shape: Sequence[int | None], dtype: np.dtype) -> np.ndarray:
+    """Returns the pixels of a file. Where the shape is None, any length fits."""
+    where = f'{path}, of example {example!r},'
+    pixels = png.decode(_content(path, where), where, len(shape) == 2)
+    fits = len(shape) == pixels.ndim and all(
+        side in (None, actual) for side, actual in zip(shape, pixels.shape, strict=True)
+    )
+    if not fits or pixels.dtype != dtype:
+        needed = ', '.join('any' if side is None else str(side) for side in shape)
         raise UserError(
-            f'{path}, of example {example!r}, holds {pixels.dtype} {list(pixels.shape)}, but uint8 '
-            f'{list(shape)} is predicted.'
+            f'{where} holds {pixels.dtype} {list(pixels.shape)}, but {dtype} [{needed}] is predicted.'
         )
-    return pixels.astype(np.uint8)
+    return pixels
+
+
+def _size(path: Path, example: str) -> tuple[int, int]:
+    where = f'{path}, of example {example!r},'
+    header = png.PngHeader.of(_content(path, where, png.HEADER_BYTES), where)
+    return header.height, header.width
+
+
+def _content(path: Path, where: str, most: int = -1) -> bytes:
+    try:
+        with path.open('rb') as file:
+            return file.read(most)
+    except OSError as error:
+        raise UserError(f'{where} cannot be read: {error}.') from error

@@ -132,14 +132,18 @@ def files(outputs: Outputs) -> str:
         [
             name,
             array.dtype,
-            ' x '.join(map(str, array.shape)),
+            ' x '.join('varying' if length is None else str(length) for length in array.shape),
             array.meaning,
-            Cell(None, markup=f'<code>{markup.escaped(files[array.file].sha256[:16])}</code>'),
+            _digest(files[array.file].sha256) if array.file in files else 'a file for each example',
         ]
         for name, array in outputs.manifest.arrays.items()
     ]
     table = tables.html(Table.of(['array', 'dtype', 'shape', 'meaning', 'sha256'], rows), 'Arrays')
     return markup.section('Outputs', table, _details(outputs))
+
+
+def _digest(sha256: str) -> Cell:
+    return Cell(None, markup=f'<code>{markup.escaped(sha256[:16])}</code>')
 
 
 def _details(outputs: Outputs) -> str:

@@ -22,7 +22,6 @@ from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
 from engine.render.pictures import Picture
 
-MAX_GRAY_LEVEL = 255.0
 MAX_DECIBELS = 100.0  # of an image without errors, whose ratio is infinite
 SSIM_WINDOW_PIXELS = 11  # side of the window, which must fit into an image
 
@@ -31,9 +30,9 @@ DEFINITIONS = {
         'PSNR',
         'dB',
         'higher',
-        'Mean over the images of the peak signal-to-noise ratio: ten times the decimal logarithm of 255² '
-        f'over the mean squared error of all pixels and channels; {MAX_DECIBELS:g} dB for an image '
-        'without errors.',
+        'Mean over the images of the peak signal-to-noise ratio: ten times the decimal logarithm of the '
+        'squared largest gray level, 255 or 65535, over the mean squared error of all pixels and channels; '
+        f'{MAX_DECIBELS:g} dB for an image without errors.',
         'scikit-image, peak_signal_noise_ratio',
     ),
     'ssim': Definition(
@@ -41,7 +40,8 @@ DEFINITIONS = {
         'similarity',
         'higher',
         'Mean over the images of the structural similarity in Gaussian windows of standard deviation 1.5 '
-        'pixels, for each channel. It is 1 for equal images.',
+        'pixels, for each channel. It is 1 for equal images. Images with a side below '
+        f'{SSIM_WINDOW_PIXELS} pixels are left out.',
         'Wang et al., Image quality assessment: from error visibility to structural similarity, IEEE '
         'Transactions on Image Processing 2004; scikit-image, structural_similarity',
     ),
@@ -49,7 +49,8 @@ DEFINITIONS = {
         'mean absolute error',
         'gray levels',
         'lower',
-        'Mean over all pixels and channels of the absolute difference in gray levels, from 0 to 255.',
+        'Mean over the images of the absolute difference in gray levels, from 0 to 255 or 65535, over all '
+        'pixels and channels of an image.',
         'this evaluator',
     ),
 }
@@ -72,11 +73,17 @@ class ImageEvaluation(KindEvaluation):
         """
         scores = score_images(outputs)
         values = scores.to_numpy(np.float64)
-        resamples = bootstrap.sums({'scores': sparse.csr_array(values)}, len(values))['scores'] / len(values)
+        known = ~np.isnan(values)  # images that are smaller than the window have no SSIM
+        features = {
+            'scores': sparse.csr_array(np.where(known, values, 0)),
+            'known': sparse.csr_array(known * 1.0),
+        }
+        sums = bootstrap.sums(features, len(values))
+        resamples = sums['scores'] / np.where(sums['known'] > 0, sums['known'], np.nan)
         measured = {
             name: Metric(float(value), interval.tolist(), DEFINITIONS[name])
             for name, value, interval in zip(
-                map(str, scores.columns), values.mean(0), bootstrap.interval(resamples).T, strict=True
+                map(str, scores.columns), np.nanmean(values, 0), bootstrap.interval(resamples).T, strict=True
             )
         }
         tables = {'per_example': scores.sort_values('psnr', kind='stable')}
@@ -101,7 +108,7 @@ class ImageEvaluation(KindEvaluation):
 
     def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads the column `target` or `label`: a PNG file per example, absolute or relative to the list."""
-        return {'targets': read_images(table, ('target', 'label'), outputs.arrays['images'].shape[1:])}
+        return {'targets': read_images(table, ('target', 'label'), outputs.arrays['images'])}
 
 
 def score_images(outputs: Outputs) -> pd.DataFrame:
@@ -114,35 +121,40 @@ def score_images(outputs: Outputs) -> pd.DataFrame:
     images, targets = outputs.arrays['images'], outputs.arrays['targets']
     if not images.size:
         raise UserError(f'{outputs.folder}: the images have no pixels, so there is nothing to evaluate.')
+    if images.dtype != targets.dtype:
+        raise UserError(
+            f'{outputs.folder}: the images are {images.dtype} and the targets {targets.dtype}, whose ranges '
+            'differ. Save both in one dtype.'
+        )
     rows = [_scores(image, target) for image, target in zip(images, targets, strict=True)]
     return pd.DataFrame(rows, pd.Index(outputs.ids, name='id'))
 
 
 def _scores(image: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    """Returns the scores of one image, u8 [h, w, c]."""
-    errors = image.astype(np.float64) - target
+    """Returns the scores of one image, u8 or u16 [h, w, c]."""
+    errors, largest = image.astype(np.float64) - target, float(np.iinfo(image.dtype).max)
     squared = np.square(errors).mean()
-    scores = {
-        'psnr': min(MAX_DECIBELS, 10 * np.log10(MAX_GRAY_LEVEL**2 / squared)) if squared else MAX_DECIBELS
-    }
+    scores = {'psnr': min(MAX_DECIBELS, 10 * np.log10(largest**2 / squared)) if squared else MAX_DECIBELS}
     if min(image.shape[:2]) >= SSIM_WINDOW_PIXELS:
-        scores['ssim'] = _ssim(image, target)
+        scores['ssim'] = _ssim(image, target, largest)
     return {**scores, 'mae': float(np.abs(errors).mean())}
 
 
 def _error(outputs: Outputs, row: int) -> Picture:
     """Returns the largest absolute error of each pixel over its channels, bright where it is large."""
     image, target = (outputs.arrays[name][row].astype(int) for name in ('images', 'targets'))
-    errors = np.abs(image - target).max(-1).astype(np.uint8)
-    return Picture(f'error of {outputs.ids[row]}', colormaps['magma'](errors, bytes=True)[..., :3])
+    errors = np.abs(image - target).max(-1) * (255 / np.iinfo(outputs.arrays['images'].dtype).max)
+    return Picture(
+        f'error of {outputs.ids[row]}', colormaps['magma'](errors.astype(np.uint8), bytes=True)[..., :3]
+    )
 
 
-def _ssim(image: np.ndarray, target: np.ndarray) -> float:
+def _ssim(image: np.ndarray, target: np.ndarray, largest: float) -> float:
     similarity: Any = structural_similarity(
         image,
         target,
         channel_axis=-1,
-        data_range=MAX_GRAY_LEVEL,
+        data_range=largest,
         gaussian_weights=True,
         use_sample_covariance=False,
     )

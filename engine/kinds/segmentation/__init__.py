@@ -1,11 +1,14 @@
 """Outputs of kind `segmentation`: a class for each pixel."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from engine.outputs.joint.averages import vote
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
+from engine.outputs.pictures.cropping import crop, trial_sizes
+from engine.outputs.pictures.sequence import joined_rows
 
 
 def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
@@ -18,17 +21,19 @@ def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
 
 def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:
     """Returns the class of each pixel that most members predict; of equally frequent ones the lowest."""
-    return {'masks': vote([arrays['masks'] for arrays in members])}
+    return {'masks': joined_rows(vote, [arrays['masks'] for arrays in members])}
 
 
 KIND = Kind(
     arrays={
-        'masks': Field('uint8', 'n h w', below='classes'),
-        'targets': Field('uint8', 'n h w', below='classes', may_ignore=True),
+        'masks': Field('uint8', 'n h w', below='classes', may_vary=True),
+        'targets': Field('uint8', 'n h w', below='classes', may_ignore=True, may_vary=True),
         **INPUTS,
     },
     needs=(('masks',),),
     from_data=('targets',),
+    pack=partial(crop, predicted='masks'),
+    trial=partial(trial_sizes, predicted='masks'),
     ensemble=ensemble,
     agreement=pixel_accuracy,
 )

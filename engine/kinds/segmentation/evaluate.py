@@ -22,6 +22,7 @@ from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores
 from engine.lists import ListTable
 from engine.outputs.kind import Arrays
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import Pictures
 from engine.render import palette, pictures
 from engine.render.names import isolated
 from engine.render.pictures import Picture
@@ -133,7 +134,7 @@ class SegmentationEvaluation(KindEvaluation):
 
     def read_list(self, table: ListTable, outputs: Outputs) -> Arrays:
         """Reads the column `mask` or `label`: a PNG file of class indices per example."""
-        return {'targets': read_images(table, ('mask', 'label'), outputs.arrays['masks'].shape[1:])}
+        return {'targets': read_images(table, ('mask', 'label'), outputs.arrays['masks'])}
 
 
 def measure(pixels: Pixels) -> dict[str, float]:
@@ -157,7 +158,9 @@ def per_example(outputs: Outputs, pixels: Pixels) -> pd.DataFrame:
 
 
 def _has_ignored(outputs: Outputs) -> bool:
-    return any(outputs.manifest.is_ignored(target).any() for target in outputs.arrays.get('targets', ()))
+    targets = outputs.arrays.get('targets', ())
+    values = [targets.values] if isinstance(targets, Pictures) else targets
+    return any(outputs.manifest.is_ignored(some).any() for some in values)
 
 
 def _mask(outputs: Outputs, name: str, row: int) -> Picture:

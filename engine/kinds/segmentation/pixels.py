@@ -1,12 +1,14 @@
 """Numbers of pixels per class, from which all metrics of segmentation are computed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from engine.errors import UserError
 from engine.evaluation.kind_evaluation import require
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import Pictures
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ def count_pixels(outputs: Outputs) -> Pixels:
 
 def _largest_label(outputs: Outputs) -> int:
     """Returns the largest class among the predictions and the pixels of the targets that count."""
-    masks, targets = outputs.arrays['masks'], np.asarray(outputs.arrays['targets'])
+    masks, targets = (_values(outputs.arrays[name]) for name in ('masks', 'targets'))
     counted = np.where(outputs.manifest.is_ignored(targets), 0, targets)
     return max(int(masks.max()), int(counted.max()))
+
+
+def _values(masks: Any) -> np.ndarray:
+    """Returns an array with the values of all masks; the array itself if there is one."""
+    return masks.values if isinstance(masks, Pictures) else np.asarray(masks)
 
 
 def confusion(target: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:

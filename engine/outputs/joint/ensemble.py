@@ -14,6 +14,7 @@ from engine.outputs.joint.member import Member
 from engine.outputs.kind import INPUTS, Arrays, Kind
 from engine.outputs.manifest import Manifest
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import equal
 
 _ON_OTHER_EXAMPLES = 'An ensemble needs the same examples from all its members.'
 _OF_ONE_RUN = ('method', 'seed')  # details that describe a member, and not what it predicts
@@ -116,7 +117,7 @@ def _other_arrays(declared: Kind, members: Sequence[Outputs]) -> tuple[dict[str,
         if name in declared.from_data or name in INPUTS:
             kept[name] = arrays[0]
         elif name not in declared.arrays:
-            if len(arrays) == len(members) and all(np.array_equal(arrays[0], array) for array in arrays[1:]):
+            if len(arrays) == len(members) and all(equal(arrays[0], array) for array in arrays[1:]):
                 kept[name] = arrays[0]
             else:
                 left_out.append(name)

@@ -1,12 +1,11 @@
 """Checks that several outputs predict the same examples of the same task."""
 
-from functools import partial
-
 import numpy as np
 
 from engine.errors import UserError
 from engine.outputs import kind_folders
 from engine.outputs.outputs import Outputs
+from engine.outputs.pictures.sequence import equal
 
 
 def check_kind(first: Outputs, other: Outputs) -> None:
@@ -65,8 +64,11 @@ def _check_same_detail(name: str, first: Outputs, other: Outputs) -> None:
 def _check_same(name: str, first: Outputs, other: Outputs) -> None:
     one, two = first.arrays[name], other.arrays[name]
     # CPUs and GPUs round computed numbers, such as features, differently.
-    is_near = partial(np.allclose, equal_nan=True) if one.dtype.kind == 'f' else np.array_equal
-    if one.shape != two.shape or not is_near(one, two):
+    if one.dtype.kind == 'f':
+        is_same = one.shape == two.shape and np.allclose(one, two, equal_nan=True)
+    else:
+        is_same = equal(one, two)
+    if not is_same:
         raise UserError(
             f'{name}.npy of {first.folder} and {other.folder} differ, although the ids are equal: the data '
             'differ. Pass outputs of the same version of a dataset.'

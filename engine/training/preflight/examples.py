@@ -45,7 +45,7 @@ def check(
     where, fields = f'{name} of {data.name}', truth_fields(data, bound)
     check_rows(where, examples, batch_size)
     description = bound.describe()
-    for field in filter(partial(_holds_classes, description), fields):
+    for field in filter(partial(_holds_classes, description), set(fields) - examples.encoded.keys()):
         classes = len(data.spec.class_names.get(field, ()))
         _check_labels(where, examples, field, classes, description.ignore_label, needs_labels)
 
@@ -76,10 +76,11 @@ def truth_fields(data: Dataset, bound: BoundTask) -> list[str]:
             '`interfaces.Description` is needed.'
         )
     for name, field in description.truth.items():
-        if field in data.encoded:
+        if field in data.encoded and not _may_vary(description.kind, name):
             raise UserError(
                 f'{describe} gives the field {field!r} as the truth {name!r}, but its images vary in size, '
-                'and outputs hold arrays of one shape. Leave it out of the truth, or build them in one size.'
+                f'and outputs of the kind {description.kind!r} hold an array of one shape. Leave it out of '
+                'the truth, or build them in one size.'
             )
         if field not in data.spec.example:
             fields = [known for known in data.spec.example if known not in data.encoded]
@@ -88,6 +89,14 @@ def truth_fields(data: Dataset, bound: BoundTask) -> list[str]:
                 f'field. {did_you_mean(field, fields)}'
             )
     return list(dict.fromkeys(description.truth.values()))
+
+
+def _may_vary(kind: str, name: str) -> bool:
+    """Whether images of a dataset in their own sizes can be an array of a kind: not if they are masks."""
+    if kind not in kind_folders.names():
+        return True  # the check of the predictions names the kind
+    field = kind_folders.declaration(kind).field(name)
+    return field.may_vary and not field.below
 
 
 def check_fields(data: Dataset) -> None:

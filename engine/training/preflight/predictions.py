@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine import errors
-from engine.datasets.building.labels import is_unlabelled
 from engine.datasets.reading.dataset import Examples
 from engine.errors import UserError
 from engine.interfaces import Description
@@ -20,7 +19,8 @@ from engine.outputs import kind_folders
 from engine.outputs.check_arrays import checked, packed
 from engine.outputs.kind import ADDITIONAL, Decode, Field, Kind
 from engine.outputs.manifest import Manifest
-from engine.training import outputs_manifest
+from engine.outputs.pictures.sequence import Pictures
+from engine.training import known_truth, outputs_manifest
 from engine.training.experiment import Experiment
 from engine.training.preflight import hooks
 from engine.training.preflight.examples import check_class_indices, spaced
@@ -124,14 +124,11 @@ def _check_views(experiment: Experiment, declared: Kind, shapes: Mapping[str, An
 def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Mapping[str, Any]) -> None:
     """Raises `UserError` unless the outputs of a split could be written."""
     examples, description = experiment.data.split(split), experiment.description
-    labelled = {
-        name: examples.arrays[field]
-        for name, field in description.truth.items()
-        if not is_unlabelled(examples.arrays[field])
-    }
+    labelled = known_truth.arrays(examples, description)
     rows = _rows(examples, [*labelled.values(), *shapes.values()])
     predicted = {name: np.zeros((len(rows), *array.shape[1:]), array.dtype) for name, array in shapes.items()}
     truth = {name: array[rows] for name, array in labelled.items()}
+    predicted = declared.trial(predicted, truth)
     manifest, ids = _manifest(experiment, split), [examples.ids[row] for row in rows]
     try:
         arrays = checked(
@@ -153,8 +150,15 @@ def _check_split(experiment: Experiment, split: str, declared: Kind, shapes: Map
 
 def _rows(examples: Examples, arrays: Iterable[Any]) -> np.ndarray:
     """Returns the indices of some evenly spaced examples whose arrays are small."""
-    size = sum(int(np.prod(array.shape[1:])) * jnp.dtype(array.dtype).itemsize for array in arrays)
+    size = sum(_numbers(array) * jnp.dtype(array.dtype).itemsize for array in arrays)
     return spaced(len(examples), min(MAX_EXAMPLES, MAX_BYTES // max(1, size)))
+
+
+def _numbers(array: Any) -> int:
+    """Returns how many numbers an example has; the mean for pictures of varying size."""
+    if isinstance(array, Pictures):
+        return array.size // max(1, len(array))
+    return int(np.prod(array.shape[1:]))
 
 
 def _packed(

@@ -306,7 +306,7 @@ def test_among_indices_the_one_that_is_none_is_blamed(tmp_path: Path):
         ('regression', 'id,target_0,target_1\nb,1,nan\n', 'not a finite number'),
         ('regression', 'id,target_0,target_1,target_2\nb,1,2,3\n', 'has a column target_2'),
         ('segmentation', 'id,mask\nb,gone.png\n', "gone.png, of example 'b', cannot be read"),
-        ('segmentation', 'id,mask\nb,list.csv\n', "list.csv, of example 'b', cannot be read"),
+        ('segmentation', 'id,mask\nb,list.csv\n', "list.csv, of example 'b', is not a PNG file"),
         ('multilabel', 'id,cat,dog\nb,1,0\n', "no column 'owl'"),
         ('multilabel', 'id,cat,dog,owl\nb,1,2,0\n', ":2: '2' in the column 'dog' is not 1"),
         ('multilabel', 'id,labels\nb,cat; dg\n', ":2: 'dg' is not a class. Did you mean 'dog'"),
