@@ -104,14 +104,17 @@ class Whole:
 
     The scale is `size` over the longer side of the image. So a box in pixels of the image, times this scale,
     is the box in pixels of the input. The square shows (0, 0, longer side, longer side) of the image.
-    Training and evaluation see the same.
+    Training and evaluation see the same. If smaller images are not enlarged, their scale is 1, and their
+    pixels stay as they are.
 
     Args:
       size: height and width of the result, pixels.
+      enlarge: whether images smaller than the square are enlarged.
       workers: threads that decode. 0 decodes in the main thread; None takes one thread for each CPU.
     """
 
     size: int = 512
+    enlarge: bool = True
     workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -129,6 +132,7 @@ class Whole:
         """Returns an encoded image, scaled and padded, uint8 [size, size, channels]."""
         height, width = images.dimensions(data, channels)
         scale = self.size / max(height, width)
+        scale = scale if self.enlarge else min(1, scale)
         sides = [max(1, round(scale * side)) for side in (height, width)]
         reduction = next((n for n in images.REDUCTIONS if n * scale <= 1 and min(height, width) >= n), 1)
         scaled = _resized(images.part(data, Box(0, 0, height, width), channels, reduction), *sides)

@@ -117,6 +117,17 @@ def test_whole_images_lie_in_the_upper_left_at_one_scale(height: int, width: int
     assert abs(columns.min() - scale * (width // 2)) <= 1 + scale
 
 
+def test_small_images_may_keep_their_pixels() -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(13, 20, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, 'PNG')
+    seen = Whole(size=24, enlarge=False, workers=0).evaluate(file.getvalue(), 3)
+    np.testing.assert_array_equal(seen[:13, :20], pixels)
+    assert not seen[13:].any()
+    smaller = Whole(size=10, enlarge=False, workers=0).evaluate(file.getvalue(), 3)
+    np.testing.assert_array_equal(smaller, Whole(size=10, workers=0).evaluate(file.getvalue(), 3))
+
+
 @pytest.mark.parametrize('wrong', [{'size': 0}, {'workers': -1}])
 def test_numbers_of_whole_images_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError, match='Whole.{} = {}'.format(*next(iter(wrong.items())))):

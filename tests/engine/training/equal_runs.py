@@ -31,8 +31,9 @@ def assert_equal_files(one: Path, other: Path, names: Iterable[str]) -> None:
 
 
 def predictions(run: Path) -> list[str]:
-    """Returns the arrays and the lists of ids in a run's outputs, of any kind."""
-    outputs = [path for name in ('*.npy', 'ids.txt') for path in run.glob(f'outputs/*/{name}')]
+    """Returns the arrays, the pictures of varying size and the lists of ids in a run's outputs."""
+    names = ('*.npy', 'images/*.png', 'masks/*.png', 'targets/*.png', 'ids.txt')
+    outputs = [path for name in names for path in run.glob(f'outputs/*/{name}')]
     return sorted(path.relative_to(run).as_posix() for path in outputs)
 
 
