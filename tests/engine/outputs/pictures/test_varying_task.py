@@ -20,13 +20,15 @@ BUILDER = """
     import tensorflow_datasets as tfds
     from PIL import Image
 
+    tf = tfds.features
+
     class Builder(tfds.core.GeneratorBasedBuilder):
         VERSION = tfds.core.Version('1.0.0')
 
         def _info(self):
-            return tfds.core.DatasetInfo(builder=self, disable_shuffling=True, features=tfds.features.FeaturesDict({
-                'image': tfds.features.Image(shape=(None, None, 3)),
-                'size': tfds.features.Tensor(shape=(2,), dtype=np.int32),
+            return tfds.core.DatasetInfo(builder=self, disable_shuffling=True, features=tf.FeaturesDict({
+                'image': tf.Image(shape=(None, None, 3)),
+                'size': tf.Tensor(shape=(2,), dtype=np.int32),
             }))
 
         def _split_generators(self, manager):
