@@ -9,6 +9,7 @@ from engine.commands import bound_evaluator, command_line, outputs_arguments
 from engine.evaluation.labels import external_labels
 from engine.evaluation.results import report, report_files
 from engine.evaluation.results.report import Report
+from engine.outputs.outputs import Outputs
 from engine.render import table as tables
 from engine.render.escape import printable
 
@@ -35,11 +36,13 @@ def parser() -> command_line.Parser:
 def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
     evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
-    folders = outputs_arguments.find(arguments)
+    read = [outputs_arguments.read(arguments, folder) for folder in outputs_arguments.find(arguments)]
+    labelled, unlabelled = _by_labels(read)
+    folders = [saved.folder for saved in labelled]
     targets = outputs_arguments.targets(arguments, folders, 'evaluation')
     for target in targets:
         files.check_replaceable(target, report_files.METRICS, arguments.overwrite)
-    reports = [evaluator.report_on(outputs_arguments.read(arguments, folder)) for folder in folders]
+    reports = [evaluator.report_on(saved) for saved in labelled]
     bindings = bound_evaluator.operative(config)
     figure_notes = [
         report_files.write(
@@ -49,12 +52,26 @@ def main(arguments: argparse.Namespace) -> int:
     ]
     show(files.short_names(folders), reports)
     notes = filter(
-        None, [*(external_labels.note(shown.outputs) for shown in reports), *dict.fromkeys(figure_notes)]
+        None,
+        [
+            *(external_labels.note(shown.outputs) for shown in reports),
+            *dict.fromkeys(figure_notes),
+            *(
+                f'note: {saved.folder} is left out: it has no labels.{saved.page_hint}'
+                for saved in unlabelled
+            ),
+        ],
     )
     pages = (f'report: {target / report_files.PAGE}' for target in targets)
     places = (f'evaluation: {target}' for target in targets)
     print(*map(printable, (*notes, *pages, *places)), sep='\n')
     return errors.EXIT_FINISHED
+
+
+def _by_labels(read: Sequence[Outputs]) -> tuple[list[Outputs], list[Outputs]]:
+    """Returns the outputs to evaluate and those to leave out: without labels, if others have some."""
+    labelled = [saved for saved in read if saved.has_labels] or [*read]
+    return labelled, [saved for saved in read if not any(saved is other for other in labelled)]
 
 
 def show(names: Sequence[str], reports: Sequence[Report]) -> None:

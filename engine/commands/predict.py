@@ -56,6 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
     devices.import_jax()
     from engine.commands import experiments
+    from engine.outputs.contents import PAGE, PREDICTIONS
     from engine.prediction import other_data, predictions
     from engine.prediction.predicted_data import OwnData
     from engine.runs import start, text_log
@@ -81,16 +82,15 @@ def main(arguments: argparse.Namespace) -> int:
         data = other_data.load(str(arguments.dataset), trainer, arguments.resize)
         splits = 'test' if 'test' in data.data.splits else ','.join(data.data.splits)
     chosen = (arguments.split or splits).split(',')
-    for folder in predictions.save(
-        trainer,
-        run.folder,
-        data,
-        chosen,
-        arguments.checkpoint,
-        arguments.overwrite,
-        history.took_part(environment),
-    ):
-        print(f'outputs: {folder}')
+    origin = history.took_part(environment)
+    folders = predictions.save(
+        trainer, run.folder, data, chosen, arguments.checkpoint, arguments.overwrite, origin
+    )
+    for name, file in (('table', PREDICTIONS), ('page', PAGE)):
+        print(
+            *(f'{name}: {folder / file}\n' for folder in folders if (folder / file).exists()), sep='', end=''
+        )
+    print(*(f'outputs: {folder}' for folder in folders), sep='\n')
     return errors.EXIT_FINISHED
 
 

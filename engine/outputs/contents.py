@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANIFEST, IDS, PREDICTIONS = 'manifest.json', 'ids.txt', 'predictions.csv'
+PAGE = 'predictions.html'  # for people, beside predictions.csv
 
 
 @dataclass(frozen=True)

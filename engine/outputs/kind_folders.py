@@ -74,6 +74,11 @@ def load(kind: str, module: str, name: str) -> Any:
     return getattr(loaded, name)
 
 
+def load_optional(kind: str, module: str, name: str) -> Any:
+    """Returns what `load` does, None if the kind's folder lacks the module."""
+    return load(kind, module, name) if (_folder(kind) / f'{module}.py').is_file() else None
+
+
 def _folder(kind: str) -> Path:
     packages = _packages()
     if kind not in packages:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.outputs import kind_folders
+from engine.outputs.contents import PAGE
 from engine.outputs.kind import Arrays
 from engine.outputs.manifest import Manifest
 
@@ -38,6 +39,18 @@ class Outputs:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes in the order of their indices, or ()."""
         return tuple(self.manifest.class_names)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there are labels, or the kind needs none."""
+        labels = kind_folders.declaration(self.kind).labels
+        return not labels or any(name in self.arrays for name in labels)
+
+    @property
+    def page_hint(self) -> str:
+        """A sentence that names the page of the predictions; '' if there is none."""
+        page = self.folder / PAGE
+        return f' To look at the predictions, open {page}.' if page.is_file() else ''
 
     @property
     def classes(self) -> int | None:

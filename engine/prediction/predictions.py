@@ -1,8 +1,9 @@
 """Predictions of a split as an outputs folder, for the offline evaluator and all who read NumPy files."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from engine.datasets.reading.dataset import Examples
 from engine.interfaces import INDEX, VALID, Description, State
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import packed
+from engine.outputs.contents import PAGE
+from engine.outputs.kind import Arrays
+from engine.outputs.outputs import Outputs
 from engine.outputs.pictures import cropping
 from engine.outputs.pictures.spool import PictureSpool
+from engine.prediction import page
 from engine.prediction.pictures import pictures
 from engine.prediction.predicted_data import PredictedData, PredictedSplit
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
@@ -176,12 +181,21 @@ def _write(
     meanings |= {NAME: MEANING, **description.predictions}
     declared = kind_folders.declaration(description.kind)
     arrays = packed(declared, {**predicted, **truth}, ids, description.decode)
+    needs_page = is_other or (declared.labels and not truth)
     outputs.write(
         folder,
         manifest,
         arrays,
         ids,
         {name: meanings.get(name, f'made by the kind {description.kind!r}') for name in arrays},
-        files=pictures(pictured, ids),
+        files=chain(pictures(pictured, ids), _page(folder, manifest, arrays, part) if needs_page else ()),
         overwrite=overwrite,
     )
+
+
+def _page(
+    folder: Path, manifest: outputs.Manifest, arrays: Arrays, part: PredictedSplit
+) -> Iterator[tuple[str, bytes]]:
+    """Yields the path and content of the page."""
+    saved = Outputs(folder, manifest, tuple(part.examples.ids), arrays)
+    yield PAGE, page.html(saved, part.examples).encode()

@@ -9,26 +9,38 @@ from engine.outputs.joint.averages import mean, vote
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
 
 _BLOCK_ROWS = 4096  # computed at once, because all rows may not fit into memory
+RANKS = ('second', 'third', 'fourth', 'fifth')  # of the classes in predictions.csv after the predicted one
 
 
 def predictions_table(
     arrays: Arrays, ids: Sequence[str], class_names: Sequence[str]
 ) -> dict[str, Sequence[str]]:
-    """Returns the columns of predictions.csv: id, predicted class, and confidence and label if known."""
+    """Returns the columns of predictions.csv.
+
+    These are id and predicted class, its probability if known, the label if known, and the next classes
+    with their probabilities.
+    """
     predictions = predicted_classes(arrays)
-    names = class_names or range(1 + max(int(predictions.max()), int(np.max(arrays.get('labels', 0)))))
-    columns: dict[str, Sequence[str]] = {
-        'id': ids,
-        'prediction': [str(names[index]) for index in predictions],
-    }
-    if 'predicted' not in arrays:
-        confidences = (
-            _confidences(arrays['logits']) if 'logits' in arrays else arrays['probabilities'].max(axis=1)
-        )
-        columns['confidence'] = [f'{confidence:.6f}' for confidence in confidences]
+    classes, probabilities = likely_classes(arrays, 1 + len(RANKS))
+    indices = (predictions, arrays.get('labels', predictions), classes)
+    names = class_names or range(1 + max(int(array.max(initial=0)) for array in indices))
+    columns: dict[str, Sequence[str]] = {'id': ids, 'prediction': _named(names, predictions)}
+    if classes.shape[1]:
+        columns['probability'] = _decimals(probabilities[:, 0])
     if 'labels' in arrays:
-        columns['label'] = [str(names[index]) for index in arrays['labels']]
+        columns['label'] = _named(names, arrays['labels'])
+    for rank, index in zip(RANKS, range(1, classes.shape[1]), strict=False):
+        columns[rank] = _named(names, classes[:, index])
+        columns[f'{rank}_probability'] = _decimals(probabilities[:, index])
     return columns
+
+
+def _named(names: Sequence[object], indices: np.ndarray) -> list[str]:
+    return [str(names[index]) for index in indices]
+
+
+def _decimals(numbers: np.ndarray) -> list[str]:
+    return [f'{number:.6f}' for number in numbers]
 
 
 def predicted_classes(arrays: Arrays) -> np.ndarray:
@@ -84,11 +96,44 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _confidences(logits: np.ndarray) -> np.ndarray:
-    """Returns the probability of the most probable class, f64 [n], from logits [n, classes]."""
+def likely_classes(arrays: Arrays, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the most probable classes of each example, the predicted class first.
+
+    >>> classes, probabilities = likely_classes({'probabilities': np.array([[0.2, 0.5, 0.3]])}, 2)
+    >>> classes.tolist(), probabilities.tolist()
+    ([[1, 2]], [[0.5, 0.3]])
+
+    Args:
+      arrays: logits or probabilities [n, classes].
+      count: number of classes wanted.
+
+    Returns:
+      The classes, int [n, k], and their probabilities, f64 [n, k]. k is `count`, fewer if there are fewer
+      classes, and 0 if only predicted classes are known.
+    """
+    if 'predicted' in arrays:
+        none = np.zeros((len(arrays['predicted']), 0))
+        return none.astype(np.int64), none
+    name = 'logits' if 'logits' in arrays else 'probabilities'
+    parts = [_likely(rows, min(count, rows.shape[1]), name == 'logits') for rows in _blocks(arrays[name])]
+    classes, probabilities = zip(*parts, strict=True)
+    return np.concatenate(classes), np.concatenate(probabilities)
+
+
+def _likely(rows: np.ndarray, count: int, are_logits: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `likely_classes` does, from a block of rows."""
+    first = rows.argmax(axis=1, keepdims=True)
+    keys = -rows.astype(np.float64)
+    np.put_along_axis(keys, first, -np.inf, axis=1)
+    largest = np.argpartition(keys, count - 1, axis=1)[:, :count]
+    largest.sort(axis=1)  # of equally probable classes, the one with the lower index comes first
+    order = np.take_along_axis(keys, largest, axis=1).argsort(axis=1, kind='stable')
+    classes = np.take_along_axis(largest, order, axis=1)
     # A diverged model may have written infinities. They become NaN here, and the evaluator reports them.
     with np.errstate(invalid='ignore'):
-        return np.concatenate([1 / np.exp(_below_largest(rows)).sum(axis=1) for rows in _blocks(logits)])
+        powers = np.exp(_below_largest(rows)) if are_logits else rows.astype(np.float64)
+        total = powers.sum(axis=1, keepdims=True) if are_logits else 1
+        return classes, np.take_along_axis(powers, classes, axis=1) / total
 
 
 def _blocks(logits: np.ndarray) -> Iterator[np.ndarray]:

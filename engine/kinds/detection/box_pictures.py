@@ -11,6 +11,7 @@ from engine.render.pictures import OutlinedBox, Picture
 
 # The detail with the number of pixels of the original picture in a pixel of `inputs`, along one axis.
 SHRINK_DETAIL = 'inputs_shrunk'
+MAX_BOXES = 10  # of an example without targets
 
 
 def has_images(outputs: Outputs) -> bool:
@@ -20,18 +21,23 @@ def has_images(outputs: Outputs) -> bool:
 
 def frame(outputs: Outputs) -> tuple[float, float, float, float]:
     """Returns the least frame around all boxes of the outputs and the origin: x0, y0, x1, y1 in pixels."""
-    boxes = np.concatenate([outputs.arrays['target_boxes'], outputs.arrays['boxes'], np.zeros((1, 4))])
+    known = [outputs.arrays[name] for name in ('target_boxes', 'boxes') if name in outputs.arrays]
+    boxes = np.concatenate([*known, np.zeros((1, 4))])
     low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
     x1, y1 = np.maximum(high, low + 1)
     return float(low[0]), float(low[1]), float(x1), float(y1)
 
 
 def picture(outputs: Outputs, row: int) -> Picture:
-    """Returns an image with its target boxes and as many predicted boxes; a frame if there is no image."""
+    """Returns an image with its target boxes and as many predicted boxes; a frame if there is no image.
+
+    Without targets, the predicted boxes are those of `likely_boxes`.
+    """
     arrays = outputs.arrays
-    targets = np.flatnonzero(arrays['target_example'] == row)
+    targets = np.flatnonzero(arrays['target_example'] == row) if 'target_example' in arrays else np.arange(0)
     own = np.flatnonzero(arrays['example'] == row)
     best = own[np.argsort(-arrays['scores'][own], kind='stable')][: max(1, len(targets))]
+    best = best if 'target_example' in arrays else likely_boxes(outputs, row)
     boxes = [*_boxes(outputs, 'target_', targets), *_boxes(outputs, '', best)]
     title = f'{outputs.ids[row]}: {len(targets)} targets, {len(best)} predicted boxes'
     if has_images(outputs):
@@ -40,6 +46,17 @@ def picture(outputs: Outputs, row: int) -> Picture:
         return Picture(title, image, boxes=boxes, size=(x1 - x0, y1 - y0), origin=(x0, y0))
     x0, y0, x1, y1 = frame(outputs)
     return Picture(title, boxes=boxes, size=(x1 - x0, y1 - y0), origin=(x0, y0))
+
+
+def likely_boxes(outputs: Outputs, row: int) -> np.ndarray:
+    """Returns the indices of the boxes of an example to show without targets, int [k]; the best one first.
+
+    These are the boxes with at least half of the score of the best one, and at most `MAX_BOXES`.
+    """
+    scores = outputs.arrays['scores']
+    own = np.flatnonzero(outputs.arrays['example'] == row)
+    best = own[np.argsort(-scores[own], kind='stable')][:MAX_BOXES]
+    return best[scores[best] >= scores[best[0]] / 2] if len(best) else best
 
 
 def _view(outputs: Outputs, row: int) -> tuple[float, float, float, float]:

@@ -164,7 +164,8 @@ def test_labels_and_names_may_be_missing(tmp_path: Path):
     write(tmp_path / 'it', arrays={'logits': LOGITS}, meanings={'logits': 'l'}, class_names=())
     assert outputs.read(tmp_path / 'it').class_names == ()
     rows = list(csv.reader((tmp_path / 'it' / 'predictions.csv').read_text().splitlines()))
-    assert rows[0] == ['id', 'prediction', 'confidence']
+    others = ['second', 'second_probability', 'third', 'third_probability']
+    assert rows[0] == ['id', 'prediction', 'probability', *others]
     assert [row[1] for row in rows[1:]] == ['0', '2', '1', '0']
 
 
@@ -174,14 +175,14 @@ def test_predictions_for_people(folder: Path):
     assert [row['prediction'] for row in rows] == ['cat', 'owl', 'dog', 'cat']
     assert [row['label'] for row in rows] == ['cat', 'owl', 'dog', 'owl']
     expected = [np.exp(row.max()) / np.exp(row).sum() for row in LOGITS]
-    assert [float(row['confidence']) for row in rows] == pytest.approx(expected, abs=1e-6)
+    assert [float(row['probability']) for row in rows] == pytest.approx(expected, abs=1e-6)
 
 
 def test_predictions_from_probabilities(tmp_path: Path):
     probabilities = np.array([[0.5, 0.3, 0.2]] * 4, np.float32)
     write(tmp_path / 'it', arrays={'probabilities': probabilities}, meanings={'probabilities': 'p'})
     rows = list(csv.DictReader((tmp_path / 'it' / 'predictions.csv').read_text().splitlines()))
-    assert {(row['prediction'], row['confidence']) for row in rows} == {('cat', '0.500000')}
+    assert {(row['prediction'], row['probability']) for row in rows} == {('cat', '0.500000')}
 
 
 def test_spreadsheet_formulas_are_defused(tmp_path: Path):

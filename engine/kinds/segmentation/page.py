@@ -1,0 +1,33 @@
+"""Segmentation on a page of predictions: the mask over the image, and the largest classes."""
+
+import numpy as np
+
+from engine.outputs.outputs import Outputs
+from engine.outputs.shown import Shown
+from engine.render import pictures
+from engine.render.pictures import Picture
+
+MAX_CLASSES = 3  # in a caption
+
+
+def shown(outputs: Outputs) -> Shown:
+    """Returns masks over their images, with the shares of the largest classes."""
+    masks, names = outputs.arrays['masks'], outputs.class_names
+    inputs = outputs.arrays.get('inputs')
+
+    def caption(row: int) -> list[str]:
+        counts = np.bincount(masks[row].ravel())
+        largest = [index for index in np.argsort(-counts, kind='stable')[:MAX_CLASSES] if counts[index]]
+        return [
+            f'{names[index] if names else f"class {index}"} {100 * counts[index] / masks[row].size:.1f} %'
+            for index in largest
+        ]
+
+    def drawn(row: int) -> list[Picture]:
+        title = f'mask of {outputs.ids[row]}'
+        if inputs is None or not inputs[row].size:
+            return [Picture(title, pictures.mask(masks[row], 256))]
+        image = pictures.visible(inputs[row])
+        return [Picture(f'image of {outputs.ids[row]}', image), Picture(title, image, masks[row])]
+
+    return Shown(caption, drawn)
