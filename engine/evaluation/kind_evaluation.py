@@ -154,6 +154,6 @@ def require(outputs: Outputs, *names: str) -> None:
     for name in names:
         if name not in outputs.arrays:
             raise UserError(
-                f'{outputs.folder} has no labels: no {name}.npy, so there is nothing to compare with. Give the '
-                f'labels by --labels, or evaluate a split that has labels.{outputs.page_hint}'
+                f'{outputs.folder} has no labels: no {name}.npy, so there is nothing to compare with. Give '
+                f'the labels by --labels, or evaluate a split that has labels.{outputs.page_hint}'
             )

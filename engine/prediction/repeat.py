@@ -9,6 +9,7 @@ import numpy as np
 
 from engine import outputs
 from engine.errors import UserError
+from engine.outputs.contents import PAGE
 from engine.outputs.manifest import Manifest, read_manifest
 from engine.prediction import other_data, predictions
 from engine.prediction.predicted_data import OwnData, PredictedData
@@ -65,7 +66,8 @@ def _difference(stored: Path, repeated: Path) -> str:
     for key in ('kind', 'class_names', 'examples'):
         if getattr(old, key) != getattr(new, key):
             return f'{key} was {getattr(old, key)!r}, is {getattr(new, key)!r}'
-    for name in sorted(old.files.keys() | new.files.keys(), key=_arrays_first):
+    compared = (old.files.keys() | new.files.keys()) - {PAGE}  # it shows the other files, and the checkpoint
+    for name in sorted(compared, key=_arrays_first):
         one, other = stored / name, repeated / name
         if not (one.is_file() and other.is_file()):
             return f'{name} {"is new" if other.is_file() else "is missing"}'
