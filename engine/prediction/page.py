@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.datasets.reading import images
-from engine.datasets.reading.dataset import Encoded, Examples
+from engine.datasets.reading.dataset import EncodedImages, Examples
 from engine.datasets.reading.images import Box
-from engine.outputs import kind_folders, shown
+from engine.outputs import kind_folders
 from engine.outputs.contents import PREDICTIONS
+from engine.outputs.display import shown
+from engine.outputs.display.shown import Shown
 from engine.outputs.outputs import Outputs
-from engine.outputs.shown import Shown
 from engine.prediction.resizing import IN_WORDS
 from engine.render import charts, markup, names
 from engine.render import table as tables
@@ -188,7 +189,7 @@ def _origin(outputs: Outputs, notes: Sequence[str]) -> str:
     return markup.section('Origin', tables.html(table, 'Origin', 'long', sortable=False))
 
 
-def _small(encoded: Encoded, row: int) -> np.ndarray:
+def _small(encoded: EncodedImages, row: int) -> np.ndarray:
     """Returns a whole image, uint8 [H, W, C], reduced while it is decoded if it is large."""
     data = encoded[row]
     height, width = images.dimensions(data, encoded.channels)

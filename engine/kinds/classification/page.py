@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine.kinds.classification import likely_classes, predicted_classes
+from engine.outputs.display.shown import Shown
 from engine.outputs.outputs import Outputs
-from engine.outputs.shown import Shown
 from engine.render.names import isolated
 
 

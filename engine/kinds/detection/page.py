@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine.kinds.detection import box_pictures
+from engine.outputs.display.shown import Shown
 from engine.outputs.outputs import Outputs
-from engine.outputs.shown import Shown
 
 
 def shown(outputs: Outputs) -> Shown:

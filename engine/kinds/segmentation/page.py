@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from engine.outputs.display.shown import Shown
 from engine.outputs.outputs import Outputs
-from engine.outputs.shown import Shown
 from engine.render import pictures
 from engine.render.pictures import Picture
 
