@@ -26,6 +26,7 @@ from engine.prediction.class_matching import ClassMatch
 from engine.prediction.predicted_data import PredictedSplit
 from engine.prediction.resizing import How, Resizing
 from engine.runs.text_log import logger
+from engine.training import known_truth
 from engine.training.batches import decoding
 from engine.training.experiment import Experiment
 
@@ -76,7 +77,12 @@ class OtherData:
             arrays={field: array for field, array in (examples.arrays | labels).items() if field in fields},
             encoded={field: images for field, images in examples.encoded.items() if field in fields},
         )
-        known = {array: labels[field] for array, field in truth.items() if field in labels}
+        known: dict[str, Any] = {array: labels[field] for array, field in truth.items() if field in labels}
+        known |= {
+            array: known_truth.pictures(examples.encoded[field])
+            for array, field in truth.items()
+            if field in examples.encoded and field in self.experiment.data.encoded
+        }
         return PredictedSplit(kept, known, program)
 
     @cached_property

@@ -16,18 +16,20 @@ def shown(outputs: Outputs) -> Shown:
     inputs = outputs.arrays.get('inputs')
 
     def caption(row: int) -> list[str]:
-        counts = np.bincount(masks[row].ravel())
+        counts = np.bincount(np.ravel(masks[row]))
         largest = [index for index in np.argsort(-counts, kind='stable')[:MAX_CLASSES] if counts[index]]
+        total = counts.sum()
         return [
-            f'{names[index] if names else f"class {index}"} {100 * counts[index] / masks[row].size:.1f} %'
+            f'{names[index] if names else f"class {index}"} {100 * counts[index] / total:.1f} %'
             for index in largest
         ]
 
     def drawn(row: int) -> list[Picture]:
-        title = f'mask of {outputs.ids[row]}'
+        title, labels = f'mask of {outputs.ids[row]}', masks[row]
+        labels = np.where(labels > 0, (labels - 1) % 255 + 1, 0).astype(np.uint8)  # colours repeat
         if inputs is None or not inputs[row].size:
-            return [Picture(title, pictures.mask(masks[row], 256))]
+            return [Picture(title, pictures.mask(labels, 256))]
         image = pictures.visible(inputs[row])
-        return [Picture(f'image of {outputs.ids[row]}', image), Picture(title, image, masks[row])]
+        return [Picture(f'image of {outputs.ids[row]}', image), Picture(title, image, labels)]
 
     return Shown(caption, drawn)
