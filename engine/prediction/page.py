@@ -97,9 +97,9 @@ class _Page:
         cards = ''.join(self._card(int(row)) for row in rows[:most])
         first = 'The first' if self.shown.certainty is None else 'The least certain'
         note = f'<p class="soft">{first} {most:,} of {len(rows):,} examples. {PREDICTIONS} has all.</p>'
-        return markup.section(
-            title, note if len(rows) > most else '', f'<div class="sheet examples predicted">{cards}</div>'
-        )
+        legend = f'<p class="legend">{markup.chips(self.shown.legend)}</p>' if self.shown.legend else ''
+        sheet = f'<div class="sheet examples predicted">{cards}</div>'
+        return markup.section(title, note if len(rows) > most else '', legend, sheet)
 
     def _card(self, row: int) -> str:
         first, *more = [*self.shown.caption(row)] or ['']

@@ -38,7 +38,7 @@ def picture(outputs: Outputs, row: int) -> Picture:
     own = np.flatnonzero(arrays['example'] == row)
     best = own[np.argsort(-arrays['scores'][own], kind='stable')][: max(1, len(targets))]
     best = best if 'target_example' in arrays else likely_boxes(outputs, row)
-    boxes = [*_boxes(outputs, 'target_', targets), *_boxes(outputs, '', best)]
+    boxes = [*(_boxes(outputs, 'target_', targets) if len(targets) else ()), *_boxes(outputs, '', best)]
     title = f'{outputs.ids[row]}: {len(targets)} targets, {len(best)} predicted boxes'
     if has_images(outputs):
         x0, y0, x1, y1 = _view(outputs, row)

@@ -5,6 +5,9 @@ import numpy as np
 from engine.kinds.detection import box_pictures
 from engine.outputs.display.shown import Shown
 from engine.outputs.outputs import Outputs
+from engine.render import pictures
+
+MAX_LEGEND = 40  # classes in the legend
 
 
 def shown(outputs: Outputs) -> Shown:
@@ -19,6 +22,11 @@ def shown(outputs: Outputs) -> Shown:
 
     best = np.zeros(len(outputs.ids))
     np.maximum.at(best, arrays['example'], arrays['scores'].astype(np.float64))
+    legend = [(name, pictures.css(index + 1, 256)) for index, name in enumerate(names[:MAX_LEGEND])]
     return Shown(
-        caption, lambda row: [box_pictures.picture(outputs, row)], certainty=best, measure='best score'
+        caption,
+        lambda row: [box_pictures.picture(outputs, row)],
+        certainty=best,
+        measure='best score',
+        legend=legend,
     )

@@ -8,6 +8,7 @@ from engine.render import pictures
 from engine.render.pictures import Picture
 
 MAX_CLASSES = 3  # in a caption
+MAX_LEGEND = 40  # classes in the legend
 
 
 def shown(outputs: Outputs) -> Shown:
@@ -32,4 +33,5 @@ def shown(outputs: Outputs) -> Shown:
         image = pictures.visible(inputs[row])
         return [Picture(f'image of {outputs.ids[row]}', image), Picture(title, image, labels)]
 
-    return Shown(caption, drawn)
+    legend = [(name, pictures.css(index, 256)) for index, name in enumerate(names[:MAX_LEGEND]) if index]
+    return Shown(caption, drawn, legend=legend)

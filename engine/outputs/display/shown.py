@@ -24,6 +24,7 @@ class Shown:
       certainty: how sure the model is of each example, f64 [n]; None if it does not say.
       measure: what `certainty` is; a probability counts as uncertain below one half.
       groups: the predicted class of each example, for kinds with one class; () otherwise.
+      legend: name and CSS colour of each class that pictures show in colours.
     """
 
     caption: Callable[[int], Sequence[str]]
@@ -31,6 +32,7 @@ class Shown:
     certainty: np.ndarray | None = None
     measure: str = 'probability'
     groups: Sequence[str] = ()
+    legend: Sequence[tuple[str, str]] = ()
 
 
 def of(outputs: Outputs) -> Shown:
