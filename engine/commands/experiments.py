@@ -111,6 +111,7 @@ def run_data(experiment: Experiment) -> RunData:
         cards=tuple(folder / 'README.md' for folder in folders if folder),
         fingerprint=experiment.data.fingerprint,
         evaluated={name: data.fingerprint for name, data in experiment.validation.others().items()},
+        order_files=experiment.order_files,
     )
 
 

@@ -74,6 +74,13 @@ def versions(run: Path) -> tuple[list[str], list[str]]:
     return history.versions(environment), history.code_digests(environment)
 
 
+def order_files(run: Path) -> dict[str, str]:
+    """Returns the sha256 of each file that the order of a run's training examples reads, by its name."""
+    recorded = history.latest(_json(run / ENVIRONMENT)).get('order')
+    files = recorded if isinstance(recorded, dict) else {}
+    return {name: sha256 for name, sha256 in files.items() if isinstance(sha256, str)}
+
+
 def _text(path: Path) -> str:
     """Returns the text of a file, cut if it is huge; '' if it cannot be read."""
     if not path.is_file():  # reading a pipe could wait forever

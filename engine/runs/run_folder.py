@@ -19,6 +19,7 @@ from engine.workspace import project, workspace
 
 FORMAT = 1
 STATUS_FILE = 'status.json'
+OF_ORDER = ' (Trainer.order)'  # follows the names of its files in messages
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
 FOLDERS = (*SUBFOLDERS, 'checkpoints/latest', 'checkpoints/best', 'checkpoints/damaged')
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'logs/train.log')
@@ -40,6 +41,7 @@ class RunData:
       cards: README.md of each dataset of the repository that it is made of.
       fingerprint: the sha256 of its contents and their order.
       evaluated: the fingerprints of other datasets on which the run is evaluated, by their names.
+      order_files: the sha256 of each file that the order of the examples reads, by its name.
     """
 
     name: str
@@ -48,6 +50,7 @@ class RunData:
     cards: tuple[Path, ...]
     fingerprint: str
     evaluated: Mapping[str, str] = field(default_factory=dict)
+    order_files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,11 +154,15 @@ class Run:
             )
 
     def record_data(self, data: RunData) -> None:
-        """Records the fingerprints of the datasets, so that no other data take their places."""
-        self.write_status(dataset_fingerprint=data.fingerprint, evaluated_fingerprints={**data.evaluated})
+        """Records the fingerprints of datasets and lists, so that no others take their places."""
+        self.write_status(
+            dataset_fingerprint=data.fingerprint,
+            evaluated_fingerprints={**data.evaluated},
+            order_files={**data.order_files},
+        )
 
     def data_changes(self, data: RunData) -> dict[str, tuple[str, str]]:
-        """Returns the old and the new fingerprint, by name, of datasets that are not those of the run."""
+        """Returns the old and the new fingerprint, by name, of datasets and lists that are not the run's."""
         status, environment = self.status(), history.latest(self.environment())
         dataset, evaluated = (_dict(environment.get(name)) for name in ('dataset', 'evaluated_datasets'))
         known = {name: _dict(record).get('fingerprint') for name, record in evaluated.items()}
@@ -164,6 +171,8 @@ class Run:
         pairs = {data.check_name: (recorded, data.fingerprint)}
         for name, new in data.evaluated.items():  # one may be the whole of what is trained on as a toy
             pairs[f'{name} (evaluated)' if name == data.check_name else name] = (known.get(name), new)
+        order_files = _dict(environment.get('order')) | status.get('order_files', {})
+        pairs |= {f'{name}{OF_ORDER}': (order_files.get(name), new) for name, new in data.order_files.items()}
         return {name: (old, new) for name, (old, new) in pairs.items() if old not in (None, new)}
 
     def environment(self) -> dict[str, Any]:

@@ -24,9 +24,12 @@ class RunState(StrEnum):
 _TYPES: dict[str, type] = dict.fromkeys(('format', 'step', 'pid'), int)
 _TYPES |= dict.fromkeys(('started', 'heartbeat', 'state', 'host', 'dataset_fingerprint'), str)
 _TYPES |= dict.fromkeys(('config_sha256', 'next_config_sha256', 'seal'), str)
-_TYPES |= dict.fromkeys(('stopped', 'evaluated_fingerprints'), dict)
+_TYPES |= dict.fromkeys(('stopped', 'evaluated_fingerprints', 'order_files'), dict)
 # Values that refuse a resume if something else differs from them. A damaged one must not.
-_SEALED = ('config_sha256', 'next_config_sha256', 'dataset_fingerprint', 'evaluated_fingerprints')
+_SEALED = (
+    *('config_sha256', 'next_config_sha256'),
+    *('dataset_fingerprint', 'evaluated_fingerprints', 'order_files'),
+)
 
 
 def undamaged(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from engine.errors import UserError
 from engine.paths import check_folder
 from engine.runs.environment import history
 from engine.runs.environment.differences import Differences
-from engine.runs.run_folder import Run, is_run
+from engine.runs.run_folder import OF_ORDER, Run, is_run
 from engine.runs.text_log import logger
 
 STEPS = 'trainer.Trainer.steps'
@@ -189,11 +189,12 @@ def _refusal(run: Run, differences: Differences) -> str:
 
 def _advice(run: Run, subject: str, differences: Differences) -> str:
     """Returns how to restore what the run was trained with."""
-    dataset = next(iter(differences.numeric.get('data', {})), '').partition(' ')[0]
+    changed = next(iter(differences.numeric.get('data', {})), '')
+    data = f'Restore the data: scripts/dataset.sh check {changed.partition(" ")[0]} reports what is wrong.'
     version = history.version(history.latest(run.environment())) or 'unknown'
     return {
         'config': 'Leave out --gin_file and --gin_bindings.',
-        'data': f'Restore the data: scripts/dataset.sh check {dataset} reports what is wrong.',
+        'data': f'Restore {changed.removesuffix(OF_ORDER)}.' if changed.endswith(OF_ORDER) else data,
         'code': f'Restore the code: commit {version}; what follows a + is uncommitted.diff of the run.',
         'packages': 'Restore the packages: requirements.lock of the run lists them.',
         'flags': 'Restore the flags.',

@@ -110,8 +110,13 @@ class Experiment:
     @property
     def origin(self) -> dict[str, Any]:
         """The seed, the data and the files that give their order, for environment.json."""
-        order = getattr(self.order, 'origin', dict)()
-        return {'seed': self.seed} | self.validation.origin() | ({'order': order} if order else {})
+        order = {'order': self.order_files} if self.order_files else {}
+        return {'seed': self.seed} | self.validation.origin() | order
+
+    @cached_property
+    def order_files(self) -> dict[str, str]:
+        """The sha256 of each file that the order of the examples reads, by its name."""
+        return getattr(self.order, 'origin', dict)()
 
     @cached_property
     def bound(self) -> BoundTask:

@@ -64,7 +64,8 @@ def order(n: int, batch_size: int, seed: int = 0) -> PartOrder:
 
 def part(examples: Examples, batch_size: int, spec: Spec = SPEC) -> Part:
     """Returns examples as a part of the training data."""
-    return Part(Dataset('tiny', '', '', spec, {'train': len(examples)}, make=lambda _: examples), batch_size)
+    sizes, decode = {'train': len(examples)}, examples.decode
+    return Part(Dataset('tiny', '', '', spec, sizes, decode=decode, make=lambda _: examples), batch_size)
 
 
 def batch(n: int) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.errors import UserError
+
 Block = Callable[[int], np.ndarray]
 Key = tuple[int, ...]  # tells random numbers apart that have one seed
 
@@ -38,15 +40,30 @@ class BlockStream:
       block: returns the block of a number, int64 [length]; a pure function.
       length: of a block.
       batch_size: examples per step, over all devices.
+
+    Raises:
+      UserError: the length is not positive, or a block has another one.
     """
 
     def __init__(self, block: Block, length: int, batch_size: int):
+        if length < 1:
+            raise UserError(f'Trainer.order: a block of {length} examples is empty. Give it at least one.')
         self._length, self._batch_size = length, batch_size
-        self._block = lru_cache(maxsize=2)(block)  # a batch spans two blocks, seldom more
+        self._made = block
+        self._block = lru_cache(maxsize=2)(self._checked)  # a batch spans two blocks, seldom more
 
     def indices(self, step: int) -> np.ndarray:
         """Returns the indices of the examples of a step, int64 [B]."""
         return taken(self._block, self._length, step * self._batch_size, self._batch_size)
+
+    def _checked(self, number: int) -> np.ndarray:
+        block = np.asarray(self._made(number))
+        if block.shape != (self._length,):
+            raise UserError(
+                f'Trainer.order: block {number} of a stream has the shape {list(block.shape)}, not '
+                f'[{self._length}], the length that it states.'
+            )
+        return block
 
     def epoch(self, steps: int) -> float:
         """Returns how many epochs `steps` steps make."""

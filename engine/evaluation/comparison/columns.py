@@ -12,6 +12,7 @@ from engine.run_reader import settings
 Columns = dict[str, list[Cell]]
 
 PARAMETERS, SEEDS, COMMIT, POOLED, TEST = 'parameters', 'seeds', 'commit', 'pooled', 'test'
+ORDER_FILES = 'order files'
 
 
 def available(
@@ -23,6 +24,7 @@ def available(
     groups[PARAMETERS] = {PARAMETERS: _texts(folded(parameters, len(methods)))}
     groups[SEEDS] = {SEEDS: _texts([method.seeds for method in methods])}
     groups[COMMIT] = {COMMIT: _texts([method.commits for method in methods])}
+    groups[ORDER_FILES] = {ORDER_FILES: _texts([method.order_files for method in methods])}
     for name in common_metrics(methods):
         shown = _numbers(methods, name) if in_numbers else _shown(methods, ranks, name, name == metric)
         groups[name] = shown
@@ -47,12 +49,15 @@ def differing_parameters(methods: Sequence[Method]) -> dict[str, list[str]]:
 
 
 def differing_origins(methods: Sequence[Method]) -> dict[str, list[str]]:
-    """Returns the seeds and the commits where they tell methods apart."""
+    """Returns the seeds, the commits and the files of orders where they tell methods apart."""
     seeds = [method.seeds for method in methods]
-    commits = [method.commits for method in methods]
+    others = {
+        COMMIT: [method.commits for method in methods],
+        ORDER_FILES: [method.order_files for method in methods],
+    }
     several = len(set(seeds)) > 1 or any(len(method.inputs) > max(1, len(method.folds)) for method in methods)
     columns = {SEEDS: seeds} if several else {}
-    return columns | ({COMMIT: commits} if len(set(commits)) > 1 else {})
+    return columns | {name: values for name, values in others.items() if len(set(values)) > 1}
 
 
 def folded(parameters: Mapping[str, Sequence[str]], methods: int) -> list[str]:

@@ -1,7 +1,7 @@
 """Inputs of a comparison: saved outputs and their runs, read and cut to the same examples."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine import files
@@ -32,6 +32,7 @@ class ComparisonInput:
       commits: every version of the code that took part, such as `c0ffee0`. With uncommitted changes, '+' and
         the first characters of their digest follow.
       code: the digest of each of them over the files that train; the commits where there is none.
+      order_files: the sha256 of each file that ordered the training examples, by its name.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class ComparisonInput:
     settings: Settings | None
     commits: Sequence[str]
     code: Sequence[str]
+    order_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seed(self) -> str:
@@ -65,12 +67,14 @@ class ComparisonInput:
     def method(self) -> object:
         """What the outputs of one method have in common.
 
-        Runs share the config apart from the seed and the fold, the code and the name of the outputs. Outputs
-        that belong to no run are a method each, unless their details name the same `method`.
+        Runs share the config apart from the seed and the fold, the files that order the examples, the code
+        and the name of the outputs. Outputs that belong to no run are a method each, unless their details
+        name the same `method`.
         """
         if self.settings is None:
             return self.outputs.manifest.details.get('method', self.folder)
-        return frozenset(self.settings.values.items()), tuple(self.code), self.outputs.folder.name
+        files = frozenset(self.order_files.items())
+        return frozenset(self.settings.values.items()), files, tuple(self.code), self.outputs.folder.name
 
 
 def find(paths: Sequence[str | Path], split: str) -> tuple[list[ComparisonInput], list[str]]:
@@ -130,7 +134,8 @@ def read(folder: Path) -> ComparisonInput:
         return ComparisonInput(folder.resolve(), outputs, None, commits, code or commits)
     if not commits:
         commits, code = origin.versions(run)
-    return ComparisonInput(run, outputs, settings.parse(_text(run / CONFIG)), commits, code or commits)
+    parsed, order_files = settings.parse(_text(run / CONFIG)), origin.order_files(run)
+    return ComparisonInput(run, outputs, parsed, commits, code or commits, order_files)
 
 
 def common(inputs: Sequence[ComparisonInput], intersect: bool) -> list[ComparisonInput]:

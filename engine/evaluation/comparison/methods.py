@@ -49,6 +49,12 @@ class Method:
         return ', '.join(dict.fromkeys(source.seed for source in self.inputs if source.seed))
 
     @property
+    def order_files(self) -> str:
+        """The files that ordered the training examples, each with the start of its sha256; '' without any."""
+        files = (item for source in self.inputs for item in source.order_files.items())
+        return ', '.join(dict.fromkeys(f'{name} {sha256[:7]}' for name, sha256 in files))
+
+    @property
     def commits(self) -> str:
         """Every version of the code that took part in the runs; '' if unknown."""
         return ', '.join(dict.fromkeys(name for source in self.inputs for name in source.commits))
