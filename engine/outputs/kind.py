@@ -122,6 +122,11 @@ class Kind:
         return labels if any('n' in (self.rows(name), self.arrays[name].below) for name in labels) else ()
 
     @property
+    def is_unpaired(self) -> bool:
+        """Whether predictions belong to no examples, so that their number is free: samples of a generator."""
+        return not self.labels and any(self.rows(name) != 'n' for name in self.from_data)
+
+    @property
     def owners(self) -> tuple[str, ...]:
         """The arrays that hold the example of each row, such as of each box."""
         return tuple(name for name, field in self.arrays.items() if field.below == 'n')

@@ -23,6 +23,7 @@ from engine.outputs.pictures.spool import PictureSpool
 from engine.prediction import page
 from engine.prediction.pictures import pictures
 from engine.prediction.predicted_data import PredictedData, PredictedSplit
+from engine.prediction.samples import Samples
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
 from engine.runs.text_log import logger
@@ -85,14 +86,16 @@ def save(
         commits=origin['commits'],
         code=origin['code'],
     )
-    varying = kind_folders.declaration(experiment.description.kind).varying
+    samples, varying = _samples(experiment), kind_folders.declaration(experiment.description.kind).varying
     for split, part, folder in zip(splits, parts, folders, strict=True):
         small = _thumbnails(experiment, part.examples)
         program = compiled(part.program)
         mesh = experiment.parallelism.mesh
-        predicted = predict(program, state, part.examples, experiment.batch_size, mesh, small, varying)
+        size = experiment.batch_size
+        predicted = predict(program, state, part.examples, size, mesh, small, varying, samples)
         manifest = _completed(experiment, known, data.name, split, small.details)
-        _write(folder, predicted, part, experiment.description, manifest, overwrite, is_other=bool(data.slug))
+        ids = samples.ids if samples else part.examples.ids
+        _write(folder, predicted, part, ids, experiment.description, manifest, overwrite)
     return folders
 
 
@@ -119,6 +122,7 @@ def predict(
     mesh: Mesh,
     thumbnails: Thumbnails = Thumbnails(),  # noqa: B008 (immutable)
     varying: str = '',
+    samples: Samples | None = None,
 ) -> dict[str, Any]:
     """Returns predictions and thumbnails of all examples in their order, each array [n, ...].
 
@@ -131,17 +135,27 @@ def predict(
       thumbnails: makes thumbnails of the images.
       varying: the predicted pictures that are padded where the task returns `sizes`. They come back as
         `Pictures`, in files, because they may not fit into memory.
+      samples: the number of samples, which arrays with a row per sample then have as rows.
     """
-    rows, batches, spool = sharding.batch_sharding(mesh), [], PictureSpool()
-    for batch in evaluation_batches(examples, batch_size, mesh):
+    batches = (samples.batches if samples else evaluation_batches)(examples, batch_size, mesh)
+    rows, parts, spool = sharding.batch_sharding(mesh), [], PictureSpool()
+    for batch in batches:
         placed = sharding.shard(batch, rows)
         fetched = sharding.fetch({**thumbnails(placed), **program(state, placed)})
         if varying and cropping.SIZES in fetched:
             ids = [examples.ids[row] for row in batch[INDEX][batch[VALID]]]
             fetched = spool.add(cropping.of_batch(fetched, varying, ids))
-        batches.append(fetched)
-    joined = {name: np.concatenate([each[name] for each in batches])[: len(examples)] for name in batches[0]}
-    return joined | spool.pictures()
+        parts.append(fetched)
+    joined = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+    counted = samples.counts(joined, len(examples)) if samples else dict.fromkeys(joined, len(examples))
+    return {name: array[: counted[name]] for name, array in joined.items()} | spool.pictures()
+
+
+def _samples(experiment: Experiment) -> Samples | None:
+    """Returns the number of samples that the config asks for beside the examples of a dataset."""
+    if experiment.samples is None or experiment.dataset is None:
+        return None
+    return Samples(experiment.samples, kind_folders.declaration(experiment.description.kind))
 
 
 def _thumbnails(experiment: Experiment, examples: Examples) -> Thumbnails:
@@ -166,16 +180,16 @@ def _write(
     folder: Path,
     predicted: dict[str, np.ndarray],
     part: PredictedSplit,
+    ids: Sequence[str],
     description: Description,
     manifest: outputs.Manifest,
     overwrite: bool,
-    is_other: bool,
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
     faults.point('outputs')
     if overwrite and not (folder / outputs.MANIFEST).exists():
         shutil.rmtree(folder, ignore_errors=True)  # what is left of outputs that were damaged
-    ids, truth = part.examples.ids, part.truth
+    truth = part.truth
     pictured = {name: array for name, array in predicted.items() if name != NAME}
     meanings = {name: f'field {description.truth[name]!r} of the dataset' for name in truth}
     meanings |= {NAME: MEANING, **description.predictions}

@@ -45,7 +45,8 @@ class Experiment:
       batch_size: examples per step, over all devices.
       seed: of the initial parameters, the order of examples and all other randomness.
       order: the order of the training examples: which of them form the batch of a step.
-      samples: number of samples that evaluation and prediction make without a dataset.
+      samples: number of samples that evaluation and prediction make without a dataset; with one, the number
+        that prediction makes of kind `generation`, by default one per example.
       save_every: steps between the checkpoints that a run resumes from.
       keep_every: steps between the checkpoints that are never deleted; None keeps only the last two.
       evaluate_every: steps between evaluations; None evaluates at the end of each epoch. The end of training

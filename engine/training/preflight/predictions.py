@@ -43,8 +43,18 @@ def check(experiment: Experiment, splits: Iterable[str]) -> None:
     check_dtypes(experiment, declared, shapes)
     _check_names(experiment, description, shapes)
     _check_views(experiment, declared, shapes)
+    _check_samples(experiment, declared)
     for split in splits:
         _check_split(experiment, split, declared, shapes)
+
+
+def _check_samples(experiment: Experiment, declared: Kind) -> None:
+    """Raises `UserError` if a number of samples is asked for where each prediction belongs to an example."""
+    if experiment.samples is not None and experiment.dataset is not None and not declared.is_unpaired:
+        raise UserError(
+            f'Trainer.samples = {experiment.samples}: the kind {experiment.description.kind!r} has a '
+            'prediction for each example of a split, so their number is not free. Remove the binding.'
+        )
 
 
 def _predict(experiment: Experiment) -> str:
