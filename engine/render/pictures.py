@@ -14,6 +14,7 @@ from engine.render import markup, palette
 MAX_SIDE = 192  # pixels; larger images are reduced
 HATCHES = 32  # stripes along the longer side of a hatched label map
 HATCH_GREY = 0x66  # that of `palette.GREY`
+MAX_PROPORTION = 2  # of the longer side of a frame to the shorter one
 MAX_PIXELATED_SIDE = 64  # pixels; smaller images show every pixel as a square
 
 
@@ -64,6 +65,17 @@ class Picture:
         return self.image.shape[1], self.image.shape[0]
 
     @property
+    def frame(self) -> tuple[float, float, float, float]:
+        """What is shown: x, y, width and height in the units of the boxes.
+
+        Around pictures that are much higher than wide, or wider than high, it leaves a margin, so that
+        pictures of all proportions fit beside each other.
+        """
+        (x, y), (width, height) = self.origin, self.extent
+        whole = max(width, height / MAX_PROPORTION), max(height, width / MAX_PROPORTION)
+        return x - (whole[0] - width) / 2, y - (whole[1] - height) / 2, *whole
+
+    @property
     def is_pixelated(self) -> bool:
         """Whether every pixel is shown as a square."""
         return self.image is not None and max(self.image.shape[:2]) <= MAX_PIXELATED_SIDE
@@ -79,7 +91,7 @@ class Picture:
     @cached_property
     def markup(self) -> str:
         """The picture as SVG."""
-        (x, y), (width, height) = self.origin, self.extent
+        x, y, width, height = self.frame
         kind = ' class="pixels"' if self.is_pixelated else ' class="empty"' if self.image is None else ''
         image = '' if self.image is None else _placed(self.image, self.origin, self.extent)
         overlay = self.overlay

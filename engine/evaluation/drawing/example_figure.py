@@ -96,7 +96,10 @@ def _draw_card(
 def _draw_picture(axes: Axes, picture: Picture, corner: tuple[float, float], side: float) -> None:
     """Draws a picture `side` inches wide: its image, then labels and boxes."""
     (left, top), height = corner, _picture_height(picture, side)
-    extent = (left, left + side, top + height, top)
+    first_x, first_y, width, _ = picture.frame
+    scale = side / width
+    x0, y0 = left + (picture.origin[0] - first_x) * scale, top + (picture.origin[1] - first_y) * scale
+    extent = (x0, x0 + picture.extent[0] * scale, y0 + picture.extent[1] * scale, y0)
     layers = [] if picture.image is None else [(_pixels(picture.image), 1.0)]
     layers += [] if picture.overlay is None else [(_pixels(picture.overlay), OVERLAY_OPACITY)]
     for pixels, opacity in layers:
@@ -112,11 +115,10 @@ def _draw_picture(axes: Axes, picture: Picture, corner: tuple[float, float], sid
         )
     if picture.image is None:
         axes.add_patch(Rectangle((left, top), side, height, facecolor='#eef0ee', linewidth=0))
-    scale = side / picture.extent[0]
     frame = Rectangle((left, top), side, height, transform=axes.transData)
     for box in picture.boxes:
         x0, y0, x1, y1 = (float(corner) for corner in box.corners)
-        place = (left + (x0 - picture.origin[0]) * scale, top + (y0 - picture.origin[1]) * scale)
+        place = (left + (x0 - first_x) * scale, top + (y0 - first_y) * scale)
         patch = Rectangle(
             place,
             (x1 - x0) * scale,
@@ -142,8 +144,8 @@ def _height(card: Card, side: float) -> float:
 
 
 def _picture_height(picture: Picture, side: float) -> float:
-    width, height = picture.extent
-    return side * min(height / width, 3)
+    _, _, width, height = picture.frame
+    return side * height / width
 
 
 def _lines(caption: str, tile: float) -> list[str]:
