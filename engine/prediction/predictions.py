@@ -95,7 +95,16 @@ def save(
         predicted = predict(program, state, part.examples, size, mesh, small, varying, samples)
         manifest = _completed(experiment, known, data.name, split, small.details)
         ids = samples.ids if samples else part.examples.ids
-        _write(folder, predicted, part, ids, experiment.description, manifest, overwrite)
+        _write(
+            folder,
+            predicted,
+            part,
+            ids,
+            experiment.description,
+            manifest,
+            overwrite,
+            is_other=bool(data.slug),
+        )
     return folders
 
 
@@ -184,6 +193,7 @@ def _write(
     description: Description,
     manifest: outputs.Manifest,
     overwrite: bool,
+    is_other: bool,
 ) -> None:
     """Writes an outputs folder: predictions, truth where known, and where they come from."""
     faults.point('outputs')
