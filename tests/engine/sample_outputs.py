@@ -11,7 +11,7 @@ from engine import outputs
 from engine.kinds.texts import labels, stored
 
 EXAMPLES, CLASSES, TAGS = 8, 3, ['O', 'B-x', 'I-x']
-UNCLASSIFIED = ('image', 'generation', 'language', 'regression', 'texts')
+UNCLASSIFIED = ('image', 'generation', 'language', 'regression', 'texts', 'dense')
 STATED = {'kind', 'project', 'run', 'step', 'dataset', 'split', 'class_names', 'details'}
 
 
@@ -28,6 +28,7 @@ def arrays(kind: str, seed: int = 0, examples: int = EXAMPLES) -> dict[str, np.n
         'regression': _regression,
         'multilabel': _multilabel,
         'embeddings': _embeddings,
+        'dense': _dense,
         'texts': _texts,
         'tagging': _tagging,
     }[kind](truth, random, examples)
@@ -151,3 +152,9 @@ def _tagging(truth: np.random.Generator, random: np.random.Generator, n: int) ->
         'targets': np.where(np.arange(5) < lengths[:, np.newaxis], targets, -1).astype(np.int32),
         'lengths': lengths,
     }
+
+
+def _dense(truth: np.random.Generator, random: np.random.Generator, n: int) -> dict[str, np.ndarray]:
+    targets = truth.uniform(1, 5, size=(n, 6, 8, 1)).astype(np.float32)
+    noise = random.uniform(0.5, 2, size=targets.shape).astype(np.float32)
+    return {'values': targets * noise, 'targets': np.where(targets > 1.5, targets, np.float32(np.nan))}

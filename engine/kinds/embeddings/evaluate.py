@@ -45,8 +45,8 @@ class EmbeddingsEvaluation(KindEvaluation):
     example_score = ExampleScore('map@r', higher_is_better=True)
     class_score = 'map@r'
     legend = (
-        f'First the query, in black, then its {query_cards.SHOWN} nearest neighbours, the nearest first: framed '
-        'in green if they are of its class, dashed in orange if not.'
+        f'First the query, in black, then its {query_cards.SHOWN} nearest neighbours, the nearest first: '
+        'framed in green if they are of its class, dashed in orange if not.'
     )
 
     recall_at: tuple[int, ...] = (1, 5, 10)

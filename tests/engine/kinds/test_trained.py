@@ -76,3 +76,16 @@ def test_embeddings_of_a_query_and_a_gallery(train: Train) -> None:
     assert (saved.kind, saved.class_names) == ('embeddings', ('ant', 'bee', 'cat'))
     assert saved.arrays['is_query'].sum() == 6
     assert 0 <= metrics['recall_at_1']['value'] <= 1
+
+
+@pytest.mark.parametrize('masked', [True, False])
+def test_depth_with_gaps(train: Train, masked: bool) -> None:
+    """Gaps are NaN, or where a mask says so."""
+    depth = RANDOM.uniform(1, 5, (16, 4, 4)).astype(np.float32)
+    gaps = RANDOM.random(depth.shape) < 0.3
+    fields = {'depth': np.where(gaps, np.float32(9 if masked else np.nan), depth), 'seen': ~gaps}
+    truth = {'targets': 'depth'} | ({'valid': 'seen'} if masked else {})
+    saved, metrics = train('Depth', fields, {}, outputs=16, truth=truth)
+    np.testing.assert_array_equal(saved.arrays['targets'][..., 0], np.where(gaps, np.nan, depth))
+    assert saved.arrays['values'].shape == (16, 4, 4, 1)
+    assert metrics['abs_rel']['value'] > 0

@@ -61,6 +61,24 @@ class Metric(OfImages):
         return Description('embeddings', {'embeddings': 'output of the network'}, self.truth)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Depth(OfImages):
+    """The depth of each pixel, known for some of them."""
+
+    def per_example(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+        targets = batch['depth'].reshape(output.shape)
+        known = ~jnp.isnan(targets)
+        errors = jnp.where(known, output - jnp.where(known, targets, 0), 0)
+        return {'loss': jnp.square(errors).sum(-1) / jnp.maximum(known.sum(-1, dtype=float), 1)}
+
+    def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+        return {'values': output.reshape(batch['depth'].shape)}
+
+    def describe(self) -> Description:
+        meanings = {'values': 'predicted depth'}
+        return Description('dense', meanings, self.truth, details={'unit': 'm'})
+
+
 def bound(name: str, **bindings: Any) -> list[str]:
     """Returns the lines of a config that bind a task's settings."""
     return [f'trained_tasks.{name}.{setting} = {value!r}' for setting, value in bindings.items()]

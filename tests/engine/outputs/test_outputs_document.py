@@ -34,7 +34,10 @@ def written(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
     return folder / 'outputs'
 
 
-@pytest.mark.parametrize('name', ['numpy', 'multilabel', 'embeddings', 'texts', 'tagging', 'sklearn'])
+WRITTEN = ('numpy', 'multilabel', 'embeddings', 'dense', 'texts', 'tagging', 'sklearn')
+
+
+@pytest.mark.parametrize('name', WRITTEN)
 def test_what_the_examples_write_is_sound(written: Path, name: str, program: Program) -> None:
     jsonschema.validate(json.loads((written / name / 'manifest.json').read_text()), SCHEMA)
     code, out, err = program('check_outputs', str(written / name))

@@ -25,6 +25,7 @@ PREDICTED: dict[str, dict[str, np.ndarray]] = {
     'regression': {'values': RANDOM.normal(size=(4, 2)).astype(np.float32)},
     'segmentation': {'masks': MASKS},
     'image': {'images': MASKS[..., np.newaxis]},
+    'dense': {'values': RANDOM.normal(size=(4, 5, 6, 1)).astype(np.float32)},
     'embeddings': {'embeddings': RANDOM.normal(size=(4, 3)).astype(np.float32)},
     'multilabel': {'logits': RANDOM.normal(size=(4, 3)).astype(np.float32)},
     'language': {'log_probs': -np.ones(4, np.float32), 'lengths': np.ones(4, np.int32)},
@@ -38,6 +39,7 @@ TRUE: dict[str, dict[str, np.ndarray]] = {
     'classification': {'labels': np.array([2, 0, 1, 1], np.int32)},
     'regression': {'targets': RANDOM.normal(size=(4, 2)).astype(np.float32)},
     'segmentation': {'targets': TRUE_MASKS},
+    'dense': {'targets': TRUE_MASKS[..., np.newaxis].astype(np.float32)},
     'embeddings': {'labels': np.array([2, 0, 1, 1], np.int32)},
     'multilabel': {'targets': np.array([[1, 0, -1], [0, 0, 0], [1, 1, 1], [-1, 1, 0]], np.int8)},
     'image': {'targets': TRUE_MASKS[..., np.newaxis]},
@@ -48,7 +50,7 @@ LABELS = 'id,path,label\nb,x,cat\n"c,d",x,dog\né,x,dog\n007,x,owl\n'
 
 def save(folder: Path, kind: str, **more: Any) -> outputs.Outputs:
     arrays = PREDICTED[kind] | more.pop('truth', {})
-    names = () if kind in ('regression', 'image', 'language') else CLASSES
+    names = () if kind in ('dense', 'regression', 'image', 'language') else CLASSES
     outputs.write(
         folder,
         outputs.Manifest(kind, **{'class_names': names, **more}),

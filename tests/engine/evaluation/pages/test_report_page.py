@@ -16,7 +16,7 @@ EVALUATOR = Evaluator(resamples=100, figure_formats=())
 FRAMES = 'all => all.map((each) => each.getAttribute("viewBox"))'
 PICTURED = {
     *('classification', 'segmentation', 'detection', 'image', 'generation', 'regression'),
-    *('multilabel', 'embeddings', 'texts', 'tagging'),
+    *('multilabel', 'embeddings', 'dense', 'texts', 'tagging'),
 }
 
 
