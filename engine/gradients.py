@@ -143,9 +143,14 @@ def _micro_batches(batch: Any, steps: int) -> Any:
     """Returns a batch of arrays [B, ...] as arrays [steps, B / steps, ...].
 
     Micro-batch i holds the rows i, i + steps, ...: every device has as many of each, so no row moves between
-    devices.
+    devices. A further part of the batch may have several rows for each of these: they stay together.
     """
-    rows = len(jax.tree.leaves(batch)[0])
+    rows = min(map(len, jax.tree.leaves(batch)))
     if steps < 1 or rows % steps:
         raise UserError(f'accumulation_steps = {steps} does not divide a batch of {rows} examples.')
-    return jax.tree.map(lambda x: x.reshape(-1, steps, *x.shape[1:]).swapaxes(0, 1), batch)
+
+    def divided(x: jax.Array) -> jax.Array:
+        groups = x.reshape(rows // steps, steps, len(x) // rows, *x.shape[1:]).swapaxes(0, 1)
+        return groups.reshape(steps, len(x) // steps, *x.shape[1:])
+
+    return jax.tree.map(divided, batch)

@@ -169,13 +169,23 @@ def values(metrics: Metrics) -> Values:
 
 
 def all_valid(batch: Mapping[str, Any]) -> Arrays:
-    """Returns a training batch with the mask that evaluation needs."""
-    return {**batch, VALID: np.ones(len(batch[INDEX]), bool)}
+    """Returns the main part of a training batch with the mask that evaluation needs."""
+    main = {name: array for name, array in batch.items() if not isinstance(array, Mapping)}
+    return main | {VALID: np.ones(len(batch[INDEX]), bool)}
 
 
 def rows(batch: Mapping[str, Any], order: np.ndarray) -> Arrays:
-    """Returns the rows of a batch at the indices `order`, which may repeat and omit rows."""
-    return {name: np.asarray(array)[order] for name, array in batch.items()}
+    """Returns the rows of a batch at the indices `order`, which may repeat and omit rows.
+
+    A further part of the batch may have several rows for each of these: they stay together.
+    """
+
+    def reordered(array: Any) -> np.ndarray:
+        groups = np.asarray(array).reshape(count, len(array) // count, *np.shape(array)[1:])
+        return np.concatenate(groups[order])
+
+    count = len(next(array for array in batch.values() if not isinstance(array, Mapping)))
+    return jax.tree.map(reordered, dict(batch))
 
 
 def shuffled(batch: Mapping[str, Any]) -> np.ndarray:

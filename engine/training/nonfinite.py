@@ -1,6 +1,5 @@
 """A step with a metric that is NaN or infinite: repeated by replay, and kept for inspection."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from engine.training import replay
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.steps import TRAIN, key
+from engine.variables import by_path
 from engine.workspace import REPOSITORY
 
 SCRIPT = '''"""Repeats one step and has JAX look for the first NaN; prints where it arises.
@@ -60,7 +60,7 @@ def keep(experiment: Experiment, checkpoints: Checkpoints, run: Path, step: int)
     start = max((saved for saved in checkpoints.steps('latest') if saved < step), default=0)
     state = replay.saved_state(experiment, checkpoints, start, run)
     state = replay.state_before(experiment, state, start, step)
-    _save(folder / 'state.npz', _named(sharding.fetch(state)))
+    _save(folder / 'state.npz', sharding.fetch(state))
     _save(folder / 'batch.npz', experiment.batch(step - 1))
     text = SCRIPT.format(
         repository=str(REPOSITORY), folder=str(folder), config=str(run / 'config.gin'), step=step
@@ -69,18 +69,18 @@ def keep(experiment: Experiment, checkpoints: Checkpoints, run: Path, step: int)
     return folder
 
 
-def _named(tree: Any) -> dict[str, np.ndarray]:
-    """Returns the leaves of a tree by their paths."""
-    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
-
-
-def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+def _save(path: Path, tree: Any) -> None:
+    """Saves the leaves of a tree by their paths, such as `image`, or `unlabelled/image` of a further part."""
+    np.savez(path, **by_path(tree))
 
 
 def load(experiment: Experiment, folder: str) -> tuple[Any, dict[str, np.ndarray]]:
     """Returns the state and the batch that `keep` wrote."""
-    leaves, tree = jax.tree_util.tree_flatten_with_path(experiment.step_functions.state_shapes)
-    with np.load(Path(folder) / 'state.npz') as saved, np.load(Path(folder) / 'batch.npz') as batch:
-        state = jax.tree.unflatten(tree, [saved[jax.tree_util.keystr(path)] for path, _ in leaves])
-        return state, dict(batch)
+    shapes = experiment.step_functions.state_shapes, experiment.data.spec.batch(experiment.batch_size)
+    return _load(Path(folder) / 'state.npz', shapes[0]), _load(Path(folder) / 'batch.npz', shapes[1])
+
+
+def _load(path: Path, shapes: Any) -> Any:
+    """Returns a tree that `_save` wrote."""
+    with np.load(path) as saved:
+        return jax.tree.unflatten(jax.tree.structure(shapes), [saved[name] for name in by_path(shapes)])

@@ -56,4 +56,7 @@ def _train(experiment: ExperimentUnderTest, ablate: bool) -> ShortTraining:
 def _ablated(experiment: ExperimentUnderTest, batch: Arrays) -> Arrays:
     """Returns a batch whose inputs are zeros."""
     kept = {INDEX, VALID, *experiment.truth_fields}
-    return {name: array if name in kept else np.zeros_like(array) for name, array in batch.items()}
+    parts = {name: _ablated(experiment, part) for name, part in batch.items() if isinstance(part, dict)}
+    fields = {name: array for name, array in batch.items() if name not in parts}
+    zeros = {name: array if name in kept else np.zeros_like(array) for name, array in fields.items()}
+    return zeros | parts

@@ -34,8 +34,10 @@ def splits(experiment: ExperimentUnderTest) -> Finding:
     """No training example is a validation example too."""
     data = experiment.experiment.data
     fields = [name for name in data.spec.example if name not in experiment.truth_fields]
-    splits = (data.split('train'), experiment.validation_examples)
-    train, validation = (_contents(examples, fields) for examples in splits)
+    validation = _contents(experiment.validation_examples, fields)
+    parts = [part.examples for part in experiment.experiment.parts.values()]
+    alike = [each for each in parts if {*each.arrays, *each.encoded} >= {*fields}]
+    train = [content for examples in alike for content in _contents(examples, fields)]
     known = set(train)
     duplicates = sum(content in known for content in validation)
     return judged(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.datasets.load import load
+from engine.datasets.reading.dataset import Encoded
 from engine.datasets.reading.images import Box
 from engine.errors import RunError, UserError
 from engine.parts.crops import Crops
@@ -68,7 +69,9 @@ def test_a_damaged_image_is_named_with_its_file(tmp_path: Path, monkeypatch: pyt
     data = decoding.bound(load('photos'), CROPS)
     examples = data.split('train')
     path = data.folder / 'train/image.bin'
-    start, end = examples.encoded['image'].offsets[[4, 5]]
+    images = examples.encoded['image']
+    assert isinstance(images, Encoded)
+    start, end = images.offsets[[4, 5]]
     content = bytearray(path.read_bytes())
     content[start:end] = bytes(end - start)
     path.write_bytes(content)
