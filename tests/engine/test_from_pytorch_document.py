@@ -33,6 +33,7 @@ MODULES = {
     'mlp': 'research.models',
     'nnx': 'flax',
     'optimizers': 'engine.parts',
+    'orders': 'engine.parts',
     'pretrained': 'engine.parts',
     'scaling': 'engine.parts',
     'sharding': 'engine',

@@ -133,6 +133,30 @@ def test_commits_tell_methods_apart(program, tmp_path: Path):
     assert sorted(row['commit'] for row in table(out)) == ['badc0de', 'c0ffee0']
 
 
+def test_files_that_order_the_examples_tell_methods_apart(program, tmp_path: Path):
+    """Such as a list of weights that was edited between two seeds."""
+    for seed, sha256 in enumerate(('a' * 64, 'a' * 64, 'b' * 64)):
+        run = write_run(tmp_path / f'runs/{seed}', 2, seed)
+        record = {'commit': 'c0ffee0123', 'dirty': False, 'order': {'weights.csv': sha256}}
+        (run / 'environment.json').write_text(json.dumps(record))
+    code, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100')
+    assert code == 0
+    rows = {row['seeds']: row['order files'] for row in table(out)}
+    assert rows == {'0, 1': 'weights.csv aaaaaaa', '2': 'weights.csv bbbbbbb'}
+    code, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100', '--columns=order files')
+    assert (code, 'weights.csv bbbbbbb' in out) == (0, True)
+
+
+def test_another_order_is_another_method(program, tmp_path: Path):
+    for seed, order in enumerate(('Shuffled', 'Balanced', 'Balanced')):
+        run = write_run(tmp_path / f'runs/{seed}', 2, seed)
+        config = run / 'config.gin'
+        config.write_text(f'{config.read_text()}trainer.Trainer.order = @orders.{order}()\n')
+    _, out, _ = program('compare', str(tmp_path / 'runs'), '--resamples=100')
+    rows = {row['seeds']: row['trainer.Trainer.order'] for row in table(out)}
+    assert rows == {'0': '@orders.Shuffled()', '1, 2': '@orders.Balanced()'}
+
+
 def test_two_commits_of_the_same_code_are_one_method(program, tmp_path: Path):
     """Files that a run does not use may change between two seeds; the note names both commits."""
     for name, seed, commit, digest in (
