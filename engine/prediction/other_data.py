@@ -83,7 +83,7 @@ class OtherData:
             for array, field in truth.items()
             if field in examples.encoded and field in self.experiment.data.encoded
         }
-        return PredictedSplit(kept, known, program)
+        return PredictedSplit(kept, known, program, is_other=True)
 
     @cached_property
     def _misfits(self) -> dict[str, str]:

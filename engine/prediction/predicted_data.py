@@ -19,11 +19,13 @@ class PredictedSplit:
       examples: its examples, with the fields that the program takes.
       truth: the arrays of known labels by their names in the outputs, each [n, ...], or `Pictures`.
       program: predicts a batch of a state, traced and not yet compiled.
+      is_other: whether it belongs to another dataset than that of the run.
     """
 
     examples: Examples
     truth: Mapping[str, Any]
     program: jax.stages.Traced
+    is_other: bool = False
 
 
 class PredictedData(Protocol):

@@ -205,21 +205,23 @@ def _write(
     meanings |= {NAME: MEANING, **description.predictions}
     declared = kind_folders.declaration(description.kind)
     arrays = packed(declared, {**predicted, **truth}, ids, description.decode)
-    needs_page = is_other or (declared.labels and not truth)
+    needs_page = part.is_other or (declared.labels and not truth)
     outputs.write(
         folder,
         manifest,
         arrays,
         ids,
         {name: meanings.get(name, f'made by the kind {description.kind!r}') for name in arrays},
-        files=chain(pictures(pictured, ids), _page(folder, manifest, arrays, part) if needs_page else ()),
+        files=chain(
+            pictures(pictured, ids), _page(folder, manifest, arrays, part, ids) if needs_page else ()
+        ),
         overwrite=overwrite,
     )
 
 
 def _page(
-    folder: Path, manifest: outputs.Manifest, arrays: Arrays, part: PredictedSplit
+    folder: Path, manifest: outputs.Manifest, arrays: Arrays, part: PredictedSplit, ids: Sequence[str]
 ) -> Iterator[tuple[str, bytes]]:
     """Yields the path and content of the page."""
-    saved = Outputs(folder, manifest, tuple(part.examples.ids), arrays)
+    saved = Outputs(folder, manifest, tuple(ids), arrays)
     yield PAGE, page.html(saved, part.examples).encode()
