@@ -11,6 +11,7 @@ called `Builder`, which must provide:
 - `raw_examples()`, which returns `{split: [(id, path, label), ...]}`: each original file, and its label or
   the path of its mask. It fetches missing files. Files lie in the dataset's folder of the workspace,
   `<data_dir>/..`, where a link may lead elsewhere. `_generate_examples` and the lists follow it.
+- Boxes of varying number: the padded fields of `building.boxes.padding`, which refuses an example with more.
 - `notes()`, if tasks need more of the dataset than its fields, such as a vocabulary: `Spec.notes`.
   `write_notes(folder)` writes large ones beside the arrays, so that the fingerprint covers them.
 - Images as paths or as encoded bytes. TFDS would need TensorFlow to encode arrays.

@@ -34,7 +34,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Path:
     return folder / 'outputs'
 
 
-WRITTEN = ('numpy', 'multilabel', 'embeddings', 'dense', 'texts', 'tagging', 'sklearn')
+WRITTEN = ('numpy', 'multilabel', 'embeddings', 'dense', 'masks', 'texts', 'tagging', 'sklearn')
 
 
 @pytest.mark.parametrize('name', WRITTEN)
@@ -95,6 +95,11 @@ def test_the_schema_takes_what_is_written(kind: str, tmp_path: Path) -> None:
         {'files': {}},
         {'arrays': {'values': {'file': '../x.npy', 'dtype': 'float32', 'shape': [2], 'meaning': ''}}},
         {'arrays': {'values': {'file': 'values.npy', 'dtype': 'object', 'shape': [2], 'meaning': ''}}},
+        {
+            'arrays': {
+                'masks': {'file': '../masks/', 'dtype': 'uint8', 'shape': [2, None, None], 'meaning': ''}
+            }
+        },
     ],
     ids=lambda change: next(iter(change)),
 )
