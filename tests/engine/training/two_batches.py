@@ -68,7 +68,10 @@ def _noise(part: Batch, key: jax.Array) -> jax.Array:
 
 def parts() -> dict[str, Part]:
     """Returns the parts of the training data."""
-    return {MAIN: Part(tiny.examples(40), BATCH), 'aside': Part(tiny.examples(100), BATCH * MULTIPLE)}
+    return {
+        MAIN: tiny.part(tiny.examples(40), BATCH),
+        'aside': tiny.part(tiny.examples(100), BATCH * MULTIPLE),
+    }
 
 
 def trained(parallelism: Parallelism, count: int = 1, **settings: Any) -> Any:

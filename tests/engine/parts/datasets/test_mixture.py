@@ -18,7 +18,7 @@ DRAWS, BATCH = 100_000, 50
 def shares(data: Dataset) -> dict[str, float]:
     """Returns the share of draws of each member in 100,000."""
     train = data.split('train')
-    order = Shuffled().bind({MAIN: Part(train, BATCH)}, 0)
+    order = Shuffled().bind({MAIN: Part(data, BATCH)}, 0)
     drawn = np.concatenate([order.indices(step)[MAIN] for step in range(DRAWS // BATCH)])
     names, counts = np.unique([train.ids[index].split('/')[0] for index in drawn], return_counts=True)
     return {str(name): count / DRAWS for name, count in zip(names, counts, strict=True)}
@@ -53,8 +53,8 @@ def test_without_weights_examples_are_alike() -> None:
 def test_a_weighted_member_keeps_its_proportions() -> None:
     others = {'wasps': members.dataset('wasps', {'train': 20})}
     inner = Mixture(('ants', 'bees'), (1, 3))
-    train = members.load(Mixture((inner, 'wasps'), (1, 1)), **others).split('train')
-    order = Shuffled().bind({MAIN: Part(train, BATCH)}, 0)
+    data = members.load(Mixture((inner, 'wasps'), (1, 1)), **others)
+    train, order = data.split('train'), Shuffled().bind({MAIN: Part(data, BATCH)}, 0)
     drawn = np.concatenate([order.indices(step)[MAIN] for step in range(DRAWS // BATCH)])
     kinds = [train.ids[index].removeprefix('ants+bees/').split('/')[0] for index in drawn]
     found = {name: kinds.count(name) / DRAWS for name in ('ants', 'bees', 'wasps')}

@@ -15,7 +15,7 @@ from engine.sharding import Jit
 from engine.training.batches import training
 from engine.training.batches.decoding import Decoder
 from engine.training.batches.training import part_orders, training_batch, training_source
-from tests.engine import photos
+from tests.engine import photos, tiny
 from tests.engine.parts.datasets import members
 
 BATCH, SEED = 4, 5
@@ -29,11 +29,8 @@ EXPRESSIONS = {
 
 def parts(name: str) -> dict[str, Part]:
     data = members.load(EXPRESSIONS[name])
-    others = {
-        part: Part(each.split('train'), BATCH * data.spec.parts[part].multiple)
-        for part, each in data.parts.items()
-    }
-    return {MAIN: Part(data.split('train'), BATCH), **others}
+    others = {part: Part(each, BATCH * data.spec.parts[part].multiple) for part, each in data.parts.items()}
+    return {MAIN: Part(data, BATCH), **others}
 
 
 def place(examples: Any, batch_size: int, part: str, step: int, row: int) -> int:
@@ -78,7 +75,7 @@ def test_a_program_is_given_the_batches_of_its_steps(
 @pytest.mark.parametrize('count', [1, 2, 4])
 def test_processes_decode_the_rows_of_each_part_together(count: int) -> None:
     examples = photos.examples(7, Crops(size=16, workers=0))
-    known = {MAIN: Part(examples, 4), 'x': Part(examples, 8)}
+    known = {MAIN: tiny.part(examples, 4), 'x': tiny.part(examples, 8)}
     orders = part_orders(known, Shuffled().bind(known, SEED), SEED)
     whole = training_batch(known, orders[MAIN].order, SEED, 3)
     for name, order in orders.items():
