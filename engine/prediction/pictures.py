@@ -19,6 +19,8 @@ def pictures(predicted: Mapping[str, Any], ids: Sequence[str]) -> Iterator[tuple
         are several such arrays, each has a folder of its own. Pictures of varying size are files already.
       ids: one per example, for the names of the files.
     """
+    if not isinstance(predicted.get(FOLDER, np.empty(0)), np.ndarray):
+        return  # the folder holds an array: pictures of varying size
     drawn = {
         name: array for name, array in predicted.items() if isinstance(array, np.ndarray) and _can_draw(array)
     }

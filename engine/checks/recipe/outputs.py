@@ -10,6 +10,7 @@ from engine.errors import UserError
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import checked, packed
 from engine.outputs.manifest import Manifest
+from engine.outputs.pictures.cropping import SIZES
 
 
 def outputs(experiment: ExperimentUnderTest) -> Finding:
@@ -21,7 +22,7 @@ def outputs(experiment: ExperimentUnderTest) -> Finding:
     for name, array in predictions.items():
         if not np.all(np.isfinite(array)):
             problems.append(f'{name} is not finite')
-        elif len(array) > 1 and np.all(array == array[:1]) and not _is_field(experiment, array):
+        elif len(array) > 1 and np.all(array == array[:1]) and not _may_be_equal(experiment, name, array):
             problems.append(f'{name} is the same for all examples')
     shapes = ', '.join(f'{name} {array.dtype} {list(array.shape)}' for name, array in predictions.items())
     return judged(
@@ -32,8 +33,14 @@ def outputs(experiment: ExperimentUnderTest) -> Finding:
     )
 
 
+def _may_be_equal(experiment: ExperimentUnderTest, name: str, array: np.ndarray) -> bool:
+    """Whether an array may be the same for all examples, as lengths and sizes may."""
+    of_inputs = (kind_folders.declaration(experiment.description.kind).views, SIZES)
+    return name in of_inputs or _is_field(experiment, array)
+
+
 def _is_field(experiment: ExperimentUnderTest, array: np.ndarray) -> bool:
-    """Whether an array is an unchanged field of the batch, such as lengths, which may all be equal."""
+    """Whether an array is an unchanged field of the batch."""
     batch = experiment.memorisation.batch
     return any(np.array_equal(array, batch[field]) for field in experiment.experiment.data.spec.example)
 

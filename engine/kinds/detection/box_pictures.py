@@ -64,7 +64,7 @@ def _view(outputs: Outputs, row: int) -> tuple[float, float, float, float]:
     if 'views' in outputs.arrays:
         x0, y0, x1, y1 = map(float, outputs.arrays['views'][row])
         return x0, y0, x1, y1
-    scale, (height, width) = _shrink_factor(outputs), outputs.arrays['inputs'].shape[1:3]
+    scale, (height, width) = _shrink_factor(outputs), outputs.arrays['inputs'][row].shape[:2]
     return 0, 0, scale * width, scale * height
 
 

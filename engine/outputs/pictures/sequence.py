@@ -101,10 +101,12 @@ class Pictures:
     @cached_property
     def values(self) -> np.ndarray:
         """The different values in all pictures, ascending. All pictures are decoded once, one at a time."""
-        known = np.zeros(0, self.dtype)
+        if self.dtype not in (np.uint8, np.uint16):
+            return np.unique(np.concatenate([np.unique(picture) for picture in self]))
+        is_held = np.zeros(np.iinfo(self.dtype).max + 1, bool)  # far faster than sorting
         for picture in self:
-            known = np.union1d(known, picture)
-        return known
+            is_held[picture] = True
+        return np.flatnonzero(is_held).astype(self.dtype)
 
     def equals(self, other: Any) -> bool:
         """Whether others, `Pictures` or an array, hold the same pictures in the same order."""

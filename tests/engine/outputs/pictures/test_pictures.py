@@ -329,6 +329,19 @@ def test_ensembles_join_picture_by_picture(kind: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(read.arrays[NAMES[kind]][row], expected)
 
 
+def test_metrics_of_ones_own_get_the_sequence(tmp_path: Path) -> None:
+    def height(masks: Any) -> np.ndarray:
+        return np.array([len(mask) for mask in masks])
+
+    def tallest(masks: Any) -> float:
+        return float(max(len(mask) for mask in masks))
+
+    saved = save(tmp_path / 'it', 'segmentation', pictures('segmentation', 0), pictures('segmentation', 1))
+    report = Evaluator(resamples=100, metrics=[height, tallest]).report_on(saved)
+    assert report.metrics['height'].value == pytest.approx(np.mean([size[0] for size in SIZES]), abs=1e-12)
+    assert report.metrics['tallest'].value == 64
+
+
 def test_programs_take_pictures(kind: str, program: Program, tmp_path: Path) -> None:
     for seed in (0, 1):
         save(tmp_path / f'run{seed}', kind, pictures(kind, seed), pictures(kind, 9))
@@ -341,6 +354,11 @@ def test_programs_take_pictures(kind: str, program: Program, tmp_path: Path) -> 
     folders = [str(tmp_path / f'run{seed}') for seed in (0, 1)]
     code, out, err = program('compare', *folders, '--resamples=100', f'--output={tmp_path / "c"}')
     assert code == 0, out + err
+    if kind == 'segmentation':
+        assert program('export', str(tmp_path / 'run0'), '--format=coco')[0] == 0
+        results = json.loads((tmp_path / 'run0/export/submission.json').read_text())
+        sizes = {each['image_id']: each['segmentation']['size'] for each in results}
+        assert list(sizes.values()) == [list(size) for size in SIZES]
     code, out, err = program('export', str(tmp_path / 'run0'), '--format=npz')
     assert code == 0, out + err
     with np.load(tmp_path / 'run0/export/submission.npz') as file:
