@@ -8,6 +8,7 @@ import numpy as np
 from engine.datasets.reading import images
 from engine.datasets.reading.images import Box
 
+MARGIN = 4  # a reduction cuts off what is left of its squares at an edge: this makes it less than 1/4 pixel
 How = Literal['crop', 'stretch', 'no']
 IN_WORDS: dict[str, str] = {
     'crop': 'the largest central part in the proportions of the input',
@@ -19,8 +20,8 @@ IN_WORDS: dict[str, str] = {
 class Resizing:
     """A `training.batches.decoding.Decode` for prediction alone.
 
-    The part is first reduced by 2, 4 or 8, averaging pixels, as long as it stays at least as large as `size`.
-    Then it is resized by averaging areas, or by linear interpolation where it must grow.
+    A large part is first reduced by 2, 4 or 8, averaging pixels, as long as it stays `MARGIN` times as large
+    as `size`. Then it is resized by averaging areas, or by linear interpolation where it must grow.
 
     >>> Resizing((8, 8), 'crop').box(height=100, width=200)
     Box(top=0, left=50, height=100, width=100)
@@ -42,7 +43,7 @@ class Resizing:
     def evaluate(self, data: bytes, channels: int) -> np.ndarray:
         """Returns an encoded image, uint8 [*size, channels]."""
         box = self.box(*images.dimensions(data, channels))
-        height, width = self.size
+        height, width = (MARGIN * side for side in self.size)
         fitting = (n for n in images.REDUCTIONS if height * n <= box.height and width * n <= box.width)
         return _resized(images.part(data, box, channels, next(fitting, 1)), self.size)
 

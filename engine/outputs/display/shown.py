@@ -9,7 +9,7 @@ import numpy as np
 from engine.outputs import kind_folders
 from engine.outputs.outputs import Outputs
 from engine.render.names import isolated
-from engine.render.pictures import Picture, visible
+from engine.render.pictures import Picture, eight_bits, visible
 
 MAX_COLUMNS, MAX_TEXT = 4, 200  # columns of the table in a caption, characters of a cell
 
@@ -47,8 +47,8 @@ def _default(outputs: Outputs) -> Shown:
     columns = {name: cells for name, cells in table.items() if name != 'id'}
     images = [
         name
-        for name, array in outputs.arrays.items()
-        if name not in (*declared.from_data, 'inputs') and declared.rows(name) == 'n' and _are_images(array)
+        for name in outputs.arrays
+        if name not in declared.from_data and declared.field(name).axes.split()[:3] == ['n', 'h', 'w']
     ]
     return Shown(
         lambda row: (
@@ -59,16 +59,19 @@ def _default(outputs: Outputs) -> Shown:
     )
 
 
-def _are_images(array: np.ndarray) -> bool:
-    return array.dtype == np.uint8 and array.ndim == 4 and array.shape[-1] in (1, 3, 4) and array.size > 0
-
-
 def _pictures(outputs: Outputs, names: Sequence[str], row: int) -> Sequence[Picture]:
-    known = [name for name in names if name in outputs.arrays]
+    """Returns pictures of these arrays, as far as they exist. Numbers span black to white."""
+    drawn = {name: outputs.arrays[name][row] for name in names if name in outputs.arrays}
     return [
-        Picture(f'{name.removesuffix("s")} of {outputs.ids[row]}', visible(outputs.arrays[name][row]))
-        for name in known
+        Picture(f'{name.removesuffix("s")} of {outputs.ids[row]}', _image(array))
+        for name, array in drawn.items()
+        if array.size
     ]
+
+
+def _image(array: np.ndarray) -> np.ndarray:
+    channels = visible(array) if array.ndim == 3 else array
+    return channels if channels.dtype.kind in 'iu' else eight_bits(np.nan_to_num(channels))
 
 
 def _line(name: str, cell: Any) -> str:

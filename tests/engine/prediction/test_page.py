@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from engine.datasets.reading.dataset import Examples
-from engine.outputs import Manifest
+from engine.outputs import Manifest, kind_folders
 from engine.outputs.outputs import Outputs
 from engine.outputs.pictures.sequence import Pictures
 from engine.prediction import page
-from tests.engine import photos
+from tests.engine import photos, sample_outputs
 
 RANDOM = np.random.default_rng(0)
 INPUTS = RANDOM.integers(0, 255, (6, 16, 16, 3)).astype(np.uint8)
@@ -106,3 +106,15 @@ def test_hostile_names_are_text() -> None:
     assert '<script>alert' not in text
     assert '&lt;script&gt;' in text
     assert '</section>&' not in text
+
+
+@pytest.mark.parametrize('kind', kind_folders.names())
+def test_every_kind_has_a_page_without_labels(kind: str) -> None:
+    declared = kind_folders.declaration(kind)
+    arrays: Any = {
+        name: array for name, array in sample_outputs.arrays(kind).items() if name not in declared.labels
+    }
+    ids = tuple(f'example {index}' for index in range(sample_outputs.EXAMPLES))
+    figures = html(kind, ids, **arrays).split('<figure')[1:]
+    assert len(figures) == len(ids)
+    assert all('<image' in figure or figure.count('<bdi>') > 1 for figure in figures)  # more than the id
