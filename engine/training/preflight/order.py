@@ -22,12 +22,13 @@ def check(experiment: Experiment) -> None:
 
     Raises:
       UserError: the order has no `bind`, gives something else than indices of examples, or others when it is
-        asked again.
+        asked again; or what it says of its files is not text.
     """
     order = experiment.order
     title = f'Trainer.order: {type(order).__name__}'
     if not callable(getattr(order, 'bind', None)):
         raise UserError(f'{title} has no `bind(parts, seed)`. {HINT}')
+    _check_files(title, experiment.order_files)
     bound, steps = experiment.bound_order, sorted({0, 1, experiment.steps - 1})
     for name in BOUND_METHODS:
         if not callable(getattr(bound, name, None)):
@@ -44,6 +45,14 @@ def check(experiment: Experiment) -> None:
                 'not be resumed. Let the seed and the step alone decide, and make random numbers by '
                 '`generator(seed, number)` of engine.datasets.orders.streams.'
             )
+
+
+def _check_files(title: str, files: Any) -> None:
+    """Raises `UserError` unless an order gives texts by names."""
+    if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in (*files, *files.values())):
+        raise UserError(
+            f'{title}: origin() returns {files!r}, but the sha256 of each file by its name is needed.'
+        )
 
 
 def _indices(title: str, experiment: Experiment, bound: Any, steps: Sequence[int]) -> Indices:

@@ -81,6 +81,21 @@ def test_whole_numbers_of_any_kind_pass(dtype: Any) -> None:
     check(Own(lambda step: {MAIN: [0, 1, 2, 3]}, epochs=np.float64(2.5), ends=np.True_))
 
 
+@dataclass
+class OwnFiles(Own):
+    """An order that reads files.
+
+    Args:
+      files: what `origin` returns.
+    """
+
+    files: Any = None
+
+    def origin(self) -> Any:
+        """Returns what a test wants."""
+        return self.files
+
+
 class WithoutBind:
     """No order."""
 
@@ -106,6 +121,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     'short block': (
         OwnStream(lambda seed: BlockStream(lambda _: np.arange(5), 6, B)),
         'block 0 of a stream has the shape [5], not [6], the length that it states',
+    ),
+    'no files': (OwnFiles(np.arange), 'OwnFiles: origin() returns None, but the sha256 of each file by its'),
+    'no sha256': (
+        OwnFiles(np.arange, files={'a.csv': 1}),
+        "origin() returns {'a.csv': 1}, but the sha256 of",
     ),
     'no dict': (Own(lambda step: np.arange(B)), 'Own: indices(0) returns a bare array, but a dict with'),
     'other part': (
