@@ -31,6 +31,7 @@ from engine.config import reading
 from engine.config.bindings import REQUIRED
 from engine.config.config import Config
 from engine.config.statements import Binding, Macro
+from engine.datasets.catalogue.names import DatasetName
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.runs import json_lines
@@ -105,7 +106,7 @@ def some_experiment() -> str:
 
 
 def toy(dataset: str) -> str:
-    return f'{dataset.partition("/")[0]}/toy'
+    return DatasetName.parse(dataset).toy
 
 
 def on_toy_data(paths: Sequence[Path], dataset: Any) -> list[str]:

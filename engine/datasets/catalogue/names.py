@@ -17,7 +17,8 @@ from engine.datasets.text import options
 REPOSITORY, IMAGES, TEXT, TFDS = '', 'images', 'text', 'tfds'
 PREFIXES = (IMAGES, TEXT, TFDS)
 MAX_FILE_NAME = 60  # characters of the name of a file in that of a folder
-DEFAULT_CONFIG = 'full'
+DEFAULT_CONFIG, TOY = 'full', 'toy'
+TOY_TEXT = 'README.md'  # every project has it
 _UNUSUAL = '[^a-zA-Z0-9_.]+'
 
 
@@ -64,6 +65,17 @@ class DatasetName:
     def without_config(self) -> str:
         """The name without its config."""
         return self.text if self.source != REPOSITORY else self.dataset
+
+    @property
+    def toy(self) -> str:
+        """The name of a small dataset of the same form; the name itself where there is none.
+
+        >>> DatasetName.parse('digits').toy, DatasetName.parse('text:~/hamlet.txt?length=64').toy
+        ('digits/toy', 'text:README.md?length=64')
+        """
+        if self.source == TEXT:
+            return f'{TEXT}:{TOY_TEXT}?{self.options}'
+        return f'{self.dataset}/{TOY}' if self.source == REPOSITORY else self.text
 
     @property
     def workspace_folder(self) -> Path:

@@ -14,7 +14,11 @@ def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:
 
 
 KIND = Kind(
-    arrays={'log_probs': Field('float32', 'n'), 'lengths': Field('int32', 'n')},
+    arrays={
+        'log_probs': Field('float32', 'n'),
+        'lengths': Field('int32', 'n'),
+        'tokens': Field('int32', 'n'),  # those of another vocabulary differ, so `from_data` leaves them out
+    },
     needs=(('log_probs',), ('lengths',)),
     from_data=('lengths',),
     ensemble=ensemble,

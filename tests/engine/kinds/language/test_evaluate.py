@@ -75,6 +75,25 @@ def test_metrics_against_a_loop(save, case: str):
     assert result == pytest.approx(slow_metrics(*CASES[case]), rel=1e-6)
 
 
+def test_tokens_give_nats_per_token(tmp_path: Path):
+    log_probs, lengths = CASES['many']
+    tokens = np.maximum(lengths // 3, 1)
+    arrays = {'log_probs': log_probs, 'lengths': lengths, 'tokens': tokens}
+    arrays = {name: np.asarray(a, 'f4' if name == 'log_probs' else 'i4') for name, a in arrays.items()}
+    manifest = outputs.Manifest('language', details={'vocabulary': 'bpe c0ffee'})
+    ids = [f'text {index}' for index in range(len(lengths))]
+    outputs.write(tmp_path / 'it', manifest, arrays, ids, dict.fromkeys(arrays, 'of the test'))
+    result = report(tmp_path / 'it')
+    values = {name: metric.value for name, metric in result.metrics.items()}
+    expected = slow_metrics(log_probs, lengths) | {'nats_per_token': -sum(log_probs) / sum(tokens)}
+    assert values == pytest.approx(expected, rel=1e-6)
+    assert 'bpe c0ffee' in result.conditions['nats_per_token']
+    arrays['tokens'][3] = 0
+    outputs.write(tmp_path / 'no', manifest, arrays, ids, dict.fromkeys(arrays, 'of the test'))
+    with pytest.raises(UserError, match=r'tokens\.npy .* 1 of 30 .* at least 1 where a text has bytes'):
+        report(tmp_path / 'no')
+
+
 def test_intervals_against_a_loop(save):
     log_probs, lengths = CASES['many']
     hardest_first = np.argsort(log_probs / lengths)
