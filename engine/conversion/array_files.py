@@ -10,9 +10,12 @@ from engine.conversion import class_scores
 from engine.conversion.converted import Converted, numbered
 from engine.conversion.roles import find, origins, unused
 from engine.errors import UserError
+from engine.kinds import dense, multilabel
+from engine.kinds.multilabel import MISSING
 
 # What people call the scores of classes in files of arrays; in a table, such a column is a single score.
 SCORES = ('scores', 'y_score', 'y_prob')
+EMBEDDINGS = ('embeddings', 'embedding', 'features')
 
 
 def convert(
@@ -31,14 +34,15 @@ def convert(
     """
     arrays = {name: array for path in paths for name, array in _load(path).items()}
     roles = find(paths[0], arrays, columns)
-    name = roles['prediction'] = roles['prediction'] or next(filter(arrays.__contains__, SCORES), None)
+    usual = filter(arrays.__contains__, (*SCORES, *EMBEDDINGS))
+    name = roles['prediction'] = roles['prediction'] or next(usual, None)
     if not name:
         raise UserError(
             f'{paths[0]} has no array of predictions; it has {", ".join(arrays)}. '
             'Name it with --column=prediction=NAME.'
         )
     labels = arrays[roles['label']] if roles['label'] else None
-    kind = kind or _kind(arrays[name], labels, class_names)
+    kind = kind or ('embeddings' if name in EMBEDDINGS else _kind(arrays[name], labels, class_names))
     converted, notes = _CONVERSIONS[kind](paths[0], name, arrays[name], labels)
     ids = _ids(arrays.get(roles['id'] or ''), len(arrays[name]))
     notes = [f'kind: {kind}', *origins(roles, 'array'), *notes, *unused(arrays, roles.values())]
@@ -68,17 +72,31 @@ def _ids(array: np.ndarray | None, count: int) -> list[str]:
 def _kind(predictions: np.ndarray, labels: np.ndarray | None, class_names: Sequence[str]) -> str:
     """Returns the kind of arrays.
 
+    Numbers of pixels are dense values. Labels of several classes belong to several labels per example.
     Labels that are integers belong to classes, and so does one label per row of scores. All else is a
     regression.
     """
     if predictions.ndim >= 3 and predictions.dtype.kind in 'iub':
         return 'segmentation'
+    if predictions.ndim >= 3 and (labels is None or labels.dtype.kind == 'f'):
+        return 'dense'
+    if labels is not None and _has_several_labels(predictions, labels):
+        return 'multilabel'
     if labels is not None and predictions.ndim == 2 and predictions.shape[1] > 1 == labels[:1].size:
         return 'classification'
     whole = predictions if labels is None else labels
     if whole.dtype.kind in 'iub' or (class_names and labels is None):
         return 'classification'
     return 'regression'
+
+
+def _has_several_labels(predictions: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether labels say 1, 0 or unknown of each class, and not exactly 1 of one class in each row."""
+    if labels.shape != predictions.shape or labels.ndim != 2 or labels.shape[1] < 2:
+        return False
+    known = np.nan_to_num(labels.astype(np.float64), nan=MISSING)
+    plain = np.isin(known, (MISSING, 0, 1)).all()
+    return bool(plain) and not ((known.sum(axis=1) == 1) & (known >= 0).all(axis=1)).all()
 
 
 def _classification(
@@ -132,8 +150,41 @@ def _segmentation(
     return {'masks': predictions} | ({} if labels is None else {'targets': labels}), []
 
 
+def _multilabel(
+    path: Path, name: str, predictions: np.ndarray, labels: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    if predictions.ndim != 2 or (labels is not None and labels.shape != predictions.shape):
+        raise UserError(f'{path}: {name} has shape {predictions.shape}. Give scores and labels [n, classes].')
+    is_probability = ((predictions >= 0) & (predictions <= 1)).all()
+    scores = 'probabilities' if is_probability else 'logits'
+    arrays = {scores: predictions.astype(np.float32)} | ({} if labels is None else {'targets': labels})
+    note = 'from 0 to 1: they are probabilities' if is_probability else 'not from 0 to 1: they are logits'
+    return multilabel.pack(arrays), [f'The scores are {note}.']
+
+
+def _embeddings(
+    path: Path, name: str, predictions: np.ndarray, labels: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    if predictions.ndim != 2 or predictions.dtype.kind not in 'iuf':
+        raise UserError(f'{path}: {name} has shape {predictions.shape}. Give a vector per row, [n, d].')
+    return {'embeddings': predictions} | ({} if labels is None else {'labels': _one_axis(path, labels)}), []
+
+
+def _dense(
+    path: Path, name: str, predictions: np.ndarray, labels: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    arrays = {'values': predictions} | ({} if labels is None else {'targets': labels})
+    packed = dense.pack(arrays)
+    if any(array.ndim != 4 for array in packed.values()):
+        raise UserError(f'{path}: {name} has shape {predictions.shape}. Give [n, h, w] or [n, h, w, c].')
+    return packed, []
+
+
 _CONVERSIONS = {
     'classification': _classification,
+    'dense': _dense,
+    'embeddings': _embeddings,
+    'multilabel': _multilabel,
     'regression': _regression,
     'segmentation': _segmentation,
 }

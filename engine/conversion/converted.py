@@ -10,6 +10,7 @@ MEANINGS = {
     'probabilities': 'probabilities of the classes',
     'predicted': 'predicted class',
     'labels': 'true class',
+    'embeddings': 'vectors of the examples',
     'values': 'predicted numbers',
     'targets': 'true values',
     'masks': 'predicted class of each pixel',

@@ -9,10 +9,11 @@ from engine.conversion import array_files, coco, prediction_table, yolo
 from engine.conversion.converted import Converted
 from engine.errors import UserError
 
-KINDS = ('classification', 'detection', 'regression', 'segmentation')
+ARRAY_KINDS = ('classification', 'dense', 'embeddings', 'multilabel', 'regression', 'segmentation')
+KINDS = tuple(sorted((*ARRAY_KINDS, 'detection')))
 _KINDS_OF = {
     'table': ('classification', 'regression'),
-    'arrays': ('classification', 'regression', 'segmentation'),
+    'arrays': ARRAY_KINDS,
     'coco': ('detection',),
     'yolo': ('detection',),
 }

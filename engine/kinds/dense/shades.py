@@ -11,6 +11,7 @@ from engine.render import pictures
 from engine.render.pictures import Picture
 
 VALUES, ERRORS = 'viridis', 'magma'
+ERROR_SHARE = 0.1  # of the scale of the values, at which that of errors ends
 _IMAGES, _NUMBERS = 32, 4096  # evenly spaced ones that give the scale, and numbers of each
 _STEPS = {'value': 5, 'error': 3}  # of a scale that the legend names
 
@@ -35,18 +36,16 @@ class Scale:
     def of(cls, outputs: Outputs, unit: str) -> 'Scale':
         """Returns the scale of outputs: from the 1st to the 99th percentile of the targets, or of the values.
 
-        Errors end at their 95th percentile. Evenly spaced pixels of evenly spaced images are read.
+        It does not depend on predictions if there are targets, so that methods can be compared. Errors end at
+        a tenth of the scale. Evenly spaced pixels of evenly spaced images are read.
         """
         count = len(outputs.ids)
         rows = np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).round().astype(int))
-        values = _some(outputs, 'values', rows)
-        targets = _some(outputs, 'targets', rows) if 'targets' in outputs.arrays else values
-        known = targets[np.isfinite(targets)]
-        known = known if known.size else np.zeros(1)
-        errors = np.abs(values - targets)
-        errors = errors[np.isfinite(errors)]
+        known = _some(outputs, 'targets' if 'targets' in outputs.arrays else 'values', rows)
+        known = known[np.isfinite(known)] if np.isfinite(known).any() else np.zeros(1)
         low, high = np.percentile(known, [1, 99]).tolist()
-        return cls(low, high if high > low else low + 1, _last(errors), unit)
+        high = high if high > low else low + 1
+        return cls(low, high, (high - low) * ERROR_SHARE, unit)
 
     @property
     def legend(self) -> list[tuple[str, str]]:
@@ -77,10 +76,6 @@ def _some(outputs: Outputs, name: str, rows: np.ndarray) -> np.ndarray:
     array = outputs.arrays[name]
     step = max(1, array[0].size // _NUMBERS)
     return np.concatenate([np.asarray(array[row], np.float64).ravel()[::step] for row in rows.tolist()])
-
-
-def _last(errors: np.ndarray) -> float:
-    return float(np.percentile(errors, 95)) or 1.0 if errors.size else 1.0
 
 
 def _coloured(name: str, shares: np.ndarray) -> np.ndarray:

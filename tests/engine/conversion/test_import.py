@@ -1,6 +1,7 @@
 """Files as other tools write them, imported and evaluated; the numbers are those of scikit-learn."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,34 @@ def test_arrays_of_numbers_and_of_masks(program, tmp_path: Path):
     np.savez(tmp_path / 's.npz', pred=masks, gt=masks, names=np.array(['a', 'b', 'c', 'd']))
     saved, _ = imported(program, tmp_path / 's.npz')
     assert (saved.kind, saved.ids) == ('segmentation', ('a', 'b', 'c', 'd'))
+
+
+def test_arrays_of_several_labels_of_pixels_and_embeddings(program, tmp_path: Path):
+    targets = RANDOM.integers(0, 2, size=(40, 3)).astype(float)
+    targets[0] = (1, 1, np.nan)
+    np.savez(tmp_path / 'm.npz', logits=LOGITS, targets=targets)
+    saved, _ = imported(program, tmp_path / 'm.npz')
+    assert (saved.kind, saved.arrays['targets'][0].tolist()) == ('multilabel', [1, 1, -1])
+    assert 'mean_ap' in evaluated(program, saved.folder)
+    np.savez(tmp_path / 'e.npz', features=LOGITS, labels=LABELS)
+    saved, _ = imported(program, tmp_path / 'e.npz')
+    assert (saved.kind, saved.arrays['labels'].tolist()) == ('embeddings', LABELS.tolist())
+    depth = RANDOM.uniform(1, 2, size=(4, 6, 5))
+    np.savez(tmp_path / 'd.npz', predictions=depth, gt=depth)
+    saved, _ = imported(program, tmp_path / 'd.npz')
+    assert (saved.kind, saved.arrays['targets'].shape) == ('dense', (4, 6, 5, 1))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'message'), [('dense', 'Give .n, h, w.'), ('multilabel', 'Give scores and labels')]
+)
+def test_arrays_of_other_shapes(program, tmp_path: Path, kind: str, message: str):
+    np.savez(tmp_path / 'x.npz', predictions=LOGITS, labels=LABELS)
+    code, _, err = program(
+        'import_outputs', str(tmp_path / 'x.npz'), f'--kind={kind}', f'--output={tmp_path / "it"}'
+    )
+    assert code == 2
+    assert re.search(message, err)
 
 
 def write_yolo(folder: Path) -> list[object]:

@@ -208,6 +208,19 @@ MISFITS: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
         {'targets': 'label'},
         'targets.npy has shape [10]',
     ),
+    'classes as labels of each class': (
+        'multilabel',
+        LOGITS,
+        {'targets': 'label'},
+        'but 1 (the example has the class), 0 (it does not) and -1 or NaN',
+    ),
+    'an embedding for each place': (
+        'embeddings',
+        {'embeddings': ('float32', ('B', 2, 3))},
+        {},
+        'but [n, d] is needed',
+    ),
+    'pixels in a row': ('dense', {'values': ('float32', ('B', 64))}, {}, 'but [n, h, w, c] is needed'),
     'complex values': ('regression', {'values': ('complex64', ('B', 1))}, {}, "'values' as complex64"),
 }
 
