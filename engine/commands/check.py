@@ -56,7 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     files.check_replaceable(folder, report.REPORT, arguments.overwrite)
     trainer = _trainer(arguments)
     findings = _findings(arguments, trainer)
-    report.write(folder, f'{_name(arguments)} on {trainer.dataset}', findings, arguments.overwrite)
+    report.write(folder, f'{_name(arguments)} on {trainer.data.name}', findings, arguments.overwrite)
     print(f'\n{report.summary(findings)}\nreport: {folder / report.REPORT}')
     return EXIT_FAILED if any(finding.verdict == FAIL for finding in findings.values()) else EXIT_FINISHED
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine import sharding
 from engine.datasets.expressions import expression
 from engine.datasets.expressions.expression import Expression
-from engine.datasets.expressions.no_dataset import no_dataset
+from engine.datasets.expressions.no_dataset import EndlessOrder, no_dataset
 from engine.datasets.load import load
 from engine.datasets.orders.order import MAIN, BoundOrder, Order, Part, Shuffled
 from engine.datasets.reading.dataset import Dataset
@@ -147,7 +147,8 @@ class Experiment:
     @cached_property
     def bound_order(self) -> BoundOrder:
         """The order of the training examples."""
-        return self.order.bind(self.parts, self.seed)
+        order = EndlessOrder if self.dataset is None else self.order
+        return order.bind(self.parts, self.seed)
 
     @property
     def starts_trained(self) -> bool:

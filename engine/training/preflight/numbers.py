@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.datasets.orders.order import Shuffled
 from engine.errors import UserError
 
 COUNTS = (
@@ -34,4 +35,14 @@ def _check_without_dataset(experiment: Any) -> None:
         raise UserError(
             'Trainer.dataset is None, so there are no epochs whose ends could be evaluated: bind '
             '`trainer.Trainer.evaluate_every`, in steps.'
+        )
+    if experiment.order != Shuffled():
+        raise UserError(
+            f'Trainer.order: {type(experiment.order).__name__} orders examples, but Trainer.dataset is None. '
+            'Remove that binding: the task draws from the key of each step.'
+        )
+    if experiment.decode is not None:
+        raise UserError(
+            f'Trainer.decode: {type(experiment.decode).__name__} decodes images of a dataset, but '
+            'Trainer.dataset is None. Remove that binding.'
         )
