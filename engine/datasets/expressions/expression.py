@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from engine.datasets.catalogue.names import IMAGES, TEXT, DatasetName
-from engine.datasets.expressions.no_dataset import NAME
+from engine.datasets.catalogue.names import IMAGES, NO_DATASET, TEXT, DatasetName
 from engine.datasets.reading.dataset import Dataset
 
 MAX_SLUG_LENGTH = 80  # characters of a name of a folder; file systems allow 255 bytes
@@ -83,7 +82,7 @@ def text(dataset: str | Expression | None) -> str:
     >>> text('digits/toy'), text(None)
     ('digits/toy', 'none')
     """
-    return NAME if dataset is None else dataset if isinstance(dataset, str) else dataset.text
+    return NO_DATASET if dataset is None else dataset if isinstance(dataset, str) else dataset.text
 
 
 def call(name: str, *arguments: Any, **options: Any) -> str:
@@ -107,7 +106,7 @@ def slug(dataset: str | Expression | None) -> str:
     ('digits-toy', 'none')
     """
     if dataset is None:
-        return NAME
+        return NO_DATASET
     return DatasetName.parse(dataset).slug if isinstance(dataset, str) else dataset.slug
 
 

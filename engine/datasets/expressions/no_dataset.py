@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.datasets.catalogue.names import NO_DATASET
 from engine.datasets.orders.order import MAIN, Part
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.interfaces import Spec
 
-NAME, SPLITS = 'none', ('train', 'val', 'test')
+SPLITS = ('train', 'val', 'test')
 
 
 def no_dataset(samples: int) -> Dataset:
@@ -26,9 +27,9 @@ def no_dataset(samples: int) -> Dataset:
         return Examples(ids, {}, first_index=starts[split])
 
     return Dataset(
-        name=NAME,
+        name=NO_DATASET,
         version='',
-        fingerprint=hashlib.sha256(f'{NAME} {samples}'.encode()).hexdigest(),
+        fingerprint=hashlib.sha256(f'{NO_DATASET} {samples}'.encode()).hexdigest(),
         spec=Spec({}),
         splits=dict.fromkeys(SPLITS, samples),
         make=make,
