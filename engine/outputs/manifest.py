@@ -16,7 +16,8 @@ from engine.render.escape import CONTROL
 
 FORMAT, VERSION = 'outputs', 1
 CHECKPOINTS = ('', 'best', 'latest')
-MAX_LABEL = 255  # of a pixel, which is a byte
+# What pixels that do not count hold by default, in masks of bytes and of 16 bits.
+IGNORED_BYTE, IGNORED_WORD = 255, 65535
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class Manifest:
         """Returns which of the labels do not count, bool [...].
 
         Without `ignore_label` these are the labels of 255, if no class has this number, as in PASCAL VOC and
-        Cityscapes.
+        Cityscapes; in uint16 also those of 65535. If the number of classes is unknown, 255 counts in dtypes
+        that may hold more than 256 classes.
 
         Args:
           labels: the labels, int [...].
@@ -124,7 +126,10 @@ class Manifest:
         """
         if self.ignore_label is not None:
             return labels == self.ignore_label
-        return (labels == MAX_LABEL) & ((classes or self.classes) <= MAX_LABEL)
+        known = classes or self.classes
+        is_free = known <= IGNORED_BYTE and (bool(known) or labels.dtype.itemsize == 1)
+        words = (labels == IGNORED_WORD) & (labels.dtype == np.uint16) & (known <= IGNORED_WORD)
+        return words | ((labels == IGNORED_BYTE) & is_free)
 
     def check(self, where: Path) -> None:
         """Raises `UserError` if texts are not plain, or another value is not valid."""
@@ -135,9 +140,9 @@ class Manifest:
                 f"{where}: checkpoint is {self.checkpoint!r:.100}, but 'best', 'latest' or '' is needed."
             )
         label = self.ignore_label
-        if label is not None and not (isinstance(label, int) and 0 <= label <= MAX_LABEL):
+        if label is not None and not (isinstance(label, int) and 0 <= label <= IGNORED_WORD):
             raise UserError(
-                f'{where}: ignore_label is {label!r:.100}, but a number from 0 to {MAX_LABEL} is needed.'
+                f'{where}: ignore_label is {label!r:.100}, but a number from 0 to {IGNORED_WORD} is needed.'
             )
 
     def _check_category_ids(self, where: Path) -> None:

@@ -15,7 +15,7 @@ from engine.parts.scaling import Scale, same_dtype, scaled
 from engine.parts.subclasses.unused_settings import SettingsCheck
 from engine.parts.supervised import BoundSupervised, Supervised
 
-MAX_CLASSES = 256  # of a mask, whose pixels are bytes
+MAX_CLASSES = 2**16  # of a mask, whose pixels have up to 16 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Segmentation(Supervised):
         """Returns the task for one dataset, its model built on shapes alone.
 
         Raises:
-          UserError: a number of the task is out of its range, there are more classes than a byte can tell
+          UserError: a number of the task is out of its range, there are more classes than 16 bits can tell
             apart, the images have another number of channels, or a subclass drops a setting that is bound.
         """
         bound = super().bind(spec)
@@ -63,7 +63,7 @@ class Segmentation(Supervised):
         classes = len(spec.class_names[self.mask])
         if classes > MAX_CLASSES:
             raise UserError(
-                f'segmentation stores the class of a pixel as a byte, for at most {MAX_CLASSES} classes; '
+                f'segmentation stores the class of a pixel in 16 bits, for at most {MAX_CLASSES} classes; '
                 f'{self.mask!r} has {classes}.'
             )
         return self.model(input_shape=spec.example[self.image].shape, outputs=classes, rngs=rngs)
@@ -115,8 +115,12 @@ class Segmentation(Supervised):
         return masks if self.ignore_label is None else jnp.where(masks == self.ignore_label, -1, masks)
 
     def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-        """Returns the most probable class of each pixel, uint8 [B, H, W], from logits [B, H, W, classes]."""
-        return {'masks': jnp.argmax(output, -1).astype(jnp.uint8)}
+        """Returns the most probable class of each pixel, [B, H, W], from logits [B, H, W, classes].
+
+        It is uint8, or uint16 if there are more than 256 classes.
+        """
+        dtype = jnp.uint8 if output.shape[-1] <= 256 else jnp.uint16
+        return {'masks': jnp.argmax(output, -1).astype(dtype)}
 
     def first_loss(self, spec: Spec) -> float:
         """Returns the loss of equal probabilities for all classes."""

@@ -15,8 +15,9 @@ def pictures(predicted: Mapping[str, Any], ids: Sequence[str]) -> Iterator[tuple
 
     Args:
       predicted: arrays [n, ...]. Masks, uint8 [n, H, W] with the class of each pixel, become indexed PNGs
-        whose indices are the classes. Images, uint8 [n, H, W, 1 or 3], become grey or coloured ones. If there
-        are several such arrays, each has a folder of its own. Pictures of varying size are files already.
+        whose indices are the classes; masks of uint16 become grey ones of 16 bits. Images, uint8 [n, H, W, 1
+        or 3], become grey or coloured ones. If there are several such arrays, each has a folder of its own.
+        Pictures of varying size are files already.
       ids: one per example, for the names of the files.
     """
     if not isinstance(predicted.get(FOLDER, np.empty(0)), np.ndarray):
@@ -32,4 +33,5 @@ def pictures(predicted: Mapping[str, Any], ids: Sequence[str]) -> Iterator[tuple
 
 def _can_draw(array: np.ndarray) -> bool:
     is_image = array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3))
-    return array.dtype == np.uint8 and is_image and array.size > 0
+    is_mask = array.dtype == np.uint16 and array.ndim == 3
+    return (is_mask or (array.dtype == np.uint8 and is_image)) and array.size > 0

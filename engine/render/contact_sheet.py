@@ -67,11 +67,11 @@ def batch_sheet(images: np.ndarray, captions: Sequence[str], maps: Sequence[np.n
     Args:
       images: [n, H, W, 1 or 3], of any dtype and range. What is not finite is drawn black.
       captions: the caption of each image.
-      maps: label maps, uint8 [n, H, W]; those of another size are left out. They are drawn in the classes'
+      maps: label maps, int [n, H, W]; those of another size are left out. They are drawn in the classes'
         colours to the right of each image.
     """
     maps = [labels for labels in maps if labels.shape == images.shape[:3]]
-    coloured = [palette.colours(256)[labels[:MAX_BATCH_IMAGES]] for labels in maps]
+    coloured = [palette.painted(labels[:MAX_BATCH_IMAGES]) for labels in maps]
     pictures = np.concatenate([_grey_levels(images[:MAX_BATCH_IMAGES]), *coloured], axis=2)
     parts = 1 + len(maps)
     return contact_sheet(pictures, captions, max(1, BATCH_COLUMNS // parts), (BATCH_TILE * parts, BATCH_TILE))

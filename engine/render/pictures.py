@@ -42,7 +42,7 @@ class Picture:
     Attributes:
       title: what it shows, for those who cannot see it.
       image: uint8 [H, W] or [H, W, 1, 3 or 4]; None for an empty frame.
-      labels: a label map, uint8 [H, W], drawn over the image in colours. The first class is transparent.
+      labels: a label map, int [H, W], drawn over the image in colours. The first class is transparent.
       ignored: pixels of the label map that are hatched, bool [H, W].
       boxes: boxes on the image.
       size: width and height in the units of the boxes; by default the image's, in pixels.
@@ -108,15 +108,10 @@ def css(label: int, count: int) -> str:
     return '#' + bytes(palette.colours(max(count, label + 1))[label]).hex()
 
 
-def mask(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Returns a label map, uint8 [H, W], as an image in the colours of the classes, uint8 [H, W, 3]."""
-    return palette.colours(max(classes, 1))[np.minimum(labels, max(classes, 1) - 1)]
-
-
 def coloured(labels: np.ndarray) -> np.ndarray:
-    """Returns a label map, uint8 [H, W], in colours, uint8 [H, W, 4]. The first class is transparent."""
+    """Returns a label map, int [H, W], in colours, uint8 [H, W, 4]. The first class is transparent."""
     opaque = np.where(labels > 0, 255, 0).astype(np.uint8)
-    return np.concatenate([palette.colours(256)[labels], opaque[..., np.newaxis]], -1)
+    return np.concatenate([palette.painted(labels), opaque[..., np.newaxis]], -1)
 
 
 def hatched(image: np.ndarray, ignored: np.ndarray) -> np.ndarray:

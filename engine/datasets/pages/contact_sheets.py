@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.datasets.pages.shown_dataset import ShownDataset, spread
 from engine.datasets.reading.dataset import Examples
-from engine.render import markup, pictures
+from engine.render import markup, palette, pictures
 from engine.render.pictures import OutlinedBox, Picture
 
 MAX_IMAGES = 60  # images of a split
@@ -71,7 +71,7 @@ def _figure(dataset: ShownDataset, examples: Examples, index: int, captioned: bo
     hint = f'{identity}  {name}'.strip()
     shown = [Picture(hint, example[str(image)], boxes=_boxes(dataset, example))]
     if mask:
-        shown.append(Picture(f'mask of {hint}', pictures.mask(example[mask], len(dataset.shown_classes))))
+        shown.append(Picture(f'mask of {hint}', palette.painted(example[mask])))
     return pictures.figure(shown, (name or identity) if captioned else '', hint)
 
 

@@ -26,8 +26,8 @@ def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:
 
 KIND = Kind(
     arrays={
-        'masks': Field('uint8', 'n h w', below='classes', may_vary=True),
-        'targets': Field('uint8', 'n h w', below='classes', may_ignore=True, may_vary=True),
+        'masks': Field('uint8', 'n h w', below='classes', also='uint16', may_vary=True),
+        'targets': Field('uint8', 'n h w', below='classes', also='uint16', may_ignore=True, may_vary=True),
         **INPUTS,
     },
     needs=(('masks',),),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from engine.evaluation.drawing import confusion, figures
 from engine.evaluation.kind_evaluation import ExampleScore, KindEvaluation
@@ -17,6 +16,7 @@ from engine.evaluation.results.bootstrap import Bootstrap
 from engine.evaluation.results.metric import Definition
 from engine.evaluation.results.report import Report
 from engine.evaluation.submissions import Export
+from engine.kinds.classification import mistakes
 from engine.kinds.detection import coco
 from engine.kinds.segmentation.pixels import Pixels, count_pixels, scores
 from engine.lists import ListTable
@@ -57,6 +57,7 @@ DEFINITIONS = {
 }
 
 IGNORED = 'ignored (hatched)'
+BLOCK = 256  # images that are measured at once
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,9 @@ class SegmentationEvaluation(KindEvaluation):
             name: bootstrap.metric(value, resamples[name], DEFINITIONS[name])
             for name, value in measure(pixels).items()
         }
-        classes = pd.Index(pixels.class_names, name='label')
         tables = {
             'per_class': _per_class(pixels, bootstrap, resamples),
-            'confusion_matrix': pd.DataFrame(pixels.confusion, classes, list(pixels.class_names)),
+            **_confusion(pixels),
             'per_example': per_example(outputs, pixels),
         }
         title = figures.subject(outputs, bootstrap)
@@ -96,7 +96,7 @@ class SegmentationEvaluation(KindEvaluation):
             ),
             'confusion_matrix': partial(
                 confusion.matrix,
-                sparse.csr_array(pixels.confusion),
+                pixels.confusion,
                 pixels.class_names,
                 title,
                 measured['pixel_accuracy'],
@@ -139,22 +139,25 @@ class SegmentationEvaluation(KindEvaluation):
 
 def measure(pixels: Pixels) -> dict[str, float]:
     """Returns all metrics, in the order in which reports list them."""
-    sums = (counts.sum(0) for counts in (pixels.hits, pixels.targets, pixels.predicted))
-    return {name: float(value) for name, value in _means(*sums).items()}
+    return {name: float(value) for name, value in _means(*_sums(pixels)).items()}
 
 
 def resample(pixels: Pixels, bootstrap: Bootstrap) -> dict[str, np.ndarray]:
     """Returns all metrics on each resample, f64 [resamples], and `iou` and `dice` of each class."""
     counts = {'hits': pixels.hits, 'targets': pixels.targets, 'predicted': pixels.predicted}
-    features = {name: sparse.csr_array(array.astype(np.float64)) for name, array in counts.items()}
-    sums = bootstrap.sums(features, len(pixels.hits))
+    sums = bootstrap.sums(counts, len(pixels.hits.indptr) - 1)
     return _means(**sums) | scores(**sums)
 
 
 def per_example(outputs: Outputs, pixels: Pixels) -> pd.DataFrame:
     """Returns a row per image, the worst first: mean IoU, mean Dice and pixel accuracy."""
-    scores = _means(pixels.hits, pixels.targets, pixels.predicted)
-    return pd.DataFrame(scores, pd.Index(outputs.ids, name='id')).sort_values('mean_iou', kind='stable')
+    parts = []
+    for start in range(0, len(outputs.ids), BLOCK):  # dense numbers of all images and classes may be large
+        rows = slice(start, start + BLOCK)
+        counts = (matrix[rows].toarray() for matrix in (pixels.hits, pixels.targets, pixels.predicted))
+        parts.append(pd.DataFrame(_means(*counts)))
+    scores = pd.concat(parts).set_axis(pd.Index(outputs.ids, name='id'))
+    return scores.sort_values('mean_iou', kind='stable')
 
 
 def _has_ignored(outputs: Outputs) -> bool:
@@ -168,7 +171,7 @@ def _mask(outputs: Outputs, name: str, row: int) -> Picture:
     labels, title = outputs.arrays[name][row], f'{name.removesuffix("s")} of {outputs.ids[row]}'
     ignored = outputs.manifest.is_ignored(labels) & (name == 'targets')
     if 'inputs' not in outputs.arrays or not outputs.arrays['inputs'][row].size:
-        return Picture(title, pictures.hatched(pictures.mask(labels, 256), ignored))
+        return Picture(title, pictures.hatched(palette.painted(labels), ignored))
     return Picture(title, pictures.visible(outputs.arrays['inputs'][row]), labels, ignored)
 
 
@@ -195,13 +198,26 @@ def _mean(scores: np.ndarray) -> np.ndarray:
 
 def _per_class(pixels: Pixels, bootstrap: Bootstrap, resamples: dict[str, np.ndarray]) -> pd.DataFrame:
     """Returns a row per class: IoU and Dice with intervals, and pixels in target and prediction."""
-    targets, predicted = pixels.targets.sum(0), pixels.predicted.sum(0)
+    hits, targets, predicted = _sums(pixels)
     columns = {}
-    for name, values in scores(pixels.hits.sum(0), targets, predicted).items():
+    for name, values in scores(hits, targets, predicted).items():
         low, high = bootstrap.interval(resamples[name])
         columns |= {name: values, f'{name}_low': low, f'{name}_high': high}
     index = pd.Index(pixels.class_names, name='class')
-    return pd.DataFrame({**columns, 'support': targets, 'predicted': predicted}, index=index)
+    columns |= {'support': targets.astype(int), 'predicted': predicted.astype(int)}
+    return pd.DataFrame(columns, index=index)
+
+
+def _confusion(pixels: Pixels) -> dict[str, pd.DataFrame]:
+    """Returns the confusion matrix, unless it is huge, and of many classes the pairs confused most."""
+    tables = mistakes.tables(pixels.confusion, pixels.class_names)
+    few = len(pixels.class_names) <= confusion.NUMBERED
+    return {name: table for name, table in tables.items() if name == 'confusion_matrix' or not few}
+
+
+def _sums(pixels: Pixels) -> list[np.ndarray]:
+    """Returns the pixels of each class in both masks, in targets and in predictions, f64 [classes]."""
+    return [np.asarray(counts.sum(0)) for counts in (pixels.hits, pixels.targets, pixels.predicted)]
 
 
 EVALUATION = SegmentationEvaluation()

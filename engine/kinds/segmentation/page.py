@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.outputs.display.shown import Shown
 from engine.outputs.outputs import Outputs
-from engine.render import pictures
+from engine.render import palette, pictures
 from engine.render.pictures import Picture
 
 MAX_CLASSES = 3  # in a caption
@@ -27,9 +27,8 @@ def shown(outputs: Outputs) -> Shown:
 
     def drawn(row: int) -> list[Picture]:
         title, labels = f'mask of {outputs.ids[row]}', masks[row]
-        labels = np.where(labels > 0, (labels - 1) % 255 + 1, 0).astype(np.uint8)  # colours repeat
         if inputs is None or not inputs[row].size:
-            return [Picture(title, pictures.mask(labels, 256))]
+            return [Picture(title, palette.painted(labels))]
         image = pictures.visible(inputs[row])
         return [Picture(f'image of {outputs.ids[row]}', image), Picture(title, image, labels)]
 

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from engine.errors import UserError
 from engine.evaluation.kind_evaluation import require
 from engine.outputs.outputs import Outputs
 from engine.outputs.pictures.sequence import Pictures
+
+MAX_COUNTED_CLASSES = 256  # in one image; pairs of more classes are sorted, not counted in a table
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,19 @@ class Pixels:
     """Numbers of pixels in predicted masks and targets.
 
     Attributes:
-      hits: pixels of each class in both, i64 [n, classes].
-      targets: pixels of each class in the target, i64 [n, classes].
-      predicted: pixels of each class in the prediction, i64 [n, classes].
-      confusion: pixels of all examples by class in the target (row) and in the prediction (column), i64
+      hits: pixels of each class in both, f64 [n, classes]; sparse, because an image shows few of many
+        classes.
+      targets: pixels of each class in the target, f64 [n, classes].
+      predicted: pixels of each class in the prediction, f64 [n, classes].
+      confusion: pixels of all examples by class in the target (row) and in the prediction (column), f64
         [classes, classes].
       class_names: one per class.
     """
 
-    hits: np.ndarray
-    targets: np.ndarray
-    predicted: np.ndarray
-    confusion: np.ndarray
+    hits: sparse.csr_array
+    targets: sparse.csr_array
+    predicted: sparse.csr_array
+    confusion: sparse.csr_array
     class_names: tuple[str, ...]
 
 
@@ -44,14 +48,28 @@ def count_pixels(outputs: Outputs) -> Pixels:
             f'{outputs.folder}: masks.npy holds images of {masks.shape[1]}x{masks.shape[2]} pixels.'
         )
     names = outputs.class_names or tuple(map(str, range(1 + _largest_label(outputs))))
-    total, counts = np.zeros((len(names), len(names)), np.int64), []
+    images = []
     for target, mask in zip(targets, masks, strict=True):
         counted = ~outputs.manifest.is_ignored(target)
-        image = confusion(target[counted], mask[counted], len(names))
-        counts.append((image.diagonal(), image.sum(1), image.sum(0)))
-        total += image
-    hits, in_targets, predicted = np.stack(counts, 1)
-    return Pixels(hits, in_targets, predicted, total, names)
+        images.append(pairs(target[counted], mask[counted], len(names)))
+    rows = np.repeat(np.arange(len(images)), [len(of_image[0]) for of_image in images])
+    in_target, in_mask, number = np.concatenate(images, axis=1)
+    right = in_target == in_mask
+    by_class = (len(images), len(names))
+    return Pixels(
+        _summed(number[right], rows[right], in_target[right], by_class),
+        _summed(number, rows, in_target, by_class),
+        _summed(number, rows, in_mask, by_class),
+        _summed(number, in_target, in_mask, (len(names), len(names))),
+        names,
+    )
+
+
+def _summed(
+    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
+) -> sparse.csr_array:
+    """Returns a matrix whose entries are the sums of the values with the same row and column, f64."""
+    return sparse.csr_array(sparse.coo_array((values.astype(np.float64), (rows, columns)), shape=shape))
 
 
 def _largest_label(outputs: Outputs) -> int:
@@ -66,16 +84,28 @@ def _values(masks: Any) -> np.ndarray:
     return masks.values if isinstance(masks, Pictures) else np.asarray(masks)
 
 
-def confusion(target: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
-    """Returns the number of pixels of each class (row) predicted as each class (column), i64.
+def pairs(target: np.ndarray, mask: np.ndarray, classes: int) -> np.ndarray:
+    """Returns the pairs of true and predicted class that occur, and how many pixels have each, i64 [3, k].
 
     Args:
       target: true class of each pixel that counts, int [...].
       mask: predicted class of each of them, int [...].
       classes: number of classes.
     """
-    pairs = target.astype(np.int64).ravel() * classes + mask.ravel()
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    target, mask = target.ravel(), mask.ravel()
+    present = np.flatnonzero(np.bincount(target, minlength=classes) + np.bincount(mask, minlength=classes))
+    places = np.zeros(classes, np.int64)
+    places[present] = np.arange(len(present))
+    codes = places[target] * len(present) + places[mask]
+    if len(present) <= MAX_COUNTED_CLASSES:
+        table = np.bincount(codes, minlength=len(present) ** 2)
+        distinct = np.flatnonzero(table)
+        counts = table[distinct]
+    else:
+        distinct, counts = np.unique(codes, return_counts=True)
+    return np.stack(
+        [present[distinct // max(len(present), 1)], present[distinct % max(len(present), 1)], counts]
+    )
 
 
 def scores(hits: np.ndarray, targets: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:

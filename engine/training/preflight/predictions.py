@@ -81,10 +81,13 @@ def check_dtypes(experiment: Experiment, declared: Kind, shapes: Mapping[str, An
                 f'{kind!r}.{advice} {_needs(kind, declared)}'
             )
         limit = np.iinfo(dtype).max if dtype.kind in 'iu' else classes
-        if field.below == 'classes' and min(limit, np.iinfo(field.dtype).max) < classes - 1:
+        if (
+            field.below == 'classes'
+            and min(limit, max(np.iinfo(name).max for name in field.dtypes)) < classes - 1
+        ):
             raise UserError(
                 f'{_predict(experiment)} returns {name!r} as {dtype.name}, and the kind {kind!r} stores '
-                f'{field.dtype}, but the indices of {classes} classes do not fit.'
+                f'{field.dtypes_in_words}, but the indices of {classes} classes do not fit.'
             )
 
 

@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
 from engine.evaluation.results.bootstrap import Bootstrap
 from engine.kinds.segmentation.evaluate import SegmentationEvaluation
-from engine.render import pictures
+from engine.render import palette
 
 NAMES = ('ground', 'cat', 'dog', 'owl')
 BOOTSTRAP = Bootstrap(200, 0.95, 0)
@@ -141,8 +141,8 @@ def test_the_worst_examples_are_shown_first(save):
     order = np.argsort(expected, kind='stable')
     worst = SegmentationEvaluation().gallery(result)['Worst']
     assert [card.name for card in worst] == [result.outputs.ids[row] for row in order[:12]]
-    np.testing.assert_array_equal(worst[0].pictures[0].image, pictures.mask(targets[order[0]], 256))
-    np.testing.assert_array_equal(worst[0].pictures[1].image, pictures.mask(masks[order[0]], 256))
+    np.testing.assert_array_equal(worst[0].pictures[0].image, palette.painted(targets[order[0]]))
+    np.testing.assert_array_equal(worst[0].pictures[1].image, palette.painted(masks[order[0]]))
 
 
 @pytest.mark.parametrize('case', CASES)

@@ -274,7 +274,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
         ([np.zeros((2, 2, 3), np.uint8)] * 2, 'but .n, h, w. is needed'),
         ([np.full((2, 2), 0.5)] * 2, '0.5 is not such a number'),
         ([np.zeros((0, 2), np.uint8)] * 2, 'has a picture without pixels'),
-        ([np.full((2, 2), 300)] * 2, '300 is not such a number|holds 300'),
+        ([np.full((2, 2), 70000)] * 2, '70000 is not such a number|holds 70000'),
         ([np.zeros((2, 2), np.uint8)] * 3, 'the number of ids is 2'),
     ],
 )
