@@ -7,13 +7,14 @@ import numpy as np
 
 from engine.outputs.joint.averages import mean
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind, explained_variance
-from engine.outputs.pictures.cropping import crop, trial_sizes
+from engine.outputs.pictures.cropping import SIZES, counted, crop, trial_sizes
 from engine.outputs.pictures.sequence import joined_rows
 
 
 def agreement(predictions: Arrays, labels: Arrays) -> float:
     """Returns the share of the targets' variance that the images explain."""
-    return explained_variance(predictions['images'], labels['targets'])
+    images, targets = counted(predictions['images'], labels['targets'], predictions.get(SIZES))
+    return explained_variance(images, targets)
 
 
 def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.outputs.joint.averages import vote
 from engine.outputs.kind import INPUTS, Arrays, Field, Kind
-from engine.outputs.pictures.cropping import crop, trial_sizes
+from engine.outputs.pictures.cropping import SIZES, counted, crop, trial_sizes
 from engine.outputs.pictures.sequence import joined_rows
 
 
@@ -16,7 +16,8 @@ def pixel_accuracy(predictions: Arrays, labels: Arrays) -> float:
 
     Pixels of the target that do not count are none of the predicted classes, so that they count as wrong.
     """
-    return float(np.mean(predictions['masks'] == labels['targets']))
+    masks, targets = counted(predictions['masks'], labels['targets'], predictions.get(SIZES))
+    return float(np.mean(masks == targets))
 
 
 def ensemble(members: Sequence[Arrays]) -> dict[str, np.ndarray]:

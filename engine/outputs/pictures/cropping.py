@@ -59,6 +59,19 @@ def of_batch(arrays: Mapping[str, Any], predicted: str, ids: Sequence[str]) -> d
         raise UserError(f'{ids[error.row]!r}: {error}') from None
 
 
+def counted(
+    predicted: np.ndarray, targets: np.ndarray, sizes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pixels of padded pictures that lie inside the sizes, [pixels, ...]; all without sizes."""
+    if sizes is None or predicted.shape[:3] != targets.shape[:3]:
+        return predicted, targets
+    rows, columns = (
+        np.arange(length) < sizes[:, axis, np.newaxis] for axis, length in enumerate(predicted.shape[1:3])
+    )
+    inside = rows[:, :, np.newaxis] & columns[:, np.newaxis]
+    return predicted[inside], targets[inside]
+
+
 def trial_sizes(arrays: Arrays, truth: Arrays, predicted: str) -> dict[str, Any]:
     """Returns predictions of zeros with sizes that may occur: those of the targets, or the whole pictures."""
     tried: dict[str, Any] = dict(arrays)

@@ -91,4 +91,4 @@ class GridDetector(Supervised):
 
 def longest(batch: Batch) -> jax.Array:
     """Returns the longer side of each original image, f32 [B] pixels: the side of what the input shows."""
-    return batch['size'].max(-1).astype(jnp.float32)
+    return jnp.maximum(batch['size'].max(-1), 1).astype(jnp.float32)

@@ -63,6 +63,17 @@ def test_sizes_that_are_not_valid_are_one_message(sizes: Any, message: str) -> N
         packed(segmentation.KIND, {'masks': padded(0), 'sizes': np.array(sizes)}, IDS)
 
 
+@pytest.mark.parametrize(('kind', 'name', 'channels'), [(segmentation, 'masks', None), (image, 'images', 3)])
+def test_padding_does_not_count_as_agreement(kind: Any, name: str, channels: int | None) -> None:
+    targets, predicted = padded(0, channels), padded(1, channels)
+    for row, (height, width) in enumerate(SIZES):
+        predicted[row, :height, :width] = targets[row, :height, :width]
+    assert kind.KIND.agreement({name: predicted, 'sizes': SIZES}, {'targets': targets}) == 1
+    predicted[1, 0, 0] = 3 - targets[1, 0, 0]
+    assert kind.KIND.agreement({name: predicted, 'sizes': SIZES}, {'targets': targets}) < 1
+    assert kind.KIND.agreement({name: predicted}, {'targets': targets}) < 0.9
+
+
 def test_a_spool_keeps_all_batches_without_their_padding() -> None:
     spool, kept = PictureSpool(), []
     for seed, ids in ((0, IDS), (1, IDS[:3])):

@@ -36,7 +36,8 @@ class Restoration(Supervised):
         rows, columns = (jnp.arange(side)[None] < batch['size'][:, axis, None] for axis in (0, 1))
         counts = (rows[:, :, None] & columns[:, None, :]).astype(jnp.float32)[..., None]
         errors = jnp.square(output - self.inputs(batch)) * counts
-        return {'loss': errors.sum((1, 2, 3)) / (counts.sum((1, 2, 3)) * output.shape[-1])}
+        pixels = jnp.maximum(counts.sum((1, 2, 3)), 1)
+        return {'loss': errors.sum((1, 2, 3)) / (pixels * output.shape[-1])}
 
     def predictions(self, output: jax.Array, batch: Batch) -> dict[str, jax.Array]:
         levels = jnp.round(jnp.clip(output, 0, 1) * 255).astype(jnp.uint8)
