@@ -72,7 +72,7 @@ def test_a_weight_of_0_is_never_drawn_and_said(said: list[str]) -> None:
     assert said == ['Weighted: 2 of 4 examples of train of tiny have the weight 0 and are never drawn.']
 
 
-@random_cases(10)
+@random_cases(6)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12).filter(any), st.sampled_from([1e-320, 1, 1e307]))
 def test_weights_count_in_proportion_alone(weights: list[int], scale: float) -> None:
     counts = np.bincount(
