@@ -18,6 +18,7 @@ REPOSITORY, IMAGES, TEXT, TFDS = '', 'images', 'text', 'tfds'
 PREFIXES = (IMAGES, TEXT, TFDS)
 MAX_FILE_NAME = 60  # characters of the name of a file in that of a folder
 DEFAULT_CONFIG, TOY = 'full', 'toy'
+NO_DATASET = 'none'  # the name of what a task learns from that makes its own data
 TOY_TEXT = 'README.md'  # every project has it
 _UNUSUAL = '[^a-zA-Z0-9_.]+'
 
