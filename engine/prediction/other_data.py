@@ -165,7 +165,7 @@ def fit(data: Dataset, experiment: Experiment, how: How) -> OtherData:
     """
     integrity.check(data.folder)
     own = experiment.data
-    for note in own.spec.notes:
+    for note in own.spec.notes.keys() & data.spec.notes.keys():
         if problem := fitting.other_words(note, data.spec, own.spec):
             raise UserError(f'{data.name} does not fit this run, which was trained on {own.name}: {problem}.')
     inputs = {

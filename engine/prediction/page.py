@@ -5,7 +5,7 @@ page is one file. It shows a bounded number of examples and says so; predictions
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,13 +144,12 @@ class _Page:
         return facts
 
 
-def html(outputs: Outputs, examples: Examples, notes: Sequence[str] = ()) -> str:
+def html(outputs: Outputs, examples: Examples) -> str:
     """Returns the page.
 
     Args:
       outputs: the outputs, in memory.
       examples: the examples that were predicted.
-      notes: sentences on the data, such as what was left out.
     """
     manifest, page = outputs.manifest, _Page(outputs, examples, shown.of(outputs))
     title = names.outputs(manifest.kind, manifest.dataset, manifest.split)
@@ -167,12 +166,12 @@ def html(outputs: Outputs, examples: Examples, notes: Sequence[str] = ()) -> str
         f'<p class="soft">{markup.escaped(" · ".join(filter(None, about)))}</p>'
         f'<div class="facts">{tiles}</div>'
     )
-    sections = [*page.sections(), _origin(outputs, notes)]
+    sections = [*page.sections(), _origin(outputs)]
     foot = f'Made by <code>scripts/predict.sh</code>. <code>{PREDICTIONS}</code> has a row for each example.'
     return document(f'Predictions: {title}', head, sections, foot, tables.SCRIPT)
 
 
-def _origin(outputs: Outputs, notes: Sequence[str]) -> str:
+def _origin(outputs: Outputs) -> str:
     """Returns a section on where the predictions come from."""
     manifest = outputs.manifest
     resized = IN_WORDS.get(manifest.details.get('resize', ''), '')
@@ -183,7 +182,6 @@ def _origin(outputs: Outputs, notes: Sequence[str]) -> str:
         'its sha256': manifest.details.get('checkpoint_sha256', ''),
         'commits': ', '.join(manifest.commits),
         'images were resized': f'{manifest.details["resize"]}: {resized}' if resized else '',
-        **{f'note {number}': note for number, note in enumerate(notes, 1)},
     }
     table = Table.of(['name', 'value'], [(name, value) for name, value in rows.items() if value])
     return markup.section('Origin', tables.html(table, 'Origin', 'long', sortable=False))
