@@ -63,7 +63,8 @@ def _card(reports: Sequence[Report], names: Sequence[str], identity: str, column
         drawn = evaluation.pictures(outputs, place)
         texts |= dict.fromkeys(_named(evaluation.lines(outputs, place), name))  # references once
         shown |= {picture.markup: picture for picture in drawn}  # targets once
-        prediction = f'{isolated(str(row["prediction"]))}, ' if 'prediction' in row and not texts else ''
+        predicted = '' if texts else str(row.get('prediction', ''))  # '' too where no class is predicted
+        prediction = f'{isolated(predicted)}, ' if predicted else ''
         lines.append(f'{isolated(name)}: {prediction}{column.replace("_", " ")} {row[column]:.4g}')
     label = reports[0].tables['per_example'].loc[identity].get('label', '')
     lines[0] += f' ({isolated(str(label))})' if label != '' else ''
