@@ -12,6 +12,7 @@ EXAMPLES = """\
   scripts/predict.sh <run> --dataset='images:~/photos'              images of a folder, with classes or not
   scripts/predict.sh <run> --dataset=cifar10 --split=test           another dataset, without the training data
   scripts/predict.sh <run> --split=train,test --checkpoint=latest --overwrite
+  scripts/predict.sh <run> --augmentations=8                        to <run>/outputs/test+8augmentations
   scripts/predict.sh <run> --checkpoint=400                         to <run>/outputs/val@400 and test@400
 """
 
@@ -43,6 +44,13 @@ def parser() -> Parser:
         'central part (the default), as a whole, or not at all',
     )
     parser.add_argument(
+        '--augmentations',
+        type=int,
+        metavar='N',
+        help='predict each example under N random augmentations of those that the task trains with, and join '
+        'the predictions (test-time augmentation)',
+    )
+    parser.add_argument(
         '--accept_changes',
         action='store_true',
         help='predicts with changed data, code, packages or flags, and records the changes',
@@ -57,7 +65,7 @@ def main(arguments: argparse.Namespace) -> int:
     devices.import_jax()
     from engine.commands import experiments
     from engine.outputs.contents import PAGE, PREDICTIONS
-    from engine.prediction import other_data, predictions
+    from engine.prediction import augmented, other_data, predictions
     from engine.prediction.predicted_data import OwnData
     from engine.runs import start, text_log
     from engine.runs.environment import history, record
@@ -81,6 +89,8 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         data = other_data.load(str(arguments.dataset), trainer, arguments.resize)
         splits = 'test' if 'test' in data.data.splits else ','.join(data.data.splits)
+    if arguments.augmentations is not None:
+        data = augmented.AugmentedData(data, trainer, arguments.augmentations)
     chosen = (arguments.split or splits).split(',')
     origin = history.took_part(environment)
     folders = predictions.save(

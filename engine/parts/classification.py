@@ -80,12 +80,16 @@ class Classification(Supervised):
         If `mix` is bound, the batch also holds `other`, the label of each image's partner, int32 [B], and
         `share`, the weight of the image's own label, f32 [B].
         """
-        images = batch[self.image]
-        images = same_dtype(images, self.augment(keys_by_row(key, batch), images))
+        batch = self.augment_inputs(batch, key)
         if self.mix is None:
-            return {**batch, self.image: images}
-        images, share = self.mix(keys_by_row(jax.random.fold_in(key, 1), batch), images)
+            return batch
+        images, share = self.mix(keys_by_row(jax.random.fold_in(key, 1), batch), batch[self.image])
         return {**batch, self.image: images, 'share': share, 'other': mixing.partners(batch[self.label])}
+
+    def augment_inputs(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch with its images changed by `augment`, and not mixed."""
+        images = batch[self.image]
+        return {**batch, self.image: same_dtype(images, self.augment(keys_by_row(key, batch), images))}
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns the images as `scale` makes them, by default from the range of their dtype to -1 to 1."""

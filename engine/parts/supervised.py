@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from engine.errors import UserError
-from engine.interfaces import INDEX, STEP, VALID, Batch, Description, Metrics, Spec, State, average
+from engine.interfaces import VALID, Batch, Description, Metrics, Spec, State, average
 from engine.network import Network
 from engine.parts.optimizers.evaluated import evaluation_params
 from engine.parts.optimizers.extra_arguments import OptimizerFactory
 from engine.parts.optimizers.learning_rate import LearningRate
 from engine.parts.optimizers.minimizer import Minimizer
-from engine.parts.subclasses import ranges, returned
+from engine.parts.subclasses import input_augmentation, ranges, returned, rows
 
 Model = Callable[..., Any]  # (input, method='__call__') -> output, in evaluation mode
 
@@ -60,6 +60,13 @@ class Supervised(ABC):
         """Returns the batch as training sees it, inputs and targets both; unchanged by default."""
         del key
         return batch
+
+    def augment_inputs(self, batch: Batch, key: jax.Array) -> Batch:
+        """Returns the batch as `predict.sh --augmentations` predicts it: under one random augmentation.
+
+        By default it is that of training. Override it if `augment_batch` mixes examples or moves targets.
+        """
+        return self.augment_batch(batch, key)
 
     def evaluation_batch(self, batch: Batch) -> Batch:
         """Returns the batch as evaluation and prediction see it; unchanged by default.
@@ -165,9 +172,9 @@ class BoundSupervised:
     def update(self, state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
         """Returns the state after one optimizer step on the mean loss, and the metrics of that step."""
         augmentation_key, network_key = jax.random.split(key)
-        batch = self._augmented(_at_step(batch, state['steps']), augmentation_key)
+        batch = self._augmented(rows.at_step(batch, state['steps']), augmentation_key)
         new_state, examples, norm = self.minimizer.step(self._loss, state, batch, network_key)
-        metrics = _averages(examples) | self.minimizer.rate_metric(new_state['opt_state'], state['steps'])
+        metrics = rows.averages(examples) | self.minimizer.rate_metric(new_state['opt_state'], state['steps'])
         metrics['gradient_norm'] = average(norm[None])
         return new_state | {'steps': state['steps'] + 1}, metrics
 
@@ -182,27 +189,32 @@ class BoundSupervised:
         return returned.batch(self.task, 'augment_batch', self.task.augment_batch(batch, key), batch)
 
     def _evaluated(self, batch: Batch, state: State) -> Batch:
-        batch = _at_step(batch, state['steps'])
+        batch = rows.at_step(batch, state['steps'])
         return returned.batch(self.task, 'evaluation_batch', self.task.evaluation_batch(batch), batch)
 
     def _per_example(self, output: Any, batch: Batch) -> dict[str, Any]:
-        return returned.metrics(self.task, self.task.per_example(output, batch), _rows(batch))
+        return returned.metrics(self.task, self.task.per_example(output, batch), rows.count(batch))
 
     def debug_inputs(self, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
         """Returns what enters the network in a first step with this batch and key; each [B, ...]."""
-        batch = _at_step(batch, jnp.zeros((), jnp.int32))
+        batch = rows.at_step(batch, jnp.zeros((), jnp.int32))
         return self.task.debug_inputs(self._augmented(batch, jax.random.split(key)[0]))
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Returns the metrics of a batch, summed over its valid examples."""
         batch = self._evaluated(batch, state)
         output = self._model(state)(self.task.inputs(batch))
-        return _averages(self._per_example(output, batch), batch[VALID])
+        return rows.averages(self._per_example(output, batch), batch[VALID])
 
     def predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         """Returns the predictions for a batch, each [B, ...]."""
         batch = self._evaluated(batch, state)
         return self.task.predict(self._model(state), batch)
+
+    def predict_augmented(self, state: State, batch: Batch, key: jax.Array) -> dict[str, jax.Array]:
+        """Returns the predictions for a batch under a random augmentation, in place of `evaluation_batch`."""
+        augmented = input_augmentation.augmented(self.task, rows.at_step(batch, state['steps']), key)
+        return self.task.predict(self._model(state), augmented)
 
     def pictures(self, state: State, key: jax.Array) -> dict[str, jax.Array]:
         """Returns pictures by name, [N, H, W, C]; {} if the task makes none."""
@@ -231,19 +243,3 @@ class BoundSupervised:
             return self.network(params, state['model_state'], x, method=method)[0]
 
         return model
-
-
-def _at_step(batch: Batch, steps: jax.Array) -> Batch:
-    """Returns a batch with `step`, the number of training steps so far, in each row of each part."""
-    parts = {name: _at_step(part, steps) for name, part in batch.items() if isinstance(part, Mapping)}
-    return {**batch, **parts, STEP: jnp.full(_rows(batch), steps)}
-
-
-def _rows(batch: Batch) -> int:
-    return len(batch[INDEX] if INDEX in batch else next(iter(batch.values())))
-
-
-def _averages(metrics: dict[str, Any], valid: jax.Array | None = None) -> Metrics:
-    """Returns the sums of per-example metrics over the valid examples."""
-    pairs = {name: value if isinstance(value, tuple) else (value, None) for name, value in metrics.items()}
-    return {name: average(values, valid, counts) for name, (values, counts) in pairs.items()}

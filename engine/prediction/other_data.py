@@ -39,11 +39,13 @@ class OtherData:
       experiment: of the run.
       data: the other dataset, its images decoded as the run needs them.
       details: how images became inputs, for the manifest.
+      suffix: the part of the names of outputs folders after the split.
     """
 
     experiment: Experiment
     data: Dataset
     details: Mapping[str, str]
+    suffix: str = ''
 
     @property
     def name(self) -> str:

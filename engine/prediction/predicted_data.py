@@ -1,14 +1,20 @@
 """What is predicted: a split of the dataset that a run was trained on, or of another one (other_data.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import jax
+import numpy as np
 
+from engine import sharding
 from engine.datasets.reading.dataset import Examples
+from engine.interfaces import Batch, State
 from engine.training import known_truth
 from engine.training.experiment import Experiment
+from engine.training.steps import compiled
+
+Predictor = Callable[[State, Batch], dict[str, np.ndarray]]  # returns whole arrays on the host, [B, ...]
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,11 @@ class PredictedSplit:
     program: jax.stages.Traced
     is_other: bool = False
 
+    def predictor(self) -> Predictor:
+        """Compiles the program. A call predicts a batch."""
+        program = compiled(self.program)
+        return lambda state, batch: sharding.fetch(program(state, batch))
+
 
 class PredictedData(Protocol):
     """A dataset to predict.
@@ -35,6 +46,7 @@ class PredictedData(Protocol):
       name: of the dataset.
       fingerprint: of the dataset.
       slug: the part of the names of outputs folders before the split; '' for the dataset of the run.
+      suffix: the part after the split; '' if examples are predicted once.
       details: what the manifest says of how images became inputs.
     """
 
@@ -46,6 +58,9 @@ class PredictedData(Protocol):
 
     @property
     def slug(self) -> str: ...  # noqa: D102
+
+    @property
+    def suffix(self) -> str: ...  # noqa: D102
 
     @property
     def details(self) -> Mapping[str, str]: ...  # noqa: D102
@@ -61,6 +76,7 @@ class OwnData:
 
     experiment: Experiment
     slug: str = ''
+    suffix: str = ''
     details: Mapping[str, str] = field(default_factory=dict)
 
     @property

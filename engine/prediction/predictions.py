@@ -22,7 +22,7 @@ from engine.outputs.pictures import cropping
 from engine.outputs.pictures.spool import PictureSpool
 from engine.prediction import page
 from engine.prediction.pictures import pictures
-from engine.prediction.predicted_data import PredictedData, PredictedSplit
+from engine.prediction.predicted_data import PredictedData, PredictedSplit, Predictor
 from engine.prediction.samples import Samples
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
@@ -31,7 +31,6 @@ from engine.training import outputs_manifest
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
-from engine.training.steps import Compiled, compiled
 
 
 def save(
@@ -68,7 +67,8 @@ def save(
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find(which or main)
         folders = [
-            (target or run / 'outputs') / place(data.slug, split, None if which in ('', main) else step)
+            (target or run / 'outputs')
+            / place(data.slug, split + data.suffix, None if which in ('', main) else step)
             for split in splits
         ]
         for folder in [] if overwrite else folders:
@@ -89,7 +89,7 @@ def save(
     samples, varying = _samples(experiment), kind_folders.declaration(experiment.description.kind).varying
     for split, part, folder in zip(splits, parts, folders, strict=True):
         small = _thumbnails(experiment, part.examples)
-        program = compiled(part.program)
+        program = part.predictor()
         mesh = experiment.parallelism.mesh
         size = experiment.batch_size
         predicted = predict(program, state, part.examples, size, mesh, small, varying, samples)
@@ -124,7 +124,7 @@ def place(slug: str, split: str, step: int | None = None) -> str:
 
 
 def predict(
-    program: Compiled,
+    program: Predictor,
     state: State,
     examples: Examples,
     batch_size: int,
@@ -150,7 +150,7 @@ def predict(
     rows, parts, spool = sharding.batch_sharding(mesh), [], PictureSpool()
     for batch in batches:
         placed = sharding.shard(batch, rows)
-        fetched = sharding.fetch({**thumbnails(placed), **program(state, placed)})
+        fetched = {**sharding.fetch(thumbnails(placed)), **program(state, placed)}
         if varying and cropping.SIZES in fetched:
             ids = [examples.ids[row] for row in batch[INDEX][batch[VALID]]]
             fetched = spool.add(cropping.of_batch(fetched, varying, ids))

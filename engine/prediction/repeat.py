@@ -11,7 +11,7 @@ from engine import outputs
 from engine.errors import UserError
 from engine.outputs.contents import PAGE
 from engine.outputs.manifest import Manifest, read_manifest
-from engine.prediction import other_data, predictions
+from engine.prediction import augmented, other_data, predictions
 from engine.prediction.predicted_data import OwnData, PredictedData
 from engine.runs.text_log import logger
 from engine.training.experiment import Experiment
@@ -35,6 +35,8 @@ def differences(experiment: Experiment, run: Path) -> Iterator[tuple[str, str]]:
             origin, which = {'commits': manifest.commits, 'code': manifest.code}, str(manifest.step)
             try:
                 data = _data(experiment, manifest)
+                if augmented.DETAIL in manifest.details:
+                    data = augmented.AugmentedData(data, experiment, int(manifest.details[augmented.DETAIL]))
                 [repeated] = predictions.save(
                     experiment, run, data, [manifest.split], which, False, origin, Path(temporary)
                 )

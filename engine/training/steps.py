@@ -19,7 +19,7 @@ from engine.variables import VariableSource
 from engine.workspace import workspace
 
 # Streams of randomness. A key is a function of (seed, stream, step), so none is stored.
-INIT, TRAIN, PICTURES = 0, 1, 2
+INIT, TRAIN, PICTURES, AUGMENTATIONS = 0, 1, 2, 3
 
 Shapes = Any
 Compiled = Callable[..., Any]

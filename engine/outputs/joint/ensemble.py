@@ -1,6 +1,6 @@
 """Ensembles: the predictions of several models for the same examples, joined to one outputs folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -65,6 +65,18 @@ def ensemble(members: Sequence[Outputs], details: Mapping[str, str] | None = Non
     return Ensemble(manifest, shared | predictions, tuple(predictions), ids, meanings, notes)
 
 
+def rule(kind: str) -> Callable[[Sequence[Arrays]], dict[str, np.ndarray]]:
+    """Returns what joins predictions of a kind; raises `UserError` if it declares nothing."""
+    declared = kind_folders.declaration(kind).ensemble
+    if declared is None:
+        able = [name for name in kind_folders.names() if kind_folders.declaration(name).ensemble]
+        raise UserError(
+            f'outputs of kind {kind!r} cannot be joined: {kind_folders.file(kind)} declares no `ensemble`. '
+            f'Kinds that do: {", ".join(able)}.'
+        )
+    return declared
+
+
 def joined(kind: str, members: Sequence[Arrays]) -> dict[str, np.ndarray]:
     """Returns the joint predictions of several predictions of the same examples, in the same order.
 
@@ -75,14 +87,7 @@ def joined(kind: str, members: Sequence[Arrays]) -> dict[str, np.ndarray]:
     Raises:
       UserError: the kind has no rule for this.
     """
-    rule = kind_folders.declaration(kind).ensemble
-    if rule is None:
-        able = [name for name in kind_folders.names() if kind_folders.declaration(name).ensemble]
-        raise UserError(
-            f'outputs of kind {kind!r} cannot be joined: {kind_folders.file(kind)} declares no `ensemble`. '
-            f'Kinds that do: {", ".join(able)}.'
-        )
-    return rule(members)
+    return rule(kind)(members)
 
 
 def _check(members: Sequence[Outputs]) -> None:
