@@ -83,6 +83,8 @@ class Kind:
       from_data: names of the arrays that come from the dataset, such as labels. A comparison requires them
         to be equal.
       may_lack: names of arrays of `from_data` that are optional beside the others.
+      of_inputs: names of further arrays that may be equal for all examples, such as the number of tokens of a
+        text; also of arrays that `pack` and `pack_tokens` take.
       pack: converts a task's predictions and labels, each [n, ...], to the arrays of the kind.
       pack_tokens: converts a task's token ids to texts, before `pack`. Its second argument is the `decode` of
         the task's description; None if tokens are bytes.
@@ -104,6 +106,7 @@ class Kind:
     needs: tuple[tuple[str, ...], ...]
     from_data: tuple[str, ...] = ()
     may_lack: tuple[str, ...] = ()
+    of_inputs: tuple[str, ...] = ()
     pack: Callable[[Arrays], dict[str, np.ndarray]] = _unchanged
     pack_tokens: Callable[[Arrays, Decode | None], dict[str, np.ndarray]] | None = None
     takes: str = ''

@@ -35,7 +35,8 @@ def outputs(experiment: ExperimentUnderTest) -> Finding:
 
 def _may_be_equal(experiment: ExperimentUnderTest, name: str, array: np.ndarray) -> bool:
     """Whether an array may be the same for all examples, as lengths and sizes may."""
-    of_inputs = (kind_folders.declaration(experiment.description.kind).views, SIZES)
+    declared = kind_folders.declaration(experiment.description.kind)
+    of_inputs = (declared.views, SIZES, *declared.from_data, *declared.of_inputs)
     return name in of_inputs or _is_field(experiment, array)
 
 

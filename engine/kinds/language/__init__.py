@@ -21,5 +21,6 @@ KIND = Kind(
     },
     needs=(('log_probs',), ('lengths',)),
     from_data=('lengths',),
+    of_inputs=('tokens',),
     ensemble=ensemble,
 )

@@ -105,6 +105,7 @@ KIND = Kind(
     },
     needs=(('texts',), ('text_lengths',)),
     from_data=('references', 'reference_lengths', 'reference_example'),
+    of_inputs=('text_counts', 'source_tokens', 'source_counts', 'reference_tokens', 'reference_counts'),
     pack_tokens=pack_tokens,
     takes='text_tokens [n, L] and text_counts [n]',
     table=_table,

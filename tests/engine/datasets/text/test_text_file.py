@@ -15,6 +15,8 @@ from engine.datasets.text import documents, options
 from engine.datasets.text.options import TextOptions
 from engine.datasets.text.vocabulary import Vocabulary
 from engine.errors import UserError
+from engine.training.validation.evaluation_set import EvaluationSet
+from engine.training.validation.validation_sets import load_sets
 
 TEXT = ''.join(
     f'{number}. Ein Satz über Wörter, 🐝 und {number * number} Zahlen.\r\n' for number in range(60)
@@ -88,6 +90,16 @@ def test_options_and_content_make_other_data_and_their_order_does_not(file: Path
     assert plain.fingerprint == same.fingerprint != other.fingerprint
     assert DatasetName.parse(plain.name).slug == DatasetName.parse(same.name).slug
     assert DatasetName.parse(plain.name).slug != DatasetName.parse(other.name).slug
+
+
+def test_an_evaluation_set_of_another_vocabulary_is_refused(file: Path, tmp_path: Path) -> None:
+    (tmp_path / 'other.txt').write_bytes(TEXT.replace('ö', 'ø').encode())
+    other = EvaluationSet(dataset=f'text:{tmp_path / "other.txt"}')
+    data = load(f'text:{file}')
+    with pytest.raises(UserError, match=r"'text-other.* does not fit .* its note 'vocabulary' is another"):
+        load_sets([other], data, load, None, ())
+    same = load_sets([EvaluationSet(dataset=f'text:{file}?length=256')], data, load, None, ())
+    assert len(same.sets) == 1
 
 
 def test_documents_of_a_folder_are_never_joined(file: Path, tmp_path: Path) -> None:
