@@ -57,6 +57,7 @@ def test_labels_of_which_some_are_unknown(train: Train) -> None:
     assert (saved.folder / 'predictions.csv').read_text().startswith('id,prediction,label\n')
 
 
+@pytest.mark.slow
 def test_lists_of_classes_become_labels(train: Train) -> None:
     """A list of classes per example, padded with -1, as builders store it."""
     lists = np.where(RANDOM.random((16, 2)) < 0.3, -1, RANDOM.integers(0, 3, (16, 2))).astype(np.int32)
@@ -78,7 +79,7 @@ def test_embeddings_of_a_query_and_a_gallery(train: Train) -> None:
     assert 0 <= metrics['recall_at_1']['value'] <= 1
 
 
-@pytest.mark.parametrize('masked', [True, False])
+@pytest.mark.parametrize('masked', [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_depth_with_gaps(train: Train, masked: bool) -> None:
     """Gaps are NaN, or where a mask says so."""
     depth = RANDOM.uniform(1, 5, (16, 4, 4)).astype(np.float32)
