@@ -34,7 +34,8 @@ DEFINITIONS = {
         'lower',
         'Unbiased estimate of the squared maximum mean discrepancy between the features of all samples and '
         'of all real examples, with the kernel (x.y / d + 1)^3 for d numbers; 0 on average if both have '
-        f'the same distribution. {_INTERVAL}',
+        f'the same distribution. {_INTERVAL} It uses fewer resamples for many examples, but at least '
+        f'{MIN_RESAMPLES}.',
         'Binkowski et al., Demystifying MMD GANs, ICLR 2018',
     ),
     'frechet_distance_of_halves': Definition(

@@ -81,10 +81,11 @@ def measure(
     # Samples and real examples are drawn independently of each other.
     reference_counts = replace(bootstrap, seed=bootstrap.seed + 1).counts(len(reference))
     fewer = _afforded(bootstrap.resamples, len(samples) + len(reference), samples.shape[1])
+    kernels = _afforded_kernels(bootstrap.resamples, len(samples) + len(reference))
     covered, _ = Manifold.of(samples).place(reference)
     parts = [
         _frechet(samples, reference, counts[:fewer], reference_counts[:fewer]),
-        _kernel(samples, reference, counts, reference_counts),
+        _kernel(samples, reference, counts[:kernels], reference_counts[:kernels]),
         _halves(samples, reference, replace(bootstrap, resamples=fewer)),
         {'precision': _share(inside, counts), 'recall': _share(covered, reference_counts)},
     ]
@@ -113,6 +114,11 @@ def _afforded(resamples: int, examples: int, width: int) -> int:
     multiplications = width**2 * (examples + 10 * width)
     affordable = max(MIN_RESAMPLES, int(_MAX_MULTIPLICATIONS / multiplications))
     return min(resamples, MAX_RESAMPLES, affordable)
+
+
+def _afforded_kernels(resamples: int, examples: int) -> int:
+    """Returns the number of kernel distances to compute: each sums the kernels of all pairs."""
+    return min(resamples, max(MIN_RESAMPLES, int(_MAX_MULTIPLICATIONS / examples**2)))
 
 
 def _frechet(

@@ -198,3 +198,21 @@ def test_of_long_features_there_are_fewer_resamples(save, monkeypatch: pytest.Mo
         assert np.ptp(fewer[name].interval) == pytest.approx(np.ptp(whole[name].interval), rel=0.5)
     for name in ('kernel_distance', 'precision', 'recall'):
         assert fewer[name] == whole[name]
+
+
+@pytest.mark.parametrize(('examples', 'expected'), [(100, 1000), (31_000, 1000), (60_000, 277), (10**6, 30)])
+def test_kernel_distances_of_many_samples_have_fewer_resamples(examples: int, expected: int) -> None:
+    assert evaluate._afforded_kernels(1000, examples) == expected
+
+
+def test_few_samples_against_many_examples(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays = {
+        'samples': random.integers(0, 256, (5, 4, 4, 1), np.uint8),
+        'features': random.normal(size=(5, 3)).astype(np.float32),
+        'reference_features': random.normal(size=(400, 3)).astype(np.float32),
+    }
+    ids = [str(number) for number in range(5)]
+    outputs.write(tmp_path / 'it', outputs.Manifest('generation'), arrays, ids, dict.fromkeys(arrays, 'x'))
+    metrics = Evaluator(resamples=100).evaluate(tmp_path / 'it')['metrics']
+    assert all(metric['value'] is not None for metric in metrics.values())
