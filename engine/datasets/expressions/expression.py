@@ -139,12 +139,11 @@ def label(dataset: str | Expression) -> str:
 
 
 def toy(dataset: str | Expression) -> str | Expression:
-    """Returns the toy form of a dataset. A dataset from elsewhere has none, and stays as it is.
+    """Returns the toy form of a dataset. Images and TFDS's datasets have none, and stay as they are.
 
     >>> toy('digits'), toy('tfds:mnist')
     ('digits/toy', 'tfds:mnist')
     """
     if not isinstance(dataset, str):
         return dataset.toy()
-    name = DatasetName.parse(dataset)
-    return dataset if name.source else f'{name.dataset}/toy'
+    return DatasetName.parse(dataset).toy
