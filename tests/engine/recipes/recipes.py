@@ -36,12 +36,12 @@ class Recipe:
         return [path for path in self.files if path.endswith('.gin')]
 
     def write(self, root: Path) -> None:
-        """Writes its files below a folder, where none of them may be."""
+        """Writes its files below a folder. Those that are there, of another recipe, must be equal."""
         for path, text in self.files.items():
             file = root / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open('x', encoding='utf-8') as new:
-                new.write(text)
+            assert not file.exists() or file.read_text(encoding='utf-8') == text, path
+            file.write_text(text, encoding='utf-8')
 
 
 def recipes() -> list[Recipe]:
