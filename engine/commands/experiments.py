@@ -112,6 +112,7 @@ def run_data(experiment: Experiment) -> RunData:
         fingerprint=experiment.data.fingerprint,
         evaluated={name: data.fingerprint for name, data in experiment.validation.others().items()},
         order_files=experiment.order_files,
+        members=experiment.data.members,
     )
 
 
@@ -123,8 +124,8 @@ def environment(config: Config, experiment: Experiment) -> dict[str, Any]:
       experiment: the experiment.
     """
     kind = experiment.description.kind
-    datasets = [*expression.names(experiment.dataset), *experiment.validation.others()]
-    names = list(map(DatasetName.parse, datasets))
+    datasets = (experiment.data, *experiment.validation.others().values())
+    names = [DatasetName.parse(source.name) for data in datasets for source in data.sources]
     builders = {
         f'data.{name.dataset}.{name.dataset}_dataset_builder' for name in names if name.repository_folder
     }

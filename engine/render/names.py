@@ -20,7 +20,11 @@ def dataset(name: str) -> str:
 
     >>> dataset('images:/home/ada/photos'), dataset('text:~/hamlet.txt?length=64'), dataset('digits/toy')
     ('photos', 'hamlet.txt', 'digits/toy')
+    >>> dataset("First('images:/home/ada/photos', 100)")
+    'First(photos, 100)'
     """
+    if re.fullmatch(r'\w+\(.*\)', name, re.DOTALL):  # an expression, which quotes its datasets
+        return re.sub("'([^']*)'", lambda quoted: dataset(quoted[1]), name)
     prefix, path = re.fullmatch(r'(?:(images|text|tfds):)?(.*)', name, re.DOTALL).groups()  # type: ignore[union-attr]
     path = path.rpartition('?')[0] or path if prefix == 'text' else path  # without its options
     is_path = prefix in ('images', 'text') or path.startswith(('/', './', '../', '~'))

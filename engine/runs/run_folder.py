@@ -40,6 +40,7 @@ class RunData:
       slug: its name as a folder, such as `digits-toy`.
       cards: README.md of each dataset of the repository that it is made of.
       fingerprint: the sha256 of its contents and their order.
+      members: the fingerprints of the datasets that an expression is made of, by their names.
       evaluated: the fingerprints of other datasets on which the run is evaluated, by their names.
       order_files: the sha256 of each file that the order of the examples reads, by its name.
     """
@@ -51,6 +52,7 @@ class RunData:
     fingerprint: str
     evaluated: Mapping[str, str] = field(default_factory=dict)
     order_files: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,10 @@ class Run:
         known = {name: _dict(record).get('fingerprint') for name, record in evaluated.items()}
         known |= status.get('evaluated_fingerprints', {})
         recorded = status.get('dataset_fingerprint') or dataset.get('fingerprint')
-        pairs = {data.check_name: (recorded, data.fingerprint)}
+        members = _dict(dataset.get('members'))
+        changed = {name: (members.get(name), new) for name, new in data.members.items()}
+        changed = {name: (old, new) for name, (old, new) in changed.items() if old not in (None, new)}
+        pairs = changed or {data.check_name: (recorded, data.fingerprint)}
         for name, new in data.evaluated.items():  # one may be the whole of what is trained on as a toy
             pairs[f'{name} (evaluated)' if name == data.check_name else name] = (known.get(name), new)
         order_files = _dict(environment.get('order')) | status.get('order_files', {})

@@ -203,9 +203,9 @@ class Experiment:
     def _load(self, dataset: str | Expression) -> Dataset:
         return expression.load(dataset, lambda name: load(name, self.allow_damaged))
 
-    def _load_decoded(self, name: str) -> Dataset:
+    def _load_decoded(self, dataset: str | Expression) -> Dataset:
         """Returns another dataset, its images decoded as those of the first one."""
-        data = self._load(name)
+        data = self._load(dataset)
         return decoding.bound(data, self.decode) if data.encoded and self.decode else data
 
     def measured(self, measure: Callable[[Iterator[Batch]], dict[str, float]]) -> dict[str, float]:

@@ -10,27 +10,14 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from engine.datasets.catalogue.names import IMAGES, NO_DATASET, TEXT, DatasetName
+from engine.datasets.expressions.naming import ExpressionNames
 from engine.datasets.reading.dataset import Dataset
 
 MAX_SLUG_LENGTH = 80  # characters of a name of a folder; file systems allow 255 bytes
 
 
-class Expression(Protocol):
+class Expression(ExpressionNames, Protocol):
     """A dataset that is made of others. A config may bind yours."""
-
-    @property
-    def text(self) -> str:
-        """The expression in one line, which logs, pages and outputs call the dataset."""
-        ...
-
-    @property
-    def slug(self) -> str:
-        """The expression as the name of a folder."""
-        ...
-
-    def names(self) -> tuple[str, ...]:
-        """Returns the names of all datasets that the expression is made of, each once."""
-        ...
 
     def toy(self) -> 'Expression':
         """Returns the same expression over the toy forms of its datasets."""

@@ -145,6 +145,11 @@ class Dataset:
         by_folder = {source.folder: source for dataset in self.made_of for source in dataset.sources}
         return tuple(by_folder.values())
 
+    @property
+    def members(self) -> dict[str, str]:
+        """The fingerprints of the built datasets that it is made of, by their names; {} for a built one."""
+        return {source.name: source.fingerprint for source in self.sources if source is not self}
+
     def split(self, name: str) -> Examples:
         """Returns the examples of a split. Raises `UserError` if there is no such split or it is damaged."""
         if name not in self.splits:

@@ -40,5 +40,7 @@ def check(experiment: Any) -> None:
 def _check_part(name: str, dataset: str, part: Part, fields: Mapping[str, Any]) -> None:
     """Raises `UserError` if a further part of the batch has a name that is taken, or no examples."""
     if name in (*fields, *examples.RESERVED):
-        raise UserError(f'the part {name!r} of each batch has the name of a field. Give it another name.')
+        raise UserError(
+            f'Named.{name}: the part {name!r} of each batch has the name of a field. Give it another name.'
+        )
     examples.check_rows(f'train of {dataset}, the part {name!r}', part.examples, part.batch_size)

@@ -123,7 +123,7 @@ class ValidationSets:
 def load_sets(
     validate: Sequence[str | EvaluationSet],
     data: Dataset,
-    load: Callable[[str], Dataset],
+    load: Callable[[Any], Dataset],
     count: int | None,
     truth: Sequence[str],
 ) -> ValidationSets:
@@ -132,7 +132,7 @@ def load_sets(
     Args:
       validate: names of splits, or sets.
       data: the dataset that is trained on.
-      load: loads another dataset by its name.
+      load: loads another dataset, by its name or as an expression.
       count: how many examples of each set are evaluated; None takes all.
       truth: the fields that hold the task's labels.
 
@@ -142,10 +142,10 @@ def load_sets(
     if not validate:
         raise UserError("Trainer.validate is empty: name at least one split, such as ('val',).")
     wanted = [EvaluationSet(split=each) if isinstance(each, str) else each for each in validate]
-    known = {'', data.name}
-    datasets = dict.fromkeys(known, data) | {
-        name: load(name) for name in {each.dataset for each in wanted} - known
-    }
+    datasets = {'': data, data.name: data}
+    for each in wanted:
+        if each.text not in datasets:
+            datasets[each.text] = load(each.dataset)
     sets = {}
     for each in wanted:
         if each.title in sets:
@@ -153,7 +153,7 @@ def load_sets(
                 f'Trainer.validate: two sets are called {each.title!r}. Give one of them another '
                 'EvaluationSet.name.'
             )
-        other = datasets[each.dataset]
+        other = datasets[each.text]
         _check_fits(each.title, other, data, truth)
         examples = _known(other.split(each.split), data.spec)
         if not len(examples):
@@ -166,7 +166,12 @@ def load_sets(
 
 def _recorded(data: Dataset) -> dict[str, Any]:
     """Returns what environment.json says of a dataset."""
-    record = {'name': data.name, 'version': data.version, 'fingerprint': data.fingerprint}
+    record: dict[str, Any] = {
+        'name': data.name,
+        'version': data.version,
+        'fingerprint': data.fingerprint,
+    }
+    record |= {'members': data.members} if data.members else {}
     left_out = [asdict(image) for source in data.sources for image in source.images.left_out]
     return record | ({'left_out': left_out} if left_out else {})
 
