@@ -12,7 +12,7 @@ from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from tests.engine.parts.language import texts
 
-CASES = [('bytes', 1), ('characters', 0), ('characters', 1), ('bpe', 1), ('characters', 3)]
+CASES = [('bytes', 1), ('bpe', 1), ('characters', 3)]
 
 
 def slow(
