@@ -12,6 +12,7 @@ command that its header states. An overlay's command may name any experiment, or
 With `scripts/test.sh --all`, each experiment must also pass the checks of `scripts/check.sh`.
 """
 
+import dataclasses
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -32,8 +33,10 @@ from engine.config.bindings import REQUIRED
 from engine.config.config import Config
 from engine.config.statements import Binding, Macro
 from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.expressions import expression
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
+from engine.parts import datasets
 from engine.runs import json_lines
 from engine.training.trainer import Trainer
 from engine.training.validation.evaluation_set import EvaluationSet
@@ -109,13 +112,54 @@ def toy(dataset: str) -> str:
     return DatasetName.parse(dataset).toy
 
 
-def on_toy_data(paths: Sequence[Path], dataset: Any) -> list[str]:
+def written(value: Any, scope: str) -> tuple[str, list[str]]:
+    """Returns a value as a config writes it, and the bindings, in scopes of their own, of what it builds."""
+    if isinstance(value, tuple):
+        items = [written(item, f'{scope}_{index}') for index, item in enumerate(value)]
+        return f'({"".join(f"{text}, " for text, _ in items)})', [
+            line for _, lines in items for line in lines
+        ]
+    if not dataclasses.is_dataclass(value):
+        return repr(value), []
+    target = f'{scope}/{type(value).__module__}.{type(value).__qualname__}'
+    parameters, lines = dict(vars(value)), []
+    for name, parameter in (parameters | parameters.pop('others', {})).items():  # of `datasets.Named`
+        text, more = written(parameter, f'{scope}_{name}')
+        lines += [f'{target}.{name} = {text}', *more]
+    return f'@{target}()', lines
+
+
+def rebound(parameter: str, value: Any) -> list[str]:
+    """Returns bindings that give a parameter a value that is built of classes."""
+    text, lines = written(value, f'toy_{parameter.rpartition(".")[2]}')
+    return [f'{parameter} = {text}', *lines]
+
+
+def expressions_on_toy_data(trainer: Trainer) -> list[str]:
+    """Returns bindings of the toy forms of dataset expressions, those of evaluation sets too."""
+    validate: tuple[Any, ...] = trainer.validate
+    sets = [each for each in validate if not isinstance(each, str)]
+    own = trainer.dataset
+    lines = [] if own is None or isinstance(own, str) else rebound('trainer.Trainer.dataset', own.toy())
+    if all(isinstance(each.dataset, str) for each in sets):
+        return lines
+    toys = tuple(
+        each
+        if isinstance(each, str)
+        else dataclasses.replace(each, dataset=each.dataset and expression.toy(each.dataset))
+        for each in validate
+    )
+    return lines + rebound('trainer.Trainer.validate', toys)
+
+
+def on_toy_data(paths: Sequence[Path], trainer: Trainer) -> list[str]:
     """Returns bindings of the toy forms of all datasets that a config names, those of evaluation sets too.
 
     Args:
       paths: of the config.
-      dataset: that it trains on.
+      trainer: what it builds.
     """
+    dataset = trainer.dataset
     known = [binding for path in paths for binding in bindings(path)]
     macros = {binding.owner: binding.value for binding in known if not binding.target}
     others = {
@@ -123,9 +167,11 @@ def on_toy_data(paths: Sequence[Path], dataset: Any) -> list[str]:
         for binding in known
         if is_replaced_by_toy(binding) and binding.target is EvaluationSet
     }
+    others = {parameter: name for parameter, name in others.items() if isinstance(name, str)}
     own = {'trainer.Trainer.dataset': dataset} if isinstance(dataset, str) else {}
     names = own | others
-    return [f'{parameter} = {toy(name)!r}' for parameter, name in names.items() if name]
+    lines = [f'{parameter} = {toy(name)!r}' for parameter, name in names.items() if name]
+    return lines + expressions_on_toy_data(trainer)
 
 
 def toy_bindings(paths: Sequence[Path], trainer: Trainer) -> list[str]:
@@ -133,7 +179,7 @@ def toy_bindings(paths: Sequence[Path], trainer: Trainer) -> list[str]:
 
     A source of trained variables, such as a run, is often not where the tests run.
     """
-    return [*on_toy_data(paths, trainer.dataset), *([] if has_source(trainer) else [INITIALISED])]
+    return [*on_toy_data(paths, trainer), *([] if has_source(trainer) else [INITIALISED])]
 
 
 def has_source(trainer: Trainer) -> bool:
@@ -192,6 +238,33 @@ def test_evaluation_sets_get_toy_data_too(config_file: Callable[..., Path]) -> N
     trainer = toy_config(path).build(Trainer)
     expected = ('val', EvaluationSet('shapes/toy', 'test'), EvaluationSet('', 'test'))
     assert (trainer.dataset, trainer.validate) == ('digits/toy', expected)
+
+
+def test_expressions_get_toy_data_too(config_file: Callable[..., Path]) -> None:
+    path = config_file(
+        'from engine.training.validation import evaluation_set',
+        "trainer.Trainer.validate = ('val', @evaluation_set.EvaluationSet())",
+        'evaluation_set.EvaluationSet.dataset = @datasets.Fold()',
+        "datasets.Fold.dataset = 'digits'",
+        'datasets.Fold.fold = 1',
+        'datasets.Fold.folds = 5',
+        'datasets.Named.main = @datasets.First()',
+        'datasets.Named.aside = @datasets.Mixture()',
+        "datasets.Named.multiples = {'aside': 2}",
+        "datasets.Mixture.datasets = ('digits', @datasets.First())",
+        "datasets.First.dataset = 'digits'",
+        'datasets.First.count = 500',
+        STEPS='from engine.parts import datasets\nSTEPS = 14',
+        dataset='  dataset = @datasets.Named()',
+    )
+    config = toy_config(path)
+    trainer = config.build(Trainer)
+    first = datasets.First('digits/toy', 30)
+    aside = datasets.Mixture(('digits/toy', first))
+    assert trainer.dataset == datasets.Named(first, {'aside': 2}, aside=aside)
+    assert trainer.validate == ('val', EvaluationSet(datasets.Fold('digits/toy', 1, 5)))
+    trainer.check()
+    config.check()
 
 
 @pytest.mark.parametrize('path', of_role('experiment', 'overlay'), ids=named)

@@ -70,6 +70,10 @@ def _repository_builder(name: DatasetName, data_dir: Path) -> Any:
     """Returns the builder of a dataset in `data/`."""
     dataset = name.dataset
     if dataset not in names():
+        if '(' in name.text:
+            raise UserError(
+                f'{name.text!r} is an expression: give the name of one of the datasets that it is made of.'
+            )
         raise UserError(f'There is no dataset {dataset!r} in data/. {did_you_mean(dataset, names())}')
     cls = importlib.import_module(f'data.{dataset}.{dataset}_dataset_builder').Builder
     if not hasattr(cls, 'raw_examples'):

@@ -178,3 +178,10 @@ def test_lists_are_no_tuples(config_file: Callable[..., Path]) -> None:
     path = config_file(IMPORTS[0], "datasets.Mixture.datasets = ['a', 'b']")
     with pytest.raises(UserError, match=r"write \('a', 'b'\)"):
         Config([path])
+
+
+def test_other_programs_ask_for_a_member_by_name(program: Any) -> None:
+    for command in ('check', 'build', 'explore'):
+        code, _, err = program('dataset', command, "Fold('digits', fold=1, folds=5)")
+        assert code == 2
+        assert 'is an expression: give the name of one of the datasets that it is made of' in err
