@@ -39,7 +39,7 @@ def write(
     >>> values = np.array([[0.5], [1.5]], np.float32)
     >>> write(folder, Manifest('regression'), {'values': values}, ['a', 'b'], {'values': 'metres'})
     >>> sorted(path.name for path in folder.iterdir())
-    ['ids.txt', 'manifest.json', 'values.npy']
+    ['ids.txt', 'manifest.json', 'predictions.csv', 'values.npy']
 
     Args:
       folder: the folder to write. Folders above it are created.
