@@ -76,16 +76,15 @@ def save(
         parts = [data.split(split) for split in splits]
         state = checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
     logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
-    known = outputs.Manifest(
-        experiment.description.kind,
-        run=run.name,
-        step=step,
-        checkpoint=kind,
-        dataset_fingerprint=data.fingerprint,
-        details={**data.details, 'checkpoint_sha256': checkpoints.sha256(kind, step)},
-        commits=origin['commits'],
-        code=origin['code'],
-    )
+    known = {
+        'run': run.name,
+        'step': step,
+        'checkpoint': kind,
+        'dataset_fingerprint': data.fingerprint,
+        'commits': origin['commits'],
+        'code': origin['code'],
+    }
+    details = {**data.details, 'checkpoint_sha256': checkpoints.sha256(kind, step)}
     samples, varying = _samples(experiment), kind_folders.declaration(experiment.description.kind).varying
     for split, part, folder in zip(splits, parts, folders, strict=True):
         small = _thumbnails(experiment, part.examples)
@@ -93,7 +92,7 @@ def save(
         mesh = experiment.parallelism.mesh
         size = experiment.batch_size
         predicted = predict(program, state, part.examples, size, mesh, small, varying, samples)
-        manifest = _completed(experiment, known, data.name, split, small.details)
+        manifest = _manifest(experiment, known, data.name, split, details | small.details)
         ids = samples.ids if samples else part.examples.ids
         _write(
             folder,
@@ -176,13 +175,12 @@ def _thumbnails(experiment: Experiment, examples: Examples) -> Thumbnails:
     return Thumbnails.of(fields, description.truth, len(examples))
 
 
-def _completed(
-    experiment: Experiment, known: outputs.Manifest, dataset: str, split: str, details: Mapping[str, str]
+def _manifest(
+    experiment: Experiment, known: Mapping[str, Any], dataset: str, split: str, details: Mapping[str, str]
 ) -> outputs.Manifest:
-    """Returns the manifest of a split."""
+    """Returns the manifest of a split, given what is known of its origin."""
     described = outputs_manifest.manifest(experiment.description, dataset, split, experiment.class_names)
-    origin = {name: value for name, value in vars(known).items() if value}
-    return replace(described, **origin | {'details': {**described.details, **known.details, **details}})
+    return replace(described, **known, details={**described.details, **details})
 
 
 def _write(
