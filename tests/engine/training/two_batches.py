@@ -1,5 +1,6 @@
 """A task on two batches at once, trained on the devices that there are."""
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import optax
 
 from engine.datasets.orders.order import MAIN, Part, Shuffled
-from engine.interfaces import Batch, keys_by_row
+from engine.interfaces import Batch, Spec, keys_by_row
 from engine.parts.classification import Classification
 from engine.sharding import Parallelism
 from engine.training.batches.training import training_source
@@ -38,6 +39,10 @@ class TwoBatches(Classification):
             **noisy,
             'aside': {**batch['aside'], 'noise': _noise(batch['aside'], jax.random.fold_in(key, 9))},
         }
+
+    def first_loss(self, spec: Spec) -> float:
+        """Returns the cross-entropy and the entropy of guessing."""
+        return (1 + self.weight) * math.log(len(spec.class_names[self.label]))
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns the images of the main part, then those of the other."""
