@@ -76,7 +76,7 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Plain]:
     monkeypatch.setenv('WORKSPACE', str(tmp_path))
     monkeypatch.setattr(
         'engine.datasets.catalogue.builders.builder',
-        lambda name: AdaptedBuilder(Plain(data_dir=tmp_path / 'data/plain/records')),
+        lambda *_: AdaptedBuilder(Plain(data_dir=tmp_path / 'data/plain/records')),
     )
     return Plain
 

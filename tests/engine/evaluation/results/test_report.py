@@ -99,6 +99,11 @@ def test_the_document_lists_every_metric(kind: str, tmp_path: Path) -> None:
     reports = [Evaluator(resamples=100).report(sample_outputs.write(tmp_path / 'it', kind))]
     if kind == 'classification':
         reports += [report(tmp_path / str(classes), classification(classes)) for classes in (2, 10)]
+    if kind == 'language':
+        counted = sample_outputs.arrays(kind)
+        counted['tokens'] = counted['lengths']
+        with_tokens = sample_outputs.write(tmp_path / 'tokens', kind, arrays=counted)
+        reports += [Evaluator(resamples=100).report(with_tokens)]
     document = (REPOSITORY / 'docs/metrics.md').read_text(encoding='utf-8')
     lines = [line for line in document.splitlines() if line.startswith(f'| {kind}')]
     listed = {name for line in lines for name in re.findall(r'`(\w+)`', line)}
