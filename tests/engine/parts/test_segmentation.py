@@ -204,3 +204,11 @@ def test_pixels_that_do_not_count_change_neither_loss_nor_gradient(name: str) ->
     assert float(whole) == pytest.approx(float(part), rel=1e-5)
     np.testing.assert_allclose(gradient[:, :4], expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(gradient[:, 4:], 0)
+
+
+@pytest.mark.parametrize(('classes', 'dtype'), [(256, jnp.uint8), (257, jnp.uint16)])
+def test_masks_have_the_smallest_dtype_that_holds_their_classes(classes: int, dtype: Any) -> None:
+    task = Segmentation(model=partial(UNet, width=2, depth=1), optimizer=optax.sgd, learning_rate=0.1)
+    logits = jnp.zeros((1, 2, 2, classes)).at[..., -1].set(1)
+    masks = task.predictions(logits, {})['masks']
+    assert (masks.dtype, masks.max()) == (dtype, classes - 1)

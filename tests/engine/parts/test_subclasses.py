@@ -1,6 +1,6 @@
 """Subclasses of tasks inherit settings, or a message says that they drop them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -286,9 +286,3 @@ def test_segmentation_of_the_bound_image() -> None:
     assert predicted['masks'].shape == (2, 6, 6)
     with pytest.raises(UserError, match="segmentation needs the field 'fra'"):
         segmentation(image='fra').bind(TWO_SPEC)
-
-
-def test_classes_that_a_byte_cannot_hold() -> None:
-    names = tuple(f'class {index}' for index in range(257))
-    with pytest.raises(UserError, match="at most 256 classes; 'mask' has 257"):
-        segmentation().bind(replace(tiny.MASK_SPEC, class_names={'mask': names}))
