@@ -118,7 +118,7 @@ def label(dataset: str | Expression) -> str:
     ('digits', 'photos')
     """
     if not isinstance(dataset, str):
-        return '+'.join(map(label, dataset.names()))
+        return '+'.join(map(label, dataset.names())) or dataset.slug
     name = DatasetName.parse(dataset)
     if name.source in (IMAGES, TEXT):
         return name.path.name

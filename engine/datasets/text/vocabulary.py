@@ -80,6 +80,22 @@ class Vocabulary:
             return self._subwords.encode(text)
         return self._encode_characters(text)
 
+    def encode_all(self, texts: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the tokens of texts in one array, padded with zeros, and their numbers.
+
+        >>> tokens, lengths = learned('bytes', ()).encode_all(['ab', 'c'])
+        >>> tokens.tolist(), lengths.tolist()
+        ([[97, 98], [99, 0]], [2, 1])
+
+        Returns:
+          Tokens of `dtype`, [n, length of the longest text], and the length of each text, int32 [n].
+        """
+        rows = [self.encode(text) for text in texts]
+        lengths = np.array([len(row) for row in rows], np.int32)
+        tokens = np.zeros((len(rows), max(lengths, default=0)), self.dtype)
+        tokens[np.arange(tokens.shape[1]) < lengths[:, np.newaxis]] = np.concatenate([[], *rows])
+        return tokens, lengths
+
     def decode(self, tokens: Iterable[int]) -> str:
         """Returns the text of tokens. Bytes that are not UTF-8, as a model may sample, become U+FFFD."""
         return self.decode_bytes(tokens).decode('utf-8', 'replace')

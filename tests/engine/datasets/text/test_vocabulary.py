@@ -62,6 +62,17 @@ def test_decoding_returns_any_text(text: str) -> None:
         assert ((tokens >= 0) & (tokens < vocabulary.size)).all()
 
 
+@pytest.mark.parametrize('vocabulary', KNOWN, ids=lambda known: known.kind)
+@pytest.mark.parametrize('texts', [TEXTS, ['', ''], []])
+def test_texts_in_one_array_are_padded_with_zeros(vocabulary: Vocabulary, texts: list[str]) -> None:
+    tokens, lengths = vocabulary.encode_all(texts)
+    assert (tokens.dtype, lengths.dtype) == (vocabulary.dtype, np.int32)
+    assert tokens.shape == (len(texts), max(lengths.tolist(), default=0))
+    for text, row, length in zip(texts, tokens, lengths, strict=True):
+        assert vocabulary.decode(row[:length].tolist()) == text
+        assert not row[length:].any()
+
+
 def test_a_character_is_a_token_and_an_unknown_one_is_its_bytes() -> None:
     vocabulary = learned('characters', ['bac', 'é'])
     assert vocabulary.pieces[:5] == ('a', 'b', 'c', 'é', 0)
