@@ -134,6 +134,7 @@ class Manifest:
     def check(self, where: Path) -> None:
         """Raises `UserError` if texts are not plain, or another value is not valid."""
         self.check_texts(where)
+        self._check_class_names(where)
         self._check_category_ids(where)
         if self.checkpoint not in CHECKPOINTS:
             raise UserError(
@@ -144,6 +145,16 @@ class Manifest:
             raise UserError(
                 f'{where}: ignore_label is {label!r:.100}, but a number from 0 to {IGNORED_WORD} is needed.'
             )
+
+    def _check_class_names(self, where: Path) -> None:
+        """Raises `UserError` if two classes share a name: labels and columns of tables are found by it."""
+        first: dict[str, int] = {}
+        for index, name in enumerate(self.class_names):
+            if first.setdefault(name, index) != index:
+                raise UserError(
+                    f'{where}: class_names calls the classes {first[name]} and {index} {name!r:.100}. Give '
+                    f"each class a name of its own, such as '{name:.100} ({index})'."
+                )
 
     def _check_category_ids(self, where: Path) -> None:
         ids = self.category_ids

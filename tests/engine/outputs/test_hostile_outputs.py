@@ -58,6 +58,11 @@ def write_header(
     sample_outputs.seal(folder)
 
 
+def test_classes_that_share_a_name_are_refused(folder: Path, program: Program) -> None:
+    edit(folder, lambda manifest: manifest.update(class_names=['crane', 'cat', 'crane']))
+    assert "calls the classes 0 and 2 'crane'. Give each class a name" in refusal(program, folder)
+
+
 # Headers of arrays.
 
 
