@@ -20,6 +20,7 @@ from engine.workspace import project, workspace
 FORMAT = 1
 STATUS_FILE = 'status.json'
 OF_ORDER = ' (Trainer.order)'  # follows the names of its files in messages
+OF_EXPRESSION = ' (values of Trainer.dataset)'  # follows the name of an expression whose members are the same
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
 FOLDERS = (*SUBFOLDERS, 'checkpoints/latest', 'checkpoints/best', 'checkpoints/damaged')
 LOGS = ('logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'logs/train.log')
@@ -173,7 +174,8 @@ class Run:
         members = _dict(dataset.get('members'))
         changed = {name: (members.get(name), new) for name, new in data.members.items()}
         changed = {name: (old, new) for name, (old, new) in changed.items() if old not in (None, new)}
-        pairs = changed or {data.check_name: (recorded, data.fingerprint)}
+        expression = f'{data.check_name}{OF_EXPRESSION}' if members or data.members else data.check_name
+        pairs = changed or {expression: (recorded, data.fingerprint)}
         for name, new in data.evaluated.items():  # one may be the whole of what is trained on as a toy
             pairs[f'{name} (evaluated)' if name == data.check_name else name] = (known.get(name), new)
         order_files = _dict(environment.get('order')) | status.get('order_files', {})

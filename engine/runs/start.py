@@ -24,7 +24,7 @@ from engine.errors import UserError
 from engine.paths import check_folder
 from engine.runs.environment import history
 from engine.runs.environment.differences import Differences
-from engine.runs.run_folder import OF_ORDER, Run, is_run
+from engine.runs.run_folder import OF_EXPRESSION, OF_ORDER, Run, is_run
 from engine.runs.text_log import logger
 
 STEPS = 'trainer.Trainer.steps'
@@ -190,16 +190,24 @@ def _refusal(run: Run, differences: Differences) -> str:
 def _advice(run: Run, subject: str, differences: Differences) -> str:
     """Returns how to restore what the run was trained with."""
     changed = next(iter(differences.numeric.get('data', {})), '')
-    data = f'Restore the data: scripts/dataset.sh check {changed.partition(" ")[0]} reports what is wrong.'
     version = history.version(history.latest(run.environment())) or 'unknown'
     return {
         'config': 'Leave out --gin_file and --gin_bindings.',
-        'data': f'Restore {changed.removesuffix(OF_ORDER)}.' if changed.endswith(OF_ORDER) else data,
+        'data': _advice_on_data(changed),
         'code': f'Restore the code: commit {version}; what follows a + is uncommitted.diff of the run.',
         'packages': 'Restore the packages: requirements.lock of the run lists them.',
         'flags': 'Restore the flags.',
         'machine': 'Leave out --strict.',
     }[subject]
+
+
+def _advice_on_data(changed: str) -> str:
+    """Returns how to restore data, from the name of what has changed first."""
+    if changed.endswith(OF_EXPRESSION):
+        return 'Restore the expression: its members are intact, or others have taken their places.'
+    if changed.endswith(OF_ORDER):
+        return f'Restore {changed.removesuffix(OF_ORDER)}.'
+    return f'Restore the data: scripts/dataset.sh check {changed.partition(" ")[0]} reports what is wrong.'
 
 
 def _listed(names: list[str]) -> str:

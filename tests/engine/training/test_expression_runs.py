@@ -14,6 +14,8 @@ from engine.datasets.load import load
 from engine.errors import UserError
 from engine.files import read_json
 from engine.parts.datasets import First, Fold, Mixture, Named
+from engine.runs import start
+from engine.runs.environment.differences import Differences
 from engine.runs.run_folder import Run
 from engine.training.logs.metric_logger import MetricLogger
 from engine.training.trainer import Trainer
@@ -113,6 +115,16 @@ def test_changed_data_are_named_by_their_member(whole: Path) -> None:
     assert run.data_changes(present) == {}
     changed = replace(present, fingerprint='00', members={'digits/toy': '11'})
     assert run.data_changes(changed) == {'digits/toy': (present.members['digits/toy'], '11')}
+
+
+def test_other_values_of_an_expression_are_no_damage_to_its_members(whole: Path) -> None:
+    present = experiments.run_data(Config([whole / 'config.gin']).build(Trainer))
+    changes = Run(whole).data_changes(replace(present, fingerprint='00'))
+    assert changes == {f'{present.check_name} (values of Trainer.dataset)': (present.fingerprint, '00')}
+    with pytest.raises(UserError) as error:
+        start.check(Run(whole), Differences({'data': changes}), accept_changes=False, strict=False)
+    assert 'Restore the expression' in str(error.value)
+    assert 'dataset.sh check' not in str(error.value)
 
 
 @pytest.mark.slow
