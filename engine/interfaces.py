@@ -64,9 +64,9 @@ class Spec:
         """Raises `UserError`, with the name of the task, if the dataset lacks one of the fields."""
         missing = next((name for name in fields if name not in self.example), None)
         if missing is not None:
-            raise UserError(
-                f'{task} needs the field {missing!r}; the dataset has: {", ".join(self.example)}.'
-            )
+            has = ', '.join(self.example)
+            there = f'the dataset has: {has}' if has else 'without a dataset, a batch has no fields'
+            raise UserError(f'{task} needs the field {missing!r}; {there}.')
 
     def require_classes(self, task: str, field: str, remedy: str) -> None:
         """Raises `UserError`, with the task's name and a remedy, if the classes of a field have no names."""

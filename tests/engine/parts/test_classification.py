@@ -163,6 +163,14 @@ def test_what_training_and_evaluation_measure(state: Any) -> None:
     assert jax.eval_shape(BOUND.evaluate, state, BATCH).keys() == {'loss', 'accuracy'}
 
 
+def test_a_task_without_a_dataset_misses_its_field() -> None:
+    with pytest.raises(UserError) as error:
+        tiny.classification().bind(Spec({}))
+    assert str(error.value) == (
+        "classification needs the field 'image'; without a dataset, a batch has no fields."
+    )
+
+
 @pytest.mark.parametrize('missing', ['image', 'label'])
 def test_data_without_a_field_are_refused(missing: str) -> None:
     fields = {name: shape for name, shape in tiny.SPEC.example.items() if name != missing}
