@@ -173,8 +173,7 @@ def fit(data: Dataset, experiment: Experiment, how: How) -> OtherData:
     inputs = {
         field: own.spec.example[field] for field in data.encoded if _is_image(own.spec.example.get(field))
     }
-    known = {field: array for field, array in data.spec.example.items() if field in own.spec.example}
-    fields = replace(data, spec=replace(data.spec, example=known), encoded={})
+    fields = replace(data, encoded={})
     if not inputs:
         return OtherData(experiment, fields, {})
     size = _size(data.name, inputs)

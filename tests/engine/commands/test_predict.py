@@ -158,7 +158,8 @@ def test_the_outputs_are_verified(run: Path, tmp_path: Path, program: Program) -
         (
             'stdlib/toy',
             [],
-            "predicts from the field 'image' of digits/toy, uint8 [8, 8, 1], but stdlib/toy has",
+            "predicts from the field 'image' of digits/toy, uint8 [8, 8, 1], but stdlib/toy has no field "
+            "'image'; it has text",
         ),
         ('shapes/toy', [], "but its field 'image' is uint8 ["),
     ],
