@@ -17,7 +17,6 @@ from engine.outputs.manifest import Manifest
 from engine.parts import losses
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
-from engine.parts.supervised import _averages
 from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from research.models.unet import UNet
@@ -110,7 +109,7 @@ def test_measures_merge_to_those_of_all_valid_images(without: int, state: Any) -
     for rows in (slice(0, 3), slice(3, 6)):
         batch: Any = {name: array[rows] for name, array in BATCH.items()} | {VALID: valid[rows]}
         measured = task().per_example(jnp.asarray(logits[rows]), batch)
-        batches.append(_averages(measured, batch[VALID]))
+        batches.append(averages(measured, batch[VALID]))
     values = merged(batches)
     masks, result = BATCH['mask'][valid], result[valid]
     assert values.keys() == {'loss', 'pixel_accuracy', 'mean_iou'}
@@ -208,7 +207,7 @@ def test_pixels_that_do_not_count_change_neither_loss_nor_gradient(name: str) ->
 
 @pytest.mark.parametrize(('classes', 'dtype'), [(256, jnp.uint8), (257, jnp.uint16)])
 def test_masks_have_the_smallest_dtype_that_holds_their_classes(classes: int, dtype: Any) -> None:
-    task = Segmentation(model=partial(UNet, width=2, depth=1), optimizer=optax.sgd, learning_rate=0.1)
+    task = Segmentation(model=partial(UNet, width=2), optimizer=optax.sgd, learning_rate=0.1)
     logits = jnp.zeros((1, 2, 2, classes)).at[..., -1].set(1)
     masks = task.predictions(logits, {})['masks']
     assert (masks.dtype, masks.max()) == (dtype, classes - 1)
