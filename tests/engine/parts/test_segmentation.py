@@ -17,6 +17,7 @@ from engine.outputs.manifest import Manifest
 from engine.parts import losses
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.segmentation import Segmentation
+from engine.parts.subclasses.rows import averages
 from engine.training.logs.metrics import merged
 from engine.training.steps import first_state
 from research.models.unet import UNet
