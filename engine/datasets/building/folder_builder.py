@@ -82,6 +82,8 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         if not folder.exists():
             with files.atomic_folder(folder) as temporary:
                 self._fetch(temporary, folder)
+        elif folder.is_symlink() and not _workspace_checksums(folder).exists():
+            self._record(folder, folder)  # of the user's own files, from the first build on
         return folder
 
     def _fetch(self, temporary: Path, folder: Path) -> None:
@@ -90,9 +92,13 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             shutil.copytree(self.home() / TOY, temporary, dirs_exist_ok=True)
             return
         self.write_originals(temporary)
-        if self.unstated(temporary):
-            measured = {self.config_name: checksums.measure(temporary)}
-            files.write_text(_workspace_checksums(folder), checksums.text(measured))
+        self._record(temporary, folder)
+
+    def _record(self, measured: Path, folder: Path) -> None:
+        """Keeps the checksums of originals that the repository cannot state beside their `folder`."""
+        if self.unstated(measured):
+            text = checksums.text({self.config_name: checksums.measure(measured)})
+            files.write_text(_workspace_checksums(folder), text)
 
     @property
     def config_name(self) -> str:
@@ -145,9 +151,14 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         for name, problem in self.damage().items():
             problem += _damaged_images(folder / name)
             if self.unstated(folder):
+                since, remedy = 'it was fetched', f'Delete {folder} and build again.'
+                if folder.is_symlink():
+                    since, remedy = (
+                        'the first build',
+                        f'Restore it, or delete {_workspace_checksums(folder)}.',
+                    )
                 raise UserError(
-                    f'{folder / name} {problem}: it was changed or damaged since it was fetched. '
-                    f'Delete {folder} and build again.'
+                    f'{folder / name} {problem}: it was changed or damaged since {since}. {remedy}'
                 )
             raise UserError(
                 f'{folder / name} {problem}, in {self.home()}. Either the file was changed or damaged, or '
