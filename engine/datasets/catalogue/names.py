@@ -97,7 +97,7 @@ class DatasetName:
     def _folder_name(self) -> str:
         if self.source == IMAGES:
             digest = hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
-            return f'{IMAGES}-{self.path.name}-{digest}'
+            return f'{IMAGES}-{re.sub(_UNUSUAL, "-", self.path.name)}-{digest}'
         if self.source == TEXT:
             digest = hashlib.sha256(f'{self.path} {options.parse(self.options)}'.encode()).hexdigest()[:8]
             return f'{TEXT}-{re.sub(_UNUSUAL, "-", self.path.name)[:MAX_FILE_NAME]}-{digest}'
