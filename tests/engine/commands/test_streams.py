@@ -62,7 +62,7 @@ def in_file(tmp_path: Path) -> str:
 @pytest.mark.parametrize('work', [PRINT, PRINT_LATE, PRINT_MUCH])
 def test_unread_output_ends_a_program_silently(work: str, tmp_path: Path) -> None:
     """As it ends all programs of Unix: a shell shows 128 and the number of SIGPIPE."""
-    done = run(work, 'set -o pipefail; (sleep 0.2; program) | true', tmp_path)
+    done = run(work, 'set -o pipefail; (sleep 1; program) | true', tmp_path)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, '')
 
 
