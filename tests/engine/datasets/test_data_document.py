@@ -46,11 +46,13 @@ def write_wildlife(raw: Path) -> None:
 def write_penguins(raw: Path) -> None:
     rows = [
         'a,train,40,18,Biscoe,3500',
-        'b,train,,20,Dream,4000',
+        'b,train,NA,20,Dream,4000',
         'c,train,44,16,Dream,4500',
         'd,val,40,17,Torgersen,4000',
     ]
-    (raw / 'penguins.csv').write_text('\n'.join(['id,split,bill,depth,island,mass', *rows]))
+    (raw / 'penguins.csv').write_text(
+        '\n'.join(['id,split,bill,depth,island,mass', *rows]), encoding='utf-8-sig'
+    )
 
 
 def write_reviews(raw: Path) -> None:
@@ -121,7 +123,7 @@ def test_a_table(shown: dict[str, Any]) -> None:
     _, fields, first, notes, _ = shown['penguins']
     assert fields == {'features': ['float32', 3, 5], 'targets': ['float32', 3, 1]}
     assert first == {'features': [40, 18, 1, 0, 0], 'targets': [3500]}
-    assert notes == {'mean': [42, 17], 'deviation': [2, 1]}
+    assert notes == {'mean': [42, 18], 'deviation': [2, pytest.approx((8 / 3) ** 0.5)]}
 
 
 def test_texts(shown: dict[str, Any]) -> None:
