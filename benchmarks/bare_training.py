@@ -1,0 +1,114 @@
+"""The reference of `benchmarks.overhead`: a training loop written by hand, around one jitted step.
+
+The loop has the same model, optimizer, augmentation and data as the configs of the digits. It does what a
+script without a library does: it shuffles the examples, runs the step, evaluates at the end of each epoch,
+writes the loss of every step to a file and prints a line for each epoch. It saves nothing.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from engine.parts.augmentation import Shift
+from engine.workspace import workspace
+from research.models.convnet import ConvNet
+from research.models.mlp import MLP
+
+BATCH_SIZE = 128
+LEARNING_RATE = 3e-3
+MODELS: dict[str, Callable[[nnx.Rngs], nnx.Module]] = {
+    'digits_cnn': lambda rngs: ConvNet((8, 8, 1), 10, width=32, dropout=0.2, rngs=rngs),
+    'digits_mlp': lambda rngs: MLP((8, 8, 1), 10, width=256, dropout=0.2, rngs=rngs),
+}
+
+
+def split(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the images, uint8 [n, 8, 8, 1], and the labels, int32 [n], of a split of the digits."""
+    folder = next((workspace() / 'data/digits/records/digits/full').glob(f'*/arrays/{name}'))
+    return np.load(folder / 'image.npy'), np.load(folder / 'label.npy')
+
+
+class BareTraining:
+    """A training of the digits without a library. Examples lie on the device, and only indices travel.
+
+    Args:
+      config: the config that it follows, `digits_cnn` or `digits_mlp`.
+      steps: of the whole training.
+    """
+
+    def __init__(self, config: str, steps: int):
+        self.steps = steps
+        self._train, self._val = jax.device_put(split('train')), jax.device_put(split('val'))
+        self._graph, params, random, model_state = _split(MODELS[config](nnx.Rngs(0)))
+        self._optimizer = optax.adamw(optax.cosine_decay_schedule(LEARNING_RATE, steps))
+        self._augment = Shift(1)
+        self._first_state = params, random, model_state, self._optimizer.init(params)
+        self._step = jax.jit(self._update, donate_argnums=0)
+        self._measure = jax.jit(self._evaluate)
+
+    def _update(self, state: Any, data: Any, indices: jax.Array, step: jax.Array) -> tuple[Any, jax.Array]:
+        """Returns the state after a step, and the loss, float32 []."""
+        params, random, model_state, opt_state = state
+        images, labels = data[0][indices], data[1][indices]
+        key = jax.random.fold_in(jax.random.key(0), step)
+        inputs = _scaled(self._augment(jax.random.split(key, BATCH_SIZE), images))
+
+        def mean_loss(params: Any) -> tuple[jax.Array, Any]:
+            model = nnx.merge(self._graph, params, random, model_state, copy=True)
+            losses = optax.softmax_cross_entropy_with_integer_labels(model(inputs), labels)
+            return losses.mean(), _split(model)[2:]
+
+        (loss, (random, model_state)), grads = jax.value_and_grad(mean_loss, has_aux=True)(params)
+        updates, opt_state = self._optimizer.update(grads, opt_state, params)
+        return (optax.apply_updates(params, updates), random, model_state, opt_state), loss
+
+    def _evaluate(self, state: Any, data: Any) -> tuple[jax.Array, jax.Array]:
+        """Returns the loss and the accuracy of a split, each float32 []."""
+        model = nnx.merge(self._graph, *state[:3], copy=True)
+        model.eval()
+        logits = model(_scaled(data[0]))
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, data[1])
+        return losses.mean(), (logits.argmax(-1) == data[1]).mean()
+
+    def run(self, folder: Path) -> float:
+        """Trains from the first state to the last step.
+
+        Args:
+          folder: gets `loss.txt`, the loss of each step.
+
+        Returns:
+          The accuracy on the validation split after the last step.
+        """
+        state, n = jax.tree.map(jnp.copy, self._first_state), len(self._train[1])
+        random, epochs = np.random.default_rng(0), self.steps * BATCH_SIZE // n + 1
+        order = np.concatenate([random.permutation(n).astype(np.int32) for _ in range(epochs)])
+        losses, accuracy = [], 0.0
+        with (folder / 'loss.txt').open('w') as file:
+            for step in range(self.steps):
+                start = step * BATCH_SIZE
+                indices = order[start : start + BATCH_SIZE]
+                state, loss = self._step(state, self._train, indices, np.int32(step))
+                losses.append(loss)
+                if (start + BATCH_SIZE) // n > start // n or step + 1 == self.steps:
+                    val_loss, val_accuracy = jax.device_get(self._measure(state, self._val))
+                    first = step + 1 - len(losses)
+                    for number, value in enumerate(jax.device_get(losses), first + 1):
+                        file.write(f'{number} {value:.6f}\n')
+                    losses, accuracy = [], float(val_accuracy)
+                    print(f'step {step + 1}  val: loss {val_loss:.4f}  accuracy {accuracy:.4f}', flush=True)
+        return accuracy
+
+
+def _split(model: nnx.Module) -> Any:
+    """Returns the structure of a model, its parameters, its random state and its other variables."""
+    return nnx.split(model, nnx.Param, nnx.RngState, ...)
+
+
+def _scaled(images: jax.Array) -> jax.Array:
+    return images.astype(jnp.float32) / 127.5 - 1

@@ -1,0 +1,251 @@
+"""Whole trainings of the digits by the template and by a loop written by hand, in one process.
+
+    scripts/benchmark.sh overhead
+    scripts/benchmark.sh overhead --pairs=5 --only=digits_mlp
+
+The template trains as `scripts/train.sh` does: the shipped config, every step in the log, an evaluation at
+the end of each epoch, checkpoints and the default observers, in a new run folder, with a progress bar on a
+terminal. The loop written by hand is `benchmarks/bare_training.py`. It evaluates at the same steps and logs
+its loss, and saves nothing.
+
+Time counts from the first step, with everything compiled, until the last checkpoint is on disk and
+everything is closed. The picture of the first batch, which `FirstBatch` draws at the end, is shown apart. The
+two sides alternate, and so does the one that begins.
+"""
+
+import argparse
+import gc
+import json
+import os
+import pty
+import subprocess
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass, replace
+from functools import wraps
+from pathlib import Path
+from statistics import median
+from types import FunctionType
+from typing import Any, Self
+
+from benchmarks.bare_training import BareTraining
+from benchmarks.report import Bound, median_interval, pair_ratios, print_bounds, print_table
+from engine.commands import experiments
+from engine.config.config import Config
+from engine.runs import text_log
+from engine.runs.guard import RunGuard
+from engine.runs.run_folder import Run
+from engine.runs.signals import Signals
+from engine.training.checkpointing.checkpoints import Checkpoints
+from engine.training.observers.first_batch import FirstBatch
+from engine.training.observers.observer import ObservedRun, Observer
+from engine.training.trainer import Trainer
+from engine.workspace import REPOSITORY
+
+PAIRS = 15
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training to measure.
+
+    Attributes:
+      config: name of the config, without its ending.
+      steps: of the training.
+      at_least: lower limit of the time of the loop written by hand, divided by that of the template.
+      bindings: of the config, in addition.
+      most_blocked: upper limit of the share of the training's time that saves block; None: there is none.
+    """
+
+    config: str
+    steps: int
+    at_least: float
+    bindings: tuple[str, ...] = ()
+    most_blocked: float | None = None
+
+
+CASES = {
+    'digits_cnn': Case('digits_cnn', 500, 0.97, most_blocked=0.01),
+    'digits_mlp': Case('digits_mlp', 1000, 0.90),
+    'digits_mlp, groups of 10': Case('digits_mlp', 1000, 1.2, ('trainer.Trainer.steps_per_dispatch = 10',)),
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training by the template that was measured.
+
+    Attributes:
+      seconds: from the first step to the end, without the picture.
+      blocked: those of them that the loop spent in `Checkpoints`.
+      picture: seconds that the picture of the first batch takes at the end.
+    """
+
+    seconds: float
+    blocked: float
+    picture: float
+
+
+class Stopwatch(Observer):
+    """Notes when the observers start and end, which is before the first step and after the last save.
+
+    Args:
+      clock: what is noted.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter):
+        self._clock = clock
+        self.start = self.end = 0.0
+
+    def on_start(self, run: ObservedRun) -> None:
+        """Notes the start."""
+        self.start = self._clock()
+
+    def on_end(self, status: str) -> None:
+        """Notes the end."""
+        self.end = self._clock()
+
+
+class BlockedTime:
+    """Counts the seconds that the thread of the loop spends in the methods of `Checkpoints`, while inside."""
+
+    def __init__(self) -> None:
+        self.seconds, self._is_inside, self._thread = 0.0, False, threading.get_ident()
+        self._methods = {name: value for name, value in vars(Checkpoints).items() if _is_public(name, value)}
+
+    def __enter__(self) -> Self:
+        for name, method in self._methods.items():
+            setattr(Checkpoints, name, self._counted(method))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, method in self._methods.items():
+            setattr(Checkpoints, name, method)
+
+    def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if self._is_inside or threading.get_ident() != self._thread:
+                return method(*args, **kwargs)
+            self._is_inside, start = True, time.perf_counter()
+            try:
+                return method(*args, **kwargs)
+            finally:
+                self._is_inside = False
+                self.seconds += time.perf_counter() - start
+
+        return counted
+
+
+def _is_public(name: str, value: object) -> bool:
+    return isinstance(value, FunctionType) and not name.startswith('_')
+
+
+def template(case: Case, folder: Path) -> Training:
+    """Trains by the template in a new run folder, as `scripts/train.sh` does after its start."""
+    experiments.set_up()
+    config = Config([REPOSITORY / f'configs/{case.config}.gin'], [f'STEPS = {case.steps}', *case.bindings])
+    trainer = experiments.build(config, Trainer)
+    with Signals() as signals, BlockedTime() as blocked:
+        run = Run.begin(experiments.run_data(trainer), folder / 'run')
+        text_log.to_file(run.folder / 'logs' / 'train.log')
+        loop, pictures, saves = Stopwatch(), Stopwatch(), Stopwatch(lambda: blocked.seconds)
+        drawing = [observer for observer in trainer.observers if isinstance(observer, FirstBatch)]
+        others = [observer for observer in trainer.observers if not isinstance(observer, FirstBatch)]
+        # Observers end in the reverse order: pictures.end is the time at which the picture has been drawn.
+        trainer.observers = (*others, pictures, *drawing, saves, loop)
+        guard = RunGuard(run, signals)
+        with guard.active():
+            run.save_config(config.save)
+            trainer.run(guard)
+            end = time.perf_counter()
+    text_log.to_terminal()
+    picture = pictures.end - loop.end
+    return Training(end - loop.start - picture, blocked.seconds - saves.start, picture)
+
+
+def bare(training: BareTraining, folder: Path) -> float:
+    """Returns the seconds of a training by the loop written by hand."""
+    start = time.perf_counter()
+    training.run(folder)
+    return time.perf_counter() - start
+
+
+@contextmanager
+def terminal() -> Iterator[None]:
+    """Gives programs inside a terminal to print to; another process reads it."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (50, 120))
+    os.environ['TERM'] = 'xterm-256color'
+    with subprocess.Popen(
+        ['cat'], stdin=master, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as reader:
+        os.close(master)
+        with open(slave, 'w') as stdout, redirect_stdout(stdout):  # noqa: PTH123 (a file descriptor)
+            yield
+        reader.wait()
+
+
+def measure(case: Case, pairs: int) -> tuple[list[float], list[Training]]:
+    """Returns the seconds of the loop written by hand, and the trainings by the template, in pairs.
+
+    Both are warmed up first. Garbage is collected before each training.
+    """
+    reference = BareTraining(case.config, case.steps)
+    loops: list[float] = []
+    trainings: list[Training] = []
+
+    def run_bare(folder: Path) -> None:
+        loops.append(bare(reference, folder))
+
+    def run_template(folder: Path) -> None:
+        trainings.append(template(case, folder))
+
+    for pair in range(-1, pairs):
+        for run in (run_bare, run_template) if pair % 2 else (run_template, run_bare):
+            with tempfile.TemporaryDirectory() as folder, terminal():
+                gc.collect()
+                run(Path(folder))
+    return loops[1:], trainings[1:]
+
+
+def report_case(name: str, case: Case, pairs: int) -> tuple[dict[str, Any], dict[str, Bound]]:
+    """Measures a case, prints a table and returns the numbers and their bounds."""
+    loops, trainings = measure(case, pairs)
+    seconds = [training.seconds for training in trainings]
+    shares = [training.blocked / training.seconds for training in trainings]
+    summary = print_table(name, 'seconds', {'bare loop': loops, 'template': seconds})
+    ratio, blocked = pair_ratios(loops, seconds), median_interval(shares)
+    picture = median(training.picture for training in trainings)
+    print(f'speed of the template, bare loop = 1: {ratio}')
+    print(f'share of the time in which saves block: {blocked}')
+    print(f'seconds of the picture of the first batch, after the training: {picture:.3f}\n')
+    bounds = {f'{name}: speed, bare loop = 1': Bound(ratio.median, at_least=case.at_least)}
+    if case.most_blocked:
+        bounds[f'{name}: share of saves'] = Bound(blocked.median, at_most=case.most_blocked)
+    details = {'speed': asdict(ratio), 'blocked': asdict(blocked), 'picture_seconds': picture}
+    return summary | details, bounds
+
+
+def main() -> None:
+    """Measures the cases, prints tables and their bounds, then the same numbers as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('--pairs', type=int, default=PAIRS, help='trainings of each side (15)')
+    parser.add_argument('--only', default='', help='only the cases whose names contain this')
+    arguments = parser.parse_args()
+    cases, bounds = {}, {}
+    with tempfile.TemporaryDirectory() as folder, terminal():
+        template(replace(CASES['digits_mlp'], steps=1), Path(folder))  # builds the data
+    for name, case in CASES.items():
+        if arguments.only in name:
+            cases[name], new = report_case(name, case, arguments.pairs)
+            bounds |= new
+    print(json.dumps({'benchmark': 'overhead', 'cases': cases, 'bounds': print_bounds(bounds)}))
+
+
+if __name__ == '__main__':
+    main()
