@@ -19,7 +19,6 @@ import optax
 import orbax.checkpoint  # noqa: F401
 import PIL.Image  # noqa: F401
 import rich.progress  # noqa: F401
-import tensorboardX  # noqa: F401
 import tensorflow_datasets  # noqa: F401
 import typeguard  # noqa: F401
 from flax import nnx

@@ -11,7 +11,7 @@ from typing import Any
 
 logger = logging.getLogger('engine')
 
-_QUIET_LOGGERS = ('absl', 'asyncio', 'jax', 'orbax', 'tensorboardX')
+_QUIET_LOGGERS = ('absl', 'asyncio', 'jax', 'orbax')
 _QUIET_WARNINGS = ('orbax', 'tensorflow_datasets', 'flax')
 
 

@@ -58,7 +58,7 @@ def said() -> Iterator[list[str]]:
 @pytest.fixture
 def loggers() -> Iterator[None]:
     """Restores the loggers after the test."""
-    names = ('engine', 'absl', 'asyncio', 'jax', 'orbax', 'tensorboardX')
+    names = ('engine', 'absl', 'asyncio', 'jax', 'orbax')
     before = {name: vars(logging.getLogger(name)).copy() for name in names}
     handlers = logger.handlers[:]
     logger.handlers = []

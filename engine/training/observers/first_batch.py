@@ -2,7 +2,6 @@
 
 import zipfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,20 +14,22 @@ from engine.training.observers.observer import ObservedRun, Observer
 
 
 class FirstBatch(Observer):
-    """Saves the first batch, in a thread of its own beside the first steps."""
+    """Saves the first batch when training ends, however it ends, so that no step waits for a picture.
+
+    `scripts/check.sh` draws it before a training.
+    """
 
     def on_start(self, run: ObservedRun) -> None:
-        """Starts the thread."""
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._picture = self._thread.submit(_save, run)
+        """Keeps what makes the batch of any step."""
+        self._run = run
 
     def on_end(self, status: str) -> None:
-        """Waits for the picture. A failure of the file system ends the run, another one is a warning."""
-        self._thread.shutdown()
-        error = self._picture.exception()
-        if isinstance(error, OSError) and status == 'finished':
-            raise error
-        if error:
+        """Saves the batch. A failure of the file system ends the run, another one is a warning."""
+        try:
+            _save(self._run)
+        except Exception as error:
+            if isinstance(error, OSError) and status == 'finished':
+                raise
             logger.warning('the first batch could not be drawn: %s: %s', type(error).__name__, error)
 
 

@@ -28,5 +28,5 @@ def test_libraries_are_silent(loggers: None, capsys: pytest.CaptureFixture[str])
         warnings.warn_explicit('noise', DeprecationWarning, 'file.py', 1, module='orbax.checkpoint')
         with pytest.raises(UserWarning):
             warnings.warn_explicit('ours', UserWarning, 'file.py', 1, module='engine')
-    for name in ('absl', 'jax', 'orbax', 'tensorboardX'):
+    for name in ('absl', 'jax', 'orbax'):
         assert not logging.getLogger(name).isEnabledFor(logging.ERROR)  # errors are raised as well
