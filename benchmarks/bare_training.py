@@ -15,12 +15,11 @@ import numpy as np
 import optax
 from flax import nnx
 
+from engine.datasets.load import load
 from engine.parts.augmentation import Shift
-from engine.workspace import workspace
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
 
-BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
 MODELS: dict[str, Callable[[nnx.Rngs], nnx.Module]] = {
     'digits_cnn': lambda rngs: ConvNet((8, 8, 1), 10, width=32, dropout=0.2, rngs=rngs),
@@ -28,10 +27,10 @@ MODELS: dict[str, Callable[[nnx.Rngs], nnx.Module]] = {
 }
 
 
-def split(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the images, uint8 [n, 8, 8, 1], and the labels, int32 [n], of a split of the digits."""
-    folder = next((workspace() / 'data/digits/records/digits/full').glob(f'*/arrays/{name}'))
-    return np.load(folder / 'image.npy'), np.load(folder / 'label.npy')
+def examples(dataset: str, split: str) -> tuple[jax.Array, jax.Array]:
+    """Returns the images, uint8 [n, 8, 8, 1], and the labels, int32 [n], of a split, on the device."""
+    arrays = load(dataset).split(split).arrays
+    return jax.device_put(arrays['image']), jax.device_put(arrays['label'])
 
 
 class BareTraining:
@@ -40,11 +39,13 @@ class BareTraining:
     Args:
       config: the config that it follows, `digits_cnn` or `digits_mlp`.
       steps: of the whole training.
+      dataset: `digits` or `digits/toy`.
+      batch_size: examples per step.
     """
 
-    def __init__(self, config: str, steps: int):
-        self.steps = steps
-        self._train, self._val = jax.device_put(split('train')), jax.device_put(split('val'))
+    def __init__(self, config: str, steps: int, dataset: str = 'digits', batch_size: int = 128):
+        self._steps, self._batch_size = steps, batch_size
+        self._train, self._val = (examples(dataset, split) for split in ('train', 'val'))
         self._graph, params, random, model_state = _split(MODELS[config](nnx.Rngs(0)))
         self._optimizer = optax.adamw(optax.cosine_decay_schedule(LEARNING_RATE, steps))
         self._augment = Shift(1)
@@ -57,7 +58,7 @@ class BareTraining:
         params, random, model_state, opt_state = state
         images, labels = data[0][indices], data[1][indices]
         key = jax.random.fold_in(jax.random.key(0), step)
-        inputs = _scaled(self._augment(jax.random.split(key, BATCH_SIZE), images))
+        inputs = _scaled(self._augment(jax.random.split(key, self._batch_size), images))
 
         def mean_loss(params: Any) -> tuple[jax.Array, Any]:
             model = nnx.merge(self._graph, params, random, model_state, copy=True)
@@ -86,16 +87,16 @@ class BareTraining:
           The accuracy on the validation split after the last step.
         """
         state, n = jax.tree.map(jnp.copy, self._first_state), len(self._train[1])
-        random, epochs = np.random.default_rng(0), self.steps * BATCH_SIZE // n + 1
+        random, epochs = np.random.default_rng(0), self._steps * self._batch_size // n + 1
         order = np.concatenate([random.permutation(n).astype(np.int32) for _ in range(epochs)])
         losses, accuracy = [], 0.0
         with (folder / 'loss.txt').open('w') as file:
-            for step in range(self.steps):
-                start = step * BATCH_SIZE
-                indices = order[start : start + BATCH_SIZE]
+            for step in range(self._steps):
+                start = step * self._batch_size
+                indices = order[start : start + self._batch_size]
                 state, loss = self._step(state, self._train, indices, np.int32(step))
                 losses.append(loss)
-                if (start + BATCH_SIZE) // n > start // n or step + 1 == self.steps:
+                if (start + self._batch_size) // n > start // n or step + 1 == self._steps:
                     val_loss, val_accuracy = jax.device_get(self._measure(state, self._val))
                     first = step + 1 - len(losses)
                     for number, value in enumerate(jax.device_get(losses), first + 1):

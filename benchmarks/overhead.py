@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from statistics import median
 from types import FunctionType
@@ -59,6 +59,8 @@ class Case:
       at_least: lower limit of the time of the loop written by hand, divided by that of the template.
       bindings: of the config, in addition.
       most_blocked: upper limit of the share of the training's time that saves block; None: there is none.
+      dataset: to train on.
+      batch_size: examples per step.
     """
 
     config: str
@@ -66,6 +68,14 @@ class Case:
     at_least: float
     bindings: tuple[str, ...] = ()
     most_blocked: float | None = None
+    dataset: str = 'digits'
+    batch_size: int = 128
+
+    @property
+    def all_bindings(self) -> list[str]:
+        """The bindings of the config."""
+        numbers = [f'STEPS = {self.steps}', f'BATCH_SIZE = {self.batch_size}']
+        return [*numbers, f"trainer.Trainer.dataset = '{self.dataset}'", *self.bindings]
 
 
 CASES = {
@@ -81,11 +91,13 @@ class Training:
 
     Attributes:
       seconds: from the first step to the end, without the picture.
+      cpu_seconds: of all threads, in the same time and for the picture.
       blocked: those of them that the loop spent in `Checkpoints`.
       picture: seconds that the picture of the first batch takes at the end.
     """
 
     seconds: float
+    cpu_seconds: float
     blocked: float
     picture: float
 
@@ -97,7 +109,7 @@ class Stopwatch(Observer):
       clock: what is noted.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter):
+    def __init__(self, clock: Callable[[], float]):
         self._clock = clock
         self.start = self.end = 0.0
 
@@ -148,31 +160,32 @@ def _is_public(name: str, value: object) -> bool:
 def template(case: Case, folder: Path) -> Training:
     """Trains by the template in a new run folder, as `scripts/train.sh` does after its start."""
     experiments.set_up()
-    config = Config([REPOSITORY / f'configs/{case.config}.gin'], [f'STEPS = {case.steps}', *case.bindings])
+    config = Config([REPOSITORY / f'configs/{case.config}.gin'], case.all_bindings)
     trainer = experiments.build(config, Trainer)
     with Signals() as signals, BlockedTime() as blocked:
         run = Run.begin(experiments.run_data(trainer), folder / 'run')
         text_log.to_file(run.folder / 'logs' / 'train.log')
-        loop, pictures, saves = Stopwatch(), Stopwatch(), Stopwatch(lambda: blocked.seconds)
+        loop, pictures = Stopwatch(time.perf_counter), Stopwatch(time.perf_counter)
+        cpu, saves = Stopwatch(time.process_time), Stopwatch(lambda: blocked.seconds)
         drawing = [observer for observer in trainer.observers if isinstance(observer, FirstBatch)]
         others = [observer for observer in trainer.observers if not isinstance(observer, FirstBatch)]
         # Observers end in the reverse order: pictures.end is the time at which the picture has been drawn.
-        trainer.observers = (*others, pictures, *drawing, saves, loop)
+        trainer.observers = (*others, pictures, *drawing, saves, cpu, loop)
         guard = RunGuard(run, signals)
         with guard.active():
             run.save_config(config.save)
             trainer.run(guard)
-            end = time.perf_counter()
+            end, cpu_end = time.perf_counter(), time.process_time()
     text_log.to_terminal()
     picture = pictures.end - loop.end
-    return Training(end - loop.start - picture, blocked.seconds - saves.start, picture)
+    return Training(end - loop.start - picture, cpu_end - cpu.start, blocked.seconds - saves.start, picture)
 
 
-def bare(training: BareTraining, folder: Path) -> float:
-    """Returns the seconds of a training by the loop written by hand."""
-    start = time.perf_counter()
+def bare(training: BareTraining, folder: Path) -> tuple[float, float]:
+    """Returns the seconds and the CPU seconds of a training by the loop written by hand."""
+    start, cpu_start = time.perf_counter(), time.process_time()
     training.run(folder)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu_start
 
 
 @contextmanager
@@ -190,45 +203,54 @@ def terminal() -> Iterator[None]:
         reader.wait()
 
 
-def measure(case: Case, pairs: int) -> tuple[list[float], list[Training]]:
-    """Returns the seconds of the loop written by hand, and the trainings by the template, in pairs.
+@dataclass(frozen=True)
+class Pair:
+    """A training by the loop written by hand, in (seconds, CPU seconds), and one by the template."""
 
-    Both are warmed up first. Garbage is collected before each training.
+    bare: tuple[float, float]
+    template: Training
+
+
+def measure(case: Case, pairs: int) -> list[Pair]:
+    """Returns pairs of trainings, which ran one after the other, after a pair that warms up.
+
+    Garbage is collected before each training.
     """
-    reference = BareTraining(case.config, case.steps)
-    loops: list[float] = []
-    trainings: list[Training] = []
+    reference = BareTraining(case.config, case.steps, case.dataset, case.batch_size)
 
-    def run_bare(folder: Path) -> None:
-        loops.append(bare(reference, folder))
+    def run(train: Callable[[Path], Any]) -> Any:
+        with tempfile.TemporaryDirectory() as folder, terminal():
+            gc.collect()
+            return train(Path(folder))
 
-    def run_template(folder: Path) -> None:
-        trainings.append(template(case, folder))
-
-    for pair in range(-1, pairs):
-        for run in (run_bare, run_template) if pair % 2 else (run_template, run_bare):
-            with tempfile.TemporaryDirectory() as folder, terminal():
-                gc.collect()
-                run(Path(folder))
-    return loops[1:], trainings[1:]
+    measured = []
+    for pair in range(pairs + 1):
+        sides = {'bare': partial(bare, reference), 'template': partial(template, case)}
+        order = reversed(sides) if pair % 2 else iter(sides)
+        measured.append(Pair(**{name: run(sides[name]) for name in order}))
+    return measured[1:]
 
 
 def report_case(name: str, case: Case, pairs: int) -> tuple[dict[str, Any], dict[str, Bound]]:
     """Measures a case, prints a table and returns the numbers and their bounds."""
-    loops, trainings = measure(case, pairs)
+    measured = measure(case, pairs)
+    trainings = [pair.template for pair in measured]
+    loops, loops_cpu = (list(column) for column in zip(*(pair.bare for pair in measured), strict=True))
     seconds = [training.seconds for training in trainings]
-    shares = [training.blocked / training.seconds for training in trainings]
     summary = print_table(name, 'seconds', {'bare loop': loops, 'template': seconds})
-    ratio, blocked = pair_ratios(loops, seconds), median_interval(shares)
+    speed = pair_ratios(loops, seconds)
+    cpu = pair_ratios(loops_cpu, [training.cpu_seconds for training in trainings])
+    blocked = median_interval([training.blocked / training.seconds for training in trainings])
     picture = median(training.picture for training in trainings)
-    print(f'speed of the template, bare loop = 1: {ratio}')
-    print(f'share of the time in which saves block: {blocked}')
-    print(f'seconds of the picture of the first batch, after the training: {picture:.3f}\n')
-    bounds = {f'{name}: speed, bare loop = 1': Bound(ratio.median, at_least=case.at_least)}
+    print(f'  speed of the template, bare loop = 1   {speed}')
+    print(f'  the same by CPU seconds                {cpu}')
+    print(f'  share of the time in which saves block {blocked}')
+    print(f'  picture of the first batch, seconds    {picture:.3f}\n')
+    bounds = {f'{name}: speed, bare loop = 1': Bound(speed.median, at_least=case.at_least)}
     if case.most_blocked:
         bounds[f'{name}: share of saves'] = Bound(blocked.median, at_most=case.most_blocked)
-    details = {'speed': asdict(ratio), 'blocked': asdict(blocked), 'picture_seconds': picture}
-    return summary | details, bounds
+    details = {'speed': asdict(speed), 'cpu': asdict(cpu), 'blocked': asdict(blocked)}
+    return summary | details | {'picture_seconds': picture}, bounds
 
 
 def main() -> None:

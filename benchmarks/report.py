@@ -104,6 +104,7 @@ def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
 
 def print_bounds(bounds: Mapping[str, Bound]) -> dict[str, dict[str, float | None]]:
     """Prints each measured number, its limit and whether it holds; returns the same for JSON."""
+    width = max(map(len, bounds), default=0)
     for name, bound in bounds.items():
-        print(f'{name:36}{bound.measured:10.4g}  {bound!s:16}{"holds" if bound.holds() else "FAILS"}')
+        print(f'{name:{width}}{bound.measured:10.4g}  {bound!s:16}{"holds" if bound.holds() else "FAILS"}')
     return {name: asdict(bound) for name, bound in bounds.items()}
