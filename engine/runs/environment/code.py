@@ -4,16 +4,21 @@ Imports are followed in the source, without running it. A digest covers the synt
 positions, so comments and layout do not count. Files that no import reaches do not count either.
 """
 
-import ast
 import gc
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
+from typing import Any
 
 from engine import workspace
 from engine.runs.environment import syntax
+from engine.runs.environment.disk_cache import DiskCache
+from engine.runs.environment.syntax import Summary
 
 MAIN = 'engine.commands.train'  # what every training imports, whatever its config
 ENGINE = 'engine'
@@ -47,21 +52,23 @@ def of(modules: Iterable[str]) -> Code:
     Args:
       modules: names of modules in the repository or elsewhere. Names that do not exist are ignored.
     """
-    closure = _Closure(workspace.REPOSITORY)
+    cache = DiskCache(syntax)
+    closure = _Closure(workspace.REPOSITORY, cache)
     with _without_garbage_collection():
         closure.add([MAIN, *modules])
+    cache.save()
     return Code(dict(sorted(closure.files.items())), frozenset(closure.external))
 
 
 class _Closure:
     """Collects the files that modules import, directly or through others."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, cache: DiskCache):
+        self.root, self._cache = root, cache
         self.files: dict[str, str] = {}
         self.external: set[str] = set()
         self._seen: set[str] = set()
-        self._inside: dict[str, bool] = {}
+        self._names: dict[Path, set[str]] = {}  # of the files and folders in a folder
 
     def add(self, modules: Iterable[str]) -> None:
         """Adds modules, the packages that hold them, and all that they import."""
@@ -80,42 +87,59 @@ class _Closure:
 
     def _is_inside(self, top: str) -> bool:
         """Whether a top package or module is one of the repository."""
-        if top not in self._inside:
-            path = self.root / top
-            self._inside[top] = path.is_dir() or path.with_suffix('.py').is_file()
-        return self._inside[top]
+        names = self._listed(self.root)
+        return f'{top}.py' in names or (top in names and (self.root / top).is_dir())
 
     def _sources(self, module: str) -> list[Path]:
         """Returns the file of a module, or its compiled libraries; none if a name is no module."""
-        path = self.root.joinpath(*module.split('.'))
-        for source in (path / '__init__.py', path.with_name(f'{path.name}.py')):
-            if source.is_file():
-                return [source]
-        return sorted(path.parent.glob(f'{path.name}.*.so')) if not path.is_dir() else []
+        *parents, name = module.split('.')
+        folder = self.root.joinpath(*parents)
+        names = self._listed(folder)
+        if name in names and '__init__.py' in self._listed(folder / name):
+            return [folder / name / '__init__.py']
+        if f'{name}.py' in names:
+            return [folder / f'{name}.py']
+        if name in names and (folder / name).is_dir():
+            return []
+        return sorted(folder / file for file in names if fnmatchcase(file, f'{escape(name)}.*.so'))
+
+    def _listed(self, folder: Path) -> set[str]:
+        """Returns the names in a folder, none if it is not one."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = set(os.listdir(folder))  # noqa: PTH208 (names, not paths)
+            except (OSError, ValueError):
+                self._names[folder] = set()
+        return self._names[folder]
 
     def _add_file(self, path: Path, module: str) -> list[str]:
         """Adds a file and the data that it names. Returns the modules that it imports."""
         name = path.relative_to(self.root).as_posix()
         content = path.read_bytes()
-        try:
-            tree = ast.parse(content) if path.suffix == '.py' else None
-            summary = syntax.summary(tree) if tree else None
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            tree = summary = None
-        if tree is None or summary is None:
+        is_engine = module.partition('.')[0] == ENGINE  # the engine reads no files of its own to train
+        summary = self._summary(content, is_engine) if path.suffix == '.py' else None
+        if summary is None:
             self.files[name] = _digest(content)
             return []
         self.files[name] = summary.digest
-        if module.partition('.')[0] == ENGINE:  # the engine reads no files of its own to train
-            return syntax.imported(summary.imports, module, path.stem == '__init__')
-        for file in self._named_files(tree, path.parent):
+        for file in self._named_files(summary.paths, path.parent):
             self.files[file.relative_to(self.root).as_posix()] = _digest(file.read_bytes())
-        dynamic = [found for text in syntax.dynamic_imports(tree) for found in self._modules(text)]
+        dynamic = [found for text in summary.dynamic_imports for found in self._modules(text)]
         return [*syntax.imported(summary.imports, module, path.stem == '__init__'), *dynamic]
 
-    def _named_files(self, tree: ast.Module, folder: Path) -> Iterator[Path]:
+    def _summary(self, content: bytes, imports_alone: bool) -> Summary | None:
+        """Returns what a source file says. A file is parsed once, and again when its content is another."""
+
+        def summarised() -> dict[str, Any] | None:
+            summary = syntax.summary(content, imports_alone)
+            return summary and asdict(summary)
+
+        values = self._cache.result(content + bytes([imports_alone]), summarised)
+        return values and Summary.from_json(values)
+
+    def _named_files(self, texts: Iterable[str], folder: Path) -> Iterator[Path]:
         """Yields the files that a source names, relative to its own folder or to the repository."""
-        for text in syntax.paths(tree):
+        for text in texts:
             for parent in (folder, self.root):
                 path = (parent / text).resolve()
                 is_data = path.suffix not in ('.py', '.md') and path.is_relative_to(self.root)

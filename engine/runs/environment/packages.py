@@ -4,12 +4,16 @@ Names and versions come from the names of the folders that pip leaves beside eac
 metadata of a hundred packages takes a quarter of a second.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.runs.environment.disk_cache import DiskCache
+
 _REQUIREMENT = re.compile(rb'^Requires-Dist: *([\w.-]+)(?!.*\bextra *==)', re.MULTILINE)
+_METADATA = re.compile(r'.*\.(dist|egg)-info', re.DOTALL)
 # What JAX loads by itself to reach an accelerator.
 _PLUGINS = re.compile(r'(jax|nvidia|libtpu|triton|rocm)\b.*')
 
@@ -27,26 +31,51 @@ def used(modules: Iterable[str]) -> dict[str, str]:
     >>> sorted({'jax', 'numpy'} & used(['jax']).keys())
     ['jax', 'numpy']
     """
-    known = _installed()
+    known, modules = _installed(), sorted(modules)
+    cache = DiskCache(sys.modules[__name__])
+    folders = {str(folder): _changed_at(folder) for _, folder in known.values()}
+    names = cache.result(repr((modules, folders)).encode(), lambda: sorted(_used(modules, known)))
+    cache.save()
+    return {name: known[name][0] for name in names}
+
+
+def _changed_at(folder: Path) -> int:
+    """Returns when the entries of a folder have changed last, in nanoseconds; 0 if that is unknown."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _used(modules: Iterable[str], known: dict[str, tuple[str, Path]]) -> set[str]:
+    """Returns the names of the packages that modules use."""
     waiting = [*_packages_of(set(modules), known), *filter(_PLUGINS.fullmatch, known)]
-    found: dict[str, str] = {}
+    used: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in known and name not in found:
-            found[name], folder = known[name]
-            waiting += _requirements(folder)
-    return dict(sorted(found.items()))
+        if name in known and name not in used:
+            used.add(name)
+            waiting += _requirements(known[name][1])
+    return used
 
 
 def _installed() -> dict[str, tuple[str, Path]]:
     """Returns the version and the metadata of each installed package; the first one on the path wins."""
     packages: dict[str, tuple[str, Path]] = {}
-    for entry in map(Path, dict.fromkeys(sys.path)):
-        for folder in sorted([*entry.glob('*.dist-info'), *entry.glob('*.egg-info')]):
-            name, _, version = folder.stem.partition('-')
+    for entry in dict.fromkeys(sys.path):
+        for folder in sorted(filter(_METADATA.fullmatch, _names(entry))):
+            name, _, version = folder.rpartition('.')[0].partition('-')
             version = re.sub(r'-py\d.*', '', version)
-            packages.setdefault(_normalised(name), (version, folder))
+            packages.setdefault(_normalised(name), (version, Path(entry, folder)))
     return packages
+
+
+def _names(folder: str) -> list[str]:
+    """Returns the names in a folder, none if it is not one."""
+    try:
+        return os.listdir(folder or '.')  # noqa: PTH208 (a tenth of the time of `glob`)
+    except OSError:
+        return []
 
 
 def _normalised(name: str) -> str:

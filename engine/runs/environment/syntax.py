@@ -14,7 +14,20 @@ _UNCOUNTED = {
     *('lineno', 'col_offset', 'end_lineno', 'end_col_offset'),
 }
 
-Import = ast.Import | ast.ImportFrom
+
+@dataclass(frozen=True)
+class Import:
+    """An import statement: `import names`, or `from base import names`.
+
+    Attributes:
+      names: as they are written.
+      base: what stands after `from`, without its dots; None for a plain import.
+      level: number of these dots.
+    """
+
+    names: Sequence[str]
+    base: str | None = None
+    level: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,22 +37,52 @@ class Summary:
     Attributes:
       digest: start of the sha256 of the syntax tree.
       imports: all import statements, inside functions too.
+      dynamic_imports: what `import_module` and `__import__` are given as far as it is known: 'a.b', or 'a.*'.
+      paths: texts that may be relative paths: 'a/b.txt', x / 'a' / 'b.txt', join(x, 'a', 'b.txt').
     """
 
     digest: str
     imports: Sequence[Import]
+    dynamic_imports: Sequence[str] = ()
+    paths: Sequence[str] = ()
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> 'Summary':
+        """Returns a summary from the values that `dataclasses.asdict` gave."""
+        imports = [Import(**each) for each in values['imports']]
+        return cls(values['digest'], imports, values['dynamic_imports'], values['paths'])
 
 
-def summary(tree: ast.Module) -> Summary:
-    """Returns the digest of a syntax tree and its imports."""
-    parts: list[str] = []
-    imports: list[Import] = []
-    _write(tree, parts, imports)
+def summary(content: bytes, imports_alone: bool = False) -> Summary | None:
+    """Returns what a source file says, None if it cannot be parsed.
+
+    Args:
+      content: of the file.
+      imports_alone: whether to look for import statements, and neither for dynamic imports nor for paths.
+    """
+    try:
+        tree = ast.parse(content)
+        parts: list[str] = []
+        statements: list[ast.Import | ast.ImportFrom] = []
+        _write(tree, parts, statements)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
     text = '\0'.join(parts).encode('utf-8', 'surrogatepass')
-    return Summary(hashlib.sha256(text).hexdigest()[:DIGEST_LENGTH], imports)
+    digest = hashlib.sha256(text).hexdigest()[:DIGEST_LENGTH]
+    imports = [_import(statement) for statement in statements]
+    if imports_alone:
+        return Summary(digest, imports)
+    return Summary(digest, imports, [*_dynamic_imports(tree)], [*_paths(tree)])
 
 
-def _write(node: ast.AST, parts: list[str], imports: list[Import]) -> None:
+def _import(statement: ast.Import | ast.ImportFrom) -> Import:
+    names = [alias.name for alias in statement.names]
+    if isinstance(statement, ast.Import):
+        return Import(names)
+    return Import(names, statement.module or '', statement.level)
+
+
+def _write(node: ast.AST, parts: list[str], imports: list[ast.Import | ast.ImportFrom]) -> None:
     """Appends a node and the nodes below it. Names and values stand between brackets, so none can merge."""
     kind = node.__class__
     if kind is ast.Import or kind is ast.ImportFrom:
@@ -74,24 +117,24 @@ def imported(imports: Sequence[Import], module: str, is_package: bool) -> list[s
     """
     names = []
     for statement in imports:
-        if isinstance(statement, ast.Import):
-            names += [alias.name for alias in statement.names]
+        if statement.base is None:
+            names += statement.names
         else:
             base = _base(statement, module, is_package)
-            names += [base, *(f'{base}.{alias.name}' for alias in statement.names if alias.name != '*')]
+            names += [base, *(f'{base}.{name}' for name in statement.names if name != '*')]
     return names
 
 
-def _base(statement: ast.ImportFrom, module: str, is_package: bool) -> str:
+def _base(statement: Import, module: str, is_package: bool) -> str:
     """Returns the absolute name of the package or module that a statement imports from."""
     if not statement.level:
-        return statement.module or ''
+        return statement.base or ''
     package = module.split('.')
     package = package[: len(package) - statement.level + is_package]
-    return '.'.join([*package, *filter(None, [statement.module])])
+    return '.'.join([*package, *filter(None, [statement.base])])
 
 
-def dynamic_imports(tree: ast.Module) -> Iterator[str]:
+def _dynamic_imports(tree: ast.Module) -> Iterator[str]:
     """Yields what `import_module` and `__import__` are given as far as it is known: 'a.b', or 'a.*'."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args and _called(node) in ('import_module', '__import__'):
@@ -120,7 +163,7 @@ def _text(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ''
 
 
-def paths(tree: ast.Module) -> Iterator[str]:
+def _paths(tree: ast.Module) -> Iterator[str]:
     """Yields the texts that may be relative paths: 'a/b.txt', x / 'a' / 'b.txt', join(x, 'a', 'b.txt')."""
     for node in ast.walk(tree):
         for text in _path_parts(node):
