@@ -49,13 +49,15 @@ class BareTraining:
         self._graph, params, random, model_state = _split(MODELS[config](nnx.Rngs(0)))
         self._optimizer = optax.adamw(optax.cosine_decay_schedule(LEARNING_RATE, steps))
         self._augment = Shift(1)
-        self._first_state = params, random, model_state, self._optimizer.init(params)
+        state = params, random, model_state, self._optimizer.init(params)
+        # Plain arrays travel. NNX variables would be flattened in Python at each call.
+        self._first_state, self._structure = jax.tree.flatten(state)
         self._step = jax.jit(self._update, donate_argnums=0)
         self._measure = jax.jit(self._evaluate)
 
-    def _update(self, state: Any, data: Any, indices: jax.Array, step: jax.Array) -> tuple[Any, jax.Array]:
+    def _update(self, arrays: Any, data: Any, indices: jax.Array, step: jax.Array) -> tuple[Any, jax.Array]:
         """Returns the state after a step, and the loss, float32 []."""
-        params, random, model_state, opt_state = state
+        params, random, model_state, opt_state = jax.tree.unflatten(self._structure, arrays)
         images, labels = data[0][indices], data[1][indices]
         key = jax.random.fold_in(jax.random.key(0), step)
         inputs = _scaled(self._augment(jax.random.split(key, self._batch_size), images))
@@ -67,11 +69,13 @@ class BareTraining:
 
         (loss, (random, model_state)), grads = jax.value_and_grad(mean_loss, has_aux=True)(params)
         updates, opt_state = self._optimizer.update(grads, opt_state, params)
-        return (optax.apply_updates(params, updates), random, model_state, opt_state), loss
+        state = optax.apply_updates(params, updates), random, model_state, opt_state
+        return jax.tree.leaves(state), loss
 
-    def _evaluate(self, state: Any, data: Any) -> tuple[jax.Array, jax.Array]:
+    def _evaluate(self, arrays: Any, data: Any) -> tuple[jax.Array, jax.Array]:
         """Returns the loss and the accuracy of a split, each float32 []."""
-        model = nnx.merge(self._graph, *state[:3], copy=True)
+        variables = jax.tree.unflatten(self._structure, arrays)[:3]
+        model = nnx.merge(self._graph, *variables, copy=True)
         model.eval()
         logits = model(_scaled(data[0]))
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, data[1])
