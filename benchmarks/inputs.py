@@ -2,11 +2,8 @@
 
     scripts/benchmark.sh inputs
 
-Training does not need TensorFlow and Grain, so they have a virtual environment of their own:
-
-    python3 -m venv .venv-benchmarks && .venv-benchmarks/bin/pip install -r requirements-benchmarks.txt
-
-The environment variable BENCHMARKS_PYTHON names the Python of another environment.
+Training does not need TensorFlow and Grain, so they have a virtual environment of their own. It installs by
+itself. The environment variable BENCHMARKS_PYTHON names the Python of another environment.
 
 JPEGs are decoded on one CPU. Their rate is images per second of CPU time, so that other work on the machine
 matters less.
@@ -15,7 +12,6 @@ matters less.
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +22,7 @@ from statistics import median
 import jax
 import numpy as np
 
-from benchmarks import pictures
+from benchmarks import environments, pictures
 from benchmarks.crop_quality import psnr
 from benchmarks.report import Bound, print_bounds, print_table
 from engine.datasets.orders.order import MAIN, PartStreams
@@ -43,7 +39,6 @@ ROUNDS = 5
 SECONDS = 2.0  # of each measurement of a rate
 BATCH_SIZE, JPEG_BATCH_SIZE = 128, 64
 MILLION = 1_000_000
-PYTHON = Path(os.environ.get('BENCHMARKS_PYTHON', REPOSITORY / '.venv-benchmarks/bin/python'))
 
 
 class ReferenceProcess:
@@ -56,7 +51,7 @@ class ReferenceProcess:
 
     def __init__(self, folder: Path, cpus: str):
         self._process = subprocess.Popen(
-            [PYTHON, REPOSITORY / 'benchmarks/references.py', folder, cpus],
+            [environments.python('benchmarks'), REPOSITORY / 'benchmarks/references.py', folder, cpus],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -172,8 +167,7 @@ def anonymous_bytes_by_epoch(sources: list[tuple[FromHost, int]]) -> list[int]:
 
 def main() -> None:
     """Measures rates, quality of crops, the first batch and memory, and checks their bounds."""
-    if not PYTHON.exists():
-        sys.exit(f'error: {PYTHON} does not exist. It must have TensorFlow and Grain.\n\n{__doc__}')
+    environments.python('benchmarks')  # installed before anything is measured
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pictures.write_small_images(folder)
