@@ -246,9 +246,11 @@ def report_case(name: str, case: Case, pairs: int) -> tuple[dict[str, Any], dict
     print(f'  the same by CPU seconds                {cpu}')
     print(f'  share of the time in which saves block {blocked}')
     print(f'  picture of the first batch, seconds    {picture:.3f}\n')
-    bounds = {f'{name}: speed, bare loop = 1': Bound(speed.median, at_least=case.at_least)}
+    bounds = {f'{name}: speed, bare loop = 1': Bound.of(speed, at_least=case.at_least)}
     if case.most_blocked:
-        bounds[f'{name}: share of saves'] = Bound(blocked.median, at_most=case.most_blocked)
+        bounds[f'{name}: share of the time in which saves block'] = Bound.of(
+            blocked, at_most=case.most_blocked
+        )
     details = {'speed': asdict(speed), 'cpu': asdict(cpu), 'blocked': asdict(blocked)}
     return summary | details | {'picture_seconds': picture}, bounds
 

@@ -5,31 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A measured number and the limit that it must keep. Give one of the two limits.
-
-    Attributes:
-      measured: the number.
-      at_least: its lower limit.
-      at_most: its upper limit.
-    """
-
-    measured: float
-    at_least: float | None = None
-    at_most: float | None = None
-
-    def holds(self) -> bool:
-        """Whether the number keeps the limit."""
-        return (self.at_least is None or self.measured >= self.at_least) and (
-            self.at_most is None or self.measured <= self.at_most
-        )
-
-    def __str__(self) -> str:
-        return f'at least {self.at_least:g}' if self.at_least is not None else f'at most {self.at_most:g}'
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -50,6 +26,64 @@ class Interval:
 
     def __str__(self) -> str:
         return f'{self.median:.3f} ({self.low:.3f} to {self.high:.3f}, {self.count} pairs)'
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A measured number and the limit that it must keep, if there is one.
+
+    Attributes:
+      measured: the number.
+      at_least: its lower limit.
+      at_most: its upper limit.
+      low: lower end of its 95 % interval, None where there is none.
+      high: upper end of its 95 % interval.
+      count: how many measurements it is the median of.
+    """
+
+    measured: float
+    at_least: float | None = None
+    at_most: float | None = None
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+
+    @classmethod
+    def of(cls, interval: Interval, at_least: float | None = None, at_most: float | None = None) -> Self:
+        """Returns the limit of a median and its interval."""
+        return cls(interval.median, at_least, at_most, interval.low, interval.high, interval.count)
+
+    def holds(self) -> bool:
+        """Whether the number keeps the limit."""
+        return (self.at_least is None or self.measured >= self.at_least) and (
+            self.at_most is None or self.measured <= self.at_most
+        )
+
+    @property
+    def verdict(self) -> str:
+        """'holds' or 'FAILS', '' without a limit."""
+        return '' if not self.limit else 'holds' if self.holds() else 'FAILS'
+
+    @property
+    def limit(self) -> str:
+        """The limit in words, '' if there is none."""
+        if self.at_least is not None:
+            return f'at least {self.at_least:g}'
+        return f'at most {self.at_most:g}' if self.at_most is not None else ''
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return number(self.measured)
+        return f'{number(self.measured)} ({number(self.low)} to {number(self.high)})'
+
+
+def number(value: float) -> str:
+    """Returns a number with three digits, or whole if it is large.
+
+    >>> [number(value) for value in (0.98765, 0.000123, 12.3456, 19012.3)]
+    ['0.988', '0.000123', '12.3', '19,012']
+    """
+    return f'{value:,.0f}' if abs(value) >= 1000 else f'{value:.3g}'
 
 
 def median_interval(numbers: Sequence[float]) -> Interval:
@@ -103,8 +137,8 @@ def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:
 
 
 def print_bounds(bounds: Mapping[str, Bound]) -> dict[str, dict[str, float | None]]:
-    """Prints each measured number, its limit and whether it holds; returns the same for JSON."""
+    """Prints each number, its interval, its limit and whether it holds; returns the same for JSON."""
     width = max(map(len, bounds), default=0)
     for name, bound in bounds.items():
-        print(f'{name:{width}}{bound.measured:10.4g}  {bound!s:16}{"holds" if bound.holds() else "FAILS"}')
+        print(f'{name:{width}}  {bound!s:24}  {bound.limit:14}  {bound.verdict}'.rstrip())
     return {name: asdict(bound) for name, bound in bounds.items()}

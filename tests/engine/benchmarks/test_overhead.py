@@ -47,5 +47,5 @@ def test_a_case_reports_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert summary['blocked']['high'] == 0.25
     assert {name: bound.holds() for name, bound in bounds.items()} == {
         'MLP: speed, bare loop = 1': False,
-        'MLP: share of saves': False,
+        'MLP: share of the time in which saves block': False,
     }

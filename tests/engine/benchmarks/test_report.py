@@ -35,8 +35,17 @@ def test_ratios_are_of_pairs_not_of_medians() -> None:
 
 
 def test_bounds_say_whether_they_hold(capsys: pytest.CaptureFixture[str]) -> None:
-    bounds = {'fast': report.Bound(0.97, at_least=0.97), 'small': report.Bound(0.011, at_most=0.01)}
-    assert report.print_bounds(bounds)['small'] == {'measured': 0.011, 'at_least': None, 'at_most': 0.01}
-    fast, small = capsys.readouterr().out.splitlines()
-    assert fast.split() == ['fast', '0.97', 'at', 'least', '0.97', 'holds']
-    assert small.split() == ['small', '0.011', 'at', 'most', '0.01', 'FAILS']
+    speed = report.median_interval([0.96, 0.97, 0.99])
+    bounds = {
+        'speed': report.Bound.of(speed, at_least=0.97),
+        'share': report.Bound(0.011, at_most=0.01),
+        'tokens/s': report.Bound(19012.3),
+    }
+    values = report.print_bounds(bounds)
+    assert values['share']['at_most'] == 0.01
+    assert (values['speed']['low'], values['speed']['count']) == (0.96, 3)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ['speed', '0.97', '(0.96', 'to', '0.99)', 'at', 'least', '0.97', 'holds'],
+        ['share', '0.011', 'at', 'most', '0.01', 'FAILS'],
+        ['tokens/s', '19,012'],
+    ]
