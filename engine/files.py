@@ -72,7 +72,26 @@ def remove_leftovers(path: Path) -> None:
     """Deletes the temporary files of killed processes beside `path`. No other process may be writing it."""
     for leftover in path.parent.glob('.*.tmp') if path.parent.is_dir() else ():
         if original_name(leftover.name) == path.name:
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            _delete(leftover)
+
+
+def remove_all_leftovers(folder: Path) -> None:
+    """Deletes all temporary files of killed processes in a folder. No other process may be writing there."""
+    for leftover in folder.glob('.*.tmp'):
+        if original_name(leftover.name) != leftover.name:
+            _delete(leftover)
+
+
+def _delete(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    """Deletes a folder if it exists. A reader sees all of it or nothing, even if the process is killed."""
+    temporary = _temporary(folder)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(temporary)
+        shutil.rmtree(temporary)
 
 
 def sha256(path: Path) -> str:

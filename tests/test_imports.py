@@ -38,6 +38,7 @@ ROOMS = {
     'network': {'errors', 'interfaces', 'modes', 'variables'},
     'gradients': {'errors', 'interfaces'},
     'sharding': {'errors', 'interfaces'},
+    'stored_trees': {'errors', 'variables'},
     'render': set(),
     'config': {'errors', 'files', 'workspace'},
     'parts': {
@@ -52,6 +53,7 @@ ROOMS = {
         'paths',
         'render',
         'runs',
+        'stored_trees',
         'variables',
         'workspace',
     },
@@ -69,6 +71,7 @@ ROOMS = {
         'render',
         'runs',
         'sharding',
+        'stored_trees',
         'variables',
         'workspace',
     },

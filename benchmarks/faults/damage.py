@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.faults.case import Fault, FaultCase
 from engine.errors import EXIT_MISTAKE
 from engine.runs import checksums
-from engine.training.checkpointing.checkpoints import saved_folders
+from engine.training.checkpointing.tidying import saved_folders
 from engine.training.logs.metric_log import digests
 
 

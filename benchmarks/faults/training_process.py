@@ -9,10 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jax
-import numpy as np
-import orbax.checkpoint as ocp
-
+from engine.stored_trees import tree
 from engine.workspace import REPOSITORY
 
 HANG_SECONDS = 120.0  # a process that takes longer counts as hanging
@@ -170,7 +167,6 @@ def _content(path: Path) -> bytes | None:
 def _arrays(run: Path, kind: str) -> dict[str, bytes]:
     """Returns the bytes of each array of the newest checkpoint of a kind, by step and name."""
     folder = max((run / 'checkpoints' / kind).glob('*'), key=lambda path: int(path.name))
-    with ocp.StandardCheckpointer() as checkpointer:
-        tree = checkpointer.restore(folder / 'default')
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {f'{folder.name}{jax.tree_util.keystr(path)}': np.asarray(leaf).tobytes() for path, leaf in leaves}
+    shapes = tree.stored_shapes(folder / 'default')
+    arrays = tree.restored(folder / 'default', shapes)
+    return {f'{folder.name}/{path}': array.tobytes() for path, array in arrays.items()}

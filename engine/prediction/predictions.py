@@ -29,6 +29,7 @@ from engine.runs import faults
 from engine.runs.text_log import logger
 from engine.training import outputs_manifest
 from engine.training.batches.evaluation import evaluation_batches
+from engine.training.checkpointing import best_state
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 
@@ -74,7 +75,9 @@ def save(
         for folder in [] if overwrite else folders:
             files.check_replaceable(folder, outputs.MANIFEST, overwrite)
         parts = [data.split(split) for split in splits]
-        state = checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
+        programs = [part.program for part in parts]
+        shapes = experiment.step_functions.state_shapes
+        state = best_state.restored(checkpoints, kind, step, programs, shapes)
     logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
     known = {
         'run': run.name,

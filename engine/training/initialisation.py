@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.runs.environment import history
 from engine.runs.text_log import logger
-from engine.training.checkpointing.checkpoints import saved_folders
+from engine.training.checkpointing.tidying import saved_folders
 from engine.training.steps import StepFunctions
 from engine.variables import VariableSource
 

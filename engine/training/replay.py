@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.errors import UserError
 from engine.interfaces import State
 from engine.training import initialisation
 from engine.training.checkpointing.checkpoints import Checkpoints
@@ -42,10 +43,15 @@ def saved_state(experiment: Experiment, checkpoints: Checkpoints, step: int, run
     Raises:
       UserError: the step was not saved; or it is 0, and the variables that the run began with are gone.
     """
-    if step == 0 and not checkpoints.has(0):
+    if step == 0 and 0 not in checkpoints.steps('latest'):
         return initialisation.first_state(experiment.init_from, experiment.step_functions, run)
-    kind, step = checkpoints.find(str(step))
-    return checkpoints.restore(kind, step, experiment.step_functions.state_shapes)
+    kind, _ = checkpoints.find(str(step))
+    if step not in checkpoints.steps('latest'):
+        raise UserError(
+            f'step {step} is saved as the {kind} checkpoint alone, without the state of the optimizer. '
+            f'Take one of these steps: {checkpoints.steps("latest")[::-1] or "none"}.'
+        )
+    return checkpoints.restore('latest', step, experiment.step_functions.state_shapes)
 
 
 def saved_block(experiment: Experiment, checkpoints: Checkpoints, step: int, last: int) -> BlockMeans:
@@ -57,7 +63,7 @@ def saved_block(experiment: Experiment, checkpoints: Checkpoints, step: int, las
       step: 0, or a saved step.
       last: the step of the last line of the log, which may be the mean of fewer steps than others.
     """
-    record = checkpoints.metadata(*checkpoints.find(str(step))).get(BLOCK, '') if step else ''
+    record = checkpoints.metadata('latest', step).get(BLOCK, '') if step else ''
     return BlockMeans(experiment.log_every, last, record)
 
 

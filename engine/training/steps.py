@@ -14,6 +14,7 @@ from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, average
 from engine.runs import faults
 from engine.sharding import Parallelism
 from engine.training.batches.source import BatchSource
+from engine.training.logs.packed import PackedMetrics, pack
 from engine.training.preflight import hooks
 from engine.variables import VariableSource
 from engine.workspace import workspace
@@ -59,8 +60,7 @@ class TracedSteps:
     """A task's functions, traced on shapes and not yet compiled.
 
     Attributes:
-      train_steps: by number of steps, (state, payload, step int32 []) -> (state, metrics); each metric is a
-        total and a count, [steps].
+      train_steps: by number of steps, (state, payload, step int32 []) -> (state, packed metrics).
       evaluate: (state, batch) -> metrics.
       predict: (state, batch) -> predictions.
       pictures: (state) -> pictures by name, uint8 [N, H, W, C]; None where no pictures are due.
@@ -155,15 +155,16 @@ class StepFunctions:
             batch = self._parallelism.batch(source.batch(payload, index))
             return self._update(state, batch, key(self._seed, TRAIN, step + index))
 
-        def train_steps(state: State, payload: Any, step: jax.Array) -> tuple[State, Metrics]:
+        def train_steps(state: State, payload: Any, step: jax.Array) -> tuple[State, PackedMetrics]:
             if count == 1:  # XLA compiles the body of a loop, even of a single turn, to other bits
                 state, metrics = train_step(state, payload, 0, step)
-                return state, jax.tree.map(lambda x: x[None], metrics)
+                return state, pack(jax.tree.map(lambda x: x[None], metrics))
             # On a CPU, XLA's loops run their bodies on one thread; elsewhere loops cost nothing.
             unroll = count if jax.default_backend() == 'cpu' else 1
-            return jax.lax.scan(
+            state, metrics = jax.lax.scan(
                 lambda s, i: train_step(s, payload, i, step), state, jnp.arange(count), unroll=unroll
             )
+            return state, pack(metrics)
 
         step = sharding.abstract_sharded(np.int32(0), self._whole)
         arguments = self.state_shapes, source.shapes(count), step

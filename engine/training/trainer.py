@@ -37,7 +37,7 @@ from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
 from engine.training import initialisation, nonfinite, replay
-from engine.training.checkpointing import resume
+from engine.training.checkpointing import best_state, resume
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.logs.metric_log import MetricLog
@@ -63,11 +63,13 @@ class Programs:
     Attributes:
       train_steps: by number of steps.
       evaluate: returns the metrics of a state, None if a signal asks for the end meanwhile.
+      copy_best: copies from a state what a best checkpoint holds.
       pictures: makes the pictures of a state; None where none are due.
     """
 
     train_steps: Mapping[int, Compiled]
     evaluate: Evaluate
+    copy_best: Compiled
     pictures: Compiled | None
 
 
@@ -108,6 +110,7 @@ class Trainer(Experiment):
             try:
                 ending = self._run_from(start, checkpoints, guard)
             except NonFinite as event:
+                checkpoints.commit_best()
                 kept = nonfinite.keep(self, checkpoints, folder, event.step)
                 raise RunError(
                     f'{event}. Its batch, the state before it and a script that repeats the step: {kept}. '
@@ -169,10 +172,14 @@ class Trainer(Experiment):
             train_steps = {count: pool.submit(compiled, each) for count, each in traced.train_steps.items()}
             evaluate = pool.submit(compiled, traced.evaluate)
             pictures = pool.submit(compiled, traced.pictures) if traced.pictures else None
+            copy_best = pool.submit(
+                compiled, best_state.traced_copy(traced, self.step_functions.state_shapes)
+            )
             state = replay.saved_state(self, checkpoints, start, folder)
         return state, Programs(
             {count: program.result() for count, program in train_steps.items()},
             partial(self._evaluate, evaluate.result(), signals),
+            copy_best.result(),
             pictures.result() if pictures else None,
         )
 
@@ -220,7 +227,7 @@ class Trainer(Experiment):
                 if metrics := evaluate(state):
                     metric_logger.log_evaluation(step, metrics, state)
                     if self.best_metric and log.note_best(*self.best_metric):
-                        save('best', step, state, log.record())
+                        checkpoints.keep_best(step, programs.copy_best(state))
             ending = Ending(step, self._reason_to_stop(log, step))
             is_last = step == self.steps or bool(ending.reason)
             if is_last:
@@ -229,7 +236,7 @@ class Trainer(Experiment):
                 metric_logger.flush()
                 make_pictures(step, state)
             if signals.stop_requested() or is_last or events.saves_at(step):
-                metric_logger.flush()
+                metric_logger.prepare_save(step)
                 save('latest', step, state, log.record() | pictures.record())
             if signals.stop_requested():
                 raise Interrupted

@@ -19,8 +19,9 @@ from safetensors import SafetensorError, safe_open
 
 from engine import files
 from engine.errors import UserError
-from engine.parts.pretrained.stored_arrays import OpenArrays, Shapes, StoredArrays, on_devices
+from engine.parts.pretrained.stored_arrays import OpenArrays, StoredArrays
 from engine.runs import checksums
+from engine.stored_trees.on_devices import Shapes, on_devices
 
 _DTYPES: dict[str, Any] = {  # of safetensors
     **{f'F{bits}': f'float{bits}' for bits in (16, 32, 64)},

@@ -1,4 +1,4 @@
-"""Checkpoints by Orbax. From the state of a task, the parameters that the task evaluates are loaded."""
+"""Checkpoints: from the state of a task, the parameters that the task evaluates are loaded."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,9 +13,11 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from engine.errors import UserError, did_you_mean
 from engine.parts.optimizers.evaluated import evaluation_params
-from engine.parts.pretrained import restoring, variable_names
-from engine.parts.pretrained.stored_arrays import OpenArrays, Shapes, StoredArrays
+from engine.parts.pretrained import variable_names
+from engine.parts.pretrained.stored_arrays import OpenArrays, StoredArrays
 from engine.runs import checksums
+from engine.stored_trees import tree as trees
+from engine.stored_trees.on_devices import Shapes
 
 PARAMS, MODEL_STATES = 'params', ('model_state', 'batch_stats')  # Linen calls it batch_stats
 
@@ -29,7 +31,7 @@ class _ScheduleFree(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointFolder(StoredArrays):
-    """A folder that Orbax wrote.
+    """A folder of a checkpoint.
 
     Attributes:
       item: the folder of the tree of arrays: `place` or a folder in it.
@@ -53,7 +55,7 @@ class CheckpointFolder(StoredArrays):
     def load(self, targets: Shapes) -> dict[str, jax.Array]:
         """Restores arrays straight into their shardings."""
         wanted = {self.paths[name]: target for name, target in targets.items() if name not in self.averaged}
-        result = restoring.restored(self.item, wanted)
+        result = trees.restored(self.item, wanted)
         loaded = {name: result[self.paths[name]] for name in targets if name not in self.averaged}
         for name in targets.keys() & self.averaged.keys():  # one by one: an average needs twice the memory
             loaded[name] = self._average(name, targets[name])
@@ -66,7 +68,7 @@ class CheckpointFolder(StoredArrays):
             parts.z: target.sharding,
             parts.b1: _whole(target.sharding),
         }
-        arrays = restoring.restored(
+        arrays = trees.restored(
             self.item, {path: _with(self.stored[path], sharding) for path, sharding in like.items()}
         )
         state = _ScheduleFree(arrays[parts.b1], arrays[parts.z])
@@ -109,7 +111,7 @@ def read(place: Path, item: Path, tree: str, record: Mapping[str, Any]) -> Check
       UserError: it cannot be read, or has no such tree.
     """
     try:
-        stored = restoring.stored_shapes(item)
+        stored = trees.stored_shapes(item)
     except UserError:
         if _has_checksums(place):
             _check(place)

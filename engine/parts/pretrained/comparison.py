@@ -10,9 +10,9 @@ from itertools import product
 import jax.numpy as jnp
 
 from engine.errors import UserError, nearest
-from engine.parts.pretrained.stored_arrays import Shapes
 from engine.render import table
 from engine.render.table import Table
+from engine.stored_trees.on_devices import Shapes
 from engine.variables import matching
 
 MAX_LINES = 12  # of an error

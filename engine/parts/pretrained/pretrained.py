@@ -12,7 +12,8 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.parts.pretrained import comparison, sources, variable_names
 from engine.parts.pretrained.comparison import Comparison
-from engine.parts.pretrained.stored_arrays import Shapes, StoredArrays, on_devices
+from engine.parts.pretrained.stored_arrays import StoredArrays
+from engine.stored_trees.on_devices import Shapes, on_devices
 
 Arrays = Mapping[str, np.ndarray]  # by path
 Transform = Callable[[Arrays, Shapes], Arrays]

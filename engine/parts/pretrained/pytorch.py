@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import UserError
-from engine.parts.pretrained.stored_arrays import Shapes
+from engine.stored_trees.on_devices import Shapes
 from engine.variables import matching
 
 _NAMES = {'running_mean': ('mean',), 'running_var': ('var',), 'weight': ('kernel', 'scale', 'embedding')}

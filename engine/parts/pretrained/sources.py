@@ -6,9 +6,10 @@ from pathlib import Path
 
 from engine import files
 from engine.errors import UserError, did_you_mean
-from engine.parts.pretrained import array_files, checkpoint_folder, restoring
+from engine.parts.pretrained import array_files, checkpoint_folder
 from engine.parts.pretrained.stored_arrays import StoredArrays
 from engine.runs import checksums
+from engine.stored_trees import tree as trees
 from engine.workspace import REPOSITORY, workspace
 
 MODEL = 'model.safetensors'
@@ -110,12 +111,12 @@ def _in_folder(folder: Path, checkpoint: str, tree: str) -> StoredArrays:
     for name, read in ((MODEL, array_files.safetensors), (INDEX, array_files.safetensors_by_index)):
         if (folder / name).is_file():
             return read(folder / name)
-    if restoring.is_item(folder):
+    if trees.is_tree(folder):
         return checkpoint_folder.read(folder, folder, tree, {})
-    if restoring.is_item(folder / 'default'):
+    if trees.is_tree(folder / 'default'):
         return _in_step(folder, tree, {})
     steps = _steps(folder)
-    if any(restoring.is_item(path / 'default') for path in steps.values()):
+    if any(trees.is_tree(path / 'default') for path in steps.values()):
         return _in_step(_step(folder, steps, checkpoint), tree, {})
     raise UserError(f'{folder} holds no variables. {_hint(folder)}')
 

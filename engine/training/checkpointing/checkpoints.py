@@ -1,6 +1,8 @@
-"""Checkpoints by Orbax, each with checksums: the latest to resume from, the best to predict with."""
+"""Checkpoints, each with checksums: the latest to resume from, the best to predict with.
 
-import shutil
+A small state is written directly, in a millisecond. Orbax saves a large one in the background.
+"""
+
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -8,24 +10,28 @@ from types import TracebackType
 from typing import Any, Self
 
 import jax
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from engine import files
 from engine.errors import UserError
 from engine.interfaces import State
 from engine.runs import checksums, faults
-from engine.runs.text_log import logger
-from engine.training.checkpointing import state_layout
+from engine.stored_trees import single_file, tree
+from engine.training.checkpointing import state_layout, tidying
+from engine.training.checkpointing.background import ITEM, BackgroundSaver
+from engine.variables import by_path
 
 CHECKPOINT_KINDS = ('latest', 'best')
-UNFINISHED_MARK = '.orbax-checkpoint-tmp'  # in the name of a folder that Orbax is still writing
+# States up to this size are written directly: that takes less time than Orbax takes beside the loop.
+MAX_DIRECT_BYTES = 8 * 2**20
 
 
 class Checkpoints:
-    """The folders `latest/` and `best/`, each managed by Orbax, which saves in the background.
+    """The folders `latest/` and `best/`, with a folder for each saved step.
 
-    Leaving the context waits for the saves: what Orbax has not finished at exit is lost. On opening, damaged
-    checkpoints are reported and moved to `damaged/`, so that an earlier one is used.
+    The best state is kept on the devices until it is committed, just before the next latest one or on
+    leaving the context. Leaving waits for the saves. On opening, damaged checkpoints are reported and moved
+    to `damaged/`, so that an earlier one is used.
 
     Args:
       folder: holds `latest/` and `best/`.
@@ -35,31 +41,28 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int = 2, keep_every: int | None = None, read_only: bool = False):
-        self._folder, self._read_only = folder.resolve(), read_only
+        self._folder, self._keep, self._keep_every = folder.resolve(), keep, keep_every
         self._metadata: dict[str, Mapping[str, str]] = {}
-        self._managers = {
-            'latest': self._manager('latest', keep, None if read_only else keep_every),
-            'best': self._manager('best', 1),
-        }
+        self._savers: dict[str, BackgroundSaver] = {}
+        self._best: tuple[int, State] | None = None
+        if not read_only:
+            self._tidy()
+        self._steps = {kind: self._saved(kind) for kind in CHECKPOINT_KINDS}
 
-    def _manager(self, kind: str, keep: int, keep_every: int | None = None) -> ocp.CheckpointManager:
-        folder = self._folder / kind
-        if not self._read_only and jax.process_index() == 0:
-            _move_damaged(folder)
+    def _tidy(self) -> None:
+        """Removes what killed processes left, and moves damaged checkpoints away."""
+        if jax.process_index() == 0:
+            for kind in CHECKPOINT_KINDS:
+                (self._folder / kind).mkdir(parents=True, exist_ok=True)
+                tidying.remove_unfinished(self._folder / kind)
+                tidying.move_damaged(self._folder / kind)
         if jax.process_count() > 1:
-            multihost_utils.sync_global_devices(f'{kind} checkpoints were checked')
-        checksums_at_end = ocp.AsyncOptions(post_finalization_callback=partial(self._write_checksums, kind))
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep,
-            keep_period=keep_every,
-            cleanup_tmp_directories=not self._read_only,
-            read_only=self._read_only,
-            enable_async_checkpointing=True,
-            async_options=checksums_at_end,
-            # Both kinds may save at the same time: the barriers of the processes must not mix.
-            multiprocessing_options=ocp.options.MultiprocessingOptions(barrier_sync_key_prefix=kind),
+            multihost_utils.sync_global_devices('the checkpoints were checked')
+
+    def _saved(self, kind: str) -> list[int]:
+        return sorted(
+            (int(folder.name) for folder in tidying.saved_folders(self._folder, kind)), reverse=True
         )
-        return ocp.CheckpointManager(folder, options=options)
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +70,31 @@ class Checkpoints:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for manager in self._managers.values():
-            manager.close()
+        try:
+            if kind is None or jax.process_count() == 1:  # after an error, other processes may not meet this
+                self.commit_best()
+            self.wait()
+        finally:
+            for saver in self._savers.values():
+                saver.close()
+
+    def keep_best(self, step: int, arrays: State) -> None:
+        """Takes the best state so far, which takes the place of one that was not committed yet.
+
+        Args:
+          step: of the state.
+          arrays: what is evaluated, in memory of its own.
+        """
+        self._best = (step, arrays)
+
+    def commit_best(self) -> None:
+        """Starts to save the best state, if there is a new one."""
+        if self._best:
+            self.save('best', *self._best)
+            self._best = None
 
     def save(self, kind: str, step: int, state: State, metadata: Mapping[str, str] | None = None) -> None:
-        """Starts to save a step, unless that step or a later one is saved.
+        """Starts to save a step, unless that step or a later one is saved; a latest one after the best.
 
         A later best checkpoint exists where a run resumes from an earlier step: it will reach it again.
 
@@ -82,37 +105,71 @@ class Checkpoints:
           metadata: to keep beside the checksums.
         """
         faults.point('save')
-        manager = self._managers[kind]
-        manager.wait_until_finished()  # raises the error of the save before
-        last = self.last(kind)
-        if last is None or step > last:
-            self._metadata[kind] = metadata or {}
-            manager.save(step, args=ocp.args.StandardSave(state))
+        if kind == 'latest':
+            self.commit_best()
+        self._wait(kind)  # raises the error of the save before
+        if self._steps[kind] and self._steps[kind][0] >= step:
+            return
+        self._metadata[kind] = metadata or {}
+        folder, arrays = self._folder / kind / str(step), by_path(state)
+        self._steps[kind].insert(0, step)
+        if is_direct(state):
+            with files.atomic_folder(folder) as unfinished:
+                single_file.write(unfinished / ITEM, jax.device_get(arrays))
+                self._write_checksums(kind, unfinished)
+            self._delete_old(kind)
+        else:
+            self._saver(kind).save(folder, state)
+
+    def _saver(self, kind: str) -> BackgroundSaver:
+        if kind not in self._savers:
+            self._savers[kind] = BackgroundSaver(kind, partial(self._write_checksums, kind))
+        return self._savers[kind]
 
     def wait(self) -> None:
         """Waits until all saves are on disk."""
-        for manager in self._managers.values():
-            manager.wait_until_finished()
+        for kind in self._savers:
+            self._wait(kind)
 
-    def _write_checksums(self, kind: str) -> None:
-        """Writes the checksums of a checkpoint that Orbax is about to rename to its final name.
+    def _wait(self, kind: str) -> None:
+        if kind in self._savers:
+            self._savers[kind].wait()
+            self._delete_old(kind)
 
-        Orbax calls this in its own thread.
+    def _write_checksums(self, kind: str, unfinished: Path) -> None:
+        """Writes the checksums of a checkpoint that is about to get its final name.
+
+        Orbax calls this in its own thread. A latest checkpoint waits there for the best one, on which it
+        relies.
         """
         faults.point('checksums')
-        if jax.process_index():
-            return  # the first process writes the checksums of what all have written
-        for unfinished in (self._folder / kind).glob(f'*{UNFINISHED_MARK}*'):
+        if kind == 'latest' and 'best' in self._savers:
+            self._savers['best'].wait()
+        if jax.process_index() == 0:  # it writes the checksums of what all have written
             checksums.write(unfinished, self._metadata[kind])
         faults.point('checksums_written')
 
+    def _delete_old(self, kind: str) -> None:
+        """Deletes the checkpoints that a newer one has replaced."""
+        steps = self._steps[kind]
+        kept = steps[: self._keep if kind == 'latest' else 1]
+        if kind == 'latest' and self._keep_every:
+            kept = [step for step in steps if step in kept or step % self._keep_every == 0]
+        for step in [step for step in steps if step not in kept]:
+            self._delete(kind, step)
+
+    def _delete(self, kind: str, step: int) -> None:
+        self._steps[kind].remove(step)
+        if jax.process_index() == 0:
+            files.remove_folder(self._folder / kind / str(step))
+
     def last(self, kind: str) -> int | None:
         """Returns the newest saved step, None if there is none."""
-        return self._managers[kind].latest_step()
+        return next(iter(self._steps[kind]), None)
 
     def steps(self, kind: str) -> list[int]:
         """Returns the saved steps, the newest first."""
-        return sorted(self._managers[kind].all_steps(), reverse=True)
+        return [*self._steps[kind]]
 
     def has(self, step: int) -> bool:
         """Returns whether `latest/` or `best/` holds a step."""
@@ -135,34 +192,38 @@ class Checkpoints:
                 return kind, step
         if which.isdecimal() and (kinds := self._kinds_with(int(which))):
             return kinds[0], int(which)
-        saved = ', '.join(
-            f'{kind}: {sorted(manager.all_steps()) or "none"}' for kind, manager in self._managers.items()
-        )
+        saved = ', '.join(f'{kind}: {steps[::-1] or "none"}' for kind, steps in self._steps.items())
         raise UserError(f'there is no checkpoint {which!r}. Saved steps: {saved}.')
 
     def _kinds_with(self, step: int) -> list[str]:
         """Returns the kinds that have saved a step, those that are undamaged first."""
-        kinds = [kind for kind in CHECKPOINT_KINDS if step in self._managers[kind].all_steps()]
+        kinds = [kind for kind in CHECKPOINT_KINDS if step in self._steps[kind]]
         if len(kinds) == 1:
             return kinds
         return sorted(kinds, key=lambda kind: bool(checksums.damage(self._folder / kind / str(step))))
 
-    def restore(self, kind: str, step: int, shapes: Any) -> State:
+    def restore(self, kind: str, step: int, shapes: Any, is_part: bool = False) -> Any:
         """Returns the state of a step, with the shapes, dtypes and shardings of `shapes`.
 
         Nothing is cast, and no array is left out.
 
+        Args:
+          kind: of the checkpoint, "latest" or "best".
+          step: that was saved.
+          shapes: of the state.
+          is_part: whether the shapes are only a part of the state, with all parameters.
+
         Raises:
           UserError: if the checkpoint is damaged, or its arrays are not those of `shapes`.
         """
-        self._managers[kind].wait_until_finished()
+        self._wait(kind)
         folder = self._folder / kind / str(step)
         damage = checksums.damage(folder)
         if damage:
             raise UserError(f'the checkpoint {folder} is damaged: {damage}. Choose another one.')
-        state_layout.check_same(folder, shapes)
-        restored: Any = self._managers[kind].restore(step, args=ocp.args.StandardRestore(shapes))
-        return restored
+        state_layout.check_same(folder, shapes, is_part)
+        arrays = tree.restored(folder / ITEM, by_path(shapes))
+        return jax.tree.unflatten(jax.tree.structure(shapes), [arrays[path] for path in by_path(shapes)])
 
     def sha256(self, kind: str, step: int) -> str:
         """Returns the sha256 of the checksums of a checkpoint that `restore` has found undamaged."""
@@ -170,24 +231,14 @@ class Checkpoints:
 
     def discard_after(self, step: int) -> None:
         """Deletes all checkpoints after `step`."""
-        for kind, manager in self._managers.items():
+        for kind in CHECKPOINT_KINDS:
             for saved in self.steps(kind):
                 if saved > step:
-                    manager.delete(saved)
+                    self._delete(kind, saved)
 
 
-def saved_folders(checkpoints: Path, kind: str) -> list[Path]:
-    """Returns the folders of the saved steps of a kind, undamaged or not, in any order."""
-    return [path for path in (checkpoints / kind).glob('*') if path.name.isdecimal()]
-
-
-def _move_damaged(folder: Path) -> None:
-    """Moves damaged checkpoints to `damaged/` beside `latest/` and `best/`, and reports them."""
-    for step in saved_folders(folder.parent, folder.name):
-        damage = checksums.damage(step)
-        if damage:
-            target = folder.parent / 'damaged' / f'{folder.name}-{step.name}'
-            shutil.rmtree(target, ignore_errors=True)
-            target.parent.mkdir(exist_ok=True)
-            step.rename(target)
-            logger.warning('The checkpoint %s is damaged (%s). It was moved to %s.', step, damage, target)
+def is_direct(state: State) -> bool:
+    """Returns whether a state is saved directly: in one process, a small one of dtypes that a file holds."""
+    arrays = by_path(state)
+    size = sum(array.nbytes for array in arrays.values())
+    return jax.process_count() == 1 and size <= MAX_DIRECT_BYTES and single_file.can_hold(arrays)

@@ -15,7 +15,8 @@ from engine.outputs.manifest import read_manifest
 from engine.runs import checksums, json_lines
 from engine.runs.text_log import logger
 from engine.training.checkpointing import state_layout
-from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints, saved_folders
+from engine.training.checkpointing.checkpoints import CHECKPOINT_KINDS, Checkpoints
+from engine.training.checkpointing.tidying import saved_folders
 from engine.training.logs.metric_log import BEST, BLOCK, digests, has_last_line
 from engine.training.observers import pictures
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import orbax.checkpoint as ocp
 
 from engine.errors import UserError, nearest
+from engine.stored_trees import tree
+from engine.variables import by_path
 
 PARAMS, OPT_STATE = 'params/', 'opt_state'
 MAX_LINES = 8  # of a message
@@ -23,24 +24,21 @@ def of_state(shapes: Any) -> dict[str, str]:
     >>> of_state({'params': {'layers': [np.zeros((2, 3), np.float32)]}})
     {'params/layers/0': 'float32 [2, 3]'}
     """
-    raw = jax.tree.map(lambda leaf: jax.eval_shape(_without_key_type, leaf), shapes)
-    return _named(raw)
+    return _named(by_path(jax.tree.map(lambda leaf: jax.eval_shape(_without_key_type, leaf), shapes)))
 
 
-def _of_checkpoint(folder: Path) -> dict[str, str]:
-    """Returns the layout of the state that Orbax saved in the folder of a step."""
-    with ocp.StandardCheckpointer() as checkpointer:
-        return _named(checkpointer.metadata(folder / 'default').item_metadata.tree)  # type: ignore[union-attr]
-
-
-def check_same(folder: Path, shapes: Any) -> None:
+def check_same(folder: Path, shapes: Any, is_part: bool = False) -> None:
     """Raises `UserError` that names the arrays in which a checkpoint differs from the present state.
 
     Args:
       folder: of the checkpoint of a step.
       shapes: the state that the present code makes, as shapes and dtypes.
+      is_part: whether they are only a part of it, with all parameters.
     """
-    lines = differences(_of_checkpoint(folder), of_state(shapes))
+    stored, present = _named(tree.stored_shapes(folder / 'default')), of_state(shapes)
+    if is_part:
+        stored = {path: each for path, each in stored.items() if path in present or path.startswith(PARAMS)}
+    lines = differences(stored, present)
     if not lines:
         return
     more = [f'and {len(lines) - MAX_LINES} more'] if len(lines) > MAX_LINES else []
@@ -51,9 +49,8 @@ def check_same(folder: Path, shapes: Any) -> None:
     )
 
 
-def _named(tree: Any) -> dict[str, str]:
-    leaves = ocp.tree.to_flat_dict(tree)
-    return {'/'.join(path): f'{leaf.dtype} {list(leaf.shape)}' for path, leaf in leaves.items()}
+def _named(shapes: Mapping[str, Any]) -> dict[str, str]:
+    return {path: f'{leaf.dtype} {list(leaf.shape)}' for path, leaf in shapes.items()}
 
 
 def _without_key_type(leaf: Any) -> Any:

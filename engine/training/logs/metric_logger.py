@@ -7,10 +7,11 @@ from typing import Literal, Self
 
 import numpy as np
 
-from engine.interfaces import Metrics, State
+from engine.interfaces import State
 from engine.runs import faults
 from engine.training.logs.metric_log import MetricLog
 from engine.training.logs.metrics import InFlightMetrics, Line, StepMetrics
+from engine.training.logs.packed import PackedMetrics
 from engine.training.logs.time_log import Function, TimeLog
 from engine.training.observers.observer import Observer
 
@@ -66,7 +67,7 @@ class MetricLogger:
         """Returns the function with its time counted under `kind` of work."""
         return self._times.clock.timed(kind, function)
 
-    def log_steps(self, step: int, metrics: Metrics) -> None:
+    def log_steps(self, step: int, metrics: PackedMetrics) -> None:
         """Takes the metrics of the steps after `step`, still on the device; writes those of earlier steps."""
         self._moved(None)
         self._in_flight.add(step, metrics)
@@ -75,6 +76,11 @@ class MetricLogger:
     def flush(self) -> None:
         """Waits for the device and writes the metrics of all steps so far."""
         self._write(self._in_flight.all())
+
+    def prepare_save(self, step: int) -> None:
+        """Writes the metrics of all steps so far, before a checkpoint that makes these steps final."""
+        self.flush()
+        self._observer.on_save(step)
 
     def end(self, step: int) -> None:
         """Writes the metrics of all steps; the last line may be short."""

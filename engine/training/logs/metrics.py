@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from engine.interfaces import Metrics
+from engine.training.logs.packed import PackedMetrics, unpack
 
 Line = tuple[int, dict[str, float]]  # of the log: a step, and metrics by name
 
@@ -145,11 +146,11 @@ class InFlightMetrics:
     """Metrics of calls that the device may still be working on."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, Metrics]] = []
+        self._waiting: list[tuple[int, PackedMetrics]] = []
         self._fetched_at = time.monotonic()
 
-    def add(self, step: int, metrics: Metrics) -> None:
-        """Takes the metrics of the steps after `step`, on the device: totals and counts, each [steps]."""
+    def add(self, step: int, metrics: PackedMetrics) -> None:
+        """Takes the metrics of the steps after `step`, on the device."""
         self._waiting.append((step, metrics))
 
     def due(self) -> StepMetrics | None:
@@ -168,9 +169,8 @@ class InFlightMetrics:
         fetched, self._waiting = self._waiting[:calls], self._waiting[calls:]
         if not fetched:
             return None
-        arrays = jax.device_get([metrics for _, metrics in fetched])
+        sums = unpack([metrics for _, metrics in fetched])
         values = {
-            name: np.concatenate([_values(metrics[name].total, metrics[name].count) for metrics in arrays])
-            for name in arrays[0]
+            name: _values(np.asarray(metric.total), np.asarray(metric.count)) for name, metric in sums.items()
         }
         return StepMetrics(fetched[0][0] + 1, values)

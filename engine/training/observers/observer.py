@@ -87,6 +87,15 @@ class Observer:
           state: on the devices. The next step overwrites it: copy what you keep.
         """
 
+    def on_save(self, step: int) -> None:
+        """A checkpoint is about to be saved. A run that resumes from it does not repeat the steps before.
+
+        Pass what you have written to the operating system, such as by `file.flush()`.
+
+        Args:
+          step: of the checkpoint.
+        """
+
     def on_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         """The task has made pictures.
 
@@ -144,3 +153,8 @@ class ObserverGroup(Observer):
         """Passes on that the task has made pictures."""
         for observer in self._observers:
             observer.on_pictures(step, pictures)
+
+    def on_save(self, step: int) -> None:
+        """Passes on that a checkpoint is about to be saved."""
+        for observer in self._observers:
+            observer.on_save(step)

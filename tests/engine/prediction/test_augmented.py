@@ -25,6 +25,7 @@ from engine.prediction.augmented import AugmentedData
 from engine.prediction.predicted_data import OwnData
 from engine.runs.run_folder import Run
 from engine.sharding import Jit, PMap
+from engine.training.checkpointing import best_state
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.steps import AUGMENTATIONS, first_state, key
 from engine.training.trainer import Trainer
@@ -64,7 +65,8 @@ def trainer(run: Path) -> Any:
 def state(run: Path, trainer: Any) -> Any:
     with Checkpoints(run / 'checkpoints', read_only=True) as checkpoints:
         kind, step = checkpoints.find('best')
-        return checkpoints.restore(kind, step, trainer.step_functions.state_shapes)
+        shapes = trainer.step_functions.state_shapes
+        return best_state.restored(checkpoints, kind, step, [trainer.traced.predict], shapes)
 
 
 def test_it_is_the_mean_over_the_augmentations_of_training(run: Path, trainer: Any, state: Any) -> None:

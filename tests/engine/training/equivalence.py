@@ -20,6 +20,7 @@ from engine.parts.losses import cross_entropy_and_dice
 from engine.parts.segmentation import Segmentation
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.training import from_host
+from engine.training.logs.packed import unpack
 from engine.training.steps import TRAIN, StepFunctions, compiled, key
 from research.models import dcgan, normalization
 from research.models.convnet import ConvNet
@@ -128,7 +129,7 @@ class Way:
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         state, metrics = self._update(state, self._source.inputs(step, 1), np.int32(step))
-        return state, quotients(metrics)
+        return state, quotients(unpack([metrics]))
 
 
 def quotients(metrics: Metrics) -> dict[str, Any]:

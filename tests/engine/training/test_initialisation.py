@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine.files import read_json
-from engine.parts.pretrained import restoring
+from engine.stored_trees import tree
 from tests.conftest import run_program, write_config
 
 FROZEN = '^hidden/'
@@ -26,8 +26,8 @@ PROBE = (
 def params(run: Path, kind: str) -> dict[str, np.ndarray]:
     """Returns the parameters in the newest checkpoint of a kind, by path."""
     newest = max((run / 'checkpoints' / kind).iterdir(), key=lambda path: int(path.name))
-    stored = restoring.stored_shapes(newest / 'default')
-    return restoring.restored(
+    stored = tree.stored_shapes(newest / 'default')
+    return tree.restored(
         newest / 'default', {path: shape for path, shape in stored.items() if path.startswith('params/')}
     )
 

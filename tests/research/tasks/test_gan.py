@@ -14,6 +14,7 @@ from engine.interfaces import INDEX, VALID, Spec, keys_by_row
 from engine.outputs import kind_folders
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.training import from_host
+from engine.training.logs.packed import unpack
 from engine.training.steps import compiled, first_state
 from research.models import dcgan, normalization
 from research.models.mlp import MLP
@@ -266,7 +267,7 @@ def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))
-    return state, {name: each.total / each.count for name, each in metrics.items()}
+    return state, {name: each.total / each.count for name, each in unpack([metrics]).items()}
 
 
 @cache

@@ -16,6 +16,7 @@ from engine.config.config import Config
 from engine.errors import UserError
 from engine.parts.optimizers import Groups
 from engine.parts.optimizers.evaluated import evaluation_params
+from engine.training.checkpointing import best_state
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.steps import first_state
 from engine.training.trainer import Trainer
@@ -83,7 +84,8 @@ def test_a_run_chooses_and_predicts_by_the_average(
     rows = map(json.loads, (run / 'logs/val.jsonl').read_text().splitlines())
     best = min(rows, key=lambda row: row['loss'])
     with Checkpoints(run / 'checkpoints') as checkpoints:
-        state = checkpoints.restore('best', best['step'], trainer.step_functions.state_shapes)
+        shapes = trainer.step_functions.state_shapes
+        state = best_state.restored(checkpoints, 'best', best['step'], [trainer.traced.predict], shapes)
     leaves = [by_optax(state)[path] for path in variables.by_path(state['params'])]
     params = jax.tree.unflatten(jax.tree.structure(state['params']), leaves)
     examples: Any = trainer.data.split('val').arrays

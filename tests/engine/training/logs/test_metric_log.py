@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import pytest
 from clu.metrics import Average
 
-from engine.interfaces import Metrics
 from engine.runs import json_lines
 from engine.training.logs.metric_log import MetricLog
 from engine.training.logs.metric_logger import MetricLogger, NonFinite
 from engine.training.logs.metrics import BlockMeans
+from engine.training.logs.packed import PackedMetrics, pack
 from engine.training.logs.time_log import Clock, TimeLog
 from engine.training.observers.observer import Observer
 from tests.engine.conftest import Clock as Time
@@ -52,9 +52,9 @@ def metric_logger(tmp_path: Path, beats: list[int]) -> Callable[..., MetricLogge
     return opened
 
 
-def losses(*values: float) -> Metrics:
+def losses(*values: float) -> PackedMetrics:
     """Returns the metrics of a group of steps."""
-    return {'loss': Average(total=jnp.array(values), count=jnp.ones(len(values)))}  # type: ignore[call-arg]
+    return pack({'loss': Average(total=jnp.array(values), count=jnp.ones(len(values)))})  # type: ignore[call-arg]
 
 
 def test_every_step_has_its_line(metric_logger: Any, beats: list[int], tmp_path: Path) -> None:

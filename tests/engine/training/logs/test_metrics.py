@@ -20,6 +20,7 @@ from engine.training.logs.metrics import (
     StepMetrics,
     merged,
 )
+from engine.training.logs.packed import PackedMetrics, pack
 from tests.engine.conftest import Clock
 
 
@@ -54,7 +55,8 @@ def test_a_metric_that_counted_nothing_does_not_end_an_evaluation() -> None:
 
 def test_a_metric_that_counted_nothing_does_not_end_training() -> None:
     pending = InFlightMetrics()
-    pending.add(0, {'loss': steps([2.0], [2.0]), 'recall': steps([NOTHING.total], [NOTHING.count])})
+    recall = steps([NOTHING.total], [NOTHING.count])
+    pending.add(0, pack({'loss': steps([2.0], [2.0]), 'recall': recall}))
     [(_, values)] = lines(pending.all())
     assert values['loss'] == 1
     assert math.isnan(values['recall'])
@@ -86,10 +88,10 @@ def steps(totals: Any, counts: Any) -> Average:
     return Average(total=jnp.asarray(totals), count=jnp.asarray(counts))  # type: ignore[call-arg]
 
 
-def group(first: int, count: int) -> Metrics:
+def group(first: int, count: int) -> PackedMetrics:
     """Returns the metrics of the steps first + 1, ..., first + count: the loss of step s is s + 0.5."""
     losses = np.arange(first + 1, first + count + 1) + 0.5
-    return {'loss': steps(losses * 4, np.full(count, 4.0)), 'rate': steps(losses * 0, np.ones(count))}
+    return pack({'loss': steps(losses * 4, np.full(count, 4.0)), 'rate': steps(losses * 0, np.ones(count))})
 
 
 def lines(metrics: StepMetrics | None) -> list[tuple[int, dict[str, float]]]:

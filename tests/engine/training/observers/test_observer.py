@@ -99,6 +99,8 @@ class Weights(Observer):
     def on_evaluation(self, step, metrics, seconds, state):
         largest = max(float(abs(leaf).max()) for leaf in jax.tree.leaves(state['params']))
         self._file.write({'step': step, 'largest': largest})
+
+    def on_save(self, step):
         self._file.flush()
 
     def on_end(self, status):

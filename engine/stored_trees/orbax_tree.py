@@ -1,7 +1,6 @@
 """Arrays that Orbax saved, by their paths in the tree: which there are, and some of them restored."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from engine.errors import UserError
+from engine.stored_trees.on_devices import Shapes, nbytes
 from engine.variables import by_path
 
 GROUP_BYTES = 2**27  # restored at once: while Orbax reads, it holds some arrays twice
-MARKS = ('_METADATA', 'manifest.ocdbt', '_sharding')  # Orbax writes at least one of these files
-
-Shapes = Mapping[str, jax.ShapeDtypeStruct]
-
-
-def is_item(folder: Path) -> bool:
-    """Whether a folder holds a tree of arrays by Orbax."""
-    return any((folder / mark).is_file() for mark in MARKS)
 
 
 def stored_shapes(item: Path) -> dict[str, jax.ShapeDtypeStruct]:
@@ -86,18 +78,14 @@ def _groups(targets: Shapes) -> Iterator[dict[str, jax.ShapeDtypeStruct]]:
     """Yields the targets in groups, the largest arrays first. A group may be one array of any size."""
     group: dict[str, jax.ShapeDtypeStruct] = {}
     size = 0
-    for path in sorted(targets, key=lambda path: -_bytes(targets[path])):
-        if group and size + _bytes(targets[path]) > GROUP_BYTES:
+    for path in sorted(targets, key=lambda path: -nbytes(targets[path])):
+        if group and size + nbytes(targets[path]) > GROUP_BYTES:
             yield group
             group, size = {}, 0
         group[path] = targets[path]
-        size += _bytes(targets[path])
+        size += nbytes(targets[path])
     if group:
         yield group
-
-
-def _bytes(shape: jax.ShapeDtypeStruct) -> int:
-    return math.prod(shape.shape) * shape.dtype.itemsize
 
 
 def _unreadable(item: Path, error: Exception) -> UserError:
