@@ -4,11 +4,9 @@ Imports are followed in the source, without running it. A digest covers the synt
 positions, so comments and layout do not count. Files that no import reaches do not count either.
 """
 
-import gc
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from glob import escape
@@ -19,6 +17,7 @@ from engine import workspace
 from engine.runs.environment import syntax
 from engine.runs.environment.disk_cache import DiskCache
 from engine.runs.environment.syntax import Summary
+from engine.runs.garbage import collection_paused
 
 MAIN = 'engine.commands.train'  # what every training imports, whatever its config
 ENGINE = 'engine'
@@ -54,7 +53,7 @@ def of(modules: Iterable[str]) -> Code:
     """
     cache = DiskCache(syntax)
     closure = _Closure(workspace.REPOSITORY, cache)
-    with _without_garbage_collection():
+    with collection_paused():
         closure.add([MAIN, *modules])
     cache.save()
     return Code(dict(sorted(closure.files.items())), frozenset(closure.external))
@@ -157,15 +156,3 @@ class _Closure:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[: syntax.DIGEST_LENGTH]
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Stops the garbage collector, which would search all of JAX again and again while files are parsed."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
