@@ -15,7 +15,7 @@ from engine.commands.command_line import Parser
 from engine.errors import UserError
 from engine.processes import address, devices, launcher
 from engine.processes.address import Address
-from engine.runs.garbage import collection_paused
+from engine.runs import garbage
 from engine.runs.signals import Signals
 from engine.workspace import workspace
 
@@ -80,9 +80,8 @@ def main(arguments: argparse.Namespace, process_ends: bool = False) -> int:
         if (arguments.processes or 1) > 1 and arguments.process is None:
             return launcher.launch(sys.argv[1:], arguments.processes)
         with Signals(process_ends) as signals:
-            with collection_paused(keep=True):
-                devices.import_jax()
-                from engine.processes import join
+            devices.import_jax()
+            from engine.processes import join
 
             with join.joined(_address(arguments), signals) as group:
                 if not group.is_first:
@@ -113,25 +112,24 @@ def _check_processes(arguments: argparse.Namespace) -> None:
 
 def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup') -> int:
     """Builds the trainer, checks everything, and only then trains."""
-    with collection_paused(keep=True):
-        from engine.commands import experiments
-        from engine.config.config import Config
-        from engine.runs import start, text_log
-        from engine.runs.environment.differences import Differences
-        from engine.runs.guard import RunGuard
-        from engine.runs.run_folder import Run
-        from engine.training import dataset_record, initialisation
-        from engine.training.checkpointing import resume
-        from engine.training.preflight import resources
-        from engine.training.trainer import Trainer
+    from engine.commands import experiments
+    from engine.config.config import Config
+    from engine.runs import start, text_log
+    from engine.runs.environment.differences import Differences
+    from engine.runs.guard import RunGuard
+    from engine.runs.run_folder import Run
+    from engine.training import dataset_record, initialisation
+    from engine.training.checkpointing import resume
+    from engine.training.preflight import resources
+    from engine.training.trainer import Trainer
 
     experiments.set_up()
     run = start.existing_run(arguments.resume, arguments.run)
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
     with start.explained(run, experiments.changes_before_building, arguments.accept_changes):
-        with collection_paused(keep=True):  # it imports what it names
-            config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+        config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+        garbage.resume_collection()  # the config has imported what it names
         trainer = experiments.build(config, Trainer)
         notes = config.check()
     folder = run.folder if run else None
@@ -203,4 +201,5 @@ def _show(config: 'Config', notes: Sequence[str], tables: Sequence[str]) -> int:
 
 
 if __name__ == '__main__':
+    garbage.pause_collection()
     command_line.run(partial(main, process_ends=True), parser())

@@ -1,4 +1,8 @@
-"""The search of Python for unreachable objects, which looks at all of them again and again during imports."""
+"""Python's search for unreachable objects, which takes as long as all objects are many.
+
+While libraries are imported or files are parsed, objects only become more, and the search would look at all
+of them again and again.
+"""
 
 import gc
 from collections.abc import Iterator
@@ -6,18 +10,24 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collection_paused(keep: bool = False) -> Iterator[None]:
-    """Collects no garbage inside.
-
-    Args:
-      keep: whether all that exists at the end, such as imported modules, is never looked at again.
-    """
+def collection_paused() -> Iterator[None]:
+    """Collects no garbage inside."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if keep:
-            gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+def pause_collection() -> None:
+    """Collects no garbage from here on: a program that is about to import its libraries."""
+    gc.disable()
+
+
+def resume_collection() -> None:
+    """Collects garbage again if that was paused. What exists now, such as libraries, is left out for good."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()

@@ -1,6 +1,7 @@
 """The functions of a task as programs on the devices, compiled before the first step."""
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -221,3 +222,13 @@ def compiled(traced: jax.stages.Traced) -> Compiled:
     """Compiles a traced function."""
     faults.point('compile')
     return traced.lower().compile()
+
+
+def compiling(traced: jax.stages.Traced, pool: ThreadPoolExecutor) -> Future[Compiled]:
+    """Starts to compile a traced function.
+
+    Lowering is Python, whose lock lets one thread work at a time: it happens here, so that the first program
+    is ready for XLA as early as possible. XLA compiles in the pool, beside the lowering of the next program.
+    """
+    faults.point('compile')
+    return pool.submit(traced.lower().compile)

@@ -50,7 +50,7 @@ from engine.training.observers.pictures import PictureMaker
 from engine.training.observers.progress import Progress
 from engine.training.observers.tensorboard import TensorBoard
 from engine.training.preflight import preflight
-from engine.training.steps import Compiled, compiled
+from engine.training.steps import Compiled, compiling
 from engine.training.validation.stopping import Ending
 
 Evaluate = Callable[[State], dict[str, float] | None]
@@ -167,14 +167,12 @@ class Trainer(Experiment):
             initialisation.write_table(self.init_from, self.step_functions, folder)
         if groups := self.parameter_groups():
             logger.info(groups)
-        with ThreadPoolExecutor() as pool:  # XLA compiles without holding Python's lock
+        with ThreadPoolExecutor() as pool:
             traced = self.traced
-            train_steps = {count: pool.submit(compiled, each) for count, each in traced.train_steps.items()}
-            evaluate = pool.submit(compiled, traced.evaluate)
-            pictures = pool.submit(compiled, traced.pictures) if traced.pictures else None
-            copy_best = pool.submit(
-                compiled, best_state.traced_copy(traced, self.step_functions.state_shapes)
-            )
+            train_steps = {count: compiling(each, pool) for count, each in traced.train_steps.items()}
+            evaluate = compiling(traced.evaluate, pool)
+            pictures = compiling(traced.pictures, pool) if traced.pictures else None
+            copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
             state = replay.saved_state(self, checkpoints, start, folder)
         return state, Programs(
             {count: program.result() for count, program in train_steps.items()},

@@ -189,7 +189,7 @@ def test_what_cannot_work_is_refused_before_anything_is_compiled(
         raise AssertionError('compiled')
 
     monkeypatch.setattr('engine.training.steps.StepFunctions.init', compile_nothing)
-    monkeypatch.setattr(trainer, 'compiled', compile_nothing)
+    monkeypatch.setattr(trainer, 'compiling', compile_nothing)
     code, _, err = program('train', f'--gin_file={config_file()}', f'--gin_bindings={binding}')
     assert code == 2
     assert SIZES[binding] in err
