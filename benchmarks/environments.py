@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from engine import files
 from engine.workspace import REPOSITORY
 
 
-def python(name: str) -> Path:
+def python(name: str, creation: Callable[[Path, Path], None] | None = None) -> Path:
     """Returns the Python of an environment, which is installed first if it is missing or out of date.
 
     The environment is the folder `.venv-<name>` of the repository. It holds what `requirements-<name>.txt`
@@ -21,6 +23,7 @@ def python(name: str) -> Path:
 
     Args:
       name: of the environment, such as 'benchmarks'.
+      creation: creates the environment in a folder from a requirements file. By default, it is `install`.
 
     Raises:
       SystemExit: the installation failed. The installer has said why.
@@ -31,13 +34,14 @@ def python(name: str) -> Path:
     needed = f'{REPOSITORY}\n{sys.version}\n{requirements.read_text(encoding="utf-8")}'
     stamp = folder / 'installed.txt'
     if not (stamp.is_file() and stamp.read_text(encoding='utf-8') == needed):
-        _install(folder, requirements)
+        print(f'setting up {folder.name}: {requirements.name}; takes a few minutes ...', file=sys.stderr)
+        (creation or install)(folder, requirements)
         files.write_text(stamp, needed)
     return folder / 'bin' / 'python'
 
 
-def _install(folder: Path, requirements: Path) -> None:
-    print(f'setting up {folder.name}: {requirements.name}; takes a few minutes ...', file=sys.stderr)
+def install(folder: Path, requirements: Path) -> None:
+    """Creates an environment with the Python that runs and with what a requirements file names."""
     shutil.rmtree(folder, ignore_errors=True)
     target = folder / 'bin' / 'python'
     if uv := shutil.which('uv'):
@@ -50,6 +54,9 @@ def _install(folder: Path, requirements: Path) -> None:
         commands = [[sys.executable, '-m', 'venv', folder], [*pip, '-r', requirements]]
     for command in commands:
         if subprocess.run(command, cwd=REPOSITORY, check=False).returncode:
-            sys.exit(
-                f'error: {folder.name} could not be installed. The last words of the installer are above.'
-            )
+            fail(folder)
+
+
+def fail(folder: Path) -> NoReturn:
+    """Ends the program after an installation that failed."""
+    sys.exit(f'error: {folder.name} could not be installed. The last words of the installer are above.')
