@@ -37,7 +37,7 @@ from engine.runs.signals import Signals
 from engine.runs.text_log import logger
 from engine.runs.watchdog import Watchdog
 from engine.training import initialisation, nonfinite, replay
-from engine.training.checkpointing import best_state, resume
+from engine.training.checkpointing import best_state, direct, resume
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.experiment import Experiment
 from engine.training.logs.metric_log import MetricLog
@@ -173,6 +173,7 @@ class Trainer(Experiment):
             evaluate = compiling(traced.evaluate, pool)
             pictures = compiling(traced.pictures, pool) if traced.pictures else None
             copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
+            direct.prepare(self.step_functions.state_shapes)
             state = replay.saved_state(self, checkpoints, start, folder)
         return state, Programs(
             {count: program.result() for count, program in train_steps.items()},

@@ -8,22 +8,21 @@ import orbax.checkpoint as ocp
 
 from engine.training.checkpointing.tidying import UNFINISHED_MARK
 
-ITEM = 'default'  # the folder of the tree of arrays, in that of a step
-
 
 class BackgroundSaver:
     """Saves states of one kind, one after the other. All processes must call the same methods.
 
     Args:
       kind: of the checkpoints; keeps the barriers of two savers apart.
+      item: name of the folder of arrays in that of a step.
       before_commit: called in a thread, with the unfinished folder, before the folder gets its final name.
     """
 
-    def __init__(self, kind: str, before_commit: Callable[[Path], None]):
-        self._before_commit = before_commit
+    def __init__(self, kind: str, item: str, before_commit: Callable[[Path], None]):
+        self._item, self._before_commit = item, before_commit
         self._folder: Path | None = None
         self._checkpointer = ocp.AsyncCheckpointer(
-            ocp.CompositeCheckpointHandler(ITEM),
+            ocp.CompositeCheckpointHandler(item),
             async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
             multiprocessing_options=ocp.options.MultiprocessingOptions(barrier_sync_key_prefix=kind),
         )
@@ -31,7 +30,7 @@ class BackgroundSaver:
     def save(self, folder: Path, tree: Any) -> None:
         """Starts to save a tree of arrays; raises the error of the save before."""
         self._folder = folder
-        self._checkpointer.save(folder, args=ocp.args.Composite(**{ITEM: ocp.args.StandardSave(tree)}))
+        self._checkpointer.save(folder, args=ocp.args.Composite(**{self._item: ocp.args.StandardSave(tree)}))
 
     def wait(self) -> None:
         """Waits until the save is on disk; raises its error."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import jax
 from jax.experimental import multihost_utils
@@ -18,12 +18,14 @@ from engine.interfaces import State
 from engine.runs import checksums, faults
 from engine.stored_trees import single_file, tree
 from engine.training.checkpointing import state_layout, tidying
-from engine.training.checkpointing.background import ITEM, BackgroundSaver
+from engine.training.checkpointing.direct import is_direct
 from engine.variables import by_path
 
+if TYPE_CHECKING:
+    from engine.training.checkpointing.background import BackgroundSaver
+
+ITEM = 'default'  # the folder of the tree of arrays, in that of a step
 CHECKPOINT_KINDS = ('latest', 'best')
-# States up to this size are written directly: that takes less time than Orbax takes beside the loop.
-MAX_DIRECT_BYTES = 8 * 2**20
 
 
 class Checkpoints:
@@ -121,9 +123,11 @@ class Checkpoints:
         else:
             self._saver(kind).save(folder, state)
 
-    def _saver(self, kind: str) -> BackgroundSaver:
+    def _saver(self, kind: str) -> 'BackgroundSaver':
         if kind not in self._savers:
-            self._savers[kind] = BackgroundSaver(kind, partial(self._write_checksums, kind))
+            from engine.training.checkpointing.background import BackgroundSaver
+
+            self._savers[kind] = BackgroundSaver(kind, ITEM, partial(self._write_checksums, kind))
         return self._savers[kind]
 
     def wait(self) -> None:
@@ -235,10 +239,3 @@ class Checkpoints:
             for saved in self.steps(kind):
                 if saved > step:
                     self._delete(kind, saved)
-
-
-def is_direct(state: State) -> bool:
-    """Returns whether a state is saved directly: in one process, a small one of dtypes that a file holds."""
-    arrays = by_path(state)
-    size = sum(array.nbytes for array in arrays.values())
-    return jax.process_count() == 1 and size <= MAX_DIRECT_BYTES and single_file.can_hold(arrays)
