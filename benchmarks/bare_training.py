@@ -92,10 +92,10 @@ class BareTraining:
         variables = jax.tree.unflatten(self._structure, arrays)[:3]
         model = nnx.merge(self._graph, *variables, copy=True)
         model.eval()
-        logits, is_valid = model(_scaled(data[0])), data[1] >= 0
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, data[1])
-        sums = [(values * is_valid).sum() for values in (losses, logits.argmax(-1) == data[1])]
-        loss, accuracy, count = self._mean([*sums, is_valid.sum()])
+        logits, labels = model(_scaled(data[0])), data[1]
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        values = jnp.stack([losses, logits.argmax(-1) == labels, jnp.ones_like(losses)], dtype=jnp.float32)
+        loss, accuracy, count = self._mean(jnp.where(labels >= 0, values, 0).sum(1))
         return loss / count, accuracy / count
 
     def _spread(self, indices: np.ndarray) -> Any:

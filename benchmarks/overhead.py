@@ -32,6 +32,8 @@ from statistics import median
 from types import FunctionType
 from typing import Any, Self
 
+import numpy as np
+
 from benchmarks.bare_training import BareTraining
 from benchmarks.report import Bound, median_interval, pair_ratios, print_bounds, print_table
 from engine.commands import experiments
@@ -91,7 +93,7 @@ class Training:
 
     Attributes:
       seconds: from the first step to the end, without the picture.
-      cpu_seconds: of all threads, in the same time and for the picture.
+      cpu_seconds: of all threads, in the same time.
       blocked: those of them that the loop spent in `Checkpoints`.
       picture: seconds that the picture of the first batch takes at the end.
     """
@@ -103,23 +105,23 @@ class Training:
 
 
 class Stopwatch(Observer):
-    """Notes when the observers start and end, which is before the first step and after the last save.
+    """Notes the moments at which observers start and end: before the first step, and after the last save.
 
     Args:
-      clock: what is noted.
+      now: returns the readings of some clocks.
     """
 
-    def __init__(self, clock: Callable[[], float]):
-        self._clock = clock
-        self.start = self.end = 0.0
+    def __init__(self, now: Callable[[], np.ndarray]):
+        self._now = now
+        self.start = self.end = now()
 
     def on_start(self, run: ObservedRun) -> None:
         """Notes the start."""
-        self.start = self._clock()
+        self.start = self._now()
 
     def on_end(self, status: str) -> None:
         """Notes the end."""
-        self.end = self._clock()
+        self.end = self._now()
 
 
 class BlockedTime:
@@ -165,20 +167,24 @@ def template(case: Case, folder: Path) -> Training:
     with Signals() as signals, BlockedTime() as blocked:
         run = Run.begin(experiments.run_data(trainer), folder / 'run')
         text_log.to_file(run.folder / 'logs' / 'train.log')
-        loop, pictures = Stopwatch(time.perf_counter), Stopwatch(time.perf_counter)
-        cpu, saves = Stopwatch(time.process_time), Stopwatch(lambda: blocked.seconds)
+
+        def now() -> np.ndarray:
+            return np.array([time.perf_counter(), time.process_time(), blocked.seconds])
+
         drawing = [observer for observer in trainer.observers if isinstance(observer, FirstBatch)]
         others = [observer for observer in trainer.observers if not isinstance(observer, FirstBatch)]
-        # Observers end in the reverse order: pictures.end is the time at which the picture has been drawn.
-        trainer.observers = (*others, pictures, *drawing, saves, cpu, loop)
+        # Observers end in the reverse order. So the picture is drawn between the ends of these two.
+        after_picture, loop = Stopwatch(now), Stopwatch(now)
+        trainer.observers = (*others, after_picture, *drawing, loop)
         guard = RunGuard(run, signals)
         with guard.active():
             run.save_config(config.save)
             trainer.run(guard)
-            end, cpu_end = time.perf_counter(), time.process_time()
+            end = now()
     text_log.to_terminal()
-    picture = pictures.end - loop.end
-    return Training(end - loop.start - picture, cpu_end - cpu.start, blocked.seconds - saves.start, picture)
+    picture = after_picture.end - loop.end
+    seconds, cpu_seconds, blocked_seconds = (end - loop.start - picture).tolist()
+    return Training(seconds, cpu_seconds, blocked_seconds, float(picture[0]))
 
 
 def bare(training: BareTraining, folder: Path) -> tuple[float, float]:
@@ -211,12 +217,11 @@ class Pair:
     template: Training
 
 
-def measure(case: Case, pairs: int) -> list[Pair]:
+def measure(case: Case, reference: BareTraining, pairs: int) -> list[Pair]:
     """Returns pairs of trainings, which ran one after the other, after a pair that warms up.
 
     Garbage is collected before each training.
     """
-    reference = BareTraining(case.config, case.steps, case.dataset, case.batch_size)
 
     def run(train: Callable[[Path], Any]) -> Any:
         with tempfile.TemporaryDirectory() as folder, terminal():
@@ -233,7 +238,8 @@ def measure(case: Case, pairs: int) -> list[Pair]:
 
 def report_case(name: str, case: Case, pairs: int) -> tuple[dict[str, Any], dict[str, Bound]]:
     """Measures a case, prints a table and returns the numbers and their bounds."""
-    measured = measure(case, pairs)
+    reference = BareTraining(case.config, case.steps, case.dataset, case.batch_size)
+    measured = measure(case, reference, pairs)
     trainings = [pair.template for pair in measured]
     loops, loops_cpu = (list(column) for column in zip(*(pair.bare for pair in measured), strict=True))
     seconds = [training.seconds for training in trainings]

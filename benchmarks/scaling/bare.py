@@ -69,7 +69,7 @@ class BarePMap(BareTraining):
         return keys.reshape(self._count, -1)[jax.lax.axis_index(AXIS)]
 
     def _mean(self, values: Any) -> Any:
-        return jax.lax.pmean(jax.tree.map(jnp.float32, values), AXIS)
+        return jax.lax.pmean(values, AXIS)
 
 
 def _first_loss(results: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
