@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import orbax.checkpoint  # noqa: F401
 import PIL.Image  # noqa: F401
 import rich.progress  # noqa: F401
 import tensorflow_datasets  # noqa: F401

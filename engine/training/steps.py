@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -92,8 +92,7 @@ class StepFunctions:
     @cached_property
     def state_shapes(self) -> Shapes:
         """The state's shapes, dtypes and shardings."""
-        shapes = jax.eval_shape(partial(first_state, self._bound), jax.random.key(0))
-        return self._parallelism.state(shapes)
+        return self._parallelism.state(jax.eval_shape(self._first_state, None))
 
     @cached_property
     def model_shapes(self) -> Shapes:
