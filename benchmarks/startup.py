@@ -1,30 +1,42 @@
 """The time from the command to the end of the first training step: `scripts/train.sh` and a bare script.
 
     scripts/benchmark.sh startup
+    scripts/benchmark.sh startup --pairs=30
 
-Before the measurement, everything is installed and compiled. The runs of the two alternate. The ratio is that
-of their medians.
+Before the measurement, everything is installed and compiled. The runs alternate. The ratio is the median of
+those of pairs, which ran one after the other. The bare script (`benchmarks/bare.py`) imports the libraries
+that training imports. A second row compares with the script that imports only what it uses itself.
 """
 
+import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from benchmarks.report import report
+from benchmarks.report import Bound, pair_ratios, print_bounds, print_table
 from engine.workspace import REPOSITORY
 
-os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # both load compiled modules, as a user's commands do
-RUNS = 7
+PAIRS = 15
+MOST = 1.2  # times as long as the bare script
+
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # all load compiled modules, as a user's commands do
 
 
-def bare() -> float:
+def bare(*arguments: str) -> float:
     """Returns the seconds from the start of the bare script to the end of its first step."""
     start = time.monotonic()
     with subprocess.Popen(
-        [sys.executable, '-m', 'benchmarks.bare'], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+        [sys.executable, '-m', 'benchmarks.bare', *arguments],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout
         if not process.stdout.readline():
@@ -52,14 +64,36 @@ def template() -> float:
     return seconds
 
 
+SIDES: dict[str, Callable[[], float]] = {
+    'bare script': bare,
+    'bare script, alone': partial(bare, '--alone'),
+    'template': template,
+}
+
+
+def measure(pairs: int) -> dict[str, list[float]]:
+    """Returns the seconds of each side, run in turn, forwards and backwards, after runs that fill caches."""
+    seconds: dict[str, list[float]] = {name: [] for name in SIDES}
+    template()  # builds the data that the others need
+    for pair in range(-1, pairs):
+        for name in reversed(SIDES) if pair % 2 else SIDES:
+            seconds[name].append(SIDES[name]())
+    return {name: numbers[1:] for name, numbers in seconds.items()}
+
+
 def main() -> None:
-    """Measures both in turn and reports."""
-    # The first runs fill the caches. `template` builds the data that `bare` needs.
-    template()
-    bare()
-    seconds = [(bare(), template()) for _ in range(RUNS)]
-    bare_seconds, template_seconds = (list(column) for column in zip(*seconds, strict=True))
-    report('startup', 'seconds', {'bare script': bare_seconds, 'template': template_seconds})
+    """Measures all sides in turn and reports."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('--pairs', type=int, default=PAIRS, help=f'runs of each side ({PAIRS})')
+    seconds = measure(parser.parse_args().pairs)
+    summary = print_table('startup', 'seconds', seconds)
+    ratio = pair_ratios(seconds['template'], seconds['bare script'])
+    alone = pair_ratios(seconds['template'], seconds['bare script, alone'])
+    print(f'  time to the first step, bare script = 1                  {ratio}')
+    print(f'  the same, a script that imports only what it uses = 1    {alone}\n')
+    bounds = print_bounds({'time to the first step, bare script = 1': Bound.of(ratio, at_most=MOST)})
+    details = {'ratio': asdict(ratio), 'alone': asdict(alone)}
+    print(json.dumps({'benchmark': 'startup'} | summary | details | {'bounds': bounds}))
 
 
 if __name__ == '__main__':
