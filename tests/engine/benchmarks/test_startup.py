@@ -27,16 +27,8 @@ class Imports(Observer):
         self._file.close()
 '''
 SLOW = {
-    *('tensorflow', 'sklearn', 'pandas', 'matplotlib', 'scipy', 'skimage', 'grain'),
-    *(
-        'orbax',
-        'tensorstore',
-        'tensorboardX',
-        'IPython.core.display',
-        'grain',
-        'pycocotools',
-        'sentencepiece',
-    ),
+    *('tensorflow', 'sklearn', 'pandas', 'matplotlib', 'scipy', 'skimage', 'grain', 'orbax', 'tensorstore'),
+    *('tensorboardX', 'pycocotools', 'sentencepiece'),
 }
 
 
