@@ -15,6 +15,7 @@ from engine.runs.text_log import logger
 from engine.training.observers.observer import ObservedRun, Observer
 
 LINE_SECONDS = 10.0  # between plain lines, evaluations apart
+DRAW_SECONDS = 0.4  # between two pictures of the bar, at least
 
 
 class Progress(Observer):
@@ -66,15 +67,22 @@ def _can_draw() -> bool:
 
 
 class _Bar:
-    """A bar on the terminal."""
+    """A bar on the terminal. It has no thread: Rich would draw it ten times a second, beside the loop."""
 
     def __init__(self, step: int, steps: int):
-        self._bar = RichProgress(BarColumn(), MofNCompleteColumn(), TextColumn('{task.description}'))
+        columns = BarColumn(), MofNCompleteColumn(), TextColumn('{task.description}')
+        self._bar = RichProgress(*columns, auto_refresh=False)
         self._task = self._bar.add_task('', total=steps, completed=step)
         self._bar.start()
+        self._drawn_at = time.monotonic()
 
     def show(self, step: int, text: str) -> None:
-        self._bar.update(self._task, completed=step, description=text)
+        """Moves the bar, and draws it if that is due. The next line of the log draws it in any case."""
+        is_due = time.monotonic() - self._drawn_at >= DRAW_SECONDS
+        self._bar.update(self._task, completed=step, description=text, refresh=is_due)
+        if is_due:
+            self._drawn_at = time.monotonic()
 
     def stop(self) -> None:
+        """Draws the bar a last time."""
         self._bar.stop()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine.runs import text_log
-from engine.training.observers.progress import LINE_SECONDS, Progress
+from engine.training.observers.progress import DRAW_SECONDS, LINE_SECONDS, Progress
 from tests.engine.conftest import Clock
 from tests.engine.training.observers.observed_run import observed_run
 
@@ -101,6 +101,19 @@ def test_a_bar_on_a_terminal(said: list[str]) -> None:
     assert re.search(r' 30/100 epoch 3\.0  loss 0\.1250  .* examples/s ', text[0])
     assert text[0].endswith('\x1b[?25h')  # the cursor is back
     assert [line.split('val: ')[1] for line in said] == ['loss 0.2500']
+
+
+def test_a_bar_is_drawn_a_few_times_a_second(clock: Clock, said: list[str]) -> None:
+    """However often the loop reports, and in the end with the last step."""
+    with terminal() as text:
+        progress = started()
+        for step in range(1, 98):
+            clock.now += DRAW_SECONDS / 10
+            show(progress, step, loss=0.5)
+        progress.on_end('finished')
+    drawn = [int(step) for step in re.findall(r'(\d+)/100', text[0])]
+    assert 9 <= len(drawn) <= 13
+    assert drawn[-1] == 97
 
 
 def test_lines_stand_above_the_bar(loggers: None) -> None:
