@@ -17,6 +17,7 @@ BENCHMARKS = {
     'checkpoint': 'what saving costs, by size',
     'inputs': 'batches, compared with tf.data and Grain',
     'evaluate': 'evaluation of a million examples, compared with plain NumPy',
+    'accelerator': 'everything that needs a GPU, in 8 minutes',
     'loading': 'memory for loading trained variables',
     'logs': 'writing and reading logs of a million steps',
     'random_cases': 'more of the random cases that tests draw',
