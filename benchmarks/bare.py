@@ -27,7 +27,7 @@ from research.models.convnet import ConvNet
 
 BATCH_SIZE = 128
 # What training imports besides; a test makes sure that it does.
-OTHERS = ('clu.metrics', 'gin', 'PIL.Image', 'rich.progress', 'tensorflow_datasets', 'typeguard')
+OTHERS = ('clu.metrics', 'gin', 'PIL.Image', 'tensorflow_datasets', 'typeguard')
 
 
 def import_others() -> None:

@@ -17,7 +17,7 @@ from engine.training import steps
 from engine.training.batches.evaluation import evaluation_batches
 from engine.training.experiment import Experiment
 from engine.training.logs.metrics import merged
-from engine.training.logs.packed import unpack
+from engine.training.logs.packed import PackedMetrics
 from engine.training.steps import Compiled, compiled
 
 Arrays = dict[str, Any]
@@ -62,7 +62,7 @@ class ExperimentUnderTest:
     def has_loss(self) -> bool:
         """Whether training and evaluation measure a 'loss'."""
         traced = self.experiment.traced
-        return LOSS in traced.evaluate.out_info and LOSS in traced.train_steps[1].out_info[1].names
+        return LOSS in traced.evaluate.out_info.names and LOSS in traced.train_steps[1].out_info[1].names
 
     # The experiment's own programs.
 
@@ -76,7 +76,7 @@ class ExperimentUnderTest:
         measured = []
         for step in range(start, start + count):
             current, metrics = self._program(current, self.experiment.source.inputs(step, 1), np.int32(step))
-            measured.append(values(jax.tree.map(lambda sums: sums[0], unpack([metrics]))))
+            measured.append(values(metrics))
         return current, measured
 
     # The task's functions on one device.
@@ -164,7 +164,7 @@ class ExperimentUnderTest:
         return list(islice(evaluation_batches(examples, self.experiment.batch_size), MAX_VALIDATION_BATCHES))
 
 
-def values(metrics: Metrics) -> Values:
+def values(metrics: Metrics | PackedMetrics) -> Values:
     """Returns the values of one batch's metrics."""
     return merged([metrics])
 

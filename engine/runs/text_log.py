@@ -44,11 +44,33 @@ def silence_libraries() -> None:
         warnings.filterwarnings('ignore', module=f'{module}.*')
 
 
+class StatusLine:
+    """The last line of the terminal, which changes in place. Lines of the log stand above it."""
+
+    def __init__(self) -> None:
+        self._shown = ''
+
+    def show(self, text: str) -> None:
+        """Shows a text, which must fit into the width of the terminal; '' removes the line."""
+        print(f'\r\x1b[2K{text}', end='', flush=True)
+        self._shown = text
+
+    def print_above(self, line: str) -> None:
+        """Prints a line, above the status line if there is one."""
+        if self._shown:
+            print(f'\r\x1b[2K{line}\n{self._shown}', end='', flush=True)
+        else:
+            print(line, flush=True)
+
+
+status_line = StatusLine()
+
+
 class _Terminal(logging.Handler):
-    """Prints to the current stdout, which a progress bar replaces while it is shown."""
+    """Prints to the current stdout."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), flush=True)
+        status_line.print_above(self.format(record))
 
 
 class _File(logging.FileHandler):

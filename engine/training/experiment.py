@@ -19,7 +19,7 @@ from engine.sharding import Jit, Parallelism
 from engine.training import parameter_groups
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
-from engine.training.batches.evaluation import evaluation_batches
+from engine.training.batches.evaluation import EvaluatedBatches, evaluation_batches
 from engine.training.batches.source import BatchSource
 from engine.training.batches.training import training_batch, training_source
 from engine.training.events import Events
@@ -29,7 +29,7 @@ from engine.training.steps import StepFunctions, TracedSteps
 from engine.training.validation import validation_sets
 from engine.training.validation.evaluation_set import EvaluationSet
 from engine.training.validation.stopping import Stop
-from engine.training.validation.validation_sets import ValidationSet, ValidationSets
+from engine.training.validation.validation_sets import ValidationSets
 from engine.variables import VariableSource
 
 
@@ -210,20 +210,23 @@ class Experiment:
 
     def measured(self, measure: Callable[[Iterator[Batch]], dict[str, float]]) -> dict[str, float]:
         """Returns the metrics of all sets; `measure` returns those of the batches of one."""
-        return self.validation.measured(lambda each: measure(self._batches(each)))
+        return self.validation.measured(lambda each: measure(iter(self._evaluated_batches[each.name])))
 
-    def _batches(self, part: ValidationSet) -> Iterator[Batch]:
+    @cached_property
+    def _evaluated_batches(self) -> dict[str, EvaluatedBatches]:
+        """The batches of each set by its name."""
         mesh = self.parallelism.mesh
-        rows = sharding.batch_sharding(mesh)
-        batches = evaluation_batches(part.examples, self.batch_size, mesh, part.chosen)
-        return (sharding.shard(batch, rows) for batch in batches)
+        return {
+            each.name: EvaluatedBatches(each.examples, self.batch_size, mesh, each.chosen)
+            for each in self.validation.sets
+        }
 
     @property
     def _measured(self) -> list[str]:
         """The metrics of each set."""
-        return [*self.traced.evaluate.out_info]
+        return self.traced.evaluate.out_info.names
 
-    @property
+    @cached_property
     def best_metric(self) -> tuple[str, Literal['min', 'max']] | None:
         """The metric that chooses the best checkpoint, by its name in the log, and its direction."""
         full = self.best and self.validation.metric(self.best[0], 'Trainer.best', self._measured)

@@ -62,7 +62,7 @@ class TracedSteps:
 
     Attributes:
       train_steps: by number of steps, (state, payload, step int32 []) -> (state, packed metrics).
-      evaluate: (state, batch) -> metrics.
+      evaluate: (state, batch) -> packed metrics, as of one step.
       predict: (state, batch) -> predictions.
       pictures: (state) -> pictures by name, uint8 [N, H, W, C]; None where no pictures are due.
     """
@@ -138,10 +138,10 @@ class StepFunctions:
         hooks.check_metrics(hooks.named(self._bound, 'update'), metrics)
         return new_state, sharding.sum_across_devices(metrics)
 
-    def _evaluate(self, state: State, batch: Batch) -> Metrics:
+    def _evaluate(self, state: State, batch: Batch) -> PackedMetrics:
         metrics = self._bound.evaluate(state, batch)
         hooks.check_metrics(hooks.named(self._bound, 'evaluate'), metrics)
-        return sharding.sum_across_devices(metrics)
+        return pack(jax.tree.map(lambda x: x[None], sharding.sum_across_devices(metrics)))
 
     def _predict(self, state: State, batch: Batch) -> dict[str, jax.Array]:
         arrays = self._bound.predict(state, batch)

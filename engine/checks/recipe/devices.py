@@ -11,7 +11,6 @@ from engine.checks.finding import Finding, judged, skipped
 from engine.interfaces import State
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.training import training_source
-from engine.training.logs.packed import unpack
 from engine.training.steps import StepFunctions, compiled
 
 MAX_DIFFERENCE = 1e-5  # share of an array's largest value: some hundred roundings of float32
@@ -39,7 +38,7 @@ class DeviceLayout:
     def step(self, state: State, step: int) -> tuple[State, Values]:
         """Runs one training step, and returns state and metrics on the host."""
         state, metrics = self._update(self._sharded(state), self._source.inputs(step, 1), np.int32(step))
-        return jax.device_get(state), values(jax.tree.map(lambda sums: sums[0], unpack([metrics])))
+        return jax.device_get(state), values(metrics)
 
     def evaluate(self, state: State) -> Values:
         """Returns the metrics of a validation batch."""

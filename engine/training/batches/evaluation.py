@@ -2,17 +2,20 @@
 
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property, partial
 from itertools import islice
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from engine import sharding
 from engine.datasets.reading.dataset import Examples
-from engine.interfaces import INDEX, VALID
+from engine.interfaces import INDEX, VALID, Batch
 from engine.training.batches.decoding import Decoder
 from engine.training.batches.workers import DecodingBatch
 
+MAX_DEVICE_BYTES = 2**28  # examples up to this size stay on the devices
 PREFETCHED_BATCHES = 2  # batches whose images are decoded before they are asked for
 
 
@@ -44,6 +47,34 @@ def evaluation_batches(
         gathered = {name: array[indices] for name, array in examples.arrays.items()}
         decoded = {name: _scattered(array, rows, batch_size) for name, array in decoding.result().items()}
         yield gathered | decoded | {INDEX: (indices + examples.first_index).astype(np.int32), VALID: valid}
+
+
+class EvaluatedBatches:
+    """The batches of a set that is evaluated again and again. Small ones stay on the devices.
+
+    Args:
+      examples: of a split.
+      batch_size: B.
+      mesh: the devices.
+      chosen: the positions of the examples in the split, int [n]; None takes all.
+    """
+
+    def __init__(self, examples: Examples, batch_size: int, mesh: Mesh, chosen: np.ndarray | None):
+        self._batches = partial(evaluation_batches, examples, batch_size, mesh, chosen)
+        self._rows = sharding.batch_sharding(mesh)
+        size = sum(array.nbytes for array in examples.arrays.values())
+        self._is_held = size <= MAX_DEVICE_BYTES and not examples.encoded
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yields the batches as inputs of a program."""
+        return iter(self._held) if self._is_held else self._sharded()
+
+    @cached_property
+    def _held(self) -> list[Batch]:
+        return [jax.device_put(batch, self._rows) for batch in self._sharded()]
+
+    def _sharded(self) -> Iterator[Batch]:
+        return (sharding.shard(batch, self._rows) for batch in self._batches())
 
 
 def _padded(positions: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

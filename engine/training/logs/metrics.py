@@ -20,18 +20,18 @@ MAX_CALLS = 256  # calls that the host may be ahead of the device
 FETCH_SECONDS = 0.5  # between fetches, so that the log is prompt
 
 
-def merged(batches: Iterable[Metrics]) -> dict[str, float]:
+def merged(batches: Iterable[Metrics | PackedMetrics]) -> dict[str, float]:
     """Returns the values of metrics merged over batches, summed in double precision.
 
     At most a few batches are in progress at a time, for each of them takes memory on the device.
     """
     sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    waiting: deque[Metrics] = deque()
+    waiting: deque[Metrics | PackedMetrics] = deque()
 
     def add_oldest() -> None:
-        for name, average in jax.device_get(waiting.popleft()).items():
-            total, count = sums.get(name, (np.float64(0), np.float64(0)))
-            sums[name] = (total + average.total, count + average.count)
+        for name, (total, count) in _fetched(waiting.popleft()).items():
+            old_total, old_count = sums.get(name, (np.float64(0), np.float64(0)))
+            sums[name] = (old_total + total, old_count + count)
 
     for batch in batches:
         waiting.append(batch)
@@ -40,6 +40,13 @@ def merged(batches: Iterable[Metrics]) -> dict[str, float]:
     while waiting:
         add_oldest()
     return {name: float(_values(total[None], count[None])[0]) for name, (total, count) in sums.items()}
+
+
+def _fetched(metrics: Metrics | PackedMetrics) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns total and count of each metric of a batch, on the host."""
+    if isinstance(metrics, PackedMetrics):
+        return {name: (total[0], count[0]) for name, (total, count) in unpack([metrics]).items()}
+    return {name: (each.total, each.count) for name, each in jax.device_get(metrics).items()}
 
 
 def _values(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -170,7 +177,5 @@ class InFlightMetrics:
         if not fetched:
             return None
         sums = unpack([metrics for _, metrics in fetched])
-        values = {
-            name: _values(np.asarray(metric.total), np.asarray(metric.count)) for name, metric in sums.items()
-        }
+        values = {name: _values(total, count) for name, (total, count) in sums.items()}
         return StepMetrics(fetched[0][0] + 1, values)

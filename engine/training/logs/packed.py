@@ -8,7 +8,6 @@ from math import prod
 import jax
 import jax.numpy as jnp
 import numpy as np
-from clu.metrics import Average
 
 from engine.interfaces import Metrics
 
@@ -69,8 +68,8 @@ def _bytes(array: jax.Array) -> jax.Array:
     return jax.lax.bitcast_convert_type(array, jnp.uint8).reshape(len(array), -1)
 
 
-def unpack(packed: Sequence[PackedMetrics]) -> Metrics:
-    """Returns the metrics of all steps; totals and counts are NumPy arrays, [steps] or [steps, K].
+def unpack(packed: Sequence[PackedMetrics]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Returns total and count of each metric by its name, each [steps] or [steps, K], on the host.
 
     Args:
       packed: of consecutive calls with the same metrics.
@@ -81,7 +80,4 @@ def unpack(packed: Sequence[PackedMetrics]) -> Metrics:
         column = np.ascontiguousarray(rows[:, start : start + field.size])
         parts[field.metric, field.part] = column.view(field.dtype).reshape(len(rows), *field.shape)
         start += field.size
-    return {
-        name: Average(total=parts[name, 'total'], count=parts[name, 'count'])  # type: ignore[call-arg]
-        for name in packed[0].names
-    }
+    return {name: (parts[name, 'total'], parts[name, 'count']) for name in packed[0].names}

@@ -1,21 +1,24 @@
 """How far a run is: a bar where there is a terminal, plain lines elsewhere."""
 
+import math
 import os
+import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as RichProgress
 
 from engine.interfaces import State
+from engine.runs import text_log
 from engine.runs.text_log import logger
 from engine.training.observers.observer import ObservedRun, Observer
 
 LINE_SECONDS = 10.0  # between plain lines, evaluations apart
-DRAW_SECONDS = 0.4  # between two pictures of the bar, at least
+DRAW_SECONDS = 0.4
+BAR_WIDTH = 20  # characters
 
 
 class Progress(Observer):
@@ -34,7 +37,7 @@ class Progress(Observer):
     def on_progress(self, step: int) -> None:
         """Shows the step, though the log may get its next line much later."""
         if self._bar:
-            self._bar.show(step, self._text(step))
+            self._bar.show(step, partial(self._text, step))
         elif time.monotonic() - self._said_at >= LINE_SECONDS:
             self._said_at = time.monotonic()
             logger.info('step %d/%d  %s', step, self._run.steps, self._text(step))
@@ -67,22 +70,21 @@ def _can_draw() -> bool:
 
 
 class _Bar:
-    """A bar on the terminal. It has no thread: Rich would draw it ten times a second, beside the loop."""
+    """A bar on the terminal. It is drawn a few times a second."""
 
     def __init__(self, step: int, steps: int):
-        columns = BarColumn(), MofNCompleteColumn(), TextColumn('{task.description}')
-        self._bar = RichProgress(*columns, auto_refresh=False)
-        self._task = self._bar.add_task('', total=steps, completed=step)
-        self._bar.start()
-        self._drawn_at = time.monotonic()
+        self._steps, self._drawn_at = steps, -math.inf
+        self.show(step, lambda: '')
 
-    def show(self, step: int, text: str) -> None:
-        """Moves the bar, and draws it if that is due. The next line of the log draws it in any case."""
-        is_due = time.monotonic() - self._drawn_at >= DRAW_SECONDS
-        self._bar.update(self._task, completed=step, description=text, refresh=is_due)
-        if is_due:
-            self._drawn_at = time.monotonic()
+    def show(self, step: int, text: Callable[[], str]) -> None:
+        """Shows a step, and a text that is made only when it is drawn."""
+        if time.monotonic() - self._drawn_at < DRAW_SECONDS and step < self._steps:
+            return
+        self._drawn_at = time.monotonic()
+        done = round(BAR_WIDTH * step / self._steps)
+        bar = '#' * done + '.' * (BAR_WIDTH - done)
+        columns = max(shutil.get_terminal_size().columns - 1, 1)
+        text_log.status_line.show(f'{bar} {step}/{self._steps} {text()}'[:columns])
 
     def stop(self) -> None:
-        """Draws the bar a last time."""
-        self._bar.stop()
+        text_log.status_line.show('')

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from engine.interfaces import INDEX, BoundTask, Metrics
+from engine.interfaces import INDEX, BoundTask
 from engine.parts.augmentation import Flip, Shift
 from engine.parts.losses import cross_entropy_and_dice
 from engine.parts.segmentation import Segmentation
@@ -129,12 +129,12 @@ class Way:
 
     def step(self, state: State, step: int) -> tuple[State, dict[str, Any]]:
         state, metrics = self._update(state, self._source.inputs(step, 1), np.int32(step))
-        return state, quotients(unpack([metrics]))
+        return state, {name: quotient(*sums) for name, sums in unpack([metrics]).items()}
 
 
-def quotients(metrics: Metrics) -> dict[str, Any]:
-    """Returns each metric, of each class if it is made of several; 0 for a class that counted nothing."""
-    return {name: each.total / np.where(each.count, each.count, 1) for name, each in metrics.items()}
+def quotient(total: Any, count: Any) -> Any:
+    """Returns the value of a metric, of each class if it is made of several; 0 for a class without count."""
+    return total / np.where(count, count, 1)
 
 
 def distance(one: Any, other: Any) -> float:
@@ -201,7 +201,9 @@ def pmap_differs(name: str) -> int:
     state = way.put(way.first)
     for step, expected in enumerate(pmap_steps(name, way.first)):
         state, metrics = way.step(state, step)
-        pairs = jax.device_get((state, metrics)), (expected[0], jax.device_get(quotients(expected[1])))
+        sums = jax.device_get(expected[1]).items()
+        values = {name: quotient(each.total, each.count) for name, each in sums}
+        pairs = jax.device_get((state, metrics)), (expected[0], values)
         equal = jax.tree.map(lambda a, b: np.array_equal(a.ravel(), b.ravel()), *pairs)
         differing += not all(jax.tree.leaves(equal))
     return differing

@@ -267,7 +267,7 @@ def step_on(devices: Parallelism, bound: Any, state: Any) -> Any:
     update = compiled(tiny.traced(bound, devices, source, 8, 1).train_steps[1])
     given = jax.device_put(state, jax.tree.map(lambda leaf: leaf.sharding, devices.state(state)))
     state, metrics = jax.device_get(update(given, source.inputs(0, 1), np.int32(0)))
-    return state, {name: each.total / each.count for name, each in unpack([metrics]).items()}
+    return state, {name: total / count for name, (total, count) in unpack([metrics]).items()}
 
 
 @cache
