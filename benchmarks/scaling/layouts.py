@@ -43,10 +43,6 @@ class Layout:
         bindings = (*BINDINGS, *self.bindings)
         return Case(CONFIG, steps, 0, bindings, dataset=dataset, batch_size=batch_size)
 
-    def reference(self, case: Case) -> BareTraining:
-        """Returns the training written by hand."""
-        return self.bare(case.config, case.steps, case.dataset, case.batch_size, dropout=0.0)
-
 
 LAYOUTS = {
     'one device': Layout(1, (), BareTraining),
@@ -67,7 +63,7 @@ def measured(layout: Layout, case: Case, pairs: int) -> dict[str, Any]:
         with terminal():
             template(case, Path(folder))
         of_template = losses(Path(folder) / 'run')
-    trainings = measure(case, layout.reference(case), pairs)
+    trainings = measure(case, case.reference(layout.bare, dropout=0.0), pairs)
     return {
         'losses': of_template,
         'bare': [pair.bare[0] / case.steps for pair in trainings],

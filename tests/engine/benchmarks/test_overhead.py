@@ -1,14 +1,17 @@
 """benchmarks/overhead.py at small sizes: both sides train alike, and every part of a training is measured."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import overhead
-from benchmarks.bare_training import BareTraining
+from engine.config.config import Config
 from engine.runs import json_lines
 from engine.training.checkpointing.checkpoints import Checkpoints
+from engine.training.trainer import Trainer
+from engine.workspace import REPOSITORY
 
 STEPS = 60
 CASE = overhead.Case('digits_mlp', STEPS, at_least=0.9, most_blocked=0.01, dataset='digits/toy', batch_size=8)
@@ -25,7 +28,7 @@ def test_both_sides_train_alike(tmp_path: Path, capsys: pytest.CaptureFixture[st
     train, val = (json_lines.read(logs / name) for name in ('train.jsonl', 'val.jsonl'))
     capsys.readouterr()
 
-    accuracy = BareTraining('digits_mlp', STEPS, 'digits/toy', 8).run(tmp_path)
+    accuracy = CASE.reference().run(tmp_path)
     evaluations = re.findall(r'^step (\d+)  val: loss ([\d.]+)', capsys.readouterr().out, re.MULTILINE)
     losses = [line.split() for line in (tmp_path / 'loss.txt').read_text().splitlines()]
     assert [int(step) for step, _ in losses] == [line['step'] for line in train] == [*range(1, STEPS + 1)]
@@ -49,3 +52,15 @@ def test_a_case_reports_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         'MLP: speed, bare loop = 1': False,
         'MLP: share of the time in which saves block': False,
     }
+
+
+def test_groups_of_ten_fit_between_evaluations_on_both_sides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = replace(overhead.CASES['digits_mlp, groups of 10'], steps=40, dataset='digits/toy', batch_size=8)
+    trainer = Config([REPOSITORY / 'configs/digits_mlp.gin'], case.all_bindings).build(Trainer)
+    assert [trainer.events.group(step) for step in range(0, 40, 10)] == [10, 10, 10, 10]
+    evaluated = [step for step in range(1, 41) if trainer.events.evaluates_at(step)]
+    case.reference().run(tmp_path)
+    lines = re.findall(r'^step (\d+) ', capsys.readouterr().out, re.MULTILINE)
+    assert [*map(int, lines)] == evaluated == [10, 20, 30, 40]
