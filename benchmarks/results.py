@@ -87,11 +87,9 @@ def versions() -> dict[str, str]:
 
 def commit() -> str:
     """Returns the commit of the repository, with a + if files differ from it, '' without git."""
-    done = subprocess.run(
-        ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+'],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+']
+    try:
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    except OSError:
+        return ''
     return done.stdout.strip()
