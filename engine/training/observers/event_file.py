@@ -9,7 +9,8 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import google_crc32c
@@ -46,10 +47,12 @@ class EventFile:
           steps: int [n].
           values: by tag, float [n].
         """
-        rows = _scalars(len(steps), values)
-        size = rows.itemsize
+        rows = np.repeat(_row(tuple(values)), len(steps))
+        with np.errstate(over='ignore'):  # too large for a float32: infinite
+            for i, column in enumerate(values.values()):
+                rows[f'value{i}'] = column
+        size, summaries = rows.itemsize, rows.tobytes()
         head, start = _head(time.time()), bytes([_SUMMARY << 3 | 2]) + _varint(size)
-        summaries = rows.tobytes()
         self._write(
             head + _integer(_STEP, step) + start + summaries[index * size : (index + 1) * size]
             for index, step in enumerate(steps.tolist())
@@ -72,21 +75,21 @@ class EventFile:
         """Closes the file."""
         self._file.close()
 
-    def _write(self, events: Sequence[bytes] | Iterator[bytes]) -> None:
+    def _write(self, events: Iterable[bytes]) -> None:
         """Appends records and lets readers see them."""
         self._file.write(b''.join(map(_record, events)))
         self._file.flush()
 
 
-def _scalars(n: int, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns n summaries, a row of bytes each: for each tag what precedes the number, then the number."""
-    starts = [_start_of_scalar(tag.encode()) for tag in values]
+@lru_cache
+def _row(tags: tuple[str, ...]) -> np.ndarray:
+    """Returns a summary of scalars, [1]: for each tag what precedes its number, then the number."""
+    starts = [_start_of_scalar(tag.encode()) for tag in tags]
     fields = [[(f'start{i}', f'V{len(start)}'), (f'value{i}', '<f4')] for i, start in enumerate(starts)]
-    rows = np.empty(n, [field for pair in fields for field in pair])
-    with np.errstate(over='ignore'):  # too large for a float32: infinite
-        for i, (start, column) in enumerate(zip(starts, values.values(), strict=True)):
-            rows[f'start{i}'], rows[f'value{i}'] = np.void(start), column
-    return rows
+    row = np.empty(1, [field for pair in fields for field in pair])
+    for i, start in enumerate(starts):
+        row[f'start{i}'] = np.void(start)
+    return row
 
 
 def _start_of_scalar(tag: bytes) -> bytes:

@@ -17,7 +17,8 @@ from engine.runs.text_log import logger
 from engine.training.observers.observer import ObservedRun, Observer
 
 LINE_SECONDS = 10.0  # between plain lines, evaluations apart
-DRAW_SECONDS = 0.4
+EVALUATION_SECONDS = 0.1  # between lines of evaluations, at least; val.jsonl has all of them
+DRAW_SECONDS = 0.4  # between two pictures of the bar, at least
 BAR_WIDTH = 20  # characters
 
 
@@ -26,13 +27,16 @@ class Progress(Observer):
 
     def on_start(self, run: ObservedRun) -> None:
         """Starts the clock and, on a terminal, the bar."""
-        self._run, self._loss = run, ''
+        self._run = run
+        self._losses: np.ndarray | None = None
         self._started_at = self._said_at = time.monotonic()
+        self._evaluated: tuple[int, Mapping[str, float]] | None = None
+        self._evaluation_said_at = -math.inf
         self._bar = _Bar(run.step, run.steps) if _can_draw() else None
 
     def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
-        """Notes the loss of the last line."""
-        self._loss = f'loss {metrics["loss"][-1]:.4f}  ' if 'loss' in metrics else ''
+        """Notes the loss of the lines."""
+        self._losses = metrics.get('loss')
 
     def on_progress(self, step: int) -> None:
         """Shows the step, though the log may get its next line much later."""
@@ -45,23 +49,32 @@ class Progress(Observer):
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
     ) -> None:
-        """Logs the metrics."""
-        self._said_at = time.monotonic()
-        values = '  '.join(f'{name} {value:.4f}' for name, value in metrics.items())
-        logger.info('step %d/%d  %s  val: %s', step, self._run.steps, self._text(step), values)
+        """Logs the metrics. Of evaluations that follow each other faster, some are left out."""
+        self._evaluated = (step, metrics)
+        if time.monotonic() - self._evaluation_said_at >= EVALUATION_SECONDS:
+            self._say_evaluation()
+
+    def _say_evaluation(self) -> None:
+        """Logs the metrics of the last evaluation, unless that is done."""
+        if self._evaluated:
+            step, metrics = self._evaluated
+            self._evaluated = None
+            self._said_at = self._evaluation_said_at = time.monotonic()
+            values = '  '.join(f'{name} {value:.4f}' for name, value in metrics.items())
+            logger.info('step %d/%d  %s  val: %s', step, self._run.steps, self._text(step), values)
 
     def on_end(self, status: str) -> None:
-        """Leaves the terminal as it was."""
+        """Logs the last evaluation and leaves the terminal as it was."""
+        self._say_evaluation()
         if self._bar:
             self._bar.stop()
 
     def _text(self, step: int) -> str:
         run = self._run
+        loss = '' if self._losses is None else f'loss {self._losses[-1]:.4f}  '
         rate = (step - run.step) / max(time.monotonic() - self._started_at, 1e-9)
         left = timedelta(seconds=round((run.steps - step) / rate)) if rate else '?'
-        return (
-            f'epoch {run.epoch(step):.1f}  {self._loss}{rate * run.batch_size:,.0f} examples/s  {left} left'
-        )
+        return f'epoch {run.epoch(step):.1f}  {loss}{rate * run.batch_size:,.0f} examples/s  {left} left'
 
 
 def _can_draw() -> bool:

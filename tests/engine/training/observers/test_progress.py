@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine.runs import text_log
-from engine.training.observers.progress import DRAW_SECONDS, LINE_SECONDS, Progress
+from engine.training.observers.progress import DRAW_SECONDS, EVALUATION_SECONDS, LINE_SECONDS, Progress
 from tests.engine.conftest import Clock
 from tests.engine.training.observers.observed_run import observed_run
 
@@ -47,6 +47,17 @@ def test_an_evaluation_is_said_at_once(clock: Clock, said: list[str]) -> None:
     progress.on_evaluation(10, {'loss': 0.25, 'accuracy': 0.9}, {}, {})
     end = 'val: loss 0.2500  accuracy 0.9000'
     assert said == [f'step 10/100  epoch 1.0  loss 0.5000  80 examples/s  0:00:09 left  {end}']
+
+
+def test_of_fast_evaluations_some_are_said_and_the_last_one(clock: Clock, said: list[str]) -> None:
+    """A small network is evaluated a hundred times a second."""
+    progress = started()
+    for step in range(1, 40):
+        clock.now += EVALUATION_SECONDS / 10
+        progress.on_evaluation(step, {'loss': 0.5}, {}, {})
+    progress.on_end('finished')
+    assert 4 <= len(said) <= 6
+    assert (said[0][:7], said[-1][:8]) == ('step 1/', 'step 39/')
 
 
 def test_earlier_steps_do_not_make_a_continued_run_look_fast(clock: Clock, said: list[str]) -> None:
