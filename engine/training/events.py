@@ -48,7 +48,12 @@ class Events:
         return is_last or _is_multiple(step, self.pictures_every)
 
     def group(self, step: int) -> int:
-        """Returns how many steps the next call runs: a whole group if nothing is due inside it, else one."""
+        """Returns how many steps the call after a step runs: a group if nothing is due inside it, else one.
+
+        After the last step, there is none.
+        """
+        if step >= self.steps:
+            return 0
         group = self.steps_per_dispatch
         fits = step % group == 0 and step + group <= self.steps
         return group if fits and not any(map(self._is_due, range(step + 1, step + group))) else 1

@@ -172,7 +172,7 @@ class Experiment:
     @cached_property
     def source(self) -> BatchSource:
         """The training batches."""
-        return training_source(self.parts, self.bound_order, self.seed, self.parallelism)
+        return training_source(self.parts, self.bound_order, self.seed, self.parallelism, self.events.group)
 
     @cached_property
     def step_functions(self) -> StepFunctions:

@@ -6,7 +6,8 @@ the space. Every image is decoded once all the same, so that a damaged one is fo
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def write(
     folder: Path,
     example: Mapping[str, jax.ShapeDtypeStruct],
     images: Mapping[str, Any],
-    splits: Mapping[str, Sequence[dict[str, Any]]],
+    splits: Mapping[str, Collection[dict[str, Any]]],
 ) -> ImageReport:
     """Writes `<split>/{ids.txt,<field>.npy,<field>.bin}` and the checksums of all into the empty `folder`.
 
@@ -67,7 +68,7 @@ class _SplitWriter:
         folder: Path,
         example: Mapping[str, jax.ShapeDtypeStruct],
         images: Mapping[str, Any],
-        examples: Sequence[dict[str, Any]],
+        examples: Collection[dict[str, Any]],
         report: ImageReport,
     ):
         self._folder, self._images, self._examples, self._report = folder, images, examples, report
@@ -76,11 +77,12 @@ class _SplitWriter:
             name: open_memmap(folder / f'{name}.npy', 'w+', field.dtype, (len(examples), *field.shape))
             for name, field in example.items()
         }
-        self._offsets = {name: [0] for name, field in images.items() if field.is_encoded}
+        self._offsets = {name: array('q', [0]) for name, field in images.items() if field.is_encoded}
 
     def write(self, known: IdCheck) -> None:
         """Writes all examples whose images can be used, after their ids are checked."""
         count = 0
+        known.begin(lambda record: f'record {record} of {self._folder.name}')
         with contextlib.ExitStack() as stack:
             ids = stack.enter_context((self._folder / 'ids.txt').open('w', encoding='utf-8'))
             encoded = {
@@ -89,12 +91,12 @@ class _SplitWriter:
             bar = progress_bar.bar(self._examples, len(self._examples), f'arrays of {self._folder.name}')
             for record, example in enumerate(bar):
                 identity = example['id'].decode()
-                known.add(identity, f'record {record} of {self._folder.name}')
+                known.add(identity)
                 if (usable := self._usable(record, example)) is None:
                     continue
                 ids.write(identity + '\n')
-                for name, array in self._arrays.items():
-                    array[count] = np.reshape(usable[name], array.shape[1:])
+                for name, values in self._arrays.items():
+                    values[count] = np.reshape(usable[name], values.shape[1:])
                 for name, file in encoded.items():
                     self._offsets[name].append(self._offsets[name][-1] + file.write(example[name]))
                 count += 1
@@ -120,8 +122,8 @@ class _SplitWriter:
         """Writes the offsets of encoded images, and shortens the arrays if examples were left out."""
         for name, offsets in self._offsets.items():
             np.save(self._folder / f'{name}.offsets.npy', np.array(offsets, np.int64))
-        for name, array in self._arrays.items():
-            if count < len(array):
+        for name, values in self._arrays.items():
+            if count < len(values):
                 with files.atomic_file(self._folder / f'{name}.npy') as temporary:
-                    shorter = open_memmap(temporary, 'w+', array.dtype, (count, *array.shape[1:]))
-                    shorter[:] = array[:count]
+                    shorter = open_memmap(temporary, 'w+', values.dtype, (count, *values.shape[1:]))
+                    shorter[:] = values[:count]

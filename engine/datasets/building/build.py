@@ -120,8 +120,11 @@ def _build(builder: Any, allow_damaged: float) -> None:
 
 def _prepare_records(builder: Any) -> None:
     """Writes the records. Raises `UserError` if an example is not what the features state."""
+    from engine.datasets.building.without_tensorflow import without_tensorflow
+
     try:
-        builder.download_and_prepare(file_format='array_record')
+        with without_tensorflow(builder.name):  # TFDS uses it to sort more than 1 GB
+            builder.download_and_prepare(file_format='array_record')
     except Exception as error:  # TFDS raises what the feature raised, with the whole example in its text
         if not str(error).startswith(ENCODING):
             raise

@@ -5,7 +5,7 @@ are and what an example holds. `FolderBuilder` does everything else that `catalo
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from engine.datasets.building.ids import Original
 from engine.errors import UserError, did_you_mean
 
 TOY = 'toy'
+KEYS = 2**128  # the number of keys by which TFDS sorts records
 ORIGINALS = {'full': 'raw'}  # the folder of the originals, for configs that do not share its name
 
 
@@ -57,7 +58,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Writes all originals into the empty `folder`, laid out as their authors do."""
         raise NotImplementedError
 
-    def read_originals(self, folder: Path) -> dict[str, list[Original]]:
+    def read_originals(self, folder: Path) -> Mapping[str, Sequence[Original]]:
         """Returns id, file and label of each example of `folder`, by split."""
         raise NotImplementedError
 
@@ -72,7 +73,7 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """
         return ''
 
-    def raw_examples(self) -> dict[str, list[Original]]:
+    def raw_examples(self) -> Mapping[str, Sequence[Original]]:
         """Fetches the originals and returns id, file and label of each example, by split."""
         return self.read_originals(self.originals())
 
@@ -185,11 +186,15 @@ class FolderBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         self._check()
         return {split: self._generate_examples(rows) for split, rows in self.raw_examples().items()}
 
-    def _generate_examples(self, examples: Iterable[Original]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for identity, path, label in examples:
+    def _generate_examples(self, examples: Sequence[Original]) -> Iterator[tuple[int, dict[str, Any]]]:
+        # TFDS sorts records by these keys, above 1 GB in a file for each part of the range of keys. Keys that
+        # cover the range keep the order and use all files. Otherwise, one file with all records would be
+        # sorted in memory.
+        step = KEYS // max(len(examples), 1)
+        for index, (identity, path, label) in enumerate(examples):
             example = self.example(identity, path, label)
             self._check_labels(example, f'{identity!r} ({path})')
-            yield identity, {'id': identity, **example}
+            yield index * step, {'id': identity, **example}
 
     def _check_labels(self, example: dict[str, Any], place: str) -> None:
         """Raises `UserError` if a label of an example is none of the classes."""

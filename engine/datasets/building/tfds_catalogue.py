@@ -23,7 +23,7 @@ from tensorflow_datasets.core.download.util import DownloadError
 from engine.datasets.building import features as field_features
 from engine.datasets.building import holding_out
 from engine.datasets.building.boxes.sequences import TfdsBoxes
-from engine.datasets.building.without_tensorflow import ADVICE, without_tensorflow
+from engine.datasets.building.without_tensorflow import ADVICE
 from engine.errors import UserError, did_you_mean
 
 NAMES = {'validation': 'val', 'valid': 'val', 'dev': 'val'}
@@ -150,14 +150,9 @@ class AdaptedBuilder:
         return ExamplesWithIds(source, self._splits[split], self._boxes)
 
     def download_and_prepare(self, file_format: str) -> None:
-        """Downloads and builds the dataset with TFDS. TensorFlow is used only if it is installed.
-
-        Raises:
-          UserError: the download fails, or the builder needs TensorFlow.
-        """
+        """Downloads and builds the dataset. Raises `UserError` if TFDS cannot."""
         try:
-            with without_tensorflow(self._builder.name):
-                self._builder.download_and_prepare(file_format=file_format)
+            self._builder.download_and_prepare(file_format=file_format)
         except FAILURES as error:
             raise UserError(f'TFDS cannot build {self._builder.name}: {error}') from error
 
@@ -175,8 +170,13 @@ class ExamplesWithIds:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        place = int(self._split.indices[index])
-        example = self._examples[place]
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        places = [int(self._split.indices[index]) for index in indices]
+        return [*map(self._with_id, places, self._examples.__getitems__(places))]
+
+    def _with_id(self, place: int, example: dict[str, Any]) -> dict[str, Any]:
         own = example.get('id')
         identity = own.decode() if isinstance(own, bytes) else _name(self._split.tfds_name, place)
         return example | self._boxes.padded(example, identity) | {'id': identity.encode()}

@@ -1,4 +1,4 @@
-"""Replaces the few functions of TensorFlow with which TFDS's builders open files and encode PNG images.
+"""Replaces the few functions of TensorFlow with which TFDS and its builders open files and encode PNG images.
 
 Most builders of the catalogue need no others. A builder that does is refused with a message. If TensorFlow is
 installed, it is used instead.
@@ -9,6 +9,7 @@ import glob
 import importlib.util
 import io
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ ADVICE = (
     'Install it (.venv/bin/python -m pip install tensorflow) and build again. Once the dataset is built, '
     'nothing needs TensorFlow.'
 )
+OPEN_FILES = 4096  # TFDS sorts records of more than 1 GB in 1,000 files
 
 
 class _PartialModule(ModuleType):
@@ -62,6 +64,7 @@ def _tensorflow(dataset: str) -> ModuleType:
         glob=lambda pattern: sorted(glob.glob(os.fspath(pattern))),  # noqa: PTH207 (patterns are absolute)
         isdir=lambda path: Path(path).is_dir(),
         listdir=os.listdir,
+        remove=lambda path: Path(path).unlink(),
         makedirs=lambda path: Path(path).mkdir(parents=True, exist_ok=True),
         walk=os.walk,
     )
@@ -110,12 +113,21 @@ def _deep_png(image: np.ndarray) -> bytes:
     return encoded.tobytes()
 
 
+def _allow_open_files(count: int) -> None:
+    """Lets this process open so many files, if the system permits it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 @contextlib.contextmanager
 def without_tensorflow(dataset: str) -> Iterator[None]:
     """Makes TFDS use these functions inside the block, unless TensorFlow is installed."""
     if importlib.util.find_spec('tensorflow'):
         yield
         return
+    _allow_open_files(OPEN_FILES)
     encoder: Any = image_feature._ImageEncoder
     encode, encoder._encode_image = encoder._encode_image, _png
     # TFDS keeps the loaded TensorFlow here. In `sys.modules`, others would take it for the whole package.

@@ -86,9 +86,9 @@ def records(dataset: DatasetUnderTest) -> Iterator[str]:
         kept = [record for record in range(count) if record not in left_out]
         if len(kept) != len(examples):
             yield f'{file} holds {len(kept):,} records, but the arrays {len(examples):,}. {_advice(dataset)}'
-        pairs = progress_bar.bar(zip(range(len(examples)), kept, strict=False), count, f'records of {split}')
-        for index, record in pairs:
-            if problem := _record_problem(dataset, examples, index, source, record, file):
+        read = zip(range(len(examples)), kept, source.results(kept), strict=False)
+        for index, number, record in progress_bar.bar(read, count, f'records of {split}'):
+            if problem := _record_problem(dataset, examples, index, record, f'record {number} in {file}'):
                 yield f'{_with_file(dataset, split, index)}: {problem}'
 
 
@@ -105,12 +105,13 @@ def _with_file(dataset: DatasetUnderTest, split: str, index: int) -> str:
 
 
 def _record_problem(
-    dataset: DatasetUnderTest, examples: Examples, index: int, source: Any, number: int, file: Path
+    dataset: DatasetUnderTest, examples: Examples, index: int, result: Any, record_name: str
 ) -> str:
-    """Returns how a record differs from the arrays, '' if it does not."""
-    record_name = f'record {number} in {file}'
+    """Returns how a record, or the exception of reading it, differs from the arrays, '' if it does not."""
     try:
-        record = image_fields.decoded(dataset.builder, source[number])
+        if isinstance(result, Exception):
+            raise result
+        record = image_fields.decoded(dataset.builder, result)
     except Exception as error:  # as above
         return f'{record_name} is damaged: {one_line(error)}. {_advice(dataset)}'
     if record['id'].decode() != examples.ids[index]:

@@ -1,7 +1,7 @@
 """The dataset that the checks examine, and helpers for their messages."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class DatasetUnderTest:
         return hasattr(self.builder, 'raw_examples')
 
     @functools.cached_property
-    def raw(self) -> dict[str, list[Any]]:
+    def raw(self) -> Mapping[str, Sequence[Any]]:
         """Id, file and label of each original, by split."""
         if not self.lists_originals:
             raise NotApplicable('its builder lists no originals')

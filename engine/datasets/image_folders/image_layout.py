@@ -17,6 +17,7 @@ from engine import lists
 from engine.datasets.building import holding_out
 from engine.datasets.building.ids import Original
 from engine.datasets.image_folders import walk
+from engine.datasets.image_folders.rows import FolderRows, chosen
 from engine.datasets.reading.any_format import SUFFIXES
 from engine.errors import UserError, nearest
 from engine.lists import ListRow
@@ -30,7 +31,7 @@ LIST_SUFFIXES = ('.csv', '.tsv')
 COLUMNS = ('path', 'label')
 LAYOUTS = 'train/<class>/*.jpg or train.csv with the columns path,label; likewise val and test'
 
-Splits = dict[str, list[Original]]
+Splits = dict[str, Sequence[Original]]
 
 
 @dataclass(frozen=True)
@@ -112,20 +113,16 @@ def _read_source(source: Path) -> ImageLayout:
 def _from_folders(folder: Path, split: str) -> ImageLayout:
     """Returns the images below `<class>/`, at any depth."""
     found = walk.walk(folder, SUFFIXES, 'images')
-    start = len(str(folder)) + 1  # strings are faster than pathlib, and a folder may hold a million images
-    inside = [str(path)[start:] for path in found.files]
-    outside = [path for path, name in zip(found.files, inside, strict=True) if '/' not in name]
+    start = len(str(folder)) + 1
+    outside = [Path(file) for file in found.files if '/' not in file[start:]]
     if outside:
         more = f' Others: {len(outside) - 1:,}.' if len(outside) > 1 else ''
         raise UserError(
             f'{outside[0]} is not in the folder of a class. Move it to '
             f'{folder}/<class>/{outside[0].name}.{more}{_advice(folder) if split != "train" else ""}'
         )
-    examples: list[Original] = [
-        (f'{folder.name}/{name}', path, name.partition('/')[0])
-        for path, name in zip(found.files, inside, strict=True)
-    ]
-    classes = {label for _, _, label in examples}
+    examples = FolderRows(folder, found.files)
+    classes = {*examples.classes()}
     spaced = sorted(label for label in classes if label != label.strip())
     if spaced:
         raise UserError(f'{str(folder / spaced[0])!r} begins or ends with a space. Rename the folder.')
@@ -167,6 +164,8 @@ def _from_list(file: Path, split: str) -> ImageLayout:
 
 def _check_files(splits: Splits) -> None:
     """Raises `UserError` if a file belongs to two splits: a test on training examples tests nothing."""
+    if all(isinstance(rows, FolderRows) for rows in splits.values()):
+        return  # folders have no file in common
     split_of: dict[str, str] = {}
     for split, rows in splits.items():
         for _, path, _ in rows:
@@ -199,11 +198,8 @@ def _held_out(examples: Sequence[Original]) -> Splits:
             f'There is one image to train on, {examples[0][1]}, and none to validate with. Add images: '
             'without val, at least two of train are needed.'
         )
-    chosen = holding_out.drawn([row[0] for row in examples], [row[2] for row in examples])
-    parts: Splits = {'train': [], 'val': []}
-    for example, is_drawn in zip(examples, chosen, strict=True):
-        parts['val' if is_drawn else 'train'].append(example)
-    return parts
+    is_drawn = holding_out.drawn([row[0] for row in examples], [row[2] for row in examples])
+    return {'train': chosen(examples, ~is_drawn), 'val': chosen(examples, is_drawn)}
 
 
 def _unused(folder: Path, sources: Mapping[str, Path | None], splits: Splits) -> dict[str, list[Path]]:
@@ -226,7 +222,7 @@ def _unused(folder: Path, sources: Mapping[str, Path | None], splits: Splits) ->
 def _images(folder: Path) -> Sequence[Path]:
     """Returns the images in a folder that is no split. What cannot be read there does no harm."""
     try:
-        return walk.walk(folder, SUFFIXES, 'images').files
+        return [*map(Path, walk.walk(folder, SUFFIXES, 'images').files)]
     except UserError:
         return ()
 

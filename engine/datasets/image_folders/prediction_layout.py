@@ -39,18 +39,18 @@ def read(folder: Path) -> ImageLayout:
     labels = [name.partition('/')[0] if '/' in name else '' for name in names]
     are_labels = all(label and label == label.strip() for label in labels)
     rows = [
-        (name, path, label if are_labels else None)
+        (name, Path(path), label if are_labels else None)
         for name, path, label in zip(names, found.files, labels, strict=True)
     ]
     return ImageLayout({SPLIT: rows}, found.left_out)
 
 
-def _has_splits(sources: Mapping[str, Path | None], images: Sequence[Path]) -> bool:
+def _has_splits(sources: Mapping[str, Path | None], images: Sequence[str]) -> bool:
     """Whether lists, or folders of classes, state the splits of all images."""
     parts = [source for source in sources.values() if source]
     if any(source.is_file() for source in parts):
         return True
-    return bool(images) and all(_is_in_class(path, parts) for path in images)
+    return bool(images) and all(_is_in_class(Path(path), parts) for path in images)
 
 
 def _is_in_class(image: Path, parts: list[Path]) -> bool:

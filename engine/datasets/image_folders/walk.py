@@ -56,12 +56,13 @@ class Walk:
 
     Attributes:
       folder: the folder.
-      files: the files that were taken, in the order of their paths.
+      files: the paths of the files that were taken, in order. There may be a million; as `Path`s, they would
+        take ten times the memory.
       left_out: the files and folders that were not, by the reason.
     """
 
     folder: Path
-    files: Sequence[Path]
+    files: list[str]
     left_out: dict[str, list[Path]] = field(default_factory=dict)
 
 
@@ -85,25 +86,32 @@ def walk(folder: Path, endings: Collection[str], what: str) -> Walk:
     Raises:
       UserError: a file or folder cannot be read, or its name is not one line of UTF-8.
     """
-    files: list[Path] = []
+    files: list[str] = []
     left_out: dict[str, list[Path]] = defaultdict(list)
     faults: list[str] = []
-    for path, reason in _entries(folder, (folder.resolve(),), faults):
-        is_taken = not reason and path.suffix.lower() in endings
-        if reason != HIDDEN and _CONTROL.search(str(path), len(str(folder))):
-            faults.append(f'{str(path)!r} has a name that is not one line of UTF-8: rename it')
+    start = len(str(folder))
+    for path, reason in _entries(str(folder), (folder.resolve(),), faults):
+        is_taken = not reason and _ending(path) in endings
+        if reason != HIDDEN and _CONTROL.search(path, start):
+            faults.append(f'{path!r} has a name that is not one line of UTF-8: rename it')
         elif is_taken:
             files.append(path)
         else:
-            left_out[reason or _by_ending(path, what)].append(path)
+            left_out[reason or _by_ending(_ending(path), what)].append(Path(path))
     if faults:
         more = f' There are {len(faults) - 1:,} more such files or folders.' if len(faults) > 1 else ''
         raise UserError(f'{faults[0]}.{more}')
     return Walk(folder, files, dict(left_out))
 
 
-def _entries(folder: Path, above: tuple[Path, ...], faults: list[str]) -> Iterator[tuple[Path, str]]:
-    """Yields each file, and each file or folder that is left out with the reason.
+def _ending(path: str) -> str:
+    """Returns the ending of a file, in lower case."""
+    stem, dot, ending = path.rpartition('/')[2].rpartition('.')
+    return f'.{ending.lower()}' if stem and dot and ending else ''
+
+
+def _entries(folder: str, above: tuple[Path, ...], faults: list[str]) -> Iterator[tuple[str, str]]:
+    """Yields the path of each file, and of each file or folder that is left out with the reason.
 
     Args:
       folder: where to look.
@@ -114,17 +122,17 @@ def _entries(folder: Path, above: tuple[Path, ...], faults: list[str]) -> Iterat
         with os.scandir(folder) as scanned:  # faster than pathlib, and a folder may hold a million files
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
-        faults.append(_unreadable(folder, error))
+        faults.append(_unreadable(Path(folder), error))
         return
     for entry in entries:
-        path = folder / entry.name
+        path = entry.path
         if is_hidden(entry.name):
             yield path, HIDDEN
         elif fault := _fault(entry):
-            faults.append(_unreadable(path, fault))
+            faults.append(_unreadable(Path(path), fault))
         elif not entry.is_dir():
             yield path, ''
-        elif (target := path.resolve()) in above:
+        elif (target := Path(path).resolve()) in above:
             yield path, 'a link to a folder that it lies in'
         else:
             yield from _entries(path, (*above, target), faults)
@@ -148,9 +156,8 @@ def _unreadable(path: Path, error: OSError) -> str:
     return f'{path} cannot be read: {error.strerror}. Make it readable, or move it away'
 
 
-def _by_ending(path: Path, what: str) -> str:
+def _by_ending(ending: str, what: str) -> str:
     """Returns why a file is left out whose ending is none of those to take."""
-    ending = path.suffix.lower()
     if ending in CONVERTIBLE:
         return f'{ending} cannot be read, convert it to JPEG or PNG'
     return f'{ending} is not an ending of {what}' if ending else f'without an ending of {what}'

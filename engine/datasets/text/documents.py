@@ -90,7 +90,7 @@ def find(source: Path) -> TextFiles:
         found = walk.walk(source, ('.txt',), 'texts')
         if not found.files:
             raise UserError(f'{source} is a folder without texts: it holds no file that ends in .txt.')
-        return TextFiles(source, found.files, found.left_out)
+        return TextFiles(source, [*map(Path, found.files)], found.left_out)
     if not source.is_file():
         siblings = [path.name for path in source.parent.iterdir()] if source.parent.is_dir() else []
         close = nearest(source.name, siblings, 1)

@@ -13,6 +13,7 @@ from engine.datasets.reading.dataset import Examples
 from engine.errors import UserError
 from engine.interfaces import INDEX
 from engine.sharding import Parallelism
+from engine.training.batches.copied_ahead import Group, ahead
 from engine.training.batches.decoding import Decoder
 from engine.training.batches.from_host import FromHost
 from engine.training.batches.on_device import OnDevice
@@ -78,21 +79,38 @@ def part_orders(parts: Mapping[str, Part], order: BoundOrder, seed: int) -> dict
 
 
 def training_source(
-    parts: Mapping[str, Part], order: BoundOrder, seed: int, parallelism: Parallelism
+    parts: Mapping[str, Part],
+    order: BoundOrder,
+    seed: int,
+    parallelism: Parallelism,
+    group: Group | None = None,
 ) -> BatchSource:
-    """Returns the source of the batches of all parts."""
+    """Returns the source of the batches of all parts.
+
+    Args:
+      parts: of the training data.
+      order: of their examples.
+      seed: of the training.
+      parallelism: where arrays live.
+      group: returns how many steps the program runs that begins after a step, 0 where the training ends.
+        None makes no payload ahead.
+    """
     sources = {
-        name: batch_source(parts[name].examples, each, parallelism)
+        name: batch_source(parts[name].examples, each, parallelism, group)
         for name, each in part_orders(parts, order, seed).items()
     }
     return sources[MAIN] if len(sources) == 1 else PartSources(sources)
 
 
-def batch_source(examples: Examples, order: PartOrder, parallelism: Parallelism) -> BatchSource:
+def batch_source(
+    examples: Examples, order: PartOrder, parallelism: Parallelism, group: Group | None = None
+) -> BatchSource:
     """Returns a source that holds the examples on the devices if they fit there, else on the host."""
     size = sum(array.nbytes for array in examples.arrays.values())
-    fits = size <= MAX_DEVICE_BYTES and not examples.encoded
-    return OnDevice(examples, order, parallelism) if fits else from_host(examples, order, parallelism)
+    if size <= MAX_DEVICE_BYTES and not examples.encoded:
+        return OnDevice(examples, order, parallelism)
+    source = from_host(examples, order, parallelism)
+    return ahead(source, parallelism.mesh, group) if group else source
 
 
 def from_host(examples: Examples, order: PartOrder, parallelism: Parallelism) -> FromHost:

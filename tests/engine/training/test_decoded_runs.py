@@ -49,6 +49,9 @@ from engine import workspace
 workspace.REPOSITORY = Path({repository!r})
 sys.path.insert(0, {repository!r})
 sys.argv = {arguments!r}
+if {ahead!r}:
+    from engine.training.batches import copied_ahead
+    copied_ahead.has_own_memory = lambda mesh: True
 runpy.run_module('engine.commands.train', run_name='__main__')
 """
 
@@ -69,9 +72,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def train(folder: Path) -> Train:
-    """Trains in so many processes, which may meet a fault; returns exit code and words of each."""
+    """Trains in so many processes, which may meet a fault; returns exit code and words of each.
 
-    def run(run: Path, count: int = 1, fault: str = '') -> list[tuple[int, str]]:
+    With `ahead`, batches are copied to the devices before they are asked for, as on accelerators.
+    """
+
+    def run(run: Path, count: int = 1, fault: str = '', ahead: bool = False) -> list[tuple[int, str]]:
         with socket.socket() as server:
             server.bind(('localhost', 0))
             port = server.getsockname()[1]
@@ -79,13 +85,14 @@ def train(folder: Path) -> Train:
         places = [
             [f'--processes={count}', f'--process={index}', f'--coordinator=localhost:{port}']
             for index in range(count)
+            if count > 1
         ]
         processes = [
             subprocess.Popen(
                 [
                     sys.executable,
                     '-c',
-                    START.format(repository=str(folder), arguments=arguments + (place if count > 1 else [])),
+                    START.format(repository=str(folder), arguments=arguments + place, ahead=ahead),
                 ],
                 cwd=REPOSITORY,
                 env=os.environ | {'WORKSPACE': str(folder / 'workspace'), 'FAULT': fault},
@@ -93,7 +100,7 @@ def train(folder: Path) -> Train:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-            for place in places
+            for place in places or [[]]
         ]
         words = [process.communicate(timeout=240)[0] for process in processes]
         return [(process.returncode, said) for process, said in zip(processes, words, strict=True)]
@@ -116,8 +123,9 @@ def losses(run: Path) -> list[float]:
     return [line['loss'] for line in lines]
 
 
-def test_two_processes_see_what_one_sees(train: Train, alone: Path, tmp_path: Path) -> None:
-    ends = train(tmp_path / 'run', 2)
+@pytest.mark.parametrize('ahead', [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_processes_see_what_one_sees(train: Train, alone: Path, tmp_path: Path, ahead: bool) -> None:
+    ends = train(tmp_path / 'run', 2, ahead=ahead)
     assert [code for code, _ in ends] == [0, 0], ends
     np.testing.assert_allclose(losses(tmp_path / 'run'), losses(alone), rtol=1e-4)
     for split in ('val', 'test'):
@@ -126,10 +134,11 @@ def test_two_processes_see_what_one_sees(train: Train, alone: Path, tmp_path: Pa
         np.testing.assert_allclose(result.arrays['logits'], expected.arrays['logits'], rtol=1e-2, atol=1e-3)
 
 
-def test_a_run_goes_on_with_the_same_images(train: Train, alone: Path, tmp_path: Path) -> None:
-    [(code, said)] = train(tmp_path / 'run', fault='step@5')
+@pytest.mark.parametrize('ahead', [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_run_goes_on_with_the_same_images(train: Train, alone: Path, tmp_path: Path, ahead: bool) -> None:
+    [(code, said)] = train(tmp_path / 'run', fault='step@5', ahead=ahead)
     assert code == -9, said
-    [(code, said)] = train(tmp_path / 'run')
+    [(code, said)] = train(tmp_path / 'run', ahead=ahead)
     assert code == 0, said
     for log in ('train.jsonl', 'val.jsonl'):
         assert (tmp_path / 'run/logs' / log).read_text() == (alone / 'logs' / log).read_text()
@@ -147,7 +156,7 @@ def test_a_damaged_image_ends_the_run_in_one_message(
     [(code, said)] = train(tmp_path / 'changed')
     assert (code, 'image.bin has changed' in said) == (2, True)
     integrity.write(path.parent.parent)  # as if it had been built so
-    [(code, said)] = train(tmp_path / 'run')
+    [(code, said)] = train(tmp_path / 'run', ahead=True)
     path.write_bytes(whole)
     integrity.write(path.parent.parent)
     message = f"error: example 'train-06' ({photos_of / 'raw/train/train-06.jpg'}) cannot be decoded: "

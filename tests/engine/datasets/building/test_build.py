@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -353,3 +354,27 @@ def test_the_build_command_needs_a_name():
     )
     assert done.returncode == 2
     assert done.stderr.startswith('error: build needs the NAME of a dataset')
+
+
+def test_records_of_more_than_1_gb_are_sorted_in_many_files(
+    tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TFDS sorts them in files, for which it wants TensorFlow, and each file in memory."""
+    from tensorflow_datasets.core import shuffle
+
+    lengths: list[int] = []
+
+    class Counted(shuffle._Bucket):
+        def read_values(self) -> Any:
+            lengths.append(len(self))
+            return super().read_values()
+
+    monkeypatch.setattr(shuffle, 'MAX_MEM_BUFFER_SIZE', 100)
+    monkeypatch.setattr(shuffle, '_Bucket', Counted)
+    monkeypatch.setenv('WORKSPACE', str(tmp_path))
+    data = load('digits/toy')
+    assert sum(lengths) == sum(TOY.values())
+    assert max(lengths) == 1
+    assert not [*tmp_path.rglob('bucket_*')]
+    monkeypatch.setenv('WORKSPACE', str(built))
+    assert data.fingerprint == load('digits/toy').fingerprint  # the same examples, in the same order

@@ -17,7 +17,7 @@ import pytest
 import tensorflow_datasets as tfds
 from tensorflow_datasets.image_classification import cifar, mnist
 
-from engine.datasets.building import tfds_catalogue, without_tensorflow
+from engine.datasets.building import build, tfds_catalogue, without_tensorflow
 from engine.datasets.load import load
 from engine.errors import UserError
 from tests.conftest import Program
@@ -195,7 +195,7 @@ def test_a_builder_that_needs_tensorflow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r'needs_more can only be built with TensorFlow, because it uses tf\.math'
     ):
-        builder.download_and_prepare('array_record')
+        build._prepare_records(builder)
 
 
 def test_gfile_replacement_reads_writes_copies_and_lists(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def made(folder: Path, *names: str) -> Path:
 
 
 def taken(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in walk.walk(folder, ('.jpg',), 'images').files]
+    return [os.path.relpath(path, folder) for path in walk.walk(folder, ('.jpg',), 'images').files]
 
 
 def left_out(folder: Path) -> list[str]:
