@@ -22,8 +22,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.report import Bound, print_bounds, print_table
-from engine.render.table import Table, terminal
+from benchmarks.report import Bound, print_bounds, print_table, show
 from engine.runs import checksums, lock
 from engine.training.checkpointing import direct
 from engine.training.checkpointing.checkpoints import Checkpoints
@@ -106,13 +105,13 @@ def of_size(megabytes: float, rounds: int) -> dict[str, list[Save]]:
 
 
 def compare_ways(sizes: Mapping[float, int]) -> tuple[dict[str, Any], dict[str, Bound]]:
-    """Measures both ways at each size, prints a table and returns the numbers and their bounds.
+    """Measures both ways at each size, prints a table and returns it and its bound.
 
     Args:
       sizes: megabytes, each with the number of saves.
     """
     titles = [f'{way}: {name}' for name in FIELDS for way in WAYS]
-    rows, details, excess = [], {}, 1.0
+    rows, excess = [], 1.0
     for megabytes, rounds in sizes.items():
         measured = of_size(megabytes, rounds)
         cost = {way: median(save.cost for save in saves) for way, saves in measured.items()}
@@ -121,12 +120,9 @@ def compare_ways(sizes: Mapping[float, int]) -> tuple[dict[str, Any], dict[str, 
         numbers = [
             median(getattr(save, FIELDS[name]) for save in measured[way]) for name in FIELDS for way in WAYS
         ]
-        values = {title: 1000 * number for title, number in zip(titles, numbers, strict=True)}
-        rows.append([f'{megabytes:g} MB', *values.values(), chosen])
-        details[f'{megabytes:g} MB'] = values | {'chosen': chosen, 'rounds': rounds}
-    print(terminal(Table.of(['size', *(f'{title}, ms' for title in titles), 'chosen'], rows)))
-    bounds = {'largest cost of the chosen way, cheaper way = 1': Bound(excess, at_most=1.5)}
-    return details, bounds
+        rows.append([f'{megabytes:g} MB', *(1000 * number for number in numbers), chosen, rounds])
+    table = show(['size', *(f'{title}, ms' for title in titles), 'chosen', 'saves'], rows)
+    return table, {'largest cost of the chosen way, cheaper way = 1': Bound(excess, at_most=1.5)}
 
 
 def beside_a_step(megabytes: float, rounds: int) -> dict[str, list[float]]:
@@ -181,8 +177,8 @@ def main(sizes: Mapping[float, int] = MEGABYTES, large: float = 500, rounds: int
             (parts['checksums'] + parts['lock']) / 60, at_most=0.01
         ),
     }
-    limit = {'max_direct_bytes': direct.MAX_DIRECT_BYTES}
-    summary = {'benchmark': 'checkpoint', 'milliseconds': ways, 'beside_a_step': details} | limit
+    title = f'States up to {direct.MAX_DIRECT_BYTES / 2**20:g} MiB are saved directly. Medians'
+    summary = {'benchmark': 'checkpoint', 'beside_a_step': details, 'tables': {title: ways}}
     print(json.dumps(summary | {'bounds': print_bounds(bounds)}))
 
 

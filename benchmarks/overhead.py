@@ -35,7 +35,7 @@ from typing import Any, Self
 import numpy as np
 
 from benchmarks.bare_training import BareTraining
-from benchmarks.report import Bound, median_interval, pair_ratios, print_bounds, print_table
+from benchmarks.report import Bound, median_interval, pair_ratios, print_bounds, print_table, show
 from engine.commands import experiments
 from engine.config.config import Config
 from engine.runs import text_log
@@ -49,6 +49,15 @@ from engine.training.trainer import Trainer
 from engine.workspace import REPOSITORY
 
 PAIRS = 15
+TITLES = (
+    'training',
+    'bare loop, s',
+    'template, s',
+    'speed, bare loop = 1',
+    'by CPU seconds',
+    'share in which saves block',
+    'picture, s',
+)
 
 
 @dataclass(frozen=True)
@@ -273,8 +282,13 @@ def report_case(name: str, case: Case, pairs: int) -> tuple[dict[str, Any], dict
         bounds[f'{name}: share of the time in which saves block'] = Bound.of(
             blocked, at_most=case.most_blocked
         )
-    details = {'speed': asdict(speed), 'cpu': asdict(cpu), 'blocked': asdict(blocked)}
-    return summary | details | {'picture_seconds': picture}, bounds
+    return summary | {
+        'speed': asdict(speed),
+        'cpu': asdict(cpu),
+        'blocked': asdict(blocked),
+        'picture_seconds': picture,
+        'row': [name, median(loops), median(seconds), *map(str, (speed, cpu, blocked)), picture],
+    }, bounds
 
 
 def main() -> None:
@@ -290,7 +304,9 @@ def main() -> None:
         if arguments.only in name:
             cases[name], new = report_case(name, case, arguments.pairs)
             bounds |= new
-    print(json.dumps({'benchmark': 'overhead', 'cases': cases, 'bounds': print_bounds(bounds)}))
+    tables = {'': show(TITLES, [case.pop('row') for case in cases.values()])}
+    summary = {'benchmark': 'overhead', 'cases': cases, 'tables': tables}
+    print(json.dumps(summary | {'bounds': print_bounds(bounds)}))
 
 
 if __name__ == '__main__':

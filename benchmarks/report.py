@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Self
 
+from engine.render.table import Table, terminal
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -25,7 +27,7 @@ class Interval:
     count: int
 
     def __str__(self) -> str:
-        return f'{self.median:.3f} ({self.low:.3f} to {self.high:.3f}, {self.count} pairs)'
+        return f'{self.median:.3f} ({self.low:.3f} to {self.high:.3f})'
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,18 @@ def print_table(name: str, unit: str, measured: dict[str, list[float]]) -> dict[
         )
     ratios = {candidate: round(middle / reference, 4) for candidate, middle in medians.items()}
     return {'unit': unit, 'medians': medians, 'ratios': ratios}
+
+
+def show(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, Any]:
+    """Prints a table and returns it for JSON, under `tables` of which benchmarks/README.md shows it.
+
+    Args:
+      titles: of the columns.
+      rows: numbers and texts.
+    """
+    cells = [[number(cell) if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    print(terminal(Table.of(titles, cells)))
+    return {'titles': list(titles), 'rows': cells}
 
 
 def report(name: str, unit: str, measured: dict[str, list[float]]) -> None:

@@ -17,16 +17,25 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Bound, pair_ratios, print_bounds, print_table
+from benchmarks.report import Bound, pair_ratios, print_bounds, show
 from benchmarks.scaling.layouts import LAYOUTS, STEPS, losses
 from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 
 PAIRS, PAIRS_OF_PROCESSES, PROCESSES = 15, 5, 2
+TITLES = (
+    'layout',
+    'by hand, ms a step',
+    'template, ms a step',
+    'speed, by hand = 1',
+    'pairs',
+    'difference of losses',
+)
 TOLERANCE = 1e-4  # of the loss of any step, relative; sums over devices round differently
 
 
@@ -110,18 +119,19 @@ def main() -> None:
     pairs = parser.parse_args().pairs
     measured = {name: of_layout(name, pairs) for name in LAYOUTS}
     measured['2 processes'] = of_processes(min(pairs, PAIRS_OF_PROCESSES))
-    reference, tables, bounds = measured['one device']['losses'], {}, {}
+    reference, rows, bounds = measured['one device']['losses'], [], {}
     for name, values in measured.items():
-        milliseconds = {side: [1000 * each for each in values[side]] for side in ('bare', 'template')}
-        tables[name] = print_table(name, 'ms/step', milliseconds)
         speed = pair_ratios(values['bare'], values['template'])
+        largest = difference(values['losses'], reference)
+        milliseconds = [1000 * median(values[side]) for side in ('bare', 'template')]
+        rows.append([name, *milliseconds, str(speed), speed.count, f'{largest:.1e}'])
         bounds[f'{name}: speed, loop by hand split in the same way = 1'] = Bound.of(speed)
         if values['losses'] is not reference:
-            largest = difference(values['losses'], reference)
             bounds[f'{name}: largest difference of {STEPS} losses from one device'] = Bound(
                 largest, at_most=TOLERANCE
             )
-    print(json.dumps({'benchmark': 'scaling', 'layouts': tables, 'bounds': print_bounds(bounds)}))
+    tables = {'': show(TITLES, rows)}
+    print(json.dumps({'benchmark': 'scaling', 'tables': tables, 'bounds': print_bounds(bounds)}))
 
 
 if __name__ == '__main__':

@@ -13,11 +13,13 @@ def test_every_part_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint.main({0.01: 1, 9: 1}, large=0.1, rounds=1)
     assert limit == direct.MAX_DIRECT_BYTES
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert [row['chosen'] for row in summary['milliseconds'].values()] == ['direct', 'Orbax']
-    for row in summary['milliseconds'].values():
-        assert row['direct: cost'] == pytest.approx(row['direct: waits'], rel=0.5)
-        assert row['Orbax: CPU'] > row['direct: CPU'] > 0
-        assert row['Orbax: cost'] > row['Orbax: waits'] > 0
+    [table] = summary['tables'].values()
+    rows = [dict(zip(table['titles'], row, strict=True)) for row in table['rows']]
+    assert [(row['size'], row['chosen']) for row in rows] == [('0.01 MB', 'direct'), ('9 MB', 'Orbax')]
+    for row in rows:
+        assert float(row['direct: cost, ms']) == pytest.approx(float(row['direct: waits, ms']), rel=0.5)
+        assert float(row['Orbax: CPU, ms']) > 0
+        assert float(row['Orbax: cost, ms']) > float(row['Orbax: waits, ms']) > 0
     assert len(summary['beside_a_step']['medians']) == 5
     assert len(summary['bounds']) == 3
 

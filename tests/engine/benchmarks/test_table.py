@@ -20,10 +20,12 @@ def result(name: str, **bounds: Bound) -> dict[str, object]:
     return {'benchmark': name, 'bounds': {key: vars(bound) for key, bound in bounds.items()}}
 
 
-def test_the_table_of_readme_shows_the_results() -> None:
-    if project() != 'jax-gin-template':
+@pytest.mark.parametrize('path', table.DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_the_tables_of_documents_show_the_results(path: Path) -> None:
+    if project() != 'jax-gin-template' and path.parent == REPOSITORY:
         pytest.skip('a project has a README.md of its own')
-    assert table.with_results(document := table.README.read_text(encoding='utf-8')) == document
+    document = path.read_text(encoding='utf-8')
+    assert table.with_tables(document, table.DOCUMENTS[path]()) == document, 'run scripts/benchmark.sh table'
 
 
 def test_the_suite_and_the_list_name_programs_that_exist() -> None:
@@ -39,9 +41,9 @@ def test_results_become_rows_in_the_order_of_the_suite(tmp_path: Path) -> None:
     assert file.name == 'chip-2-cores.json'
     entry = json.loads(file.read_text())['benchmarks']['startup']
     assert entry['packages'].keys() >= {'python', 'jax', 'flax'}
-    document = table.with_results(DOCUMENT, tmp_path)
+    document = table.with_tables(DOCUMENT, table.summary(tmp_path))
     lines = [line for line in document.splitlines() if line]
-    assert [line.split(',')[0] for line in lines if line.startswith('**')] == ['**Chip', '**GPU 80GB**']
+    assert [line.split(',')[0] for line in lines if line.startswith('**')] == ['**Chip', '**GPU 80GB']
     assert [line for line in lines if line.startswith('|') and '---' not in line and 'limit' not in line] == [
         '| overhead | speed | 0.98 (0.975 to 0.991) | at least 0.97 | holds |',
         '| startup | ratio | 1.25 | at most 1.2 | FAILS |',
@@ -49,7 +51,18 @@ def test_results_become_rows_in_the_order_of_the_suite(tmp_path: Path) -> None:
     ]
     assert lines[0] == '# Title'
     assert lines[-1] == 'The end.'
-    assert table.with_results(document, tmp_path) == document
+    assert table.with_tables(document, table.summary(tmp_path)) == document
+
+
+def test_further_tables_follow_their_benchmark(tmp_path: Path) -> None:
+    titles, cells = ['size', 'waits, ms'], [['1 MB', '7'], ['8 MB', '35']]
+    tables = {'Medians': {'titles': titles, 'rows': cells}}
+    results.add('Chip', 'checkpoint', {**result('checkpoint'), 'tables': tables}, tmp_path)
+    results.add('Chip', 'startup', result('startup'), tmp_path)
+    lines = table.details(tmp_path).splitlines()
+    assert lines[0].startswith('**checkpoint**, Chip, Python 3.')
+    assert lines[0].endswith('. Medians:')
+    assert lines[1:] == ['', '| size | waits, ms |', '| --- | --- |', '| 1 MB | 7 |', '| 8 MB | 35 |', '']
 
 
 def test_a_result_replaces_that_of_an_earlier_run_alone(tmp_path: Path) -> None:
@@ -62,9 +75,12 @@ def test_a_result_replaces_that_of_an_earlier_run_alone(tmp_path: Path) -> None:
 
 
 def test_a_table_without_results_is_empty_and_needs_its_place(tmp_path: Path) -> None:
-    assert table.with_results(DOCUMENT, tmp_path) == f'# Title\n\n{table.START}\n{table.END}\n\nThe end.\n'
+    assert (
+        table.with_tables(DOCUMENT, table.summary(tmp_path))
+        == f'# Title\n\n{table.START}\n{table.END}\n\nThe end.\n'
+    )
     with pytest.raises(ValueError, match='once each'):
-        table.with_results('# Title\n', tmp_path)
+        table.with_tables('# Title\n', '')
 
 
 @pytest.mark.parametrize(
