@@ -31,6 +31,7 @@ import argparse
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -187,6 +188,7 @@ def main() -> None:
         sections = plan.chosen(plan.sections(bool(arguments.cifar10)), arguments.only, arguments.without)
     except ValueError as error:
         parser().error(str(error))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))  # its processes end, too
     record = Record(folder, device_name(), arguments.small)
     with log.open('a') as file:
         campaign = Campaign(arguments, record, file)

@@ -18,11 +18,11 @@ checkpoints. The first interval is left out, since it holds the first calls.
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -36,6 +36,8 @@ from engine.commands import train
 from engine.config.config import Config
 from engine.training import steps
 from engine.training.trainer import Trainer
+
+Result = TypeVar('Result')
 
 WINDOWS = 3  # of the bare loop, before the template's training and again after it
 HOST_BYTES = 1.1 * 2**30  # more images than this are held by the host
@@ -66,11 +68,11 @@ class Measurement:
     def _compare(self) -> None:
         """Measures the template's training between two measurements of the bare loop."""
         batch_size = self._sizes.batch_size
-        loop = self._bare_with_some_attention()
+        loop = self._with_some_attention('bare', lambda: self._bare(batch_size))
         bare_seconds = self._windows(loop)
         self._print('bare', bare_seconds, batch_size)
         figure('bare_compile_seconds', round(loop.compile_seconds, 1))
-        seconds, checkpoint = self._train()
+        seconds, checkpoint = self._with_some_attention('template', self._train)
         self._print('template', seconds, batch_size)
         figure('checkpoint_seconds', checkpoint)
         bare_seconds += self._windows(loop)
@@ -80,16 +82,17 @@ class Measurement:
         figure('peak_memory_bytes', stats.get('peak_bytes_in_use'))
         figure('counted_flops', loop.flops)
 
-    def _bare_with_some_attention(self) -> BareLoop:
-        """Returns the loop by hand. If cuDNN's attention does not work here, all of it takes XLA's."""
+    def _with_some_attention(self, name: str, measure: Callable[[], Result]) -> Result:
+        """Returns a measurement. If cuDNN's attention does not work, this and all later ones take XLA's."""
+        xla = {f'{self._setting.attention}.attention': '@attention.xla'}
         try:
-            return self._bare(self._sizes.batch_size)
+            return measure()
         except Exception as error:
-            if not self._setting.attention:
+            if not self._setting.attention or self._bindings == self._bindings | xla:
                 raise
-            figure('cudnn_failure', f'{type(error).__name__}: {error}'[:300])
+            figure(f'{name}_cudnn_failure', f'{type(error).__name__}: {error}'[:300])
         self._bind_attention('xla')
-        return self._bare(self._sizes.batch_size)
+        return measure()
 
     def _bind_attention(self, name: str) -> None:
         self._bindings[f'{self._setting.attention}.attention'] = f'@attention.{name}'
