@@ -13,6 +13,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,14 @@ def add(name: str, benchmark: str, result: Mapping[str, Any], folder: Path = FOL
     return file
 
 
+@cache
 def versions() -> dict[str, str]:
     """Returns the versions of the packages that numbers depend on most."""
     installed = {distribution.metadata['Name'] for distribution in metadata.distributions()}
     return {package: metadata.version(package) for package in PACKAGES if package in installed}
 
 
+@cache
 def commit() -> str:
     """Returns the commit of the repository, with a + if files differ from it, '' without git."""
     command = ['git', 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+']
