@@ -21,13 +21,35 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import Bound, print_bounds
+from engine.runs.json_lines import JsonLines
 from engine.training.logs.metric_log import MetricLog, digests
 from engine.training.logs.metrics import BlockMeans, StepMetrics
-from engine.training.logs.time_log import TimeLog
 from engine.workspace import REPOSITORY
 
 METRICS = ('accuracy', 'gradient_norm', 'learning_rate', 'loss', 'perplexity', 'skipped')
 BATCH_SIZE = 128
+KINDS = (
+    'data',
+    'dispatch',
+    'device',
+    'evaluation',
+    'checkpoint',
+    'log',
+    'observers',
+    'other',
+    'busy',
+    'total',
+)
+PERFORMANCE = {
+    'seconds': dict.fromkeys(KINDS, 0.123456),
+    'examples_per_second': 123456.7,
+    'step_ms': 1.0355,
+    'device_busy': 0.9123,
+    'compile_seconds': 3.142,
+    'peak_process_bytes': 648392704,
+    'flops_per_step': 65359001.0,
+    'flops_per_second': 63115000000,
+}
 CONFIG = """
 trainer.Trainer.steps = {steps}
 trainer.Trainer.log_every = {log_every}
@@ -46,7 +68,7 @@ def write(run: Path, steps: int, log_every: int, evaluations: int) -> dict[str, 
     (run / 'config.gin').write_text(CONFIG.format(steps=steps, log_every=log_every))
     log = MetricLog(run / 'logs', 0, epoch, BlockMeans(log_every, steps))
     times, generator, interval = (
-        TimeLog(run / 'logs', 0, BATCH_SIZE),
+        JsonLines(run / 'logs' / 'performance.jsonl', 0),
         np.random.default_rng(0),
         steps // evaluations,
     )
@@ -55,7 +77,8 @@ def write(run: Path, steps: int, log_every: int, evaluations: int) -> dict[str, 
         log.write_steps(StepMetrics(first, {name: generator.random(count, np.float32) for name in METRICS}))
         step = first + count - 1
         log.write_evaluation(step, dict(zip(METRICS, generator.random(len(METRICS)).tolist(), strict=True)))
-        times.write(step)
+        times.write({'step': step} | PERFORMANCE)
+        times.flush()
     record = log.record()
     log.close()
     times.close()
@@ -75,7 +98,7 @@ def read_at_start(run: Path, step: int, record: dict[str, str], log_every: int) 
     log = MetricLog(run / 'logs', step, epoch, BlockMeans(log_every, step))
     assert log.has_evaluation(step)
     log.close()
-    TimeLog(run / 'logs', step, BATCH_SIZE).close()
+    JsonLines(run / 'logs' / 'performance.jsonl', step).close()
 
 
 def parse(run: Path) -> None:

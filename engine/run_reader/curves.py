@@ -21,7 +21,7 @@ from engine.run_reader.summary import Runs, duration
 COLOURS = tuple(OKABE_ITO[index] for index in (5, 6, 3, 7, 1, 2, 0))
 ALONE = COLOURS[1]  # colour of the evaluations of a single run
 DASHES = ('-', '--', ':', '-.')  # the next style when all colours are used
-KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[1], OKABE_ITO[5], OKABE_ITO[3], OKABE_ITO[7]), strict=True))
+KIND_COLOURS = dict(zip(KINDS, (OKABE_ITO[index] for index in (1, 5, 3, 7, 2)), strict=True))
 HEIGHT = 3.3  # inches
 RATE: Style = {'linewidth': 1.4, 'marker': 'o', 'markersize': 3}
 MEDIAN: Style = {'linewidth': 0.9, 'linestyle': (0, (6, 4))}

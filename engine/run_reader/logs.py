@@ -16,9 +16,16 @@ from engine.errors import UserError
 from engine.run_reader import settings
 from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, describe_stop, seconds_since
 
-MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl')
+MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/performance.jsonl')
 REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for
-KINDS = ('data', REST, 'evaluation', 'checkpoint')
+KINDS = ('data', REST, 'evaluation', 'checkpoint', 'log')
+# What each kind contains, as `engine/training/logs/clock.py` calls it.
+CONTAINED = {
+    'data': ['data'],
+    'evaluation': ['evaluation', 'pictures'],
+    'checkpoint': ['checkpoint'],
+    'log': ['log', 'observers'],
+}
 LONGEST = 2**53  # no step is beyond it: floats count no further
 LARGEST = 3.5e38  # no metric is beyond it: they are float32
 
@@ -39,6 +46,7 @@ class TrainingLogs:
       train: `epoch` and the metrics of each step, or their means over `log_every` steps, by the last of them.
       val: `epoch` and the metrics of each evaluation.
       time: `examples_per_second` and, in seconds since the last evaluation, a column per kind of work.
+      bound: a sentence about what bounds its speed, '' if the training has not ended.
       notes: what is missing, damaged or odd, a sentence each.
     """
 
@@ -51,6 +59,7 @@ class TrainingLogs:
     train: pd.DataFrame
     val: pd.DataFrame
     time: pd.DataFrame
+    bound: str
     notes: tuple[str, ...]
 
     @property
@@ -93,7 +102,7 @@ def read(folder: Path) -> TrainingLogs:
     status = _status(folder, notes)
     config = settings.parse(_text(folder / 'config.gin', notes))
     train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
-    time = _times(folder / 'logs' / 'time.jsonl', notes)
+    time = _times(folder / 'logs' / 'performance.jsonl', notes)
     steps, every = (_count_of(config.trainer(name)) for name in ('steps', 'log_every'))
     best = re.findall(r"'([^']+)'", config.trainer('best'))
     return TrainingLogs(
@@ -106,6 +115,7 @@ def read(folder: Path) -> TrainingLogs:
         train=train,
         val=val,
         time=time,
+        bound=_bound(folder / 'logs' / 'performance.txt'),
         notes=tuple(notes),
     )
 
@@ -152,11 +162,17 @@ def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
 def _times(path: Path, notes: list[str]) -> pd.DataFrame:
     """Returns the log of times. The time of the steps is `total` without the other kinds of work."""
     table = _table([_flat(line) for line in _lines(path, notes)])
-    table = table.reindex(columns=['examples_per_second', 'total', *KINDS])
-    others = [kind for kind in KINDS if kind != REST]
-    table[others] = table[others].fillna(0.0)
-    table[REST] = (table['total'] - table[others].sum(axis=1)).clip(lower=0.0)
-    return table
+    columns = [name for names in CONTAINED.values() for name in names]
+    table = table.reindex(columns=['examples_per_second', 'total', *columns])
+    known = table[columns].fillna(0.0)
+    times = pd.DataFrame({kind: known[names].sum(axis=1) for kind, names in CONTAINED.items()})
+    times[REST] = (table['total'] - times.sum(axis=1)).clip(lower=0.0)
+    return pd.concat([table[['examples_per_second', 'total']], times[list(KINDS)]], axis=1)
+
+
+def _bound(path: Path) -> str:
+    text = _text(path, []) if path.is_file() else ''
+    return _printable(text.partition('\n')[0])
 
 
 def _flat(line: Mapping[str, Any]) -> dict[str, Any]:

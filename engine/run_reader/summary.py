@@ -65,8 +65,9 @@ def direction(metric: str, run: TrainingLogs) -> str:
 
 
 def notes(runs: Runs) -> list[str]:
-    """Returns what is missing, damaged or odd in the logs of each run."""
-    return [f'{name}: {note}' for name, run in runs.items() for note in run.notes]
+    """Returns what bounds the speed of each run, and what is missing, damaged or odd in its logs."""
+    said = {name: [*filter(None, [run.bound]), *run.notes] for name, run in runs.items()}
+    return [f'{name}: {note}' for name, notes in said.items() for note in notes]
 
 
 def duration(seconds: float) -> str:

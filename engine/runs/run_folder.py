@@ -23,7 +23,13 @@ OF_ORDER = ' (Trainer.order)'  # follows the names of its files in messages
 OF_EXPRESSION = ' (values of Trainer.dataset)'  # follows the name of an expression whose members are the same
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
 FOLDERS = (*SUBFOLDERS, 'checkpoints/latest', 'checkpoints/best', 'checkpoints/damaged')
-LOGS = ('logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'logs/train.log')
+LOGS = (
+    'logs/train.jsonl',
+    'logs/val.jsonl',
+    'logs/performance.jsonl',
+    'logs/performance.txt',
+    'logs/train.log',
+)
 FILES = ('config.gin', 'environment.json', 'dataset.json', 'status.json', 'changes.jsonl', 'lock', *LOGS)
 # What a run that was killed before it had a config may have left, complete or half written.
 INITIAL_FILES = {*SUBFOLDERS, *FILES, 'notes.md', 'dataset.md', 'requirements.lock', 'uncommitted.diff'}

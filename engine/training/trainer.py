@@ -19,8 +19,9 @@ The trip of a training batch, from the order of examples to the loss and back:
     `train.jsonl` and shown to the observers.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -39,16 +40,17 @@ from engine.runs.watchdog import Watchdog
 from engine.training import initialisation, nonfinite, replay
 from engine.training.checkpointing import best_state, direct, resume
 from engine.training.checkpointing.checkpoints import Checkpoints
+from engine.training.cost import flops
+from engine.training.cost.flops import Flops
 from engine.training.experiment import Experiment
+from engine.training.logs.clock import CHECKPOINT, DATA, EVALUATION, PICTURES, Clock
 from engine.training.logs.metric_log import MetricLog
 from engine.training.logs.metric_logger import MetricLogger, NonFinite
 from engine.training.logs.metrics import BlockMeans, merged
-from engine.training.logs.time_log import TimeLog
-from engine.training.observers.first_batch import FirstBatch
-from engine.training.observers.observer import ObservedRun, Observer, ObserverGroup
+from engine.training.observers.defaults import default_observers
+from engine.training.observers.observed import observed
+from engine.training.observers.observer import Observer, ObserverGroup
 from engine.training.observers.pictures import PictureMaker
-from engine.training.observers.progress import Progress
-from engine.training.observers.tensorboard import TensorBoard
 from engine.training.preflight import preflight
 from engine.training.steps import Compiled, compiling
 from engine.training.validation.stopping import Ending
@@ -65,12 +67,16 @@ class Programs:
       evaluate: returns the metrics of a state, None if a signal asks for the end meanwhile.
       copy_best: copies from a state what a best checkpoint holds.
       pictures: makes the pictures of a state; None where none are due.
+      compile_seconds: time to compile all of these.
+      flops: the operations of a training step.
     """
 
     train_steps: Mapping[int, Compiled]
     evaluate: Evaluate
     copy_best: Compiled
     pictures: Compiled | None
+    compile_seconds: float
+    flops: Future[Flops]
 
 
 @dataclass(kw_only=True)
@@ -84,7 +90,7 @@ class Trainer(Experiment):
     """
 
     predict: tuple[str, ...] = ('val', 'test')
-    observers: Sequence[Observer] = field(default_factory=lambda: (Progress(), TensorBoard(), FirstBatch()))
+    observers: Sequence[Observer] = field(default_factory=default_observers)
     watchdog: Watchdog = Watchdog()  # noqa: RUF009 (it is frozen)
 
     def check(self) -> None:
@@ -122,7 +128,8 @@ class Trainer(Experiment):
 
     def _run_from(self, start: int, checkpoints: Checkpoints, guard: RunGuard) -> Ending:
         """Trains from a step on, watched by the observers and the watchdog."""
-        folder, observers = guard.run.folder, ObserverGroup(self.observers)
+        folder, clock = guard.run.folder, Clock()
+        observers = ObserverGroup(self.observers, clock)
         state, programs = self._set_up(start, checkpoints, folder, guard.signals)
         block = BlockMeans(self.log_every, self.steps, resume.open_block(checkpoints, start))
         best = resume.best_step(checkpoints, start)
@@ -130,32 +137,19 @@ class Trainer(Experiment):
         if self._reason_to_stop(log, start):
             log.end(start)  # observers have seen its last line
         last_pictures = resume.pictures_step(checkpoints, start)
-        times = TimeLog(folder / 'logs', start, self.batch_size)
+        known = observed(self, folder, start, programs.compile_seconds, programs.flops, clock)
         with (
-            observers.watching(self._observed(folder, start)),
+            observers.watching(known),
             PictureMaker(programs.pictures, folder, observers, last_pictures) as pictures,
-            MetricLogger(log, times, observers, guard.note_progress, self.nonfinite) as metric_logger,
+            MetricLogger(log, clock, observers, guard.note_progress, self.nonfinite) as metric_logger,
             self.watchdog.watch(guard.last_progress, folder / 'debug' / 'hang.txt', guard.fail),
             guard.signals.graceful(),
         ):
             ending = self._train(start, state, programs, pictures, checkpoints, metric_logger, guard.signals)
-            checkpoints.wait()
+            clock.timed(CHECKPOINT, checkpoints.wait)()
         if ending.reason:
             logger.info('stopped at step %d: %s', ending.step, ending.reason)
         return ending
-
-    def _observed(self, folder: Path, start: int) -> ObservedRun:
-        return ObservedRun(
-            folder=folder,
-            step=start,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            epoch=self.bound_order.epoch,
-            label_field=self.data.spec.label_field(self.description),
-            class_names=self.class_names,
-            batch=self.batch,
-            first_inputs=self.step_functions.first_inputs,
-        )
 
     def _set_up(
         self, start: int, checkpoints: Checkpoints, folder: Path, signals: Signals
@@ -167,9 +161,11 @@ class Trainer(Experiment):
             initialisation.write_table(self.init_from, self.step_functions, folder)
         if groups := self.parameter_groups():
             logger.info(groups)
+        began = time.monotonic()
         with ThreadPoolExecutor() as pool:
             traced = self.traced
             train_steps = {count: compiling(each, pool) for count, each in traced.train_steps.items()}
+            counted = flops.counting(traced.train_steps[1].lower())  # it is lowered already
             evaluate = compiling(traced.evaluate, pool)
             pictures = compiling(traced.pictures, pool) if traced.pictures else None
             copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
@@ -180,6 +176,8 @@ class Trainer(Experiment):
             partial(self._evaluate, evaluate.result(), signals),
             copy_best.result(),
             pictures.result() if pictures else None,
+            time.monotonic() - began,
+            counted,
         )
 
     def _say_what_is_evaluated(self) -> None:
@@ -216,10 +214,11 @@ class Trainer(Experiment):
         signals: Signals,
     ) -> Ending:
         """The loop: the events that are due at a step, then a group of steps."""
-        events, log, timed = self.events, metric_logger.log, metric_logger.timed
-        inputs, save = timed('data', self.source.inputs), timed('checkpoint', checkpoints.save)
-        evaluate = timed('evaluation', programs.evaluate)
-        make_pictures = timed('evaluation', pictures.make)
+        events, log, timed = self.events, metric_logger.log, metric_logger.clock.timed
+        calling = metric_logger.clock.calling
+        train_steps = {count: calling(program) for count, program in programs.train_steps.items()}
+        inputs, save = timed(DATA, self.source.inputs), timed(CHECKPOINT, checkpoints.save)
+        evaluate, make_pictures = timed(EVALUATION, programs.evaluate), timed(PICTURES, pictures.make)
         while True:
             if not signals.stop_requested() and events.evaluates_at(step) and not log.has_evaluation(step):
                 metric_logger.flush()
@@ -243,6 +242,6 @@ class Trainer(Experiment):
                 return ending
             faults.point('step')
             count = events.group(step)
-            state, metrics = programs.train_steps[count](state, inputs(step, count), np.int32(step))
+            state, metrics = train_steps[count](state, inputs(step, count), np.int32(step))
             metric_logger.log_steps(step, metrics)
             step += count

@@ -20,7 +20,7 @@ def write_run(folder: Path, steps: int = 20, **status: object) -> Path:
     write_lines(folder, 'val', [{'step': s, 'epoch': s / 4, 'loss': 2 / s, 'score': s % 16} for s in ends])
     seconds = {'data': 1.0, 'evaluation': 2.0, 'total': 10.0}
     write_lines(
-        folder, 'time', [{'step': s, 'seconds': seconds, 'examples_per_second': 100 + s} for s in ends]
+        folder, 'performance', [{'step': s, 'seconds': seconds, 'examples_per_second': 100 + s} for s in ends]
     )
     return folder
 

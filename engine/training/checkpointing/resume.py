@@ -20,7 +20,7 @@ from engine.training.checkpointing.tidying import saved_folders
 from engine.training.logs.metric_log import BEST, BLOCK, digests, has_last_line
 from engine.training.observers import pictures
 
-LOGS = ('train.jsonl', 'val.jsonl', 'time.jsonl')
+LOGS = ('train.jsonl', 'val.jsonl', 'performance.jsonl')
 
 
 def step(folder: Path, checkpoints: Checkpoints, steps: int) -> int:

@@ -15,6 +15,7 @@ calls libraries for most of them. Layers that are recomputed (`remat`) count twi
 
 import re
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import prod
 
@@ -56,10 +57,14 @@ class Flops:
     @property
     def by_type(self) -> dict[str, float]:
         """All of them, by type; what is no product counts with the type of most products."""
-        if not self.products:
-            return {'float32': self.total}
-        main = max(self.products, key=lambda name: self.products[name])
-        return {**self.products, main: self.products[main] + self.total - sum(self.products.values())}
+        main = self.main_type
+        rest = self.total - sum(self.products.values())
+        return {**self.products, main: self.products.get(main, 0.0) + rest}
+
+    @property
+    def main_type(self) -> str:
+        """The type of most products."""
+        return max(self.products, key=lambda name: self.products[name], default='float32')
 
     def notes(self) -> list[str]:
         """Returns what the count leaves out, a sentence each."""
@@ -202,3 +207,11 @@ def _add_call(work: _Work, where: Computation, call: Operation) -> None:
         work.calls[dtype] += matrices * 2 * prod(sizes) * query.shape[-1]
     elif not _NOT_COUNTED.fullmatch(target):
         work.uncounted[target] += 1
+
+
+def counting(lowered: jax.stages.Lowered, count: int = 1) -> Future[Flops]:
+    """Starts to count the operations of a training step on a thread of its own."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(flops_per_step, lowered, count)
+    pool.shutdown(wait=False)
+    return future

@@ -9,10 +9,10 @@ import numpy as np
 
 from engine.interfaces import State
 from engine.runs import faults
+from engine.training.logs.clock import LOG, Clock
 from engine.training.logs.metric_log import MetricLog
 from engine.training.logs.metrics import InFlightMetrics, Line, StepMetrics
-from engine.training.logs.packed import PackedMetrics
-from engine.training.logs.time_log import Function, TimeLog
+from engine.training.logs.packed import PackedMetrics, unpack
 from engine.training.observers.observer import Observer
 
 
@@ -31,7 +31,7 @@ class MetricLogger:
 
     Args:
       log: the metric log.
-      times: the time log.
+      clock: counts where the time goes.
       observer: gets everything that was written.
       moved: called at each sign of progress, with the newest step known to be done, or None.
       nonfinite: 'stop' raises `NonFinite` at the first step with a metric that is not finite.
@@ -40,17 +40,18 @@ class MetricLogger:
     def __init__(
         self,
         log: MetricLog,
-        times: TimeLog,
+        clock: Clock,
         observer: Observer,
         moved: Callable[[int | None], None],
         nonfinite: Literal['stop', 'skip'],
     ):
-        self.log, self._times, self._observer, self._moved = log, times, observer, moved
+        self.log, self.clock, self._observer, self._moved = log, clock, observer, moved
         self._stops = nonfinite == 'stop'
-        self._in_flight = InFlightMetrics()
+        self._in_flight = InFlightMetrics(clock.waiting(unpack))
+        self._write_steps = clock.timed(LOG, log.write_steps)
 
     def __enter__(self) -> Self:
-        self._times.clock.lap()  # setting up does not count
+        self.clock.lap()  # setting up does not count
         return self
 
     def __exit__(
@@ -61,11 +62,6 @@ class MetricLogger:
                 self.flush()
         finally:
             self.log.close()
-            self._times.close()
-
-    def timed(self, kind: str, function: Function) -> Function:
-        """Returns the function with its time counted under `kind` of work."""
-        return self._times.clock.timed(kind, function)
 
     def log_steps(self, step: int, metrics: PackedMetrics) -> None:
         """Takes the metrics of the steps after `step`, still on the device; writes those of earlier steps."""
@@ -88,10 +84,10 @@ class MetricLogger:
         self._show(self.log.end(step))
 
     def log_evaluation(self, step: int, metrics: Mapping[str, float], state: State) -> None:
-        """Writes the metrics of an evaluation, and where the time since the last one went."""
+        """Writes the metrics of an evaluation, and shows where the time since the last one went."""
         self._moved(step)
         self.log.write_evaluation(step, metrics)
-        self._observer.on_evaluation(step, metrics, self._times.write(step), state)
+        self._observer.on_evaluation(step, metrics, self.clock.lap(), state)
 
     def _write(self, metrics: StepMetrics | None) -> None:
         faults.point('log')
@@ -100,7 +96,7 @@ class MetricLogger:
         nonfinite = _first_nonfinite(metrics) if self._stops else None
         finite = metrics.until(nonfinite.step) if nonfinite else metrics
         if len(finite):
-            self._show(self.log.write_steps(finite))
+            self._show(self._write_steps(finite))
             self._observer.on_progress(finite.last)
             self._moved(finite.last)
         if nonfinite:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 
@@ -14,6 +14,7 @@ from engine.interfaces import Metrics
 from engine.training.logs.packed import PackedMetrics, unpack
 
 Line = tuple[int, dict[str, float]]  # of the log: a step, and metrics by name
+Sums = Mapping[str, tuple[np.ndarray, np.ndarray]]  # total and count of each metric
 
 LAG_CALLS = 2  # calls whose metrics stay on the device, so that it never idles while the host fetches
 MAX_CALLS = 256  # calls that the host may be ahead of the device
@@ -150,9 +151,14 @@ class BlockMeans:
 
 
 class InFlightMetrics:
-    """Metrics of calls that the device may still be working on."""
+    """Metrics of calls that the device may still be working on.
 
-    def __init__(self) -> None:
+    Args:
+      fetch: unpacks the metrics of calls on the host, when the device has finished them.
+    """
+
+    def __init__(self, fetch: Callable[[Sequence[PackedMetrics]], Sums] = unpack) -> None:
+        self._unpack = fetch
         self._waiting: list[tuple[int, PackedMetrics]] = []
         self._fetched_at = time.monotonic()
 
@@ -176,6 +182,6 @@ class InFlightMetrics:
         fetched, self._waiting = self._waiting[:calls], self._waiting[calls:]
         if not fetched:
             return None
-        sums = unpack([metrics for _, metrics in fetched])
+        sums = self._unpack([metrics for _, metrics in fetched])
         values = {name: _values(total, count) for name, (total, count) in sums.items()}
         return StepMetrics(fetched[0][0] + 1, values)

@@ -8,8 +8,9 @@ Observers are not part of what a run is: other observers neither block a resume 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import numpy as np
 
 from engine.errors import Interrupted
 from engine.interfaces import State
+from engine.training.cost.flops import Flops
+from engine.training.logs.clock import OBSERVERS, Clock
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class ObservedRun:
       class_names: names of its classes in the order of their indices; () where there are none.
       batch: returns the training batch of a step (from 0 on) on the host, each array [B, ...].
       first_inputs: returns what enters the network at the first step, given the batch of that step.
+      settings: the parameters of the `Trainer`, by name.
+      compile_seconds: time to compile all programs, or to load them from the cache.
+      flops: the operations of a step on one device; the count may still be under way.
+      seconds: returns the time since it was last asked for, or since the last evaluation, as `on_evaluation`.
+      show: shows numbers to all observers that show some, such as TensorBoard: `show(step, {name: number})`.
     """
 
     folder: Path
@@ -45,6 +53,11 @@ class ObservedRun:
     class_names: Sequence[str]
     batch: Callable[[int], dict[str, np.ndarray]]
     first_inputs: Callable[[Mapping[str, Any]], dict[str, jax.Array]]
+    settings: Mapping[str, Any]
+    compile_seconds: float
+    flops: Future[Flops]
+    seconds: Callable[[], dict[str, float]]
+    show: Callable[[int, Mapping[str, float]], None]
 
 
 class Observer:
@@ -83,7 +96,7 @@ class Observer:
         Args:
           step: after which it was evaluated.
           metrics: by name, '<set>/<metric>' with several sets.
-          seconds: since the last evaluation, by kind of work, and `total`.
+          seconds: since the last evaluation, by kind of work (`engine.training.logs.clock`), and `total`.
           state: on the devices. The next step overwrites it: copy what you keep.
         """
 
@@ -104,19 +117,41 @@ class Observer:
           pictures: by name, uint8 [N, H, W, 1 or 3].
         """
 
+    def on_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Another observer shows numbers, by `run.show`.
+
+        Args:
+          step: after which they were measured.
+          numbers: by name, such as 'performance/examples_per_second'.
+        """
+
     def on_end(self, status: str) -> None:
         """The loop has ended: 'finished', 'interrupted' or 'failed'."""
 
 
 class ObserverGroup(Observer):
-    """Passes each call on to several observers, in the first process only."""
+    """Passes each call on to several observers, in the first process only.
 
-    def __init__(self, observers: Sequence[Observer]):
+    Args:
+      observers: to pass it on to.
+      clock: counts the time that each of them takes.
+    """
+
+    def __init__(self, observers: Sequence[Observer], clock: Clock | None = None):
         self._observers = tuple(observers) if jax.process_index() == 0 else ()
+        timed = (clock or Clock()).timed
+        self._calls = {
+            call: [
+                timed(f'{OBSERVERS}/{type(observer).__name__}', getattr(observer, call))
+                for observer in self._observers
+            ]
+            for call in ('on_steps', 'on_progress', 'on_evaluation', 'on_pictures', 'on_save', 'on_numbers')
+        }
 
     @contextmanager
     def watching(self, run: ObservedRun) -> Iterator[None]:
         """Starts all observers on entering; ends those that were started on leaving, whatever happened."""
+        run = replace(run, show=self.on_numbers)
         started, status = [], 'failed'
         try:
             for observer in self._observers:
@@ -134,27 +169,32 @@ class ObserverGroup(Observer):
 
     def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
         """Passes on that the log has got lines."""
-        for observer in self._observers:
-            observer.on_steps(steps, metrics)
+        for call in self._calls['on_steps']:
+            call(steps, metrics)
 
     def on_progress(self, step: int) -> None:
         """Passes on that steps have ended."""
-        for observer in self._observers:
-            observer.on_progress(step)
+        for call in self._calls['on_progress']:
+            call(step)
 
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
     ) -> None:
         """Passes on that the validation set was evaluated."""
-        for observer in self._observers:
-            observer.on_evaluation(step, metrics, seconds, state)
+        for call in self._calls['on_evaluation']:
+            call(step, metrics, seconds, state)
 
     def on_pictures(self, step: int, pictures: Mapping[str, np.ndarray]) -> None:
         """Passes on that the task has made pictures."""
-        for observer in self._observers:
-            observer.on_pictures(step, pictures)
+        for call in self._calls['on_pictures']:
+            call(step, pictures)
 
     def on_save(self, step: int) -> None:
         """Passes on that a checkpoint is about to be saved."""
-        for observer in self._observers:
-            observer.on_save(step)
+        for call in self._calls['on_save']:
+            call(step)
+
+    def on_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Passes on that another observer shows numbers."""
+        for call in self._calls['on_numbers']:
+            call(step, numbers)

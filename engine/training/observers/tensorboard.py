@@ -52,6 +52,11 @@ class TensorBoard(Observer):
             images[f'pictures/{name}'] = (picture.width, picture.height, file.getvalue())
         self._events.add_images(step, images)
 
+    def on_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Adds the numbers of other observers."""
+        values = {name: np.array([number]) for name, number in numbers.items()}
+        self._events.add_scalars(np.array([step]), values)
+
     def on_end(self, status: str) -> None:
         """Closes the file."""
         self._events.close()

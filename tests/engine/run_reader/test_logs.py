@@ -159,7 +159,7 @@ def test_what_is_no_finite_number_is_a_gap_and_said(run: Path, value: str):
 
 
 @pytest.mark.parametrize(
-    'name', ['logs/train.jsonl', 'logs/val.jsonl', 'logs/time.jsonl', 'status.json', 'config.gin']
+    'name', ['logs/train.jsonl', 'logs/val.jsonl', 'logs/performance.jsonl', 'status.json', 'config.gin']
 )
 @pytest.mark.parametrize('state', ['is missing', 'is empty'])
 def test_a_file_that_is_missing_or_empty_is_said(run: Path, name: str, state: str):
@@ -245,7 +245,7 @@ def test_the_legend_says_how_many_steps_a_mean_is_of(every: list[int], expected:
 def test_ten_thousand_evaluations_are_drawn_with_few_points(run: Path):
     write_lines(run, 'val', [{'step': s, 'loss': 1 / s} for s in range(1, 10_001)])
     times = [{'step': s, 'examples_per_second': 1.0 * s, 'seconds': {'total': 1.0}} for s in range(1, 10_001)]
-    write_lines(run, 'time', times)
+    write_lines(run, 'performance', times)
     read = logs.read(run)
     assert read.val['loss'].loc[10_000] == 1e-4
     for draw in (curves.metric('loss', {'a': read}), curves.throughput({'a': read})):

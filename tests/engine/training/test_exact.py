@@ -97,7 +97,13 @@ def test_other_files_are_not_needed(
     damage: Callable[[Path], None], stopped: Path, program: Any, trained: Path
 ) -> None:
     """All of them are damaged in one run, since none is to matter."""
-    for file in ('status.json', 'environment.json', 'logs/time.jsonl', 'logs/train.log'):
+    for file in (
+        'status.json',
+        'environment.json',
+        'logs/performance.jsonl',
+        'logs/performance.txt',
+        'logs/train.log',
+    ):
         damage(stopped / file)
     finish(stopped, program, trained)
 

@@ -10,11 +10,11 @@ import pytest
 from clu.metrics import Average
 
 from engine.runs import json_lines
+from engine.training.logs.clock import Clock
 from engine.training.logs.metric_log import MetricLog
 from engine.training.logs.metric_logger import MetricLogger, NonFinite
 from engine.training.logs.metrics import BlockMeans
 from engine.training.logs.packed import PackedMetrics, pack
-from engine.training.logs.time_log import Clock, TimeLog
 from engine.training.observers.observer import Observer
 from tests.engine.conftest import Clock as Time
 
@@ -46,8 +46,8 @@ def metric_logger(tmp_path: Path, beats: list[int]) -> Callable[..., MetricLogge
         best: int | None = None,
         every: int = 1,
     ) -> MetricLogger:
-        log, times = MetricLog(tmp_path, step, epoch, BlockMeans(every, 99), best), TimeLog(tmp_path, step, 8)
-        return MetricLogger(log, times, observer or Observer(), moved, nonfinite)
+        log = MetricLog(tmp_path, step, epoch, BlockMeans(every, 99), best)
+        return MetricLogger(log, Clock(), observer or Observer(), moved, nonfinite)
 
     return opened
 
@@ -95,7 +95,6 @@ def test_going_on_writes_the_lines_after_the_step_anew(metric_logger: Any, tmp_p
     for name in ('train', 'val'):
         lines = json_lines.read(tmp_path / f'{name}.jsonl')
         assert [(line['step'], line['loss']) for line in lines] == [(1, 1), (2, 1), (3, 2), (4, 2)]
-    assert [line['step'] for line in json_lines.read(tmp_path / 'time.jsonl')] == [1, 2, 3, 4]
 
 
 def test_evaluations_are_remembered_after_reopening(metric_logger: Any) -> None:
@@ -174,44 +173,6 @@ def test_a_metric_that_older_lines_lack_is_compared_from_its_first_line_on(metri
         assert opened.log.note_best('accuracy', 'max')
 
 
-def test_time_is_counted_by_kind_of_work(clock: Time) -> None:
-    def spend(seconds: float) -> str:
-        clock.now += seconds
-        return 'done'
-
-    work = Clock()
-    read, save = work.timed('data', spend), work.timed('checkpoint', spend)
-    assert [read(1), read(2), save(4), spend(8)] == ['done'] * 4
-    assert work.lap() == {'data': 3, 'checkpoint': 4, 'total': 15}
-    read(seconds=1)
-    assert work.lap() == {'data': 1, 'total': 1}
-    assert work.lap() == {'total': 0}
-
-
-def test_time_that_an_error_took_counts(clock: Time) -> None:
-    def fail() -> None:
-        clock.now += 2
-        raise OSError
-
-    work = Clock()
-    with pytest.raises(OSError):
-        work.timed('data', fail)()
-    assert work.lap() == {'data': 2, 'total': 2}
-
-
-def test_time_between_evaluations(metric_logger: Any, tmp_path: Path, clock: Time) -> None:
-    opened = metric_logger(4)
-    clock.now += 100  # setting up
-    with opened:
-        clock.now += 2
-        opened.log_evaluation(8, {'loss': 1.0}, {})
-        clock.now += 4
-        opened.log_evaluation(9, {'loss': 1.0}, {})
-    first, second = json_lines.read(tmp_path / 'time.jsonl')
-    assert first == {'step': 8, 'seconds': {'total': 2}, 'examples_per_second': 4 * 8 / 2}
-    assert second == {'step': 9, 'seconds': {'total': 4}, 'examples_per_second': 1 * 8 / 4}
-
-
 class Watcher(Observer):
     """Keeps what it is told."""
 
@@ -239,7 +200,9 @@ def test_the_observer_sees_what_was_written(metric_logger: Any, clock: Time) -> 
         clock.now += 3
         opened.log_evaluation(3, {'loss': 2.0}, {'params': 1})
     assert watcher.steps == [([1, 2, 3], [5, 4, 3])]
-    assert watcher.seconds == [(3, {'loss': 2.0}, {'total': 3}, {'params': 1})]
+    ((step, metrics, seconds, state),) = watcher.seconds
+    assert (step, metrics, state) == (3, {'loss': 2.0}, {'params': 1})
+    assert (seconds['other'], seconds['total']) == (3, 3)
 
 
 def test_the_observer_sees_progress_between_the_lines(metric_logger: Any, beats: list[int]) -> None:
