@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,10 @@ import pandas as pd
 
 from engine import files
 from engine.errors import UserError
-from engine.run_reader import settings
+from engine.run_reader import settings, times
 from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, describe_stop, seconds_since
 
 MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/performance.jsonl')
-REST = 'steps'  # the time that no other kind of work accounts for: the device is at work, and waited for
-KINDS = ('data', REST, 'evaluation', 'checkpoint', 'log')
-# What each kind contains, as `engine/training/logs/clock.py` calls it.
-CONTAINED = {
-    'data': ['data'],
-    'evaluation': ['evaluation', 'pictures'],
-    'checkpoint': ['checkpoint'],
-    'log': ['log', 'observers'],
-}
 LONGEST = 2**53  # no step is beyond it: floats count no further
 LARGEST = 3.5e38  # no metric is beyond it: they are float32
 
@@ -102,7 +93,7 @@ def read(folder: Path) -> TrainingLogs:
     status = _status(folder, notes)
     config = settings.parse(_text(folder / 'config.gin', notes))
     train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
-    time = _times(folder / 'logs' / 'performance.jsonl', notes)
+    time = times.by_kind(_table(map(times.flat, _lines(folder / 'logs' / 'performance.jsonl', notes))))
     steps, every = (_count_of(config.trainer(name)) for name in ('steps', 'log_every'))
     best = re.findall(r"'([^']+)'", config.trainer('best'))
     return TrainingLogs(
@@ -159,30 +150,12 @@ def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
     return table
 
 
-def _times(path: Path, notes: list[str]) -> pd.DataFrame:
-    """Returns the log of times. The time of the steps is `total` without the other kinds of work."""
-    table = _table([_flat(line) for line in _lines(path, notes)])
-    columns = [name for names in CONTAINED.values() for name in names]
-    table = table.reindex(columns=['examples_per_second', 'total', *columns])
-    known = table[columns].fillna(0.0)
-    times = pd.DataFrame({kind: known[names].sum(axis=1) for kind, names in CONTAINED.items()})
-    times[REST] = (table['total'] - times.sum(axis=1)).clip(lower=0.0)
-    return pd.concat([table[['examples_per_second', 'total']], times[list(KINDS)]], axis=1)
-
-
 def _bound(path: Path) -> str:
     text = _text(path, []) if path.is_file() else ''
     return _printable(text.partition('\n')[0])
 
 
-def _flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    seconds = line.get('seconds')
-    numbers = {'examples_per_second': line.get('examples_per_second')}
-    numbers |= seconds if isinstance(seconds, dict) else {}
-    return numbers | {'step': line['step']}
-
-
-def _table(lines: Lines) -> pd.DataFrame:
+def _table(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Returns the lines by step; the last of several lines of one step counts."""
     by_step = {line['step']: line for line in lines}
     steps = sorted(by_step)

@@ -8,7 +8,8 @@ import pandas as pd
 from engine.render import escape
 from engine.render import table as tables
 from engine.render.table import Cell, Table
-from engine.run_reader.logs import KINDS, TrainingLogs
+from engine.run_reader.logs import TrainingLogs
+from engine.run_reader.times import KINDS
 
 Runs = Mapping[str, TrainingLogs]  # by the names to show
 

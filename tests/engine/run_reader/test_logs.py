@@ -37,6 +37,7 @@ def test_a_whole_run_is_read_as_it_was_written(run: Path):
         'steps': 7.0,
         'evaluation': 2.0,
         'checkpoint': 0.0,
+        'log': 0.0,
     }
     assert drawn(run) == {'loss', 'score', 'examples_per_second', 'where_the_time_went'}
 
@@ -45,7 +46,7 @@ def test_the_tables(run: Path):
     runs = {'a': logs.read(run)}
     assert [cell.shown for cell in summary.progress(runs).rows[0]] == [
         *('a', 'finished', '20 of 20', '5.0', '112', '50.0 s'),
-        *('10.0 %', '70.0 %', '20.0 %', '0.0 %'),
+        *('10.0 %', '70.0 %', '20.0 %', '0.0 %', '0.0 %'),
     ]
     assert [[cell.shown for cell in row] for row in summary.metrics(runs).rows] == [
         ['loss', 'a', 'lower', '0.1', '20', '0.1', '20'],
@@ -169,7 +170,7 @@ def test_a_file_that_is_missing_or_empty_is_said(run: Path, name: str, state: st
         path.touch()
     result = logs.read(run)
     assert result.notes == (f'{path.name} {state}',)
-    assert drawn(run) >= ({'loss'} if 'time' in name else {'loss', 'where_the_time_went'})
+    assert drawn(run) >= ({'loss'} if 'performance' in name else {'loss', 'where_the_time_went'})
     assert summary.terminal({'a': result})
 
 
