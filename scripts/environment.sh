@@ -61,7 +61,7 @@ ready() {
 }
 
 if [[ ${ENV:-} == existing || ${also:-} == nothing && ! -x $python ]]; then
-  python=$("${PYTHON:-python3}" -c "$supported; print(sys.executable)" 2>&1) ||
+  python=$("${PYTHON:-python3}" -S -c "$supported; print(sys.executable)" 2>&1) ||
     fail "ENV=existing: ${PYTHON:-python3} will not do (${python##*: }). Activate or name a Python 3.13, 3.12 or 3.11."
 elif [[ ${also:-} != nothing ]] && ! ready; then
   (source "$root/scripts/setup.sh")
