@@ -22,7 +22,16 @@ MAX_REASON_LINES, MAX_CALLERS = 10, 5  # of an error of own code
 
 _ENGINE = Path(__file__).resolve().parent
 _LIBRARIES = tuple(sysconfig.get_paths()[name] for name in ('stdlib', 'platstdlib', 'purelib', 'platlib'))
-_OUT_OF_MEMORY = re.compile(r'RESOURCE_EXHAUSTED|[Oo]ut of memory|Unable to allocate')
+# How XLA, CUDA, NumPy, OpenCV and the C library say that memory ran out.
+_OUT_OF_MEMORY = re.compile(
+    r'RESOURCE_EXHAUSTED|out.of.memory|(?:unable|failed) to allocate|cannot allocate memory|bad_alloc|'
+    r'status_alloc_failed|attempting to (?:allocate|reserve) [\d.]+|insufficient memory',
+    re.IGNORECASE,
+)
+LESS_MEMORY = (
+    'To train with less, lower Trainer.batch_size, set accumulation_steps or remat of the task, or take a '
+    'smaller model.'
+)
 # What Gin and JAX append to the messages of others.
 _APPENDED = re.compile(
     r'\n  (?:In call to configurable|No values supplied by Gin|In bindings string line)|\n-{10,}\n'
@@ -135,13 +144,15 @@ def own_code_failure(error: BaseException) -> str:
 
 def memory_failure(error: BaseException) -> str:
     """Describes an error by which memory ran out, and what to do; returns '' for other errors."""
+    what = memory_reason(error)
+    return f'memory ran out: {what}. {LESS_MEMORY}' if what else ''
+
+
+def memory_reason(error: BaseException) -> str:
+    """Returns what an error says by which memory ran out, without a full stop; '' for other errors."""
     if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
         return ''
-    what = reason(error).splitlines()[0].rstrip('.') if str(error) else 'no more memory'
-    return (
-        f'memory ran out: {what}. To train with less, lower Trainer.batch_size, set '
-        'accumulation_steps or remat of the task, or take a smaller model.'
-    )
+    return reason(error).splitlines()[0].rstrip('.') if str(error) else 'no more memory'
 
 
 def is_own(frame: FrameType) -> bool:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from engine.errors import UserError
+from engine.hardware import targets
 from engine.interfaces import State, across_devices
 
 # (params, model state, batch, key) -> (mean loss, (metrics of each example, new model state))
@@ -133,7 +134,7 @@ def _mean(
         return (jax.tree.map(jnp.add, total, means), model_state), metrics
 
     micro_batches = (_micro_batches(batch, steps), jnp.arange(steps))
-    unroll = jax.default_backend() == 'cpu'  # XLA's loops run their bodies on one thread of a CPU
+    unroll = targets.platform() == 'cpu'  # XLA's loops run their bodies on one thread of a CPU
     (total, model_state), metrics = jax.lax.scan(add, (zero, model_state), micro_batches, unroll=unroll)
     metrics = jax.tree.map(lambda x: x.swapaxes(0, 1).reshape(-1, *x.shape[2:]), metrics)
     return jax.tree.map(lambda x: x / steps, total), metrics, model_state

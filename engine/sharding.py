@@ -20,6 +20,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.stages import Traced
 
 from engine.errors import UserError
+from engine.hardware import targets
 from engine.interfaces import DATA_AXIS, INDEX, is_per_device
 
 FSDP = 'fsdp'
@@ -33,8 +34,8 @@ class Parallelism(ABC):
     @cached_property
     def mesh(self) -> Mesh:
         """The mesh; raises `UserError` if there are too few devices."""
-        sizes = self.sizes(jax.device_count())
-        devices = np.asarray(jax.devices()[: prod(sizes.values())]).reshape(tuple(sizes.values()))
+        sizes = self.sizes(len(targets.devices()))
+        devices = np.asarray(targets.devices()[: prod(sizes.values())]).reshape(tuple(sizes.values()))
         return Mesh(devices, tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes))
 
     @abstractmethod
@@ -102,8 +103,7 @@ def gather(array: np.ndarray, indices: np.ndarray, sharding: NamedSharding) -> A
     return _array(shape, sharding, lambda part: array[indices[part[: indices.ndim]]])
 
 
-def _array(shape: tuple[int, ...], sharding: NamedSharding, read: Callable[[Any], Any]) -> jax.Array:
-    return jax.make_array_from_callback(shape, sharding, read)
+_array: Any = jax.make_array_from_callback  # which hands out more than slices, unlike its annotation
 
 
 def fetch(tree: Any) -> Any:

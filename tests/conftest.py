@@ -1,9 +1,10 @@
 """What all tests share: strict promotion, two simulated devices, a workspace, programs and a small config."""
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +40,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def compiled_quickly(quickly: bool) -> Iterator[None]:
+    """Has XLA leave out its optimizations inside."""
+    jax.config.update('jax_disable_most_optimizations', quickly)
+    try:
+        yield
+    finally:
+        jax.config.update('jax_disable_most_optimizations', False)
+
+
 def run_program(name: str, *arguments: str) -> int:
     """Runs a program in this process: run_program('train', '--resume=latest') -> exit code."""
     import importlib
@@ -46,7 +57,12 @@ def run_program(name: str, *arguments: str) -> int:
     from engine.commands import command_line
 
     module = importlib.import_module(f'engine.commands.{name}')
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    is_never_run = '--dry_run' in arguments  # what is compiled there, to read how much memory it needs
+    with (
+        compiled_quickly(is_never_run),
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(SystemExit) as ended,
+    ):
         patch.setattr(sys, 'argv', [name, *arguments])
         command_line.run(module.main, module.parser())
     return int(ended.value.code or 0)

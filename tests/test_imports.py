@@ -27,6 +27,7 @@ FRAMEWORKS = {'jax', 'flax', 'optax', 'orbax', 'tensorflow', 'tensorflow_dataset
 # The other rooms that each room of the engine may import.
 ROOMS = {
     'errors': set(),
+    'hardware': {'errors'},
     'workspace': set(),
     'failures': set(),
     'paths': {'errors'},
@@ -36,8 +37,8 @@ ROOMS = {
     'variables': {'errors'},
     'modes': {'errors', 'interfaces'},
     'network': {'errors', 'interfaces', 'modes', 'variables'},
-    'gradients': {'errors', 'interfaces'},
-    'sharding': {'errors', 'interfaces'},
+    'gradients': {'errors', 'hardware', 'interfaces'},
+    'sharding': {'errors', 'hardware', 'interfaces'},
     'stored_trees': {'errors', 'variables'},
     'render': set(),
     'config': {'errors', 'files', 'workspace'},
@@ -66,6 +67,7 @@ ROOMS = {
         'datasets',
         'errors',
         'files',
+        'hardware',
         'interfaces',
         'outputs',
         'render',

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import errors
-from engine.commands import command_line, streams
+from engine.commands import command_line, out_of_memory, streams
 from engine.commands.command_line import Parser
 from engine.errors import UserError
 from engine.processes import address, devices, launcher
@@ -86,7 +86,14 @@ def main(arguments: argparse.Namespace, process_ends: bool = False) -> int:
             with join.joined(_address(arguments), signals) as group:
                 if not group.is_first:
                     sys.stdout = Path(os.devnull).open('w')  # noqa: SIM115 (the first process reports for all)
-                return train(arguments, signals, group)
+                with out_of_memory.explained(arguments, _root):
+                    return train(arguments, signals, group)
+
+
+def _root() -> 'type[Trainer]':
+    from engine.training.trainer import Trainer
+
+    return Trainer
 
 
 def _address(arguments: argparse.Namespace) -> Address | None:
@@ -128,7 +135,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
     with start.explained(run, experiments.changes_before_building, arguments.accept_changes):
-        config = Config(arguments.gin_file or ([run.config] if run else []), arguments.gin_bindings)
+        arguments.gin_file = arguments.gin_file or ([str(run.config)] if run else [])
+        config = Config(arguments.gin_file, arguments.gin_bindings)
         garbage.resume_collection()  # the config has imported what it names
         trainer = experiments.build(config, Trainer)
         notes = config.check()
@@ -138,7 +146,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         resources.check_disk(trainer, trainer.predict, Path(arguments.run or workspace()))
     if arguments.dry_run:
         tables = filter(None, [trainer.parameter_groups(), check_source().rstrip('\n')])
-        return _show(config, notes, list(tables))
+        return _show(trainer, config, notes, list(tables))
     environment = experiments.environment(config, trainer)
     differences = experiments.compare(run, environment, config, trainer) if run else Differences()
     if not group.is_first:  # each machine differs from the first one, whose record is kept
@@ -193,10 +201,20 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     guard.finish(ending.step, ending.reason)
 
 
-def _show(config: 'Config', notes: Sequence[str], tables: Sequence[str]) -> int:
-    """Prints the config of a dry run, notes, and tables of loaded variables and groups of parameters."""
-    lines = [config.explain(), *(f'note: {note}' for note in notes), *tables]
-    print('\n'.join([*lines, 'Everything is in order. Nothing was trained.']))
+def _show(trainer: 'Trainer', config: 'Config', notes: Sequence[str], tables: Sequence[str]) -> int:
+    """Prints the config of a dry run, notes, tables of loaded variables and groups of parameters, and memory.
+
+    Raises:
+      TooLittleMemoryError: the devices have less memory than the compiled programs need.
+    """
+    from engine.hardware import limits
+    from engine.training.cost import memory
+
+    print('\n'.join([config.explain(), *(f'note: {note}' for note in notes), *tables]), flush=True)
+    needed, (limit, of) = memory.of_experiment(trainer), limits.device_memory()
+    memory.check(needed, limit, of)
+    print(memory.table(needed, limit, of))
+    print('Everything is in order. Nothing was trained.')
     return errors.EXIT_FINISHED
 
 

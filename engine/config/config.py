@@ -7,8 +7,9 @@ can be checked; then by Gin itself. What was used in the end stands in Gin's ope
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gin.config
 
@@ -111,6 +112,19 @@ class Config:
             rows.append((f'{binding} = {written(binding.value)}', _origin(self._bindings.source(binding))))
         width = min(_MAX_EXPLAINED_WIDTH, max((len(line) for line, _ in rows), default=0))
         return '\n'.join(f'{line:{width}}  # {origin}' for line, origin in rows)
+
+    def values(self, parameter: str) -> dict[str, Any]:
+        """Returns the values of a parameter in all that was built, by the names to bind.
+
+        The names are as the config writes them. Where a macro gives the value, it is the name to bind.
+        """
+        values = {}
+        for used in read_operative(self.text()):
+            if used.parameter == parameter:
+                owner = replace(used, selector=self._bindings.mention(used.target)[0])
+                origin = self._bindings.origin(owner)
+                values[str(origin)] = origin.value
+        return values
 
     def save(self, path: Path) -> None:
         """Writes the operative config, and makes Gin use the file's content from here on.

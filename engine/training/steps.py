@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from engine import sharding, variables
+from engine.hardware import targets
 from engine.interfaces import INDEX, Batch, BoundTask, Metrics, State, average
 from engine.runs import faults
 from engine.sharding import Parallelism
@@ -160,7 +161,7 @@ class StepFunctions:
                 state, metrics = train_step(state, payload, 0, step)
                 return state, pack(jax.tree.map(lambda x: x[None], metrics))
             # On a CPU, XLA's loops run their bodies on one thread; elsewhere loops cost nothing.
-            unroll = count if jax.default_backend() == 'cpu' else 1
+            unroll = count if targets.platform() == 'cpu' else 1
             state, metrics = jax.lax.scan(
                 lambda s, i: train_step(s, payload, i, step), state, jnp.arange(count), unroll=unroll
             )

@@ -40,7 +40,7 @@ from engine.runs.watchdog import Watchdog
 from engine.training import initialisation, nonfinite, replay
 from engine.training.checkpointing import best_state, direct, resume
 from engine.training.checkpointing.checkpoints import Checkpoints
-from engine.training.cost import flops
+from engine.training.cost import flops, memory
 from engine.training.cost.flops import Flops
 from engine.training.experiment import Experiment
 from engine.training.logs.clock import CHECKPOINT, DATA, EVALUATION, PICTURES, Clock
@@ -171,8 +171,10 @@ class Trainer(Experiment):
             copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
             direct.prepare(self.step_functions.state_shapes)
             state = replay.saved_state(self, checkpoints, start, folder)
+        programs = {count: program.result() for count, program in train_steps.items()}
+        memory.check_compiled(self, programs, evaluate.result())
         return state, Programs(
-            {count: program.result() for count, program in train_steps.items()},
+            programs,
             partial(self._evaluate, evaluate.result(), signals),
             copy_best.result(),
             pictures.result() if pictures else None,

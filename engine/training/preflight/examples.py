@@ -1,6 +1,5 @@
 """Checks of the examples that an experiment uses: ids, labels, and whether a batch fits into memory."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from engine.datasets.building.labels import IGNORED, UNLABELLED, is_unlabelled
 from engine.datasets.reading.dataset import Dataset, Examples
 from engine.errors import UserError, did_you_mean
+from engine.hardware import limits
 from engine.interfaces import INDEX, STEP, VALID, BoundTask, Description
 from engine.outputs import kind_folders
 from engine.outputs.check_ids import check_ids
@@ -112,18 +112,13 @@ def check_fields(data: Dataset) -> None:
 def _check_memory(where: str, examples: Examples, batch_size: int) -> None:
     arrays = examples.arrays.values()
     size = batch_size * sum(array.nbytes // max(1, len(array)) for array in arrays)
-    memory = physical_memory()
+    memory, _ = limits.machine_memory()
     if size > memory * MAX_BATCH_SHARE:
         raise UserError(
             f'Trainer.batch_size = {batch_size}: a batch of {size / 2**30:,.1f} GiB is too large '
             f'for the {memory / 2**30:,.1f} GiB of memory. '
             f'{where} has {len(examples):,} examples. Lower the batch size.'
         )
-
-
-def physical_memory() -> int:
-    """Returns the memory of this machine, in bytes."""
-    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
 
 
 def _check_labels(

@@ -9,14 +9,14 @@ from typing import Any
 import jax
 
 from engine.errors import UserError
+from engine.hardware import limits
 from engine.training.experiment import Experiment
-from engine.training.preflight.examples import physical_memory
 
 
 def check_memory(experiment: Experiment, splits: Iterable[str]) -> None:
     """Raises `UserError` if the predictions of a split cannot fit into the memory of this machine."""
     for split in splits:
-        size, memory = _bytes_of_predictions(experiment, split), physical_memory()
+        size, memory = _bytes_of_predictions(experiment, split), limits.machine_memory()[0]
         if size > memory:
             raise UserError(
                 f'Trainer.predict: the predictions of {split} take {size / 2**30:,.1f} GiB, for '

@@ -1,0 +1,125 @@
+"""Compiles an experiment for devices that need not be here: their memory, FLOPs and what they exchange."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from engine.commands import command_line
+from engine.commands.command_line import Parser
+from engine.errors import EXIT_FINISHED, UserError
+from engine.processes import devices
+
+if TYPE_CHECKING:
+    from engine.hardware.topology import Topology
+    from engine.training.trainer import Trainer
+
+EXAMPLES = """\
+  scripts/compile.sh --gin_file=configs/digits_cnn.gin --topology=v5e:2x4
+  scripts/compile.sh --gin_file=configs/digits_cnn.gin --topology=v5e:2x4 sharding.Jit.fsdp=8 BATCH_SIZE=1024
+  scripts/compile.sh --gin_file=configs/digits_cnn.gin               for the devices of this machine
+"""
+# libtpu describes TPUs without one if nothing is asked of the machine.
+WITHOUT_TPU = {
+    'JAX_PLATFORMS': 'cpu',
+    'TPU_SKIP_MDS_QUERY': '1',
+    'TPU_LOG_DIR': 'disabled',
+    'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
+    'TPU_ACCELERATOR_TYPE': 'v5litepod-8',
+    'TPU_WORKER_HOSTNAMES': 'localhost',
+}
+
+
+def parser() -> Parser:
+    """Returns the parser of this program's command line."""
+    parser = Parser('compile.sh', __doc__ or '', EXAMPLES)
+    parser.add_gin_arguments(after_flags=True)
+    parser.add_argument(
+        '--topology',
+        metavar='KIND:SHAPE',
+        help='the TPUs to compile for, such as v5e:2x4 (8 chips); by default the devices of this machine',
+    )
+    return parser
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Compiles the programs of the experiment and prints what they cost.
+
+    Raises:
+      UserError: the experiment does not fit into the devices. The message says by which bindings it would.
+    """
+    if not arguments.gin_file:
+        raise UserError('nothing to compile: give --gin_file=configs/<name>.gin.')
+    if arguments.topology is None:
+        devices.import_jax()
+        return _compile(arguments, None)
+    os.environ |= WITHOUT_TPU
+    devices.import_jax()
+    from engine.hardware import targets, topology
+
+    found = topology.find(arguments.topology)
+    with targets.described(found.devices):
+        return _compile(arguments, found)
+
+
+def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
+    import jax
+
+    from engine.commands import experiments, fitting
+    from engine.config.config import Config
+    from engine.hardware import limits
+    from engine.training.cost import memory, remedies
+    from engine.training.trainer import Trainer
+
+    experiments.set_up()
+    if topology:  # XLA cannot read programs for other devices back from its cache
+        jax.config.update('jax_enable_compilation_cache', False)
+    config = Config(arguments.gin_file, arguments.gin_bindings)
+    trainer = experiments.build(config, Trainer)
+    for note in config.check():
+        print(f'note: {note}')
+    limit, of = (topology.memory, topology.limit) if topology else limits.device_memory()
+    programs = memory.compile_all(trainer.traced)
+    needed = memory.of_programs(trainer, programs)
+    print(
+        '\n'.join(
+            [_devices(trainer, topology), memory.table(needed, limit, of), *_costs(programs[memory.STEP])]
+        )
+    )
+    if limit is None or needed[0].total <= limit:
+        return EXIT_FINISHED
+    given = arguments.gin_file, arguments.gin_bindings
+    found = remedies.table([*fitting.search(config, trainer, given, limit)])
+    raise UserError(f'{needed[0].program} does not fit into the memory of a device.\n{found}')
+
+
+def _devices(trainer: 'Trainer', topology: 'Topology | None') -> str:
+    """Returns a line about the devices and the mesh over them."""
+    mesh = trainer.parallelism.mesh
+    kind, shape = (
+        mesh.devices.flat[0].device_kind,
+        ', '.join(f'{axis}={size}' for axis, size in mesh.shape.items()),
+    )
+    name = f'{topology.name}, {topology.chips} chips: ' if topology else ''
+    return f'{name}{mesh.size} x {kind}, mesh {shape}'
+
+
+def _costs(program: Any) -> list[str]:
+    """Returns lines about the FLOPs and the collectives of a training step."""
+    from engine.training.cost import collectives, memory
+
+    if isinstance(program, memory.Refused):
+        return []
+    flops = (program.cost_analysis() or {}).get('flops', 0.0)
+    known = (
+        f'{flops / 1e9:,.3f} GFLOPs on each device, counted by XLA'
+        if flops > 0
+        else 'unknown: XLA does not count them'
+    )
+    return [
+        f'FLOPs of a training step: {known}.',
+        collectives.table(collectives.of_program(program.as_text())),
+    ]
+
+
+if __name__ == '__main__':
+    command_line.run(main, parser())
