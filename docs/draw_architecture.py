@@ -61,15 +61,16 @@ BOXES = {
     'render': Box(9.93, 1.02, 'HTML, tables, charts', 2.1, 0.7),
 }
 FOUNDATION_BOXES = {
-    'interfaces': Box(0.98, -0.2, 'protocols of tasks', 1.42, 0.66),
-    'variables': Box(2.48, -0.2, 'by their paths', 1.42, 0.66),
-    'hardware': Box(3.99, -0.2, 'devices, memory', 1.42, 0.66),
-    'errors': Box(5.49, -0.2, 'messages, exits', 1.42, 0.66),
-    'failures': Box(7.00, -0.2, 'of the file system', 1.42, 0.66),
-    'files': Box(8.50, -0.2, 'atomic replacement', 1.42, 0.66),
-    'lists': Box(10.01, -0.2, 'reads CSV and TSV', 1.42, 0.66),
-    'paths': Box(11.52, -0.2, 'as users write them', 1.42, 0.66),
-    'workspace': Box(13.02, -0.2, 'where things are', 1.42, 0.66),
+    'interfaces': Box(0.92, -0.2, 'task protocols', 1.29, 0.66),
+    'variables': Box(2.27, -0.2, 'by their paths', 1.29, 0.66),
+    'stored_trees': Box(3.62, -0.2, 'saved arrays', 1.29, 0.66),
+    'hardware': Box(4.97, -0.2, 'devices, memory', 1.29, 0.66),
+    'errors': Box(6.32, -0.2, 'messages, exits', 1.29, 0.66),
+    'failures': Box(7.67, -0.2, 'of file systems', 1.29, 0.66),
+    'files': Box(9.03, -0.2, 'atomic writes', 1.29, 0.66),
+    'lists': Box(10.38, -0.2, 'CSV and TSV', 1.29, 0.66),
+    'paths': Box(11.73, -0.2, 'as users write', 1.29, 0.66),
+    'workspace': Box(13.08, -0.2, 'where things are', 1.29, 0.66),
 }
 LEGEND = {
     WITH_JAX: 'imports JAX, directly or through other rooms',

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.commands import command_line
 from engine.commands.command_line import Parser
@@ -10,6 +10,7 @@ from engine.errors import EXIT_FINISHED, UserError
 from engine.processes import devices
 
 if TYPE_CHECKING:
+    from engine.config.config import Config
     from engine.hardware.topology import Topology
     from engine.training.trainer import Trainer
 
@@ -67,7 +68,7 @@ def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
     from engine.commands import experiments, fitting
     from engine.config.config import Config
     from engine.hardware import limits
-    from engine.training.cost import memory, remedies
+    from engine.training.cost import collectives, memory, remedies
     from engine.training.trainer import Trainer
 
     experiments.set_up()
@@ -80,11 +81,11 @@ def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
     limit, of = (topology.memory, topology.limit) if topology else limits.device_memory()
     programs = memory.compile_all(trainer.traced)
     needed = memory.of_programs(trainer, programs)
-    print(
-        '\n'.join(
-            [_devices(trainer, topology), memory.table(needed, limit, of), *_costs(programs[memory.STEP])]
-        )
-    )
+    print(_devices(trainer, topology))
+    print(memory.table(needed, limit, of))
+    print(_flops(trainer, config))
+    if not isinstance(step := programs[memory.STEP], memory.Refused):
+        print(collectives.table(collectives.of_program(step.as_text())))
     if limit is None or needed[0].total <= limit:
         return EXIT_FINISHED
     given = arguments.gin_file, arguments.gin_bindings
@@ -103,22 +104,20 @@ def _devices(trainer: 'Trainer', topology: 'Topology | None') -> str:
     return f'{name}{mesh.size} x {kind}, mesh {shape}'
 
 
-def _costs(program: Any) -> list[str]:
-    """Returns lines about the FLOPs and the collectives of a training step."""
-    from engine.training.cost import collectives, memory
+def _flops(trainer: 'Trainer', config: 'Config') -> str:
+    """Returns a line about the FLOPs of a training step, and what their count leaves out."""
+    import jax
 
-    if isinstance(program, memory.Refused):
-        return []
-    flops = (program.cost_analysis() or {}).get('flops', 0.0)
-    known = (
-        f'{flops / 1e9:,.3f} GFLOPs on each device, counted by XLA'
-        if flops > 0
-        else 'unknown: XLA does not count them'
-    )
-    return [
-        f'FLOPs of a training step: {known}.',
-        collectives.table(collectives.of_program(program.as_text())),
-    ]
+    from engine.hardware import targets
+    from engine.sharding import Jit
+    from engine.training.cost import flops
+
+    with targets.described(jax.devices()[:1]):  # XLA counts what a device that is here would compute
+        alone = config.build(type(trainer))
+        alone.data, alone.parallelism = trainer.data, Jit()
+        counted = flops.flops_per_step(alone.traced.train_steps[1].lower())
+    share = counted.total / trainer.parallelism.mesh.size / 1e9
+    return '\n'.join([f'FLOPs of a training step: {share:,.3f} billion on each device.', *counted.notes()])
 
 
 if __name__ == '__main__':

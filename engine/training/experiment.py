@@ -210,10 +210,10 @@ class Experiment:
 
     def measured(self, measure: Callable[[Iterator[Batch]], dict[str, float]]) -> dict[str, float]:
         """Returns the metrics of all sets; `measure` returns those of the batches of one."""
-        return self.validation.measured(lambda each: measure(iter(self._evaluated_batches[each.name])))
+        return self.validation.measured(lambda each: measure(iter(self.evaluated_batches[each.name])))
 
     @cached_property
-    def _evaluated_batches(self) -> dict[str, EvaluatedBatches]:
+    def evaluated_batches(self) -> dict[str, EvaluatedBatches]:
         """The batches of each set by its name."""
         mesh = self.parallelism.mesh
         return {

@@ -171,10 +171,8 @@ class Trainer(Experiment):
             copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
             direct.prepare(self.step_functions.state_shapes)
             state = replay.saved_state(self, checkpoints, start, folder)
-        programs = {count: program.result() for count, program in train_steps.items()}
-        memory.check_compiled(self, programs, evaluate.result())
         return state, Programs(
-            programs,
+            memory.checked(self, train_steps, evaluate),
             partial(self._evaluate, evaluate.result(), signals),
             copy_best.result(),
             pictures.result() if pictures else None,

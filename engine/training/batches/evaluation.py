@@ -16,6 +16,7 @@ from engine.training.batches.decoding import Decoder
 from engine.training.batches.workers import DecodingBatch
 
 MAX_DEVICE_BYTES = 2**28  # examples up to this size stay on the devices
+ROW_BYTES = 5  # of `index` and `valid`
 PREFETCHED_BATCHES = 2  # batches whose images are decoded before they are asked for
 
 
@@ -64,6 +65,11 @@ class EvaluatedBatches:
         self._rows = sharding.batch_sharding(mesh)
         size = sum(array.nbytes for array in examples.arrays.values())
         self._is_held = size <= MAX_DEVICE_BYTES and not examples.encoded
+        count = len(examples.ids) if chosen is None else len(chosen)
+        rows = -(-count // batch_size) * batch_size
+        row = size // max(1, len(examples.ids)) + ROW_BYTES
+        # The bytes of a device that the batches take after their first use, 0 if they do not stay there.
+        self.bytes_on_device = rows * row // mesh.size if self._is_held else 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yields the batches as inputs of a program."""

@@ -4,21 +4,17 @@ The state of the optimizer is no part of it, unless the parameters to evaluate a
 training can resume from it.
 """
 
-from collections.abc import Collection, Iterable
-from math import prod
+from collections.abc import Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from engine.interfaces import State
-from engine.training.checkpointing import read_arrays
+from engine.training.checkpointing import best_arrays
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.steps import TracedSteps
 from engine.variables import by_path
-
-# Up to this size on a device, the best state stays there until it is saved. A larger one moves to the host.
-MAX_DEVICE_BYTES = 2**30
 
 
 def traced_copy(traced: TracedSteps, state: Any) -> jax.stages.Traced:
@@ -28,10 +24,9 @@ def traced_copy(traced: TracedSteps, state: Any) -> jax.stages.Traced:
       traced: the programs that read a state without changing it.
       state: shapes, dtypes and shardings.
     """
-    programs = [traced.evaluate, traced.predict, *([traced.pictures] if traced.pictures else [])]
-    kept = _held(programs, state)
+    kept = best_arrays.paths(traced, state)
     shardings = {path: leaf.sharding for path, leaf in by_path(state).items() if path in kept}
-    if _bytes_per_device(state, kept) > MAX_DEVICE_BYTES:
+    if not best_arrays.bytes_on_device(traced, state):
         shardings = {path: sharding.with_memory_kind('pinned_host') for path, sharding in shardings.items()}
 
     def copy(state: State) -> State:
@@ -55,7 +50,7 @@ def restored(
     Raises:
       UserError: the checkpoint is damaged, or lacks an array that the programs read.
     """
-    held, leaves = _held(programs, state), by_path(state)
+    held, leaves = best_arrays.held(programs, state), by_path(state)
     others = {path: leaf for path, leaf in leaves.items() if path not in held}
     zeros = jax.jit(
         lambda: {path: jnp.zeros(leaf.shape, leaf.dtype) for path, leaf in others.items()},
@@ -63,22 +58,6 @@ def restored(
     )
     arrays = checkpoints.restore(kind, step, {path: leaves[path] for path in held}, is_part=True) | zeros()
     return jax.tree.unflatten(jax.tree.structure(state), [arrays[path] for path in leaves])
-
-
-def _held(programs: Iterable[jax.stages.Traced], state: Any) -> frozenset[str]:
-    """Returns the paths of the parameters, of random keys and of what programs read."""
-    always = {
-        path
-        for path, leaf in by_path(state).items()
-        if path.startswith('params/') or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    }
-    return frozenset(always).union(*(read_arrays.paths(program, state) for program in programs))
-
-
-def _bytes_per_device(state: Any, paths: Collection[str]) -> int:
-    leaves = by_path(state)
-    parts = {path: leaves[path].sharding.shard_shape(leaves[path].shape) for path in paths}
-    return sum(prod(shape) * leaves[path].dtype.itemsize for path, shape in parts.items())
 
 
 def _nested(by_path: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,12 +11,14 @@ import jax
 
 from engine.errors import UserError
 from engine.hardware import limits
+from engine.training.checkpointing import best_arrays
 from engine.training.cost.size import written
 from engine.training.experiment import Experiment
 from engine.training.steps import TracedSteps, compiled
 
-PARAMETERS, OPTIMIZER, OTHER, DATA = 'parameters', 'optimizer state', 'other state', 'training data'
-BATCH, PADDING, TEMPORARY = 'batch', 'padding of arrays', 'activations and temporaries'
+PARAMETERS, OPTIMIZER, OTHER, BEST = 'parameters', 'optimizer state', 'other state', 'best checkpoint'
+DATA, VALIDATION, BATCH = 'training data', 'validation data', 'batch'
+PADDING, TEMPORARY = 'padding of arrays', 'activations and temporaries'
 ALWAYS = (PARAMETERS, OPTIMIZER, BATCH, TEMPORARY)  # shown if they are 0 too
 STEP, EVALUATION, PREDICTION, PICTURES = 'training', 'evaluation', 'prediction', 'pictures'
 # How XLA refuses a program for a TPU. The first number counts all that the program needs.
@@ -91,7 +93,7 @@ def of_programs(experiment: Experiment, programs: Mapping[str, Any]) -> list[Pro
 
     Args:
       experiment: of the programs. Its state stays on the devices while any of them runs; so do the training
-        data, if they are kept there.
+        data and the best state, if they are kept there.
       programs: as `compile_all` returns them.
     """
     resident = _resident(experiment)
@@ -104,9 +106,12 @@ def of_programs(experiment: Experiment, programs: Mapping[str, Any]) -> list[Pro
 
 def _resident(experiment: Experiment) -> dict[str, int]:
     groups: dict[str, int] = dict.fromkeys((PARAMETERS, OPTIMIZER, OTHER), 0)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(experiment.step_functions.state_shapes):
+    shapes = experiment.step_functions.state_shapes
+    for path, leaf in jax.tree_util.tree_leaves_with_path(shapes):
         groups[_group(jax.tree_util.keystr(path, simple=True, separator='/').split('/'))] += _bytes(leaf)
-    return groups | {DATA: _payload(experiment, 1)[0]}
+    best = best_arrays.bytes_on_device(experiment.traced, shapes) if experiment.best else 0
+    validation = sum(batches.bytes_on_device for batches in experiment.evaluated_batches.values())
+    return groups | {BEST: best, DATA: _payload(experiment, 1)[0], VALIDATION: validation}
 
 
 def _group(path: Sequence[str]) -> str:
@@ -136,7 +141,7 @@ def _batch(experiment: Experiment, program: str) -> int:
 
 
 def _parts(program: Any, resident: Mapping[str, int], batch: int) -> dict[str, int]:
-    arguments = sum(resident.values()) + batch
+    arguments = sum(resident.values()) - resident[BEST] - resident[VALIDATION] + batch
     if isinstance(program, Refused):
         return {**resident, BATCH: batch, TEMPORARY: max(0, program.needed - arguments)}
     stats = program.memory_analysis()
@@ -151,11 +156,19 @@ def _bytes(leaf: Any) -> int:
     return prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize
 
 
-def check_compiled(experiment: Experiment, train_steps: Mapping[int, Any], evaluate: Any) -> None:
-    """Raises `TooLittleMemoryError` if the programs of a training need more memory than a device has."""
-    programs = {training_steps(count): program for count, program in train_steps.items()}
-    memories = of_programs(experiment, programs | {EVALUATION: evaluate})
+def checked(
+    experiment: Experiment, train_steps: Mapping[int, Future[Any]], evaluate: Future[Any]
+) -> dict[int, Any]:
+    """Waits for the programs of a training, and returns those of its steps.
+
+    Raises:
+      TooLittleMemoryError: they need more memory than a device has.
+    """
+    compiled_steps = {count: program.result() for count, program in train_steps.items()}
+    programs = {training_steps(count): program for count, program in compiled_steps.items()}
+    memories = of_programs(experiment, programs | {EVALUATION: evaluate.result()})
     check(memories, *limits.device_memory())
+    return compiled_steps
 
 
 def check(memories: Sequence[ProgramMemory], limit: int | None, of: str) -> None:

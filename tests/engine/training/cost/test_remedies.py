@@ -70,10 +70,7 @@ def test_all_that_keeps_the_result_together_where_nothing_alone_is_enough() -> N
 def test_a_batch_that_is_much_smaller_is_found_by_few_programs() -> None:
     alone = {'accumulation_steps': {}, 'remat': {}, 'fsdp': ()}
     found, experiment = search(102_600, batch_size={'BATCH_SIZE': 2**20}, **alone)
-    assert found == [Remedy(('BATCH_SIZE = 512',), 52_300, changes_result=True)] or found == [
-        Remedy(('BATCH_SIZE = 1024',), 103_500, changes_result=True)
-    ] or found[0].needed <= 102_600
-    assert found[0].bindings == ('BATCH_SIZE = 512',)
+    assert found == [Remedy(('BATCH_SIZE = 512',), 52_300, changes_result=True)]
     assert len(experiment.tried) <= 4
 
 
@@ -94,7 +91,9 @@ def test_larger_accumulation_goes_on_from_the_value_that_is_bound() -> None:
 
 
 def test_the_table_shows_what_to_bind_and_what_it_needs() -> None:
-    table = remedies.table([Remedy(('A.fsdp = 8', 'model.remat = True'), 2**31), Remedy(('B = 8',), 2**20, True)])
+    table = remedies.table(
+        [Remedy(('A.fsdp = 8', 'model.remat = True'), 2**31), Remedy(('B = 8',), 2**20, True)]
+    )
     assert table.splitlines() == [
         'Each of these fits, by the programs compiled with it:',
         '  A.fsdp = 8',
