@@ -37,14 +37,12 @@ def test_training_imports_no_slow_library_before_it_ends(
 ) -> None:
     """With the default observers. All that the bare script imports is imported before the first step."""
     (tmp_path / 'imports_observer.py').write_text(OBSERVER)
+    modules = ('first_batch', 'performance', 'progress', 'tensorboard')
     config = config_file(
-        *(
-            f'from engine.training.observers import {name}'
-            for name in ('first_batch', 'progress', 'tensorboard')
-        ),
+        *(f'from engine.training.observers import {name}' for name in modules),
         'import imports_observer',
         'trainer.Trainer.observers = [@progress.Progress(), @tensorboard.TensorBoard(), '
-        '@first_batch.FirstBatch(), @imports_observer.Imports()]',
+        '@first_batch.FirstBatch(), @performance.Performance(), @imports_observer.Imports()]',
     )
     command = [
         sys.executable,
