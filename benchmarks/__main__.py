@@ -16,6 +16,7 @@ BENCHMARKS = {
     'scaling': '8 simulated devices and 2 processes, compared with one device',
     'checkpoint': 'what saving costs, by size',
     'inputs': 'batches, compared with tf.data and Grain',
+    'large_data': 'a dataset of 1.3 million images: built, killed, opened, read, checked',
     'evaluate': 'evaluation of a million examples, compared with plain NumPy',
     'accelerator': 'everything that needs a GPU, in 8 minutes',
     'loading': 'memory for loading trained variables',

@@ -12,6 +12,7 @@ EXAMPLES = """\
   scripts/dataset.sh list
   scripts/dataset.sh build digits
   scripts/dataset.sh check digits --config=toy    verifies files, arrays and README.md
+  scripts/dataset.sh check tfds:imagenet2012 --sample=10000    looks at 10,000 of its examples
   scripts/dataset.sh explore digits               writes a page with examples and statistics
   scripts/dataset.sh build tfds:mnist             from TensorFlow Datasets' catalogue
   scripts/dataset.sh check images:~/flowers       <split>/<class>/*.jpg, or lists: <split>.csv
@@ -25,6 +26,7 @@ FLAGS = {
     'register_checksums': {BUILD},
     'allow_damaged': {BUILD},
     'config': {BUILD, CHECK, EXPLORE},
+    'sample': {CHECK},
 }
 
 
@@ -36,6 +38,12 @@ def parser() -> Parser:
         'name', nargs='?', metavar='NAME', help='a folder of data/, images:FOLDER, text:FILE, tfds:NAME'
     )
     parser.add_argument('--config', help='full (default) or toy')
+    parser.add_argument(
+        '--sample',
+        type=int,
+        metavar='EXAMPLES',
+        help='for check: looks at so many examples, evenly over splits and classes, and says so',
+    )
     parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
     parser.add_argument(
         '--register_checksums', action='store_true', help='for build: states the present originals as right'
@@ -63,7 +71,7 @@ def main(arguments: argparse.Namespace) -> int:
         return new(arguments.name, arguments.kind)
     name = '/'.join(filter(None, [arguments.name, arguments.config]))
     if arguments.command == CHECK:
-        return check(name)
+        return check(name, arguments.sample or 0)
     if arguments.command == EXPLORE:
         return explore(name)
     if arguments.register_checksums:
@@ -83,6 +91,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     for flag, commands in FLAGS.items():
         if getattr(arguments, flag) and command not in commands:
             raise UserError(f'--{flag} belongs to {", ".join(sorted(commands))}, not to {command}.')
+    if arguments.sample is not None and arguments.sample < 1:
+        raise UserError(f'--sample={arguments.sample}: give a number of examples, such as 10000.')
 
 
 def list_datasets() -> int:
@@ -144,17 +154,18 @@ def register(name: str) -> None:
     cls.register_checksums([builders.builder(f'{name}/{config}') for config in cls.builder_configs])
 
 
-def check(name: str) -> int:
+def check(name: str, sample: int) -> int:
     """Prints the findings of all checks, and the fingerprint. Returns exit code 1 if there is a fault."""
     from engine.datasets.checks import check
     from engine.render import table as tables
 
-    dataset = check.DatasetUnderTest(name)
+    dataset = check.DatasetUnderTest(name, sample)
     findings = list(check.run(dataset))
     rows = [(finding.check, finding.verdict, finding.message) for finding in findings]
     print(tables.terminal(tables.Table.of(['check', 'verdict', 'message'], rows)))
     has_failed = any(finding.verdict == check.WRONG for finding in findings)
-    print(f'{dataset.name}: {"some checks failed" if has_failed else "all checks passed"}')
+    where = ', on a sample' if any(finding.check == check.SAMPLE for finding in findings) else ''
+    print(f'{dataset.name}: {"some checks failed" if has_failed else "all checks passed"}{where}')
     if not has_failed:
         print(f'fingerprint: {dataset.dataset.fingerprint}')
     return errors.EXIT_FAILED if has_failed else errors.EXIT_FINISHED

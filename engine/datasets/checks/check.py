@@ -5,6 +5,7 @@ there are no faults.
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,8 +15,12 @@ from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotAppli
 from engine.errors import UserError
 
 OK, WRONG, SKIPPED, NOTE = 'ok', 'wrong', 'skipped', 'note'
+SAMPLE = 'sample'  # what the finding about the sample is called
+LARGE = 200_000  # examples, from which on to look at all of them takes an hour or more for images
 REMARKS = 'remarks'  # the check whose messages are notes, not faults
 MAX_MESSAGES = 5  # messages of one check. More of them are only counted.
+
+_log = logging.getLogger(__name__)
 
 DatasetCheck = Callable[[DatasetUnderTest], Iterator[str]]
 CHECKS: dict[str, DatasetCheck] = {
@@ -66,6 +71,7 @@ def run(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
     Args:
       dataset: the dataset, which is built if necessary.
     """
+    yield from _sample(dataset)
     reported: set[str] = set()  # failures that stop several checks are reported once
     for name, check in CHECKS.items():
         try:
@@ -84,6 +90,28 @@ def run(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
                 if is_known
                 else DatasetFinding(name, WRONG, message)
             )
+
+
+def _sample(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
+    """Yields what the checks look at if that is a sample, and advises one for a large dataset."""
+    try:
+        splits = dataset.dataset.splits
+    except Exception:  # the first check that needs the dataset says why
+        return
+    total = sum(splits.values())
+    if not dataset.is_sample:
+        if total > LARGE:
+            _log.info('All %s examples are checked. --sample=10000 checks some of them.', f'{total:,}')
+        return
+    counts = {split: len(dataset.positions(split)) for split in splits}
+    drawn = ', '.join(f'{split} {count:,} of {splits[split]:,}' for split, count in counts.items())
+    yield DatasetFinding(
+        SAMPLE,
+        NOTE,
+        f'{sum(counts.values()):,} of {total:,} examples, drawn by the digests of their ids, evenly over '
+        f'splits and classes ({drawn}). Faults in the others are not seen. Equal examples, in one split or '
+        'in two, are seen only if both were drawn. The originals and the arrays were not hashed.',
+    )
 
 
 def _first(name: str, verdict: str, messages: list[str]) -> Iterator[DatasetFinding]:

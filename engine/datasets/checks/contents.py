@@ -2,7 +2,8 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ def labels(dataset: DatasetUnderTest) -> Iterator[str]:
     for split, examples in dataset.splits.items():
         rows = dataset.rows(split)
         unlabelled = [name for name in class_names if built_labels.is_unlabelled(examples.arrays[name])]
-        for index, identity in enumerate(examples.ids):
-            example = examples.example(index)
+        for index in dataset.positions(split):
+            identity, example = examples.ids[index], examples.example(index)
             stated = rows[index][2] if index < len(rows) else None
             for field, names in class_names.items():
                 if field in unlabelled:
@@ -82,7 +83,8 @@ def duplicates(dataset: DatasetUnderTest) -> Iterator[str]:
     inputs = [keys[0]] if keys else [*dataset.dataset.spec.example, *dataset.dataset.encoded]
     places = defaultdict[int, list[tuple[str, int]]](list)  # by hash, then compared by content
     for split, examples in dataset.splits.items():
-        for index in progress_bar.bar(range(len(examples)), len(examples), f'contents of {split}'):
+        chosen = dataset.positions(split)
+        for index in progress_bar.bar(chosen, len(chosen), f'contents of {split}'):
             content = _content(examples, index, inputs)
             for other, place in places[hash(content)]:
                 if _content(dataset.splits[other], place, inputs) == content:
@@ -109,11 +111,15 @@ def lists(dataset: DatasetUnderTest) -> Iterator[str]:
             yield f'{file} is missing'
             continue
         with file.open(newline='', encoding='utf-8') as lines:
-            listed = [tuple(row) for row in csv.reader(lines)][1:]
-        expected = [tuple(map(str, row)) for row in rows]
-        if len(listed) != len(expected):
-            yield f'{file} lists {len(listed):,} of {len(expected):,} examples. Delete it and build again'
-        for row, right in zip(listed, expected, strict=False):
-            if row != right:
-                yield f'{file} lists {", ".join(row)!r} instead of {", ".join(right)!r}'
-                break
+            listed = sum(1 for _ in csv.reader(lines)) - 1
+        if listed != len(rows):
+            yield f'{file} lists {listed:,} of {len(rows):,} examples. Delete it and build again'
+        with file.open(newline='', encoding='utf-8') as lines:
+            pairs = zip(islice(csv.reader(lines), 1, None), (map(str, row) for row in rows), strict=False)
+            wrong = next(((row, right) for row, right in map(_as_lists, pairs) if row != right), None)
+        if wrong:
+            yield f'{file} lists {", ".join(wrong[0])!r} instead of {", ".join(wrong[1])!r}'
+
+
+def _as_lists(pair: Iterable[Iterable[str]]) -> list[list[str]]:
+    return [*map(list, pair)]

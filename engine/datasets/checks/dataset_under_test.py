@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.datasets.building import build
 from engine.datasets.catalogue import builders
 from engine.datasets.catalogue.names import DEFAULT_CONFIG, DatasetName
+from engine.datasets.checks import sampling
 from engine.datasets.load import load, prepare
 from engine.datasets.reading.dataset import Dataset, Examples
 
@@ -21,9 +24,11 @@ class DatasetUnderTest:
 
     Args:
       name: `digits`, `digits/toy`, `images:<folder>`, `text:<file>` or `tfds:<dataset>`.
+      sample: how many examples the checks look at, of a larger dataset; 0 looks at all.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, sample: int = 0):
+        self._sample = sample
         self.builder, self._failure = _prepared(name)
         self.config = self.builder.builder_config.name
         self._name = DatasetName.parse(name)
@@ -50,11 +55,37 @@ class DatasetUnderTest:
             raise NotApplicable('its builder lists no originals')
         return self.builder.raw_examples()
 
-    def rows(self, split: str) -> list[Any]:
+    def rows(self, split: str) -> Sequence[Any]:
         """Returns id, file and label of each example of a split, [] if the builder lists no originals."""
         rows = self.raw.get(split, []) if self.lists_originals else []
         left_out = self.dataset.images.left_out_of(split)
-        return [row for row in rows if str(row[0]) not in left_out]
+        return [row for row in rows if str(row[0]) not in left_out] if left_out else rows
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the checks look at a part of the examples."""
+        return 0 < self._sample < sum(self.dataset.splits.values())
+
+    def positions(self, split: str) -> Sequence[int]:
+        """Returns the positions of the examples of a split that the checks look at."""
+        return self._sampled[split].tolist() if self.is_sample else range(len(self.splits[split]))
+
+    @functools.cached_property
+    def _sampled(self) -> dict[str, np.ndarray]:
+        labels = [name for name in self.dataset.spec.class_names if not self.dataset.spec.example[name].shape]
+        return {
+            split: sampling.positions(
+                self.splits[split].ids, count, self.splits[split].arrays[labels[0]] if labels else None
+            )
+            for split, count in sampling.shares(self.dataset.splits, self._sample).items()
+        }
+
+    def chosen_rows(self, split: str) -> Sequence[Any]:
+        """Returns id, file and label of each original of a split that the checks look at."""
+        if not self.is_sample:
+            return self.raw[split]
+        rows = self.rows(split)
+        return [rows[row] for row in self._sampled.get(split, np.arange(0)).tolist() if row < len(rows)]
 
     def is_left_out(self, split: str, identity: Any) -> bool:
         """Whether an original is left out, because its image cannot be used."""
@@ -89,8 +120,8 @@ class DatasetUnderTest:
 
     def raw_results(self) -> Iterator[tuple[str, Any, Any]]:
         """Yields split and row of each original, and the builder's example or the exception it raised."""
-        for split, rows in self.raw.items():
-            index = 0
+        for split in self.raw:
+            rows, index = self.chosen_rows(split), 0
             while index < len(rows):
                 try:
                     for _, example in self.builder._generate_examples(rows[index:]):

@@ -45,6 +45,8 @@ def stated_checksums(dataset: DatasetUnderTest) -> Iterator[str]:
     """The originals match checksums.tsv."""
     dataset.repository_folder  # noqa: B018 (without it, nothing states checksums)
     dataset.raw  # noqa: B018 (it fetches the originals)
+    if dataset.is_sample:
+        raise NotApplicable('all originals are read without --sample alone')
     for name, problem in _damage(dataset).items():
         yield f'{dataset.originals / name} {problem}'
 
@@ -64,7 +66,8 @@ def _damage(dataset: DatasetUnderTest) -> dict[str, str]:
 
 def files(dataset: DatasetUnderTest) -> Iterator[str]:
     """Every listed file exists and is not empty."""
-    for split, rows in dataset.raw.items():
+    for split in dataset.raw:
+        rows = dataset.chosen_rows(split)
         for identity, *values in progress_bar.bar(rows, len(rows), f'files of {split}'):
             for path in (value for value in values if isinstance(value, Path)):
                 if problem := _file_problem(path):

@@ -32,9 +32,9 @@ def copy(intact: DatasetSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     shutil.copytree(tmp_path / 'data', intact.repository / 'data')
 
 
-def failed_checks(name: str) -> list[tuple[str, str]]:
+def failed_checks(name: str, sample: int = 0) -> list[tuple[str, str]]:
     """Returns name and message of each failed check."""
-    findings = check.run(check.DatasetUnderTest(name))
+    findings = check.run(check.DatasetUnderTest(name, sample))
     return [(finding.check, finding.message) for finding in findings if finding.verdict == check.WRONG]
 
 
@@ -376,3 +376,48 @@ def test_the_check_command_exits_with_1_if_a_check_fails(copy: DatasetSandbox, p
     missing_readme(copy.folder('check_text'), copy.workspace_folder('check_text'))
     code, out, _ = program('dataset', 'check', 'check_text', '--config=toy')
     assert (code, out.splitlines()[-1]) == (1, 'check_text/toy: some checks failed')
+
+
+def test_a_sample_finds_the_faults_of_its_examples_and_says_what_it_is(copy: DatasetSandbox, program) -> None:
+    splits = check.DatasetUnderTest('check_images/toy').dataset.splits
+    total = sum(splits.values())
+    assert failed_checks('check_images/toy', 9) == []
+    change(arrays(copy.workspace_folder('check_images')) / 'train/label.npy', slice(None), 3)
+    sampled = check.DatasetUnderTest('check_images/toy', 9)
+    counts = {split: len(sampled.positions(split)) for split in splits}
+    assert all(abs(counts[split] - 9 * n / total) < 1 for split, n in splits.items())
+    findings = [*check.run(check.DatasetUnderTest('check_images/toy', 9))]
+    assert findings[0].verdict == check.NOTE
+    assert f'train {counts["train"]} of {splits["train"]}' in findings[0].message
+    wrong = [finding.message for finding in findings if finding.check == 'labels']
+    drawn = [sampled.splits['train'].ids[row] for row in sampled.positions('train')]
+    assert wrong == [
+        f'train {name!r}: label holds 3, but its classes go from 0 to 2'
+        for name in drawn[: check.MAX_MESSAGES]
+    ]
+    code, out, _ = program('dataset', 'check', 'check_images', '--config=toy', '--sample=9')
+    assert (code, out.splitlines()[-1]) == (1, 'check_images/toy: some checks failed, on a sample')
+    code, out, _ = program('dataset', 'check', 'check_images', '--config=toy', f'--sample={total}')
+    assert out.splitlines()[-1] == 'check_images/toy: some checks failed'
+
+
+@pytest.mark.parametrize('planted', ['file_missing', 'pixel_differs'])
+def test_a_sample_sees_no_fault_of_the_others(planted: str, copy: DatasetSandbox) -> None:
+    sampled = check.DatasetUnderTest('check_images/toy', 9)
+    drawn = {sampled.splits['train'].ids[row] for row in sampled.positions('train')}
+    folder = copy.workspace_folder('check_images') / 'toy/images'
+    other, own = (
+        next(path for path in sorted(folder.glob('train_*')) if (path.stem in drawn) is is_drawn)
+        for is_drawn in (False, True)
+    )
+    other.unlink() if planted == 'file_missing' else Image.new('L', (16, 16), 77).save(other)
+    assert failed_checks('check_images/toy', 9) == []
+    own.unlink() if planted == 'file_missing' else Image.new('L', (16, 16), 77).save(own)
+    assert failed_checks('check_images/toy', 9)
+
+
+@pytest.mark.parametrize('sample', ['0', '-5'])
+def test_a_sample_has_examples(sample: str, program) -> None:
+    code, _, error = program('dataset', 'check', 'digits', f'--sample={sample}')
+    assert code == 2
+    assert f'--sample={sample}: give a number of examples, such as 10000' in error
