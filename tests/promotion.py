@@ -1,6 +1,7 @@
-"""Exempts Optax and Flax from strict dtype promotion.
+"""Exempts Optax, Flax and JAX's attention from strict dtype promotion.
 
 Optax's schedules and Adam multiply integers by floats; Flax's average pooling divides floats by an integer.
+Normalisations and attention compute bfloat16 in float32.
 """
 
 import inspect
@@ -38,8 +39,11 @@ def _makes_lenient(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def exempt_libraries() -> None:
-    """Runs all optimizers and schedules of Optax, and average pooling, under standard promotion."""
+    """Runs optimizers and schedules of Optax, and what computes in float32, under standard promotion."""
     nnx.avg_pool = _lenient(nnx.avg_pool)
+    jax.nn.dot_product_attention = _lenient(jax.nn.dot_product_attention)
+    for layer in (nnx.BatchNorm, nnx.LayerNorm):
+        layer.__call__ = _lenient(layer.__call__)
     for kind in (optax.GradientTransformation, optax.GradientTransformationExtraArgs):
         new = kind.__new__
         kind.__new__ = lambda cls, init, update, new=new: new(cls, init, _lenient(update))  # type: ignore

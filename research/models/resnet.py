@@ -118,15 +118,15 @@ class BasicBlock(nnx.Module):
         self, channels: int, width: int, stride: int, zero_init: bool, dtype: str, *, rngs: nnx.Rngs
     ):
         layer = partial(ConvBatchNorm, dtype=dtype, rngs=rngs)
-        self.first = layer(channels, width, 3, stride)
-        self.second = layer(width, width, 3, scale=0.0 if zero_init else 1.0)
+        self.layer1 = layer(channels, width, 3, stride)
+        self.layer2 = layer(width, width, 3, scale=0.0 if zero_init else 1.0)
         changes_shape = stride > 1 or channels != width
         self.shortcut = nnx.data(layer(channels, width, 1, stride) if changes_shape else None)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns features [B, H / stride, W / stride, width] for x [B, H, W, channels]."""
         shortcut = self.shortcut(x) if self.shortcut else x
-        return nnx.relu(shortcut + self.second(nnx.relu(self.first(x))))
+        return nnx.relu(shortcut + self.layer2(nnx.relu(self.layer1(x))))
 
 
 class Bottleneck(nnx.Module):
@@ -138,14 +138,14 @@ class Bottleneck(nnx.Module):
         self, channels: int, width: int, stride: int, zero_init: bool, dtype: str, *, rngs: nnx.Rngs
     ):
         layer = partial(ConvBatchNorm, dtype=dtype, rngs=rngs)
-        self.first = layer(channels, width, 1)
-        self.second = layer(width, width, 3, stride)
-        self.third = layer(width, 4 * width, 1, scale=0.0 if zero_init else 1.0)
+        self.layer1 = layer(channels, width, 1)
+        self.layer2 = layer(width, width, 3, stride)
+        self.layer3 = layer(width, 4 * width, 1, scale=0.0 if zero_init else 1.0)
         changes_shape = stride > 1 or channels != 4 * width
         self.shortcut = nnx.data(layer(channels, 4 * width, 1, stride) if changes_shape else None)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Returns features [B, H / stride, W / stride, 4 width] for x [B, H, W, channels]."""
         shortcut = self.shortcut(x) if self.shortcut else x
-        x = nnx.relu(self.second(nnx.relu(self.first(x))))
-        return nnx.relu(shortcut + self.third(x))
+        x = nnx.relu(self.layer2(nnx.relu(self.layer1(x))))
+        return nnx.relu(shortcut + self.layer3(x))

@@ -24,6 +24,7 @@ class Transformer(nnx.Module):
       dropout: fraction of the features that training drops from the output of attention and of the MLP.
       causal: whether a token attends to the tokens before it alone. Otherwise it attends to all tokens of its
         text, whose `length` must be given.
+      remat: recompute the activations of a block in the backward pass instead of storing them.
       rngs: random streams for parameters and dropout.
     """
 
@@ -36,12 +37,13 @@ class Transformer(nnx.Module):
         heads: int = 4,
         dropout: float = 0.0,
         causal: bool = True,
+        remat: bool = False,
         *,
         rngs: nnx.Rngs,
     ):
         if width % heads:
             raise UserError(f'Transformer.heads = {heads} does not divide Transformer.width = {width}.')
-        self.causal = causal
+        self.causal, self.remat = causal, remat
         self.tokens = nnx.Embed(vocabulary, width, rngs=rngs)
         self.positions = nnx.Embed(length, width, rngs=rngs)
         self.blocks = nnx.List(TransformerBlock(width, heads, dropout, rngs=rngs) for _ in range(depth))
@@ -65,7 +67,7 @@ class Transformer(nnx.Module):
         x = self.tokens(tokens) + self.positions(jnp.arange(tokens.shape[1]))[None]
         mask = self._mask(tokens, length)
         for block in self.blocks:
-            x = block(x, mask)
+            x = nnx.remat(TransformerBlock.__call__)(block, x, mask) if self.remat else block(x, mask)
         return self.norm(x)
 
     def decode(self, x: Mapping[str, Any]) -> dict[str, Any]:
