@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from engine.errors import UserError
+from research.models.linear import TokenLinear
 
 # (query, key, value [B, T, N, H], causal, mask) -> [B, T, N, H], for N heads of H features.
 Attention = Callable[..., jax.Array]
@@ -108,7 +109,7 @@ class SelfAttention(nnx.Module):
         if width % heads:
             raise UserError(f'heads = {heads} does not divide width = {width}.')
         self.heads, self.causal, self.attention = heads, causal, attention
-        linear = partial(nnx.Linear, use_bias=use_bias, dtype=jnp.dtype(dtype), rngs=rngs)
+        linear = partial(TokenLinear, use_bias=use_bias, dtype=jnp.dtype(dtype), rngs=rngs)
         self.qkv = linear(width, 3 * width, kernel_init=kernel_init)
         self.output = linear(width, width, kernel_init=output_init)
 

@@ -11,6 +11,7 @@ from flax import nnx
 from engine.errors import UserError
 from research.models import attention
 from research.models.attention import Attention, SelfAttention
+from research.models.linear import TokenLinear
 
 
 class GPT2(nnx.Module):
@@ -97,7 +98,8 @@ class GPT2(nnx.Module):
         return {'logits': self._logits(self.norm(h))[:, 0], 'cache': cache}
 
     def _logits(self, features: jax.Array) -> jax.Array:
-        return self.tokens.attend(features).astype(jnp.float32)
+        rows = features.reshape(-1, features.shape[-1])  # as in `TokenLinear`
+        return self.tokens.attend(rows).reshape(*features.shape[:-1], -1).astype(jnp.float32)
 
 
 class GPT2Block(nnx.Module):
@@ -119,7 +121,7 @@ class GPT2Block(nnx.Module):
             raise UserError(f'GPT2.heads = {heads} does not divide GPT2.width = {width}.')
         # The residual connections of all blocks add up 2 * depth outputs.
         init, output_init = (nnx.initializers.normal(0.02 / scale) for scale in (1, (2 * depth) ** 0.5))
-        linear = partial(nnx.Linear, use_bias=use_bias, dtype=jnp.dtype(dtype), rngs=rngs)
+        linear = partial(TokenLinear, use_bias=use_bias, dtype=jnp.dtype(dtype), rngs=rngs)
         self.attention_norm = _layer_norm(width, use_bias, dtype, rngs)
         self.attention = SelfAttention(
             width, heads, attention, True, use_bias, dtype, init, output_init, rngs=rngs

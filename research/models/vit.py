@@ -11,6 +11,7 @@ from flax import nnx
 from engine.errors import UserError
 from research.models import attention
 from research.models.attention import Attention, SelfAttention
+from research.models.linear import TokenLinear
 
 
 class Size(NamedTuple):
@@ -127,7 +128,7 @@ class ViTBlock(nnx.Module):
         xavier = nnx.initializers.xavier_uniform()
         # Xavier's range for each of the three matrices alone, which are stored as one.
         each = nnx.initializers.variance_scaling(1.0, 'fan_in', 'uniform')
-        linear = partial(nnx.Linear, kernel_init=xavier, dtype=jnp.dtype(dtype), rngs=rngs)
+        linear = partial(TokenLinear, kernel_init=xavier, dtype=jnp.dtype(dtype), rngs=rngs)
         self.attention_norm = norm()
         self.attention = SelfAttention(
             width, heads, attention, dtype=dtype, kernel_init=each, output_init=xavier, rngs=rngs
