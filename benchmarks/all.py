@@ -9,6 +9,7 @@ earlier one. A benchmark that fails is named at the end, and the others run all 
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,10 @@ def run(command: Sequence[str]) -> dict[str, Any] | None:
       Its line of JSON, None if it failed.
     """
     result = None
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {'PYTHONUNBUFFERED': '1'}
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         for line in process.stdout:
             if line.startswith('{"benchmark"'):
