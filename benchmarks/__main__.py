@@ -13,6 +13,7 @@ BENCHMARKS = {
     'table': 'prints the table of all results and puts it into README.md',
     'overhead': 'whole trainings, compared with a loop written by hand',
     'startup': 'time to the first step, compared with a bare script',
+    'peers': 'the same trainings in PyTorch and Lightning, and the setting of nanoGPT',
     'scaling': '8 simulated devices and 2 processes, compared with one device',
     'checkpoint': 'what saving costs, by size',
     'inputs': 'batches, compared with tf.data and Grain',

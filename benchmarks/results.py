@@ -22,7 +22,7 @@ from engine import files
 from engine.workspace import REPOSITORY
 
 FOLDER = REPOSITORY / 'benchmarks' / 'results'
-SUITE = ('overhead', 'startup', 'scaling', 'checkpoint', 'inputs', 'evaluate')  # for a laptop
+SUITE = ('overhead', 'startup', 'peers', 'scaling', 'checkpoint', 'inputs', 'evaluate')  # for a laptop
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 
 
