@@ -25,6 +25,9 @@ _NUMBERS = rf'\{{(?:{_NAME}{_NUMBER}(?:, {_NAME}{_NUMBER})*+)?+\}}'
 _LINE = re.compile(rf'\{{"step": (0|[1-9][0-9]{{0,17}}+)(?:, {_NAME}(?:{_NUMBER}|{_NUMBERS}))*+\}}'.encode())
 
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
+
 class JsonLines:
     """A file of one JSON object per line, each with a `step`.
 
@@ -42,11 +45,11 @@ class JsonLines:
         self._sha256 = hashlib.sha256(kept)
         self._file = path.open('a', encoding='utf-8')
 
-    def write(self, values: Mapping[str, Any]) -> None:
-        """Appends one line."""
-        line = json.dumps({name: json_value(value) for name, value in values.items()}) + '\n'
-        self._sha256.update(line.encode())
-        self._file.write(line)
+    def write(self, *lines: Mapping[str, Any]) -> None:
+        """Appends lines."""
+        text = ''.join([_encoded(values) + '\n' for values in lines])
+        self._sha256.update(text.encode())
+        self._file.write(text)
 
     def digest(self) -> str:
         """Returns the sha256 of the whole file, in hexadecimal digits."""
@@ -103,6 +106,13 @@ def json_value(value: Any) -> Any:
     if getattr(value, 'ndim', None) == 0:
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _encoded(values: Mapping[str, Any]) -> str:
+    try:
+        return _encode(values)
+    except (TypeError, ValueError):  # a scalar of NumPy; NaN or infinity
+        return _encode({name: json_value(value) for name, value in values.items()})
 
 
 def _complete_lines(path: Path) -> list[bytes]:

@@ -20,18 +20,16 @@ The trip of a training batch, from the order of examples to the loss and back:
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
 from engine.errors import Interrupted, RunError
-from engine.interfaces import Batch, State
+from engine.interfaces import State
 from engine.runs import faults
 from engine.runs.guard import RunGuard
 from engine.runs.signals import Signals
@@ -46,16 +44,15 @@ from engine.training.experiment import Experiment
 from engine.training.logs.clock import CHECKPOINT, DATA, EVALUATION, PICTURES, Clock
 from engine.training.logs.metric_log import MetricLog
 from engine.training.logs.metric_logger import MetricLogger, NonFinite
-from engine.training.logs.metrics import BlockMeans, merged
+from engine.training.logs.metrics import BlockMeans
 from engine.training.observers.defaults import default_observers
 from engine.training.observers.observed import observed
 from engine.training.observers.observer import Observer, ObserverGroup
 from engine.training.observers.pictures import PictureMaker
 from engine.training.preflight import preflight
 from engine.training.steps import Compiled, compiling
+from engine.training.validation.evaluation import Evaluation
 from engine.training.validation.stopping import Ending
-
-Evaluate = Callable[[State], dict[str, float] | None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Programs:
 
     Attributes:
       train_steps: by number of steps.
-      evaluate: returns the metrics of a state, None if a signal asks for the end meanwhile.
+      evaluate: returns the metrics of a state on all validation sets.
       copy_best: copies from a state what a best checkpoint holds.
       pictures: makes the pictures of a state; None where none are due.
       compile_seconds: time to compile all of these.
@@ -72,7 +69,7 @@ class Programs:
     """
 
     train_steps: Mapping[int, Compiled]
-    evaluate: Evaluate
+    evaluate: Evaluation
     copy_best: Compiled
     pictures: Compiled | None
     compile_seconds: float
@@ -173,7 +170,7 @@ class Trainer(Experiment):
             state = replay.saved_state(self, checkpoints, start, folder)
         return state, Programs(
             memory.checked(self, train_steps, evaluate),
-            partial(self._evaluate, evaluate.result(), signals),
+            Evaluation(evaluate.result(), self.measured, signals.stop_requested),
             copy_best.result(),
             pictures.result() if pictures else None,
             time.monotonic() - began,
@@ -185,17 +182,6 @@ class Trainer(Experiment):
             logger.info('Each evaluation takes %s.', self.validation.sizes)
         if self.best_metric and self.best != self.best_metric:
             logger.info('The best checkpoint is chosen by %r, of the first set.', self.best_metric[0])
-
-    def _evaluate(self, program: Compiled, signals: Signals, state: State) -> dict[str, float] | None:
-        """Returns the metrics of all validation sets, None if a signal asks for the end meanwhile."""
-        faults.point('evaluation')
-
-        def measure(batches: Iterable[Batch]) -> dict[str, float]:
-            wanted = takewhile(lambda _: not signals.stop_requested(), batches)
-            return merged(program(state, batch) for batch in wanted)
-
-        metrics = self.measured(measure)
-        return None if signals.stop_requested() else metrics
 
     def _reason_to_stop(self, log: MetricLog, step: int) -> str:
         """Returns why the training stops after a step, '' if it does not."""
@@ -220,12 +206,12 @@ class Trainer(Experiment):
         inputs, save = timed(DATA, self.source.inputs), timed(CHECKPOINT, checkpoints.save)
         evaluate, make_pictures = timed(EVALUATION, programs.evaluate), timed(PICTURES, pictures.make)
         while True:
-            if not signals.stop_requested() and events.evaluates_at(step) and not log.has_evaluation(step):
-                metric_logger.flush()
-                if metrics := evaluate(state):
-                    metric_logger.log_evaluation(step, metrics, state)
-                    if self.best_metric and log.note_best(*self.best_metric):
-                        checkpoints.keep_best(step, programs.copy_best(state))
+            evaluates = events.evaluates_at(step) and not log.has_evaluation(step)
+            evaluates = evaluates and not signals.stop_requested()
+            if evaluates and (metrics := evaluate(state, metric_logger.flush)):
+                metric_logger.log_evaluation(step, metrics, state)
+                if self.best_metric and log.note_best(*self.best_metric):
+                    checkpoints.keep_best(step, programs.copy_best(state))
             ending = Ending(step, self._reason_to_stop(log, step))
             is_last = step == self.steps or bool(ending.reason)
             if is_last:

@@ -138,12 +138,14 @@ class MetricLog:
 
     def _write(self, lines: Iterable[Line]) -> list[Line]:
         """Appends lines to `train.jsonl`, and returns them."""
-        written = []
+        written, new = [], []
         for step, values in lines:
-            if self._block.steps:
-                self._whole_blocks = self._train.digest()
-            self._train.write({'step': step, 'epoch': self._epoch(step)} | values)
+            if self._block.steps:  # the line is a short one
+                self._train.write(*new)
+                new, self._whole_blocks = [], self._train.digest()
+            new.append({'step': step, 'epoch': self._epoch(step)} | values)
             written.append((step, values))
+        self._train.write(*new)
         self._train.flush()
         return written
 

@@ -108,6 +108,8 @@ class MetricLogger:
 
 
 def _first_nonfinite(metrics: StepMetrics) -> NonFinite | None:
+    if all(np.isfinite(values).all() for values in metrics.values.values()):
+        return None
     for step, values in metrics.lines():
         for name, value in values.items():
             if not math.isfinite(value):

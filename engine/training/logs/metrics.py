@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import isfinite, nan
 
 import jax
@@ -21,13 +22,21 @@ MAX_CALLS = 256  # calls that the host may be ahead of the device
 FETCH_SECONDS = 0.5  # between fetches, so that the log is prompt
 
 
-def merged(batches: Iterable[Metrics | PackedMetrics]) -> dict[str, float]:
+def merged(
+    batches: Iterable[Metrics | PackedMetrics], meanwhile: Callable[[], object] = lambda: None
+) -> dict[str, float]:
     """Returns the values of metrics merged over batches, summed in double precision.
 
     At most a few batches are in progress at a time, for each of them takes memory on the device.
+
+    Args:
+      batches: the metrics of each batch, on the device.
+      meanwhile: called while the device works on the first batches.
     """
     sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    waiting: deque[Metrics | PackedMetrics] = deque()
+    batches = iter(batches)
+    waiting = deque(islice(batches, LAG_CALLS))
+    meanwhile()
 
     def add_oldest() -> None:
         for name, (total, count) in _fetched(waiting.popleft()).items():
