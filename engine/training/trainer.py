@@ -162,7 +162,7 @@ class Trainer(Experiment):
         with ThreadPoolExecutor() as pool:
             traced = self.traced
             train_steps = {count: compiling(each, pool) for count, each in traced.train_steps.items()}
-            counted = flops.counting(traced.train_steps[1].lower())  # it is lowered already
+            counted = flops.Counting(traced.train_steps[1].lower())  # it is lowered already
             evaluate = compiling(traced.evaluate, pool)
             pictures = compiling(traced.pictures, pool) if traced.pictures else None
             copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
