@@ -67,12 +67,14 @@ class Campaign:
     def __init__(self, arguments: argparse.Namespace, record: Record, log: TextIO):
         self._arguments, self._record, self._log = arguments, record, log
         self._end = time.monotonic() + 60 * arguments.minutes
-        self._peer_python = peer_python(has_gpu=bool(shutil.which('nvidia-smi')))
+        self._peer_python: str | None = None
         self.failed: list[str] = []
 
     def run(self, sections: Sequence[Section]) -> None:
         """Measures sections, one after another, as long as there is time."""
         peers = [section for section in sections if section.is_peer]
+        if peers:
+            self._peer_python = peer_python(has_gpu=bool(shutil.which('nvidia-smi')))
         for section in sections:
             if section.name == 'exactness':
                 deadline = time.monotonic() + section.expected
@@ -85,9 +87,7 @@ class Campaign:
     def _measure(self, section: Section) -> None:
         left = self._end - time.monotonic()
         if left < section.expected and not self._arguments.small:
-            print(
-                f'{section.name:24}skipped: {left:.0f} seconds are left, {section.expected:.0f} are expected'
-            )
+            print(f'{section.name:28}skipped: it takes {section.expected:.0f} s, {left:.0f} s are left')
             return
         if section.is_peer and not self._peer_python:
             print(f'{section.name:28}skipped: no Python with PyTorch')
@@ -184,6 +184,8 @@ def main() -> None:
     folder = arguments.results or (scratch if arguments.small else results.FOLDER)
     log = arguments.log or scratch / 'accelerator.log'
     log.parent.mkdir(parents=True, exist_ok=True)
+    if arguments.cifar10 and not Path(arguments.cifar10).is_file():
+        parser().error(f'--cifar10={arguments.cifar10}: there is no such file')
     try:
         sections = plan.chosen(plan.sections(bool(arguments.cifar10)), arguments.only, arguments.without)
     except ValueError as error:

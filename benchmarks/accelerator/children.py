@@ -34,17 +34,21 @@ def run(
       '' if the process has succeeded, else why not, with its last lines.
     """
     last: deque[str] = deque(maxlen=LAST_LINES)
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, 'PYTHONUNBUFFERED': '1', **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors='replace',
-        start_new_session=True,
-    ) as process:
+    try:
+        started = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, 'PYTHONUNBUFFERED': '1', **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f'{command[0]} does not start: {error.strerror}'
+    with started as process:
         timer = threading.Timer(limit, _kill, (process.pid,))
         timer.start()
         try:

@@ -90,7 +90,8 @@ def chosen(all_sections: Sequence[Section], only: str, without: str) -> list[Sec
     for name in filter(None, [*only.split(','), *without.split(',')]):
         if not any(_names(name, section) for section in all_sections):
             known = ', '.join(section.name for section in all_sections)
-            raise ValueError(f'no section is called {name!r}. There are {known}.')
+            hint = ' It needs --cifar10=<archive>.' if name == 'cifar10' else ''
+            raise ValueError(f'no section is called {name!r}.{hint} There are {known}.')
     return [
         section
         for section in all_sections

@@ -63,6 +63,11 @@ def test_figures_arrive_even_from_a_process_that_fails_or_hangs() -> None:
     assert run("import os\nprint(os.environ['XLA_FLAGS'])", XLA_FLAGS='--flag')[2] == ['--flag']
 
 
+def test_a_program_that_does_not_start_is_a_failure(tmp_path: Path) -> None:
+    failure = children.run([str(tmp_path / 'python')], 60, {}, print, print)
+    assert failure == f'{tmp_path}/python does not start: No such file or directory'
+
+
 def test_a_process_that_is_killed_takes_its_own_processes_along(tmp_path: Path) -> None:
     child = f'import time, pathlib\ntime.sleep(1.5)\npathlib.Path({str(tmp_path / "alive")!r}).touch()'
     program = f'import subprocess, sys\nsubprocess.run([sys.executable, "-c", {child!r}])'
