@@ -1,7 +1,7 @@
 """Exempts Optax, Flax and JAX's attention from strict dtype promotion.
 
 Optax's schedules and Adam multiply integers by floats; Flax's average pooling divides floats by an integer.
-Normalisations and attention compute bfloat16 in float32.
+Normalisations and attention compute bfloat16 in float32, and algorithms of products promote when lowered.
 """
 
 import inspect
@@ -42,6 +42,8 @@ def exempt_libraries() -> None:
     """Runs optimizers and schedules of Optax, and what computes in float32, under standard promotion."""
     nnx.avg_pool = _lenient(nnx.avg_pool)
     jax.nn.dot_product_attention = _lenient(jax.nn.dot_product_attention)
+    algorithms: Any = jax.lax.DotAlgorithmPreset
+    algorithms.supported_output_types = _lenient(algorithms.supported_output_types)
     for layer in (nnx.BatchNorm, nnx.LayerNorm):
         layer.__call__ = _lenient(layer.__call__)
     for kind in (optax.GradientTransformation, optax.GradientTransformationExtraArgs):
