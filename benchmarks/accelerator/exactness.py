@@ -148,7 +148,7 @@ def _losses(run: Path) -> np.ndarray:
 
 
 def _times(run: Path) -> list[float]:
-    return step_seconds(_lines(run, 'time.jsonl'))[0]
+    return step_seconds(_lines(run, 'performance.jsonl'))[0]
 
 
 def passes(check: Callable[[Runs], None], runs: Runs) -> bool:

@@ -11,7 +11,7 @@ variant
   sizes       the bare loop, with other batch sizes
   flags       the bare loop alone, with the flags of XLA_FLAGS
 
-The template's time is that of `scripts/train.sh`: of its file `time.jsonl`, without evaluations and
+The template's time is that of `scripts/train.sh`: of its file `performance.jsonl`, without evaluations and
 checkpoints. The first interval is left out, since it holds the first calls.
 """
 
@@ -149,7 +149,7 @@ class Measurement:
             command = [f'--gin_file={self._setting.config}', f'--run={run}', *bindings]
             if code := train.main(train.parser().parse_args(command)):
                 raise RuntimeError(f'the training ended with {code}')
-            lines = (run / 'logs' / 'time.jsonl').read_text().splitlines()
+            lines = (run / 'logs' / 'performance.jsonl').read_text().splitlines()
         return step_seconds(list(map(json.loads, lines)))
 
     def _print(self, name: str, seconds: Sequence[float], batch_size: int) -> None:

@@ -1,4 +1,4 @@
-"""The times of a training, from its `time.jsonl`."""
+"""The times of a training, from its `performance.jsonl`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ def step_seconds(lines: Sequence[dict[str, Any]]) -> tuple[list[float], float]:
     """Returns the seconds of a step in each interval but the first, and the seconds of all checkpoints.
 
     Args:
-      lines: of `time.jsonl`.
+      lines: of `performance.jsonl`.
     """
     times, before = [], 0
     for line in lines:

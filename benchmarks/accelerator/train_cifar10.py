@@ -44,7 +44,7 @@ def main() -> None:
         flags = [f'--gin_bindings={binding}' for binding in bindings]
         program('train', f'--gin_file={FOLDER / "cifar10.gin"}', f'--run={run}', *flags)
         figure('command_seconds', round(time.monotonic() - start, 1))
-        lines = [json.loads(line) for line in (run / 'logs' / 'time.jsonl').read_text().splitlines()]
+        lines = [json.loads(line) for line in (run / 'logs' / 'performance.jsonl').read_text().splitlines()]
         figure('training_seconds', round(sum(line['seconds']['total'] for line in lines), 1))
         figure('images_per_second', [line['examples_per_second'] for line in lines])
         program('evaluate', str(run / 'outputs' / 'test'))

@@ -92,7 +92,7 @@ def template_processes(case_bindings: Sequence[str], steps: int) -> tuple[float,
         subprocess.run(
             [*command, config, *bindings], env=environment(1), stdout=subprocess.DEVNULL, check=True
         )
-        laps = json_lines.read(run / 'logs' / 'time.jsonl')
+        laps = json_lines.read(run / 'logs' / 'performance.jsonl')
         return sum(lap['seconds']['total'] for lap in laps) / steps, losses(run)
 
 

@@ -1,7 +1,7 @@
 """The only reader of a saved config.gin. It reads text, so it imports none of the code that a config names.
 
-Observers watch a training and do not change it. Their parameters therefore do not count: they are neither a
-difference between two configs nor part of a method.
+Observers and profiles watch a training and do not change it. Their parameters therefore do not count: they
+are neither a difference between two configs nor part of a method.
 """
 
 import ast
@@ -16,7 +16,7 @@ _IMPORT = re.compile(r'(?:from +(?P<package>[\w.]+) +)?import +(?P<module>[\w.]+
 _TRAINER = r'(.*[./])?Trainer\.'
 _SEED = re.compile(_TRAINER + 'seed')
 _DATASET = re.compile(_TRAINER + 'dataset')
-_OBSERVERS = re.compile(_TRAINER + 'observers')
+_OBSERVERS = re.compile(_TRAINER + '(observers|profile)')
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ The trip of a training batch, from the order of examples to the loss and back:
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +38,7 @@ from engine.runs.watchdog import Watchdog
 from engine.training import initialisation, nonfinite, replay
 from engine.training.checkpointing import best_state, direct, resume
 from engine.training.checkpointing.checkpoints import Checkpoints
-from engine.training.cost import flops, memory
-from engine.training.cost.flops import Flops
+from engine.training.cost import flops, memory, profiling
 from engine.training.experiment import Experiment
 from engine.training.logs.clock import CHECKPOINT, DATA, EVALUATION, PICTURES, Clock
 from engine.training.logs.metric_log import MetricLog
@@ -64,7 +63,7 @@ class Programs:
       evaluate: returns the metrics of a state on all validation sets.
       copy_best: copies from a state what a best checkpoint holds.
       pictures: makes the pictures of a state; None where none are due.
-      compile_seconds: time to compile all of these.
+      compile_time: seconds to compile all of these.
       flops: the operations of a training step.
     """
 
@@ -72,8 +71,8 @@ class Programs:
     evaluate: Evaluation
     copy_best: Compiled
     pictures: Compiled | None
-    compile_seconds: float
-    flops: Future[Flops]
+    compile_time: float
+    flops: Future[flops.Flops]
 
 
 @dataclass(kw_only=True)
@@ -84,16 +83,19 @@ class Trainer(Experiment):
       predict: splits whose predictions are saved when training ends.
       observers: watch the training and change nothing; other observers make no other run.
       watchdog: notices a run that hangs.
+      profile: the steps after which a trace begins and ends; like observers, it makes no other run.
     """
 
     predict: tuple[str, ...] = ('val', 'test')
     observers: Sequence[Observer] = field(default_factory=default_observers)
     watchdog: Watchdog = Watchdog()  # noqa: RUF009 (it is frozen)
+    profile: tuple[int, int] | None = None
 
     def check(self) -> None:
         """Checks the experiment, its predictions and its observers."""
         super().check()
         preflight.check(self, self.predict)
+        profiling.check(self.profile, self.events)
         for observer in self.observers:
             observer.check()
 
@@ -134,14 +136,15 @@ class Trainer(Experiment):
         if self._reason_to_stop(log, start):
             log.end(start)  # observers have seen its last line
         last_pictures = resume.pictures_step(checkpoints, start)
-        known = observed(self, folder, start, programs.compile_seconds, programs.flops, clock)
         with (
-            observers.watching(known),
+            observers.watching(observed(self, folder, start, programs.compile_time, programs.flops, clock)),
             PictureMaker(programs.pictures, folder, observers, last_pictures) as pictures,
             MetricLogger(log, clock, observers, guard.note_progress, self.nonfinite) as metric_logger,
+            profiling.Profiler(self.profile, folder, clock) as profiler,
             self.watchdog.watch(guard.last_progress, folder / 'debug' / 'hang.txt', guard.fail),
             guard.signals.graceful(),
         ):
+            programs = replace(programs, train_steps=profiler.wrapped(programs.train_steps))
             ending = self._train(start, state, programs, pictures, checkpoints, metric_logger, guard.signals)
             clock.timed(CHECKPOINT, checkpoints.wait)()
         if ending.reason:
@@ -200,11 +203,11 @@ class Trainer(Experiment):
         signals: Signals,
     ) -> Ending:
         """The loop: the events that are due at a step, then a group of steps."""
-        events, log, timed = self.events, metric_logger.log, metric_logger.clock.timed
-        calling = metric_logger.clock.calling
-        train_steps = {count: calling(program) for count, program in programs.train_steps.items()}
-        inputs, save = timed(DATA, self.source.inputs), timed(CHECKPOINT, checkpoints.save)
-        evaluate, make_pictures = timed(EVALUATION, programs.evaluate), timed(PICTURES, pictures.make)
+        events, log, clock = self.events, metric_logger.log, metric_logger.clock
+        train_steps = {count: clock.calling(program) for count, program in programs.train_steps.items()}
+        inputs, save = clock.timed(DATA, self.source.inputs), clock.timed(CHECKPOINT, checkpoints.save)
+        evaluate = clock.timed(EVALUATION, programs.evaluate)
+        make_pictures = clock.timed(PICTURES, pictures.make)
         while True:
             evaluates = events.evaluates_at(step) and not log.has_evaluation(step)
             evaluates = evaluates and not signals.stop_requested()

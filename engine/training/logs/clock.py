@@ -75,19 +75,20 @@ class Clock:
 
         def wrapper(*args: Any) -> Any:
             nonlocal shortest
+            outer, self._inner = self._inner, 0.0
             start = time.monotonic()
             is_busy = self._result is not None and not self._result.is_ready()
             state, metrics = program(*args)
             end = time.monotonic()
             self._result = jax.tree.leaves(metrics)[0]
-            elapsed = end - start
-            shortest = min(shortest, elapsed)
-            waited = elapsed - shortest if is_busy else 0.0
-            self._busy += end - self._called_at if is_busy else self._waited
+            own = end - start - self._inner
+            shortest = min(shortest, own)
+            waited = own - shortest if is_busy else 0.0
+            self._busy += end - self._called_at - self._inner if is_busy else self._waited
             self._called_at, self._waited = end, 0.0
-            self._seconds[DISPATCH] = self._seconds.get(DISPATCH, 0.0) + elapsed - waited
+            self._seconds[DISPATCH] = self._seconds.get(DISPATCH, 0.0) + own - waited
             self._seconds[DEVICE] = self._seconds.get(DEVICE, 0.0) + waited
-            self._inner += elapsed
+            self._inner = outer + end - start
             return state, metrics
 
         return wrapper
