@@ -11,15 +11,18 @@ import jax
 
 from engine.errors import UserError
 from engine.hardware import limits
+from engine.training.batches.copied_ahead import has_own_memory
 from engine.training.checkpointing import best_arrays
 from engine.training.cost.size import written
 from engine.training.experiment import Experiment
 from engine.training.steps import TracedSteps, compiled
 
 PARAMETERS, OPTIMIZER, OTHER, BEST = 'parameters', 'optimizer state', 'other state', 'best checkpoint'
-DATA, VALIDATION, BATCH = 'training data', 'validation data', 'batch'
+DATA, VALIDATION, BATCH, NEXT = 'training data', 'validation data', 'batch', 'next batch'
 PADDING, TEMPORARY = 'padding of arrays', 'activations and temporaries'
+OUTSIDE = (BEST, VALIDATION, NEXT)  # what no program of a training step reads
 ALWAYS = (PARAMETERS, OPTIMIZER, BATCH, TEMPORARY)  # shown if they are 0 too
+MIN_PADDING = 0.01  # share of the arguments; less counts as temporary
 STEP, EVALUATION, PREDICTION, PICTURES = 'training', 'evaluation', 'prediction', 'pictures'
 # How XLA refuses a program for a TPU. The first number counts all that the program needs.
 _REFUSED = re.compile(r'\((\d+(?:\.\d+)?)([KMGT]?)\) exceeds available|Used (\d+(?:\.\d+)?)([KMGT]?) of ')
@@ -110,8 +113,10 @@ def _resident(experiment: Experiment) -> dict[str, int]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(shapes):
         groups[_group(jax.tree_util.keystr(path, simple=True, separator='/').split('/'))] += _bytes(leaf)
     best = best_arrays.bytes_on_device(experiment.traced, shapes) if experiment.best else 0
+    kept, sent = _payload(experiment, max(experiment.traced.train_steps))
+    copied = has_own_memory(experiment.parallelism.mesh) and not kept
     validation = sum(batches.bytes_on_device for batches in experiment.evaluated_batches.values())
-    return groups | {BEST: best, DATA: _payload(experiment, 1)[0], VALIDATION: validation}
+    return groups | {BEST: best, DATA: kept, NEXT: sent if copied else 0, VALIDATION: validation}
 
 
 def _group(path: Sequence[str]) -> str:
@@ -141,13 +146,15 @@ def _batch(experiment: Experiment, program: str) -> int:
 
 
 def _parts(program: Any, resident: Mapping[str, int], batch: int) -> dict[str, int]:
-    arguments = sum(resident.values()) - resident[BEST] - resident[VALIDATION] + batch
+    arguments = sum(size for name, size in resident.items() if name not in OUTSIDE) + batch
     if isinstance(program, Refused):
         return {**resident, BATCH: batch, TEMPORARY: max(0, program.needed - arguments)}
     stats = program.memory_analysis()
     own = stats.temp_size_in_bytes + stats.generated_code_size_in_bytes
     own += stats.output_size_in_bytes - stats.alias_size_in_bytes
     padding = max(0, stats.argument_size_in_bytes - arguments)
+    if padding < MIN_PADDING * stats.argument_size_in_bytes:
+        own, padding = own + padding, 0
     return {**resident, BATCH: batch, PADDING: padding, TEMPORARY: own}
 
 
