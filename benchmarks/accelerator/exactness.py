@@ -9,7 +9,6 @@ their logs, checkpoints and outputs are compared to the bit. Steps of the second
 """
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -24,11 +23,12 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.accelerator import times
 from benchmarks.accelerator.figures import figure
-from benchmarks.accelerator.times import step_seconds
 from benchmarks.faults.training_process import differences
 from engine import outputs
 from engine.errors import EXIT_FINISHED
+from engine.runs import json_lines
 from engine.workspace import REPOSITORY
 
 CONFIG = REPOSITORY / 'configs' / 'digits_cnn.gin'
@@ -135,20 +135,16 @@ def compare_parallelism(runs: Runs) -> None:
         raise RuntimeError(f'the trainings ended with {codes}')
     losses = [_losses(runs.path(name))[:COMPARED_STEPS] for name in ('jit', 'pmap')]
     figure('pmap_largest_relative_difference', float(np.abs(losses[1] / losses[0] - 1).max()))
-    times = {name: median(_times(runs.path(name))) for name in ('jit', 'pmap', 'jit2')}
-    figure('pmap_time_ratio', round(2 * times['pmap'] / (times['jit'] + times['jit2']), 3))
-
-
-def _lines(run: Path, log: str) -> list[dict]:
-    return [json.loads(line) for line in (run / 'logs' / log).read_text().splitlines()]
+    seconds = {name: median(_step_seconds(runs.path(name))) for name in ('jit', 'pmap', 'jit2')}
+    figure('pmap_time_ratio', round(2 * seconds['pmap'] / (seconds['jit'] + seconds['jit2']), 3))
 
 
 def _losses(run: Path) -> np.ndarray:
-    return np.array([line['loss'] for line in _lines(run, 'train.jsonl')])
+    return np.array([line['loss'] for line in json_lines.read(run / 'logs' / 'train.jsonl')])
 
 
-def _times(run: Path) -> list[float]:
-    return step_seconds(_lines(run, 'performance.jsonl'))[0]
+def _step_seconds(run: Path) -> list[float]:
+    return times.step_seconds(times.read(run))[0]
 
 
 def passes(check: Callable[[Runs], None], runs: Runs) -> bool:

@@ -16,7 +16,6 @@ checkpoints. The first interval is left out, since it holds the first calls.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,11 +26,10 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from benchmarks.accelerator import bare, settings
+from benchmarks.accelerator import bare, settings, times
 from benchmarks.accelerator.bare import BareLoop
 from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.settings import ModelSetting
-from benchmarks.accelerator.times import step_seconds
 from engine.commands import train
 from engine.config.config import Config
 from engine.training import steps
@@ -149,8 +147,9 @@ class Measurement:
             command = [f'--gin_file={self._setting.config}', f'--run={run}', *bindings]
             if code := train.main(train.parser().parse_args(command)):
                 raise RuntimeError(f'the training ended with {code}')
-            lines = (run / 'logs' / 'performance.jsonl').read_text().splitlines()
-        return step_seconds(list(map(json.loads, lines)))
+            lines = times.read(run)
+        figure('performance', lines[-1])  # what the template itself says of the last interval
+        return times.step_seconds(lines)
 
     def _print(self, name: str, seconds: Sequence[float], batch_size: int) -> None:
         figure(name, settings.rates(self._setting, self._sizes, seconds, batch_size))

@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.accelerator import times
 from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.settings import FOLDER
 from engine.workspace import REPOSITORY
@@ -44,7 +45,7 @@ def main() -> None:
         flags = [f'--gin_bindings={binding}' for binding in bindings]
         program('train', f'--gin_file={FOLDER / "cifar10.gin"}', f'--run={run}', *flags)
         figure('command_seconds', round(time.monotonic() - start, 1))
-        lines = [json.loads(line) for line in (run / 'logs' / 'performance.jsonl').read_text().splitlines()]
+        lines = times.read(run)
         figure('training_seconds', round(sum(line['seconds']['total'] for line in lines), 1))
         figure('images_per_second', [line['examples_per_second'] for line in lines])
         program('evaluate', str(run / 'outputs' / 'test'))
