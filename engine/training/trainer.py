@@ -21,7 +21,7 @@ The trip of a training batch, from the order of examples to the loss and back:
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,7 +38,8 @@ from engine.runs.watchdog import Watchdog
 from engine.training import initialisation, nonfinite, replay
 from engine.training.checkpointing import best_state, direct, resume
 from engine.training.checkpointing.checkpoints import Checkpoints
-from engine.training.cost import flops, memory, profiling
+from engine.training.cost import memory, profiling
+from engine.training.cost.counting import Counting
 from engine.training.experiment import Experiment
 from engine.training.logs.clock import CHECKPOINT, DATA, EVALUATION, PICTURES, Clock
 from engine.training.logs.metric_log import MetricLog
@@ -72,7 +73,7 @@ class Programs:
     copy_best: Compiled
     pictures: Compiled | None
     compile_time: float
-    flops: Future[flops.Flops]
+    flops: Counting
 
 
 @dataclass(kw_only=True)
@@ -165,7 +166,7 @@ class Trainer(Experiment):
         with ThreadPoolExecutor() as pool:
             traced = self.traced
             train_steps = {count: compiling(each, pool) for count, each in traced.train_steps.items()}
-            counted = flops.Counting(traced.train_steps[1].lower())  # it is lowered already
+            counted = Counting(traced.train_steps[1].lower())  # it is lowered already
             evaluate = compiling(traced.evaluate, pool)
             pictures = compiling(traced.pictures, pool) if traced.pictures else None
             copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)

@@ -14,20 +14,15 @@ calls libraries for most of them. Layers that are recomputed (`remat`) count twi
 """
 
 import re
-import time
 from collections import Counter
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import partial
 from math import prod
-from threading import Thread
 
 import jax
 
 from engine.training.cost import hlo, products
 from engine.training.cost.hlo import Computation, Operation, Program
 
-DELAY_SECONDS = 10.0
 ATTENTION = '__cudnn$fmha'
 # Calls that compute nothing that counts: placement of arrays and random numbers.
 _NOT_COUNTED = re.compile(r'Sharding|SPMD\w+|xla\.sdy\..*|LayoutConstraint|annotate_\w+|.*threefry.*')
@@ -211,43 +206,3 @@ def _add_call(work: _Work, where: Computation, call: Operation) -> None:
         work.calls[dtype] += matrices * 2 * prod(sizes) * query.shape[-1]
     elif not _NOT_COUNTED.fullmatch(target):
         work.uncounted[target] += 1
-
-
-class Counting(Future[Flops]):
-    """The count of the operations of a training step, on a thread of its own.
-
-    It takes a tenth of a second of computing time, which neither the start of a training nor a short training
-    has to spare. So it starts when somebody asks whether it is done after DELAY_SECONDS, or for the result.
-    """
-
-    def __init__(self, lowered: jax.stages.Lowered, count: int = 1):
-        super().__init__()
-        self._function = partial(flops_per_step, lowered, count)
-        self._due_at, self._is_started = time.monotonic() + DELAY_SECONDS, False
-
-    def done(self) -> bool:
-        """Whether the operations are counted."""
-        if time.monotonic() >= self._due_at:
-            self._start()
-        return super().done()
-
-    def result(self, timeout: float | None = None) -> Flops:
-        """Returns the operations."""
-        self._start()
-        return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Returns why they cannot be counted, None if they can."""
-        self._start()
-        return super().exception(timeout)
-
-    def _start(self) -> None:
-        if not self._is_started:
-            self._is_started = True
-            Thread(target=self._count).start()
-
-    def _count(self) -> None:
-        try:
-            self.set_result(self._function())
-        except BaseException as error:
-            self.set_exception(error)

@@ -1,6 +1,5 @@
 """Counts of operations against XLA's own and against formulas."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,7 +9,6 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from engine.training.cost import flops
 from engine.training.cost.flops import Flops, flops_per_step
 
 
@@ -186,27 +184,3 @@ def test_calls_that_nobody_counts_are_named() -> None:
     flops = count(jnp.linalg.eigvalsh, ones(8, 8))
     (name,) = flops.uncounted
     assert flops.notes() == [f'Not counted: calls of {name} (1).']
-
-
-def test_counting_begins_late_or_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start and a short training do not pay for it."""
-    lowered = jax.jit(jnp.dot).lower(jnp.ones((2, 3)), jnp.ones((3, 5)))
-    counting = flops.Counting(lowered)
-    assert not counting.done()
-    assert not counting.running()
-    assert counting.exception() is None
-    assert (counting.result().total, counting.done()) == (60, True)
-    monkeypatch.setattr(flops, 'DELAY_SECONDS', 0)
-    late = flops.Counting(lowered)
-    for _ in range(1000):
-        if late.done():
-            break
-        time.sleep(0.01)
-    assert late.result().total == 60
-
-
-def test_what_cannot_be_counted_is_an_error_of_the_count() -> None:
-    counting = flops.Counting(None)  # type: ignore[arg-type]
-    assert isinstance(counting.exception(), AttributeError)
-    with pytest.raises(AttributeError):
-        counting.result()
