@@ -44,14 +44,14 @@ def bare(*arguments: str) -> float:
         return time.monotonic() - start
 
 
-def template() -> float:
+def template(config: str = 'digits_cnn') -> float:
     """Returns the seconds from the start of `scripts/train.sh` to the first line of its log of steps."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'run' / 'logs' / 'train.jsonl'
         start = time.monotonic()
         command = [
             str(REPOSITORY / 'scripts/train.sh'),
-            f'--gin_file={REPOSITORY}/configs/digits_cnn.gin',
+            f'--gin_file={REPOSITORY}/configs/{config}.gin',
             f'--run={log.parents[1]}',
             '--gin_bindings=STEPS = 1',
         ]
