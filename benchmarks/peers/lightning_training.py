@@ -108,7 +108,8 @@ def main() -> None:
     )
     train, val = loader(Path(data), 'train', batch_size), loader(Path(data), 'val')
     trainer.fit(Classifier(case, steps), train, val)
-    clock.end(accuracy=float(trainer.callback_metrics['val_accuracy']))
+    metrics = trainer.callback_metrics  # empty if the training ends before its first epoch
+    clock.end(accuracy=float(metrics.get('val_accuracy', 'nan')))
 
 
 if __name__ == '__main__':
