@@ -4,7 +4,7 @@ A run that resumes therefore meets the same events at the same steps.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Events:
     pictures_every: int | None = None
     steps_per_dispatch: int = 1
     starts_trained: bool = False
+    # The step up to which was searched for one after which something is due, and the last that was found.
+    _searched: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)], init=False, compare=False)
 
     def evaluates_at(self, step: int) -> bool:
         """Whether the validation sets are evaluated after a step."""
@@ -50,13 +52,21 @@ class Events:
     def group(self, step: int) -> int:
         """Returns how many steps the call after a step runs: a group if nothing is due inside it, else one.
 
-        After the last step, there is none.
+        Groups follow one another from each step after which something is due. So the config alone decides,
+        wherever a run was interrupted. After the last step, there is no call.
         """
         if step >= self.steps:
             return 0
-        group = self.steps_per_dispatch
-        fits = step % group == 0 and step + group <= self.steps
-        return group if fits and not any(map(self._is_due, range(step + 1, step + group))) else 1
+        size = self.steps_per_dispatch
+        begins = size > 1 and (step - self._last_due(step)) % size == 0 and step + size <= self.steps
+        return size if begins and not any(map(self._is_due, range(step + 1, step + size))) else 1
+
+    def _last_due(self, step: int) -> int:
+        """Returns the last step, up to a step, after which something is due; 0 if there is none."""
+        searched, last = self._searched[0] if self._searched[0][0] <= step else (0, 0)
+        last = max(filter(self._is_due, range(searched + 1, step + 1)), default=last)
+        self._searched[0] = step, last
+        return last
 
     def _is_due(self, step: int) -> bool:
         return self.evaluates_at(step) or self.saves_at(step) or self.pictures_at(step)

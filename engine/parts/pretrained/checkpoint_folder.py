@@ -147,6 +147,8 @@ def _named(place: Path, stored: Shapes, tree: str) -> dict[str, str]:
     if not named:
         trees = {path.partition('/')[0] for path in stored}
         hint = did_you_mean(tree, trees)
+        if place.parent.name == 'best':
+            hint += " A best checkpoint holds only what is evaluated: take checkpoint = 'latest'."
         raise UserError(f'Pretrained.params = {tree!r}: {place} has no such tree. {hint}')
     return named
 

@@ -1,0 +1,1 @@
+"""Tests of trees of arrays on disk."""
