@@ -36,14 +36,21 @@ def check(steps: Range | None, events: Events) -> None:
             f'Trainer.profile = {steps}, but the training has the steps 0 to {events.steps:,}: give the '
             f'steps after which the trace begins and ends, such as {_example(events)}.'
         )
-    group = events.steps_per_dispatch
     for step in steps:
-        if step % group and events.group(step // group * group) > 1:
-            wanted = (start // group * group, -(-end // group) * group)
+        if group := _group_around(step, events):
             raise UserError(
-                f'Trainer.profile: step {step} is inside a group of Trainer.steps_per_dispatch = {group}, '
-                f'which runs as a whole: bind multiples of {group}, such as {wanted}.'
+                f'Trainer.profile: step {step} is inside the group of steps {group[0]} to {group[1]}, which '
+                f'runs as a whole (Trainer.steps_per_dispatch = {events.steps_per_dispatch}): bind {group[0]} '
+                f'or {group[1]} in its place.'
             )
+
+
+def _group_around(step: int, events: Events) -> Range | None:
+    """Returns the steps before and after a call of the device that a step would cut in two."""
+    for start in range(max(0, step - events.steps_per_dispatch + 1), step):
+        if start + events.group(start) > step:
+            return start, start + events.group(start)
+    return None
 
 
 def _example(events: Events) -> Range:
