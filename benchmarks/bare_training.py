@@ -43,7 +43,6 @@ class BareTraining:
       dataset: `digits` or `digits/toy`.
       batch_size: examples per step.
       dropout: of the model.
-      evaluate_every: steps between evaluations; None evaluates at the end of each epoch.
     """
 
     def __init__(
@@ -53,9 +52,8 @@ class BareTraining:
         dataset: str = 'digits',
         batch_size: int = 128,
         dropout: float = 0.2,
-        evaluate_every: int | None = None,
     ):
-        self._steps, self._batch_size, self._evaluate_every = steps, batch_size, evaluate_every
+        self._steps, self._batch_size = steps, batch_size
         self._train, self._val = (examples(dataset, split) for split in ('train', 'val'))
         self._examples = len(self._train[1])
         self._graph, params, random, model_state = _split(MODELS[config](dropout=dropout, rngs=nnx.Rngs(0)))
@@ -121,7 +119,6 @@ class BareTraining:
         state, n = jax.tree.map(jnp.copy, self._first_state), self._examples
         random, epochs = np.random.default_rng(0), self._steps * self._batch_size // n + 1
         order = np.concatenate([random.permutation(n).astype(np.int32) for _ in range(epochs)])
-        interval = n if self._evaluate_every is None else self._evaluate_every * self._batch_size
         losses, accuracy = [], 0.0
         with (folder / 'loss.txt').open('w') as file:
             for step in range(self._steps):
@@ -129,7 +126,7 @@ class BareTraining:
                 indices = self._spread(order[start : start + self._batch_size])
                 state, loss = self._step(state, self._train, indices, np.int32(step))
                 losses.append(loss)
-                if (start + self._batch_size) // interval > start // interval or step + 1 == self._steps:
+                if (start + self._batch_size) // n > start // n or step + 1 == self._steps:
                     val_loss, val_accuracy = jax.device_get(self._measure(state, self._val))
                     first = step + 1 - len(losses)
                     for number, value in enumerate(jax.device_get(losses), first + 1):

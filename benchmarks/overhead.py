@@ -72,7 +72,6 @@ class Case:
       most_blocked: upper limit of the share of the training's time that saves block; None: there is none.
       dataset: to train on.
       batch_size: examples per step.
-      evaluate_every: steps between evaluations, on both sides; None evaluates at the end of each epoch.
     """
 
     config: str
@@ -82,34 +81,22 @@ class Case:
     most_blocked: float | None = None
     dataset: str = 'digits'
     batch_size: int = 128
-    evaluate_every: int | None = None
 
     @property
     def all_bindings(self) -> list[str]:
         """The bindings of the config."""
         numbers = [f'STEPS = {self.steps}', f'BATCH_SIZE = {self.batch_size}']
-        evaluations = f'trainer.Trainer.evaluate_every = {self.evaluate_every}'
-        return [*numbers, f"trainer.Trainer.dataset = '{self.dataset}'", evaluations, *self.bindings]
+        return [*numbers, f"trainer.Trainer.dataset = '{self.dataset}'", *self.bindings]
 
     def reference(self, make: Callable[..., BareTraining] = BareTraining, **keywords: Any) -> BareTraining:
         """Returns the same training by hand, made by `make`."""
-        return make(
-            self.config,
-            self.steps,
-            self.dataset,
-            self.batch_size,
-            evaluate_every=self.evaluate_every,
-            **keywords,
-        )
+        return make(self.config, self.steps, self.dataset, self.batch_size, **keywords)
 
 
 CASES = {
     'digits_cnn': Case('digits_cnn', 500, 0.97, most_blocked=0.01),
     'digits_mlp': Case('digits_mlp', 1000, 0.90),
-    # An epoch has 9.75 steps. At its end, hardly any group of ten would fit between two evaluations.
-    'digits_mlp, groups of 10': Case(
-        'digits_mlp', 1000, 1.2, ('trainer.Trainer.steps_per_dispatch = 10',), evaluate_every=10
-    ),
+    'digits_mlp, groups of 10': Case('digits_mlp', 1000, 1.2, ('trainer.Trainer.steps_per_dispatch = 10',)),
 }
 
 
