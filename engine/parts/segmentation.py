@@ -50,9 +50,11 @@ class Segmentation(Supervised):
 
         Raises:
           UserError: a number of the task is out of its range, there are more classes than 16 bits can tell
-            apart, the images have another number of channels, or a subclass drops a setting that is bound.
+            apart, the images have another number of channels, the augmentation changes the values of
+            pixels, or a subclass drops a setting that is bound.
         """
         bound = super().bind(spec)
+        self._check_augment()
         self._check_settings(bound)
         return bound
 
@@ -135,6 +137,16 @@ class Segmentation(Supervised):
             truth={'targets': self.mask},
             ignore_label=self.ignore_label,
         )
+
+    def _check_augment(self) -> None:
+        """Raises `UserError` if `augment` would change the classes in the mask."""
+        moves_masks = type(self).augment_batch is Segmentation.augment_batch
+        if moves_masks and augmentation.changes_values(self.augment):
+            raise UserError(
+                f'{type(self).__name__}.augment = {self.augment} changes the values of pixels, and the '
+                'mask goes through it with the image, so that its classes would change. Bind '
+                'augmentation.Shift, Crop, Flip or a Chain of them, or override augment_batch.'
+            )
 
     def _check_settings(self, bound: BoundSupervised) -> None:
         """Raises `UserError` if images do not fit `scale`, or if a subclass drops a setting that is bound."""

@@ -15,7 +15,7 @@ from engine.interfaces import INDEX, VALID, Spec, keys_by_row
 from engine.outputs.check_arrays import checked
 from engine.outputs.manifest import Manifest
 from engine.parts import losses
-from engine.parts.augmentation import Flip, Shift
+from engine.parts.augmentation import Chain, ColorJitter, Flip, RandAugment, RandomErasing, Shift
 from engine.parts.segmentation import Segmentation
 from engine.parts.subclasses.rows import averages
 from engine.training.logs.metrics import merged
@@ -136,6 +136,25 @@ def test_image_and_mask_move_alike(augment: Any) -> None:
     assert not np.array_equal(moved['mask'], batch['mask'])
     np.testing.assert_array_equal(moved['image'], augment(keys_by_row(key, batch), batch['image']))
     assert moved['mask'].dtype == np.uint8
+
+
+class ColoursAlone(Segmentation):
+    """Changes the images, and leaves the masks as they are."""
+
+    def augment_batch(self, batch: Any, key: Any) -> Any:
+        return {**batch, 'image': self.augment(keys_by_row(key, batch), batch['image'])}
+
+
+@pytest.mark.parametrize(
+    'augment',
+    [RandomErasing(), ColorJitter(hue=0.1), RandAugment(), Chain((Flip(), Chain((RandomErasing(),))))],
+)
+def test_augmentations_that_would_change_classes_are_refused(augment: Any) -> None:
+    with pytest.raises(
+        UserError, match=r'Segmentation.augment = .* changes the values of pixels, and the mask'
+    ):
+        task(augment=augment).bind(SPEC)
+    ColoursAlone(**vars(task(augment=augment))).bind(SPEC)
 
 
 def test_what_is_shown_is_what_the_step_trains_on() -> None:

@@ -1,19 +1,10 @@
-"""Augmentations. They run on the device, inside the training step, and give each image its own random key."""
+"""Shifts, crops and flips of images."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-
-Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (keys [B], images [B, H, W, C]) -> images
-
-
-def none(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Returns the images as they are, [B, H, W, C]."""
-    del keys
-    return images
 
 
 @dataclass(frozen=True)
@@ -63,27 +54,6 @@ class Crop:
             return jax.lax.dynamic_slice(padded, (y, x, 0), images.shape[1:])
 
         return jax.vmap(crop)(keys, jnp.pad(images, margin, self.border))
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Applies several augmentations in order. Each draws from its own keys.
-
-    >>> augment = Chain((Crop(4), Flip()))
-    >>> augment(jax.random.split(jax.random.key(0), 2), jnp.ones((2, 32, 32, 3), jnp.uint8)).shape
-    (2, 32, 32, 3)
-
-    Args:
-      augmentations: the augmentations, in their order.
-    """
-
-    augmentations: tuple[Augmentation, ...]
-
-    def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
-        """Returns the images [B, H, W, C] after all augmentations, for keys [B]."""
-        for index, augment in enumerate(self.augmentations):
-            images = augment(jax.vmap(lambda key, index=index: jax.random.fold_in(key, index))(keys), images)
-        return images
 
 
 @dataclass(frozen=True)

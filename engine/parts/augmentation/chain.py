@@ -1,0 +1,46 @@
+"""What an augmentation is, and several of them in a row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+
+Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (keys [B], images [B, H, W, C]) -> images
+
+
+def changes_values(augment: Augmentation) -> bool:
+    """Whether an augmentation says that it changes the values of pixels, not their positions alone."""
+    return getattr(augment, 'changes_values', False)
+
+
+def none(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Returns the images as they are, [B, H, W, C]."""
+    del keys
+    return images
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Applies several augmentations in order. Each draws from its own keys.
+
+    >>> from engine.parts.augmentation import Crop, Flip
+    >>> augment = Chain((Crop(4), Flip()))
+    >>> augment(jax.random.split(jax.random.key(0), 2), jax.numpy.ones((2, 32, 32, 3))).shape
+    (2, 32, 32, 3)
+
+    Args:
+      augmentations: the augmentations, in their order.
+    """
+
+    augmentations: tuple[Augmentation, ...]
+
+    @property
+    def changes_values(self) -> bool:
+        """Whether one of the augmentations changes the values of pixels."""
+        return any(map(changes_values, self.augmentations))
+
+    def __call__(self, keys: jax.Array, images: jax.Array) -> jax.Array:
+        """Returns the images [B, H, W, C] after all augmentations, for keys [B]."""
+        for index, augment in enumerate(self.augmentations):
+            images = augment(jax.vmap(lambda key, index=index: jax.random.fold_in(key, index))(keys), images)
+        return images

@@ -1,0 +1,43 @@
+"""What augmentations of colours share: which images they take, grey values, and blends of two images."""
+
+import jax
+import jax.numpy as jnp
+
+from engine.errors import UserError
+
+GREY = (0.299, 0.587, 0.114)  # weights of red, green and blue, after ITU-R BT.601
+WHITE = {jnp.dtype(dtype): jnp.iinfo(dtype).max for dtype in (jnp.uint8, jnp.uint16)}
+
+
+def check_images(name: str, images: jax.Array, dtypes: tuple[str, ...] = ('uint8', 'uint16')) -> None:
+    """Raises `UserError` unless images [B, H, W, C] are grey or RGB, and of a dtype that states their range.
+
+    Args:
+      name: of the augmentation, for the message.
+      images: the images.
+      dtypes: those that the augmentation takes.
+    """
+    if images.dtype.name not in dtypes:
+        raise UserError(
+            f'{name} changes images of the dtype {" or ".join(dtypes)}, and these are {images.dtype}, which '
+            'does not say which values are black and white. Let the dataset hold them as '
+            f'{dtypes[0]}, or leave {name} out.'
+        )
+    if images.shape[-1] not in (1, 3):
+        raise UserError(
+            f'{name} changes grey and RGB images, of 1 and 3 channels, and these have {images.shape[-1]}. '
+            f'Leave {name} out.'
+        )
+
+
+def blend(first: jax.Array, second: jax.Array, share: jax.Array, white: float) -> jax.Array:
+    """Returns first + share (second - first), limited to 0 to `white`. A share above 1 extrapolates."""
+    return jnp.clip(first + share * (second - first), 0, white)
+
+
+def grey(image: jax.Array) -> jax.Array:
+    """Returns the grey values of images f32 [..., C], f32 [..., 1]: those of one channel are its own."""
+    if image.shape[-1] == 1:
+        return image
+    red, green, blue = (weight * image[..., index, None] for index, weight in enumerate(GREY))
+    return red + green + blue
