@@ -39,9 +39,9 @@ def check(steps: Range | None, events: Events) -> None:
     for step in steps:
         if group := _group_around(step, events):
             raise UserError(
-                f'Trainer.profile: step {step} is inside the group of steps {group[0]} to {group[1]}, which '
-                f'runs as a whole (Trainer.steps_per_dispatch = {events.steps_per_dispatch}): bind {group[0]} '
-                f'or {group[1]} in its place.'
+                f'Trainer.profile: step {step} is inside a group of Trainer.steps_per_dispatch = '
+                f'{events.steps_per_dispatch}, which runs as a whole: bind {group[0]} or {group[1]} in its '
+                'place.'
             )
 
 

@@ -57,7 +57,7 @@ def _speed(numbers: Mapping[str, float], facts: Facts) -> Iterable[str]:
 
 def _operations(facts: Facts, flops: Flops | None, error: BaseException | None) -> Iterable[str]:
     if flops is None:
-        yield f'The operations of a step could not be counted: {error}'
+        yield f'The operations of a step are not counted: {error}.'
         return
     yield (
         f'{flops.total:.4g} floating-point operations per step and device: {flops.by_xla:.4g} counted by '

@@ -1,17 +1,13 @@
 """benchmarks/overhead.py at small sizes: both sides train alike, and every part of a training is measured."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import overhead
-from engine.config.config import Config
 from engine.runs import json_lines
 from engine.training.checkpointing.checkpoints import Checkpoints
-from engine.training.trainer import Trainer
-from engine.workspace import REPOSITORY
 
 STEPS = 60
 CASE = overhead.Case('digits_mlp', STEPS, at_least=0.9, most_blocked=0.01, dataset='digits/toy', batch_size=8)
@@ -52,15 +48,3 @@ def test_a_case_reports_its_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         'MLP: speed, bare loop = 1': False,
         'MLP: share of the time in which saves block': False,
     }
-
-
-def test_groups_of_ten_fit_between_evaluations_on_both_sides(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    case = replace(overhead.CASES['digits_mlp, groups of 10'], steps=40, dataset='digits/toy', batch_size=8)
-    trainer = Config([REPOSITORY / 'configs/digits_mlp.gin'], case.all_bindings).build(Trainer)
-    assert [trainer.events.group(step) for step in range(0, 40, 10)] == [10, 10, 10, 10]
-    evaluated = [step for step in range(1, 41) if trainer.events.evaluates_at(step)]
-    case.reference().run(tmp_path)
-    lines = re.findall(r'^step (\d+) ', capsys.readouterr().out, re.MULTILINE)
-    assert [*map(int, lines)] == evaluated == [10, 20, 30, 40]

@@ -16,7 +16,7 @@ def test_counting_begins_late_or_when_asked_for(monkeypatch: pytest.MonkeyPatch)
     count = Counting(lowered)
     assert not count.done()
     assert not count.running()
-    assert count.exception() is None
+    assert isinstance(count.exception(), counting.TooShort)
     assert (count.result().total, count.done()) == (60, True)
     monkeypatch.setattr(counting, 'DELAY_SECONDS', 0)
     late = Counting(lowered)
@@ -24,10 +24,12 @@ def test_counting_begins_late_or_when_asked_for(monkeypatch: pytest.MonkeyPatch)
         if late.done():
             break
         time.sleep(0.01)
+    assert late.exception() is None
     assert late.result().total == 60
 
 
-def test_what_cannot_be_counted_is_an_error_of_the_count() -> None:
+def test_what_cannot_be_counted_is_an_error_of_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, 'DELAY_SECONDS', 0)
     count = Counting(None)  # type: ignore[arg-type]
     assert isinstance(count.exception(), AttributeError)
     with pytest.raises(AttributeError):

@@ -126,7 +126,7 @@ class Lowering:
     def lower(self) -> 'Lowering':
         return self
 
-    def compile(self) -> None:
+    def compile(self, options: dict[str, int]) -> None:
         raise jax.errors.JaxRuntimeError(self.message)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from engine.runs import json_lines
+from engine.training.cost import counting
 
 OBSERVERS = """
 from engine.training.observers import performance
@@ -24,7 +25,10 @@ SLOW = {
 
 
 @pytest.mark.parametrize('slow', SLOW)
-def test_what_is_slow_is_named(slow: str, config_file: Any, program: Any, tmp_path: Path) -> None:
+def test_what_is_slow_is_named(
+    slow: str, config_file: Any, program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, 'DELAY_SECONDS', 0)  # short trainings count no operations
     lines, start, kind = SLOW[slow]
     config, run = config_file(lines, STEPS='STEPS = 20'), tmp_path / 'run'
     code, out, error = program('train', f'--gin_file={config}', f'--run={run}')
