@@ -59,7 +59,7 @@ def _evaluation(found: Bottleneck, facts: Facts) -> str:
     wanted = _fewer(found, every or facts.steps_per_epoch, facts)
     return (
         f'Evaluation takes {percent(found.share)} of the time: Trainer.evaluate_every = {wanted} (now {now}) '
-        'or few Trainer.validation_batches'
+        'or fewer Trainer.validation_batches'
     )
 
 
@@ -117,7 +117,7 @@ def _device(found: Bottleneck, facts: Facts) -> str:
     head = f'The device computes {percent(found.share)} of the time{peak}'
     if facts.step_seconds < SHORT_STEP and facts.settings['steps_per_dispatch'] == 1:
         step = f'{1e3 * facts.step_seconds:.2f} ms per step'
-        return f'{head} ({step}): Trainer.steps_per_dispatch = 10 (now 1), for steps are short,'
+        return f'{head} ({step}): Trainer.steps_per_dispatch = 10 (now 1), because steps are short,'
     if facts.utilisation is None or facts.utilisation >= GOOD_UTILISATION:
         return f'{head}: a smaller model, or more or faster devices,'
     if facts.type.endswith('float32') and facts.peaks and facts.peaks.bfloat16:

@@ -79,16 +79,16 @@ SENTENCES = {
     'evaluation by epochs': (
         said('evaluation'),
         'Evaluation takes 40 % of the time: Trainer.evaluate_every = 600 (now each epoch, 44 steps) or '
-        'few Trainer.validation_batches',
+        'fewer Trainer.validation_batches',
     ),
     'evaluation by steps': (
         said('evaluation', settings={'evaluate_every': 10}),
-        'Evaluation takes 40 % of the time: Trainer.evaluate_every = 200 (now 10) or few '
+        'Evaluation takes 40 % of the time: Trainer.evaluate_every = 200 (now 10) or fewer '
         'Trainer.validation_batches',
     ),
     'never beyond the last step': (
         said('evaluation', settings={'evaluate_every': 200, 'steps': 1000}),
-        'Evaluation takes 40 % of the time: Trainer.evaluate_every = 1000 (now 200) or few '
+        'Evaluation takes 40 % of the time: Trainer.evaluate_every = 1000 (now 200) or fewer '
         'Trainer.validation_batches',
     ),
     'saving': (
@@ -125,7 +125,7 @@ SENTENCES = {
     'short steps': (
         said('device', step_seconds=0.00033),
         'The device computes 40 % of the time (0.33 ms per step): Trainer.steps_per_dispatch = 10 (now '
-        '1), for steps are short,',
+        '1), because steps are short,',
     ),
     'short steps in groups': (
         said('device', step_seconds=0.00033, settings={'steps_per_dispatch': 10}),
