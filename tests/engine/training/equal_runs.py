@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from engine.config.config import Config
+from engine.stored_trees import tree
 from engine.training.checkpointing.checkpoints import Checkpoints
 from engine.training.logs.metric_logger import MetricLogger
 from engine.training.trainer import Trainer
@@ -38,9 +39,21 @@ def predictions(run: Path) -> list[str]:
 
 
 def assert_equal_states(one: Path, other: Path) -> None:
-    """Asserts that the latest checkpoints of two runs are equal to the bit."""
+    """Asserts that the latest and the best checkpoints of two runs are equal to the bit."""
+    assert saved_arrays(one, 'best') == saved_arrays(other, 'best')
     shapes = Config([other / 'config.gin']).build(Trainer).step_functions.state_shapes
     jax.tree.map(np.testing.assert_array_equal, latest_state(one, shapes), latest_state(other, shapes))
+
+
+def saved_arrays(run: Path, kind: str) -> dict[str, bytes]:
+    """Returns the bytes of the arrays in a run's newest checkpoint of a kind, by step and path."""
+    folders = [path for path in (run / 'checkpoints' / kind).glob('*') if path.name.isdecimal()]
+    if not folders:
+        return {}
+    newest = max(folders, key=lambda path: int(path.name))
+    item = newest / 'default'
+    arrays = tree.restored(item, tree.stored_shapes(item))
+    return {f'{newest.name}/{path}': np.asarray(array).tobytes() for path, array in arrays.items()}
 
 
 def stop_after(step: int) -> Callable[..., None]:

@@ -12,6 +12,7 @@ import pytest
 
 from engine.runs import json_lines, run_folder
 from engine.training import trainer
+from engine.training.checkpointing import direct
 from engine.training.events import Events
 from tests.conftest import run_program, write_config
 from tests.engine.training.equal_runs import assert_equal, stop_after
@@ -253,3 +254,26 @@ def test_steps_that_are_not_finite_are_skipped_and_counted(
     ]
     assert [line['skipped'] for line in lines] == [0.0] + [1.0] * 13
     assert lines[1]['loss'] is None
+
+
+@pytest.mark.parametrize('damaged', ['', 'latest/10', 'best/8'])
+def test_a_large_state_resumes_as_a_small_one(
+    damaged: str,
+    trained: Path,
+    config_file: Any,
+    tmp_path: Path,
+    program: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Orbax saves it, in the background."""
+    monkeypatch.setattr(direct, 'MAX_DIRECT_BYTES', 0)
+    run = tmp_path / 'run'
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.MetricLogger, 'log_steps', stop_after(11))
+        assert program('train', f'--gin_file={config_file()}', f'--run={run}')[0] == 75
+    assert not list(run.glob('checkpoints/*/*/default/*.safetensors'))
+    if damaged:
+        spoil(largest(run / 'checkpoints' / damaged / 'default'))
+    out = finish(run, program, trained)
+    assert ('damaged' in out) is bool(damaged)
+    assert not list(run.glob('checkpoints/*/*/default/*.safetensors'))
