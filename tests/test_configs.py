@@ -10,6 +10,10 @@ overlay      is given after an experiment, which it changes
 By default each experiment and each overlay is built, traced and trained for three steps on toy data, by the
 command that its header states. An overlay's command may name any experiment, or none: `configs/<name>.gin`.
 With `scripts/test.sh --all`, each experiment must also pass the checks of `scripts/check.sh`.
+
+An experiment whose header has a line `Hardware` is for a GPU or a TPU. By default it is built and traced.
+With `--all` it is trained by the last command of its header, which makes it small enough for a CPU, and not
+checked. A dataset of images `tfds:<name>` is replaced by random images with its shapes and classes.
 """
 
 import dataclasses
@@ -21,9 +25,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from engine import outputs
+from engine import outputs, workspace
 from engine.checks import catalogue, exceptions
 from engine.checks.experiment_under_test import ExperimentUnderTest
 from engine.checks.finding import FAIL
@@ -32,7 +38,8 @@ from engine.config import reading
 from engine.config.bindings import REQUIRED
 from engine.config.config import Config
 from engine.config.statements import Binding, Macro
-from engine.datasets.catalogue.names import DatasetName
+from engine.datasets.catalogue import builders
+from engine.datasets.catalogue.names import TFDS, DatasetName
 from engine.datasets.expressions import expression
 from engine.errors import UserError
 from engine.evaluation.evaluator import Evaluator
@@ -45,6 +52,7 @@ from engine.workspace import REPOSITORY
 CONFIGS = sorted((REPOSITORY / 'configs').rglob('*.gin'))
 DEBUG = REPOSITORY / 'configs/debug.gin'
 INITIALISED = 'trainer.Trainer.init_from = None'
+STAND_IN_CLASSES = 8  # of a stand-in dataset that have images in val and test
 SHORT = ('trainer.Trainer.steps = 3', 'trainer.Trainer.batch_size = 8')
 
 
@@ -93,9 +101,9 @@ def header(path: Path) -> list[str]:
 
 
 def command(path: Path, script: str) -> list[str]:
-    """Returns the arguments that a config's header gives to a script, an empty list if it does not run it."""
-    line = next((line for line in header(path) if line.startswith(f'{script} ')), '')
-    return shlex.split(line)[1:]
+    """Returns the arguments of the last command of a script in a config's header, [] if there is none."""
+    lines = [line for line in header(path) if line.startswith(f'{script} ')]
+    return shlex.split(lines[-1])[1:] if lines else []
 
 
 def training_command(path: Path) -> list[str]:
@@ -105,11 +113,48 @@ def training_command(path: Path) -> list[str]:
 
 def some_experiment() -> str:
     """Returns the name of an experiment; skips the test in a project that has none yet."""
-    return named(EXPERIMENTS[0]) if EXPERIMENTS else pytest.skip('there is no experiment yet')
+    small = next((path for path in EXPERIMENTS if not needs_accelerator(path)), None)
+    return named(small) if small else pytest.skip('there is no experiment yet')
 
 
 def toy(dataset: str) -> str:
-    return DatasetName.parse(dataset).toy
+    name = DatasetName.parse(dataset)
+    return stand_in(dataset) if name.source == TFDS else name.toy
+
+
+@cache
+def features_of(dataset: str) -> Any:
+    return builders.builder(dataset).info.features
+
+
+def decoded(dataset: str) -> list[str]:
+    """Returns bindings that decode the files of a stand-in to the one size of a dataset's images, if any."""
+    if DatasetName.parse(dataset).source != TFDS or None in (shape := features_of(dataset)['image'].shape):
+        return []
+    return [
+        'trainer.Trainer.decode = @stand_in/engine.parts.crops.Crops()',
+        f'stand_in/engine.parts.crops.Crops.size = {shape[0]}',
+    ]
+
+
+@cache
+def stand_in(dataset: str) -> str:
+    """Returns the name of a dataset of random images with the shapes and classes of a dataset of TFDS."""
+    features, random = features_of(dataset), np.random.default_rng(0)
+    shape = features['image'].shape
+    folder = workspace.workspace() / 'stand_in' / DatasetName.parse(dataset).slug
+    for number, label in enumerate(features['label'].names):
+        for split in ['train', *(['val', 'test'] if number < STAND_IN_CLASSES else [])]:
+            pixels = random.integers(0, 256, [side or random.integers(80, 100) for side in shape], np.uint8)
+            path = folder / split / label / 'image.png'
+            path.parent.mkdir(parents=True)
+            Image.fromarray(pixels.squeeze()).save(path)
+    return f'images:{folder}'
+
+
+def needs_accelerator(path: Path) -> bool:
+    """Whether a config's header names hardware that its experiment needs."""
+    return any(line.startswith('Hardware') for line in header(path))
 
 
 def written(value: Any, scope: str) -> tuple[str, list[str]]:
@@ -171,6 +216,7 @@ def on_toy_data(paths: Sequence[Path], trainer: Trainer) -> list[str]:
     own = {'trainer.Trainer.dataset': dataset} if isinstance(dataset, str) else {}
     names = own | others
     lines = [f'{parameter} = {toy(name)!r}' for parameter, name in names.items() if name]
+    lines += decoded(dataset) if isinstance(dataset, str) else []
     return lines + expressions_on_toy_data(trainer)
 
 
@@ -267,7 +313,13 @@ def test_expressions_get_toy_data_too(config_file: Callable[..., Path]) -> None:
     config.check()
 
 
-@pytest.mark.parametrize('path', of_role('experiment', 'overlay'), ids=named)
+TRAINED = [
+    pytest.param(path, marks=[pytest.mark.slow] if needs_accelerator(path) else [])
+    for path in of_role('experiment', 'overlay')
+]
+
+
+@pytest.mark.parametrize('path', TRAINED, ids=named)
 def test_a_config_trains_by_the_command_in_its_header(path: Path, program: Any, tmp_path: Path) -> None:
     assert f'--gin_file={named(path)}' in training_command(path)
     train_briefly(program, training_command(path), tmp_path / 'run')
@@ -293,7 +345,7 @@ def experiment_under_test(path: Path) -> ExperimentUnderTest:
 
 @pytest.mark.slow
 @pytest.mark.parametrize('check', catalogue.CONFORMANCE)
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=named)
+@pytest.mark.parametrize('path', [path for path in EXPERIMENTS if not needs_accelerator(path)], ids=named)
 def test_an_experiment_passes_the_checks(path: Path, check: str) -> None:
     stated = exceptions.stated(path, catalogue.ALL)
     ((_, finding),) = catalogue.run(experiment_under_test(path), stated, [check])
