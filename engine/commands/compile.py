@@ -1,4 +1,4 @@
-"""Compiles an experiment for devices that need not be here: their memory, FLOPs and what they exchange."""
+"""Compiles an experiment for devices that need not be here, and shows memory, FLOPs and collectives."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ EXAMPLES = """\
   scripts/compile.sh --gin_file=configs/digits_cnn.gin --topology=v5e:2x4 sharding.Jit.fsdp=8 BATCH_SIZE=1024
   scripts/compile.sh --gin_file=configs/digits_cnn.gin               for the devices of this machine
 """
-# libtpu describes TPUs without one if nothing is asked of the machine.
+# With these variables, libtpu describes TPUs without looking for one on the machine.
 WITHOUT_TPU = {
     'JAX_PLATFORMS': 'cpu',
     'TPU_SKIP_MDS_QUERY': '1',
@@ -43,10 +43,10 @@ def parser() -> Parser:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Compiles the programs of the experiment and prints what they cost.
+    """Compiles the programs of the experiment and prints what they need.
 
     Raises:
-      UserError: the experiment does not fit into the devices. The message says by which bindings it would.
+      UserError: the experiment does not fit into the devices. The message lists bindings by which it fits.
     """
     if not arguments.gin_file:
         raise UserError('nothing to compile: give --gin_file=configs/<name>.gin.')
@@ -105,7 +105,7 @@ def _devices(trainer: 'Trainer', topology: 'Topology | None') -> str:
 
 
 def _flops(trainer: 'Trainer', config: 'Config') -> str:
-    """Returns a line about the FLOPs of a training step, and what their count leaves out."""
+    """Returns a line about the FLOPs of a training step, and lines about what the count leaves out."""
     import jax
 
     from engine.hardware import targets

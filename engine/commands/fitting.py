@@ -11,7 +11,7 @@ from engine.training.cost import memory, remedies
 from engine.training.cost.remedies import MemorySettings, Remedy
 from engine.training.experiment import Experiment
 
-MIN_SAVED = 0.25  # share that a remedy saves of what ran out though the devices should have had it
+MIN_SAVED = 0.25  # share of the total that a remedy saves if memory ran out although the total fits
 
 
 def search(
@@ -34,7 +34,7 @@ def search(
             other = Config(files, [*kept, *bindings]).build(type(experiment))
             other.data = experiment.data
             return memory.of_experiment(other)[0].total
-        except Exception:  # it is only a suggestion: whatever is wrong with it, it is not made
+        except Exception:  # a suggestion that fails for any reason is left out
             return None
 
     yield from remedies.search(settings, measure, limit)
@@ -55,7 +55,7 @@ def _settings(config: Config, experiment: Experiment) -> MemorySettings:
 
 
 def _fsdp(config: Config, experiment: Experiment) -> remedies.Bindings:
-    """Returns the bindings that split the state over all devices; () if that is done or cannot be done."""
+    """Returns the bindings that split the state over all devices; () if it is split already or cannot be."""
     way, count = experiment.parallelism, experiment.parallelism.mesh.size
     if not isinstance(way, Jit) or way.fsdp > 1 or count == 1:
         return ()

@@ -1,4 +1,4 @@
-"""Memory that runs out: one message says what needs it, and by which bindings the experiment fits."""
+"""Errors of memory: one message says what needs the memory, and by which bindings the experiment fits."""
 
 import argparse
 import gc
@@ -15,8 +15,8 @@ from engine import errors
 from engine.errors import Interrupted, RunError, UserError
 from engine.workspace import REPOSITORY
 
-MAX_SECONDS = 300.0  # for the search; what was found by then is shown
-# What was going on, by the module of the innermost frame that tells.
+MAX_SECONDS = 300.0  # for the search; whatever it has found by then is shown
+# What the program was doing, by the module of the innermost frame that is listed.
 _WORK = {
     'engine.training.batches': 'while a batch was put on the devices',
     'engine.training.batches.on_device': 'while the training data were put on the devices',
@@ -35,15 +35,15 @@ _FUNCTIONS = {'compiled': _COMPILING, 'init': _INITIALISING, '_evaluate': 'durin
 
 @contextmanager
 def explained(arguments: argparse.Namespace, root: Callable[[], Any]) -> Iterator[None]:
-    """Turns errors by which memory runs out into one message with what fits.
+    """Turns errors of memory into one message, with bindings that fit.
 
     Args:
       arguments: of the command line: the config by `gin_file` and `gin_bindings`.
       root: returns the class at the root of the config.
 
     Raises:
-      UserError: it was found before training.
-      RunError: it happened.
+      UserError: the experiment needs too much, which was found before training.
+      RunError: memory ran out.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def explained(arguments: argparse.Namespace, root: Callable[[], Any]) -> Iterato
         what = str(error) if foreseen else _what_happened(error)
         if not what or not arguments.gin_file:
             raise
-        traceback.clear_frames(error.__traceback__)  # what they hold is in the way
+        traceback.clear_frames(error.__traceback__)  # frees the arrays that they hold
         gc.collect()
         try:
             advice = _what_fits(arguments, root)
@@ -75,7 +75,7 @@ def _what_happened(error: Exception) -> str:
 
 
 def _work(error: Exception) -> str:
-    """Returns what was going on when an error was raised."""
+    """Returns what the program was doing when an error was raised."""
     work = 'during training'
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module, function = frame.f_globals.get('__name__', ''), frame.f_code.co_name
@@ -94,7 +94,7 @@ def _what_fits(arguments: argparse.Namespace, root: Callable[[], Any]) -> str:
     from engine.training.cost import memory, remedies
 
     if jax.process_count() > 1:
-        return f'{errors.LESS_MEMORY} On one process, --dry_run compares what fits.'
+        return f'{errors.LESS_MEMORY} In one process, --dry_run lists bindings that fit.'
     limit, of = limits.device_memory()
     needed: list[memory.ProgramMemory] = []
     found: list[remedies.Remedy] = []
@@ -111,17 +111,17 @@ def _what_fits(arguments: argparse.Namespace, root: Callable[[], Any]) -> str:
 
 
 def _lines(task: Mapping[str, Any], root: Callable[[], Any]) -> Iterable[dict[str, Any]]:
-    """Returns what `fitting` finds, by a process of its own where the devices can be shared."""
+    """Returns what `fitting` finds, in a process of its own if the devices can be shared."""
     import jax
 
-    if jax.default_backend() == 'tpu':  # which belongs to this process
+    if jax.default_backend() == 'tpu':  # no other process can use it
         from engine.commands import fitting
 
         return fitting.lines(task, root())
     paths = [str(REPOSITORY), *filter(None, [os.environ.get('PYTHONPATH')])]
     environment = os.environ | {
         'PYTHONPATH': os.pathsep.join(paths),
-        'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',  # this process holds its memory still
+        'XLA_PYTHON_CLIENT_PREALLOCATE': 'false',  # this process still holds its memory
         'JAX_NUM_CPU_DEVICES': str(jax.local_device_count()),
     }
     command = [sys.executable, '-m', 'engine.commands.fitting_process', json.dumps(task)]

@@ -1,1 +1,1 @@
-"""The devices that programs are compiled for: which they are, how much memory they have, TPUs not at hand."""
+"""The devices that programs are compiled for: which they are, their memory, and TPUs that are not there."""

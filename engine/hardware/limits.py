@@ -1,4 +1,4 @@
-"""How much memory programs may use: that of a device, and that of the machine or of the part that is ours."""
+"""How much memory programs may use: of a device, and of the machine, its container or job, or its shell."""
 
 import os
 import resource
@@ -17,7 +17,7 @@ def device_memory() -> tuple[int | None, str]:
         limit = (device.memory_stats() or {}).get('bytes_limit')
         return (
             limit,
-            f'of {device.device_kind}' if limit else f'{device.device_kind} does not tell its memory',
+            f'of {device.device_kind}' if limit else f'{device.device_kind} does not report its memory',
         )
     size, limit = machine_memory()
     count = jax.local_device_count()
@@ -28,7 +28,7 @@ def machine_memory(root: Path = ROOT) -> tuple[int, str]:
     """Returns the bytes that this process may use on its machine, and what limits them.
 
     Args:
-      root: of the file system, in which the limits of a container are looked for.
+      root: of the file system that states the limits of a container.
     """
     physical = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     shell, _ = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,6 +1,6 @@
 """The devices that programs are compiled for.
 
-These are JAX's devices, unless others are described: programs can be compiled for devices that are not there.
+These are JAX's devices, unless others are described: XLA compiles for devices that are not there.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ def platform() -> str:
 
 @contextmanager
 def described(devices: Sequence[Any]) -> Iterator[None]:
-    """Has everything inside compiled for devices that need not be there, such as those of a topology."""
+    """Has programs inside compiled for devices that need not be there, such as those of a topology."""
     _described.append(devices)
     try:
         yield

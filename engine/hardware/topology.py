@@ -18,9 +18,9 @@ class Tpu:
 
     Attributes:
       hbm: memory of a chip, GB, as Google publishes it.
-      usable: memory of a device that a program can use, GiB: what libtpu 0.0.50 says of a program that is too
-        large. A chip of v2, v3, v4 and 7x counts as two devices.
-      axes: how many numbers its topologies have.
+      usable: memory of a device that a program can use, GiB, as libtpu 0.0.50 reports it when a program is
+        too large. A chip of v2, v3, v4 and 7x counts as two devices.
+      axes: the numbers of axes that its topologies may have.
       chips: in the largest topology.
       example: a topology of 8 chips.
       source: of `hbm` and `chips`.

@@ -8,7 +8,7 @@ import numpy as np
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # by name, such as 'encoder/stages/0/kernel'
 
-_ALIGNMENT = 64  # bytes: from such an address, XLA takes over memory of NumPy on a CPU
+_ALIGNMENT = 64  # bytes; on a CPU, XLA uses NumPy's memory at such addresses without a copy
 
 
 def on_devices(
@@ -16,10 +16,10 @@ def on_devices(
 ) -> dict[str, jax.Array]:
     """Returns host arrays on the devices, each in the dtype and sharding of its target.
 
-    The largest come first: while one is in memory twice, the others are not there yet.
+    The largest come first: while an array is in memory twice, smaller ones are not there yet.
 
     Args:
-      arrays: by name; others than those of `targets` are left out.
+      arrays: by name; those without a target are left out.
       targets: shapes, dtypes and shardings.
       release: called after each array, to drop from memory what was read.
     """
@@ -42,7 +42,7 @@ def _on_devices(array: np.ndarray, target: jax.ShapeDtypeStruct) -> jax.Array:
 def _unaligned(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Returns a copy in another dtype, which XLA copies once more.
 
-    Only memory of its own can be donated to the program that makes the next state from it.
+    XLA can only donate memory of its own to the program that makes the next state.
     """
     buffer = np.empty(array.size * dtype.itemsize + 2 * _ALIGNMENT, np.uint8)
     copy = np.ndarray(array.shape, dtype, buffer, -buffer.ctypes.data % _ALIGNMENT + _ALIGNMENT // 4)

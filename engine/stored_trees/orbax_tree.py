@@ -1,4 +1,4 @@
-"""Arrays that Orbax saved, by their paths in the tree: which there are, and some of them restored."""
+"""Trees of arrays that Orbax saved: lists the arrays by their paths, and restores some of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +41,7 @@ def _tree(item: Path) -> Any:
 
 
 def restored(item: Path, targets: Shapes) -> dict[str, Any]:
-    """Returns some arrays by their paths: straight in the sharding of their targets; without one, in NumPy.
+    """Returns some arrays by their paths, in the sharding of their targets, or in NumPy if these have none.
 
     Raises:
       UserError: Orbax cannot read them.

@@ -1,4 +1,4 @@
-"""A tree of arrays as one file, `state.safetensors`: small arrays are written in a millisecond.
+"""A tree of arrays as one file, `state.safetensors`. Small arrays are written in a millisecond.
 
 The names in the file are the paths of the arrays, such as `params/output/bias`.
 """
@@ -66,7 +66,7 @@ def stored_shapes(folder: Path) -> dict[str, jax.ShapeDtypeStruct]:
 
 
 def restored(folder: Path, targets: Shapes) -> dict[str, Any]:
-    """Returns some arrays by their paths: in the sharding of their targets; without one, in NumPy.
+    """Returns some arrays by their paths, in the sharding of their targets, or in NumPy if these have none.
 
     Raises:
       UserError: the file is damaged.

@@ -1,4 +1,4 @@
-"""A tree of arrays in a folder, whichever way it was written."""
+"""Reads a tree of arrays in a folder, from a single file or from what Orbax wrote."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def restored(folder: Path, targets: Shapes) -> dict[str, Any]:
 
     Args:
       folder: of the tree.
-      targets: what to restore: straight in the sharding of its target; without one, in NumPy.
+      targets: the arrays to restore. An array without a sharding is restored in NumPy.
 
     Raises:
       UserError: the folder cannot be read.

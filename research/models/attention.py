@@ -1,4 +1,4 @@
-"""Attention, computed by one of several programs: bind one, as `vit.ViT.attention = @attention.cudnn`."""
+"""Attention by XLA or by cuDNN. Bind one of them, such as `vit.ViT.attention = @attention.cudnn`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,13 +25,13 @@ def xla(
 ) -> jax.Array:
     """Returns softmax(query key^T / sqrt(H)) value, [B, T, N, H], on any device. The softmax is float32.
 
-    It stores the [B, N, T, S] attention weights for the backward pass.
+    The attention weights, [B, N, T, S], are stored for the backward pass.
 
     Args:
       query: [B, T, N, H], for N heads of H features.
       key: [B, S, N, H].
       value: [B, S, N, H].
-      causal: whether token t attends to tokens 0 to t alone.
+      causal: whether token t attends only to tokens 0 to t.
       mask: bool, broadcast to [B, N, T, S]: which tokens each token attends to.
     """
     return jax.nn.dot_product_attention(query, key, value, mask=mask, is_causal=causal, implementation='xla')
@@ -52,7 +52,7 @@ def cudnn(
       query: bfloat16 or float16 [B, T, N, H]; H is a multiple of 8, at most 128.
       key: [B, S, N, H].
       value: [B, S, N, H].
-      causal: whether token t attends to tokens 0 to t alone.
+      causal: whether token t attends only to tokens 0 to t.
       mask: bool, broadcast to [B, N, T, S]: which tokens each token attends to.
 
     Raises:
@@ -82,7 +82,7 @@ class SelfAttention(nnx.Module):
       width: features of a token; a multiple of `heads`.
       heads: attention heads.
       attention: computes the attention, such as `xla`.
-      causal: whether a token attends to itself and the tokens before it alone.
+      causal: whether a token attends only to itself and the tokens before it.
       use_bias: whether the two linear layers have biases.
       dtype: dtype of the computation.
       kernel_init: makes the first values of queries, keys and values.

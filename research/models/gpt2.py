@@ -29,7 +29,8 @@ class GPT2(nnx.Module):
       dropout: fraction of the features that training drops from the embeddings, and from the output of
         attention and of the MLP. Attention weights are not dropped: fused kernels do not store them.
       use_bias: whether linear layers and normalisations have biases, as published.
-      dtype: dtype of the products. Parameters, means and softmax stay float32; the logits are products, too.
+      dtype: dtype of the products, also of those that give the logits. Parameters, means and softmax stay
+        float32.
       remat: recompute the activations of a block in the backward pass instead of storing them.
       attention: computes the attention: `attention.xla`, or `attention.cudnn` on an NVIDIA GPU.
       rngs: random streams for parameters and dropout.
@@ -119,7 +120,7 @@ class GPT2Block(nnx.Module):
     ):
         if width % heads:
             raise UserError(f'GPT2.heads = {heads} does not divide GPT2.width = {width}.')
-        # The residual connections of all blocks add up 2 * depth outputs.
+        # The residual connections sum 2 * depth outputs.
         init, output_init = (nnx.initializers.normal(0.02 / scale) for scale in (1, (2 * depth) ** 0.5))
         linear = partial(TokenLinear, use_bias=use_bias, dtype=jnp.dtype(dtype), rngs=rngs)
         self.attention_norm = _layer_norm(width, use_bias, dtype, rngs)

@@ -20,7 +20,7 @@ class ResNet(nnx.Module):
     Args:
       input_shape: (height, width, channels) of one image.
       outputs: number of outputs, such as classes.
-      depth: number of layers with weights. Up to 34, blocks have two convolutions, above bottlenecks.
+      depth: number of layers with weights. Up to 34, a block has two convolutions. Above, it is a bottleneck.
       width: channels of the first stage; 64 as published.
       small_images: whether the network begins with a 3x3 convolution at full resolution, as for 32x32 pixels,
         instead of a 7x7 convolution and max pooling, which together divide the resolution by 4.
@@ -87,7 +87,7 @@ class ConvBatchNorm(nnx.Module):
         dtype: str,
         rngs: nnx.Rngs,
     ):
-        # The padding of PyTorch, which an even size of image tells from 'SAME'.
+        # PyTorch's padding, which differs from 'SAME' for images of even size.
         self.conv = nnx.Conv(
             channels,
             width,

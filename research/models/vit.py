@@ -37,12 +37,12 @@ class ViT(nnx.Module):
       outputs: number of outputs, such as classes.
       size: 'Ti', 'S' or 'B': 192, 384 or 768 features of a token, 12 blocks. 'mu' has 32 features, one block.
       patch: pixels of the side of a patch.
-      pool: what the last layer sees: a class token of its own, or the mean of all tokens.
-      positions: position embeddings, learned, or fixed sines and cosines.
+      pool: input of the last layer: a class token, or the mean of all tokens.
+      positions: position embeddings: learned, or fixed sines and cosines.
       mlp_head: whether a layer with tanh comes before the last one.
       zero_init: whether the last layer starts at zero, so that all first outputs are equal.
-      dropout: fraction of the features that training drops after the position embeddings, from the output of
-        attention and of the MLP.
+      dropout: fraction of the features that training drops, after the position embeddings and from the output
+        of attention and of the MLP.
       dtype: dtype of the blocks' products. Parameters, means, softmax and the last layer stay float32.
       remat: recompute the activations of a block in the backward pass instead of storing them.
       attention: computes the attention: `attention.xla`, or `attention.cudnn` on an NVIDIA GPU.
@@ -71,7 +71,10 @@ class ViT(nnx.Module):
     ):
         height, width, channels = input_shape
         if height % patch or width % patch:
-            raise UserError(f'ViT.patch = {patch} does not divide {height}x{width} pixels.')
+            raise UserError(
+                f'ViT.patch = {patch} does not divide {height}x{width} pixels. '
+                'Bind a patch that divides both sides.'
+            )
         self.grid, self.pool, self.remat = (height // patch, width // patch), pool, remat
         features, depth, heads = SIZES[size]
         window = (patch, patch)
@@ -126,7 +129,7 @@ class ViTBlock(nnx.Module):
     ):
         norm = partial(nnx.LayerNorm, width, dtype=jnp.dtype(dtype), rngs=rngs)
         xavier = nnx.initializers.xavier_uniform()
-        # Xavier's range for each of the three matrices alone, which are stored as one.
+        # The three matrices are stored as one. Each has Xavier's range.
         each = nnx.initializers.variance_scaling(1.0, 'fan_in', 'uniform')
         linear = partial(TokenLinear, kernel_init=xavier, dtype=jnp.dtype(dtype), rngs=rngs)
         self.attention_norm = norm()

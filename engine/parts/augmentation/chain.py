@@ -1,4 +1,4 @@
-"""What an augmentation is, and several of them in a row."""
+"""The type of an augmentation, and a chain of several."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (keys [B], images 
 
 
 def changes_values(augment: Augmentation) -> bool:
-    """Whether an augmentation says that it changes the values of pixels, not their positions alone."""
+    """Whether an augmentation states that it changes the values of pixels, not only their positions."""
     return getattr(augment, 'changes_values', False)
 
 

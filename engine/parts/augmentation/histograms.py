@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def grey(image: jax.Array) -> jax.Array:
-    """Returns the grey values of an image uint8 [H, W, C], int32 [H, W, 1]: 1 channel is its own."""
+    """Returns the grey values of an image uint8 [H, W, C], int32 [H, W, 1]. A single channel is grey."""
     if image.shape[-1] == 1:
         return image.astype(jnp.int32)
     own = image.astype(jnp.int32)
@@ -22,7 +22,7 @@ def mean_grey(image: jax.Array) -> jax.Array:
 def stretched(image: jax.Array) -> jax.Array:
     """Returns the tables that stretch the values of each channel to 0 to 255, int32 [C, 256].
 
-    A channel of one value stays as it is.
+    A channel with a single value stays as it is.
     """
     low, high = (extreme((0, 1)).astype(jnp.int32)[:, None] for extreme in (image.min, image.max))
     values = jnp.arange(256)[None]
@@ -33,7 +33,7 @@ def stretched(image: jax.Array) -> jax.Array:
 def equalized(image: jax.Array) -> jax.Array:
     """Returns the tables that make the values of each channel equally frequent, int32 [C, 256].
 
-    A channel whose values are few stays as it is.
+    A channel stays as it is if fewer than 255 of its pixels are below its highest value.
     """
     channels = image.shape[-1]
     counts = jnp.zeros((channels, 256), jnp.int32).at[jnp.arange(channels)[None, None], image].add(1)

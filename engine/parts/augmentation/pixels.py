@@ -1,4 +1,4 @@
-"""What augmentations of colours share: which images they take, grey values, and blends of two images."""
+"""What augmentations of colours share: the check of their images, grey values, and blends of two images."""
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,13 @@ def check_images(name: str, images: jax.Array, dtypes: tuple[str, ...] = ('uint8
     """
     if images.dtype.name not in dtypes:
         raise UserError(
-            f'{name} changes images of the dtype {" or ".join(dtypes)}, and these are {images.dtype}, which '
-            'does not say which values are black and white. Let the dataset hold them as '
-            f'{dtypes[0]}, or leave {name} out.'
+            f'{name} takes images of dtype {" or ".join(dtypes)}, but these are {images.dtype}, a dtype that '
+            f'does not say which values are black and white. Store the images as {dtypes[0]}, or leave '
+            f'{name} out.'
         )
     if images.shape[-1] not in (1, 3):
         raise UserError(
-            f'{name} changes grey and RGB images, of 1 and 3 channels, and these have {images.shape[-1]}. '
+            f'{name} takes grey and RGB images, with 1 or 3 channels, but these have {images.shape[-1]}. '
             f'Leave {name} out.'
         )
 
@@ -36,7 +36,7 @@ def blend(first: jax.Array, second: jax.Array, share: jax.Array, white: float) -
 
 
 def grey(image: jax.Array) -> jax.Array:
-    """Returns the grey values of images f32 [..., C], f32 [..., 1]: those of one channel are its own."""
+    """Returns the grey values of images f32 [..., C], f32 [..., 1]. A single channel is grey."""
     if image.shape[-1] == 1:
         return image
     red, green, blue = (weight * image[..., index, None] for index, weight in enumerate(GREY))

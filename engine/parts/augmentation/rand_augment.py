@@ -1,4 +1,4 @@
-"""RandAugment: random operations, all of one strength."""
+"""RandAugment: random operations, all of one magnitude."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,8 +44,8 @@ class RandAugment:
         posterize                             keeps 8 - 4 m bits
         solarize                              inverts values from 255 (1 - m) on
 
-    Computing all 14 operations for each image would be slow. Instead, each image goes through one resampling,
-    one table of values and one blend, and an operation is the identity in all but one of them.
+    Computing all 14 operations for each image would be slow. Instead, each image passes one resampling, one
+    table of values and one blend. The drawn operation is one of them, and the others are the identity.
 
     >>> images = jnp.full((4, 8, 8, 3), 100, jnp.uint8)
     >>> augmented = RandAugment(operations=2, magnitude=9)(jax.random.split(jax.random.key(0), 4), images)
@@ -56,7 +56,7 @@ class RandAugment:
       operations: number of operations for each image. One may be drawn twice.
       magnitude: strength of the operations, 0 to `max_magnitude`.
       max_magnitude: the magnitude at the end of all ranges: 30 as in torchvision; 10 in AutoAugment's scale.
-      fill: value of pixels that come in from outside of the image, 0 to 255.
+      fill: value of pixels from outside the image, 0 to 255.
     """
 
     changes_values: ClassVar[bool] = True
@@ -163,7 +163,7 @@ def _mapped(image: jax.Array, number: jax.Array, strength: float, factor: jax.Ar
 
 
 def _blended(image: jax.Array, number: jax.Array, factor: jax.Array) -> jax.Array:
-    """Returns the image after the operations that blend it with another: with grey, or with a smooth one."""
+    """Returns the image after the operations that blend it with its grey or with its smoothed values."""
     is_color, is_sharpness = (number == OPERATIONS.index(name) for name in ('color', 'sharpness'))
     smoothed = _smoothed(image.astype(jnp.int32))
     other = jnp.where(is_color, histograms.grey(image), smoothed).astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""Random erasing: a rectangle of the image is hidden."""
+"""Random erasing: fills a random rectangle of an image."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TRIES = 10  # rectangles that are drawn for an image, as in torchvision
 class RandomErasing:
     """Fills a random rectangle of some images. Zhong et al. 2017, https://arxiv.org/abs/1708.04896.
 
-    Of 10 random rectangles, it takes the first that is smaller than the image. If none is, the image stays as
+    It draws 10 rectangles and takes the first that is smaller than the image. If none is, the image stays as
     it is. As in torchvision, the logarithm of the aspect is uniform.
 
     >>> images = jnp.ones((4, 8, 8, 3), jnp.uint8)
@@ -54,12 +54,13 @@ class RandomErasing:
         """Returns the images [B, H, W, C], some with a filled rectangle, of the same dtype, for keys [B].
 
         Raises:
-          UserError: random values are asked of images whose dtype does not state their range.
+          UserError: `fill` is random, but the dtype of the images does not state their range.
         """
         if self.fill == 'random' and images.dtype not in pixels.WHITE:
             raise UserError(
-                f"RandomErasing.fill = 'random' fills uint8 and uint16 images, and these are {images.dtype}, "
-                "which does not say which values are black and white. Bind RandomErasing.fill = 'zero'."
+                f"RandomErasing.fill = 'random' takes uint8 and uint16 images, but these are {images.dtype}, "
+                'a dtype that does not say which values are black and white. '
+                "Bind RandomErasing.fill = 'zero'."
             )
         return jax.vmap(self._erased)(keys, images)
 

@@ -28,7 +28,7 @@ class BackgroundSaver:
         )
 
     def save(self, folder: Path, tree: Any) -> None:
-        """Starts to save a tree of arrays; raises the error of the save before."""
+        """Starts to save a tree of arrays; raises the error of the previous save."""
         self._folder = folder
         self._checkpointer.save(folder, args=ocp.args.Composite(**{self._item: ocp.args.StandardSave(tree)}))
 

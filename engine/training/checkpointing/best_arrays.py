@@ -11,7 +11,7 @@ from engine.training.checkpointing import read_arrays
 from engine.training.steps import TracedSteps
 from engine.variables import by_path
 
-# Up to this size on a device, the best state stays there until it is saved. A larger one moves to the host.
+# A best state up to this size on a device stays there until it is saved. A larger one moves to the host.
 MAX_DEVICE_BYTES = 2**30
 
 

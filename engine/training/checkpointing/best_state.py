@@ -1,6 +1,6 @@
-"""What a best checkpoint holds: the parameters, and what evaluation, prediction and pictures read besides.
+"""What a best checkpoint holds: the parameters, and whatever else evaluation, prediction and pictures read.
 
-The state of the optimizer is no part of it, unless the parameters to evaluate are computed from it. So no
+It holds no state of the optimizer, unless the parameters to evaluate are computed from that state. So no
 training can resume from it.
 """
 

@@ -31,9 +31,9 @@ CHECKPOINT_KINDS = ('latest', 'best')
 class Checkpoints:
     """The folders `latest/` and `best/`, with a folder for each saved step.
 
-    The best state is kept on the devices until it is committed, just before the next latest one or on
-    leaving the context. Leaving waits for the saves. On opening, damaged checkpoints are reported and moved
-    to `damaged/`, so that an earlier one is used.
+    The best state stays in memory until it is committed, just before the next latest one is saved or when the
+    context is left. Leaving the context waits for the saves. Opening the folder reports damaged checkpoints
+    and moves them to `damaged/`, so that an earlier one is used.
 
     Args:
       folder: holds `latest/` and `best/`.
@@ -81,7 +81,7 @@ class Checkpoints:
                 saver.close()
 
     def keep_best(self, step: int, arrays: State) -> None:
-        """Takes the best state so far, which takes the place of one that was not committed yet.
+        """Keeps the best state so far, in place of an earlier one that is not committed yet.
 
         Args:
           step: of the state.
@@ -96,9 +96,10 @@ class Checkpoints:
             self._best = None
 
     def save(self, kind: str, step: int, state: State, metadata: Mapping[str, str] | None = None) -> None:
-        """Starts to save a step, unless that step or a later one is saved; a latest one after the best.
+        """Starts to save a step, unless this step or a later one is saved.
 
-        A later best checkpoint exists where a run resumes from an earlier step: it will reach it again.
+        Before a latest checkpoint, the best state is committed. A later best checkpoint exists if the run
+        resumed from an earlier step. The run will reach that step again.
 
         Args:
           kind: of the checkpoint, "latest" or "best".
@@ -109,7 +110,7 @@ class Checkpoints:
         faults.point('save')
         if kind == 'latest':
             self.commit_best()
-        self._wait(kind)  # raises the error of the save before
+        self._wait(kind)  # raises the error of the previous save
         if self._steps[kind] and self._steps[kind][0] >= step:
             return
         self._metadata[kind] = metadata or {}

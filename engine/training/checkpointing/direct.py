@@ -7,7 +7,7 @@ import jax
 from engine.stored_trees import single_file
 from engine.variables import by_path
 
-# States up to this size are written directly: that takes less time than Orbax takes beside the loop.
+# States up to this size are written directly, in less time than Orbax takes in the background.
 MAX_DIRECT_BYTES = 8 * 2**20
 
 
@@ -23,7 +23,7 @@ def is_direct(state: Any) -> bool:
 
 
 def prepare(state: Any) -> None:
-    """Imports Orbax if a state needs it, so that no step waits for that.
+    """Imports Orbax if a state needs it, so that no step waits for the import.
 
     Args:
       state: arrays, or their shapes and dtypes.

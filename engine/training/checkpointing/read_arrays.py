@@ -10,7 +10,7 @@ from engine.variables import by_path
 
 
 def paths(program: jax.stages.Traced, state: Any) -> frozenset[str]:
-    """Returns the paths of the arrays that a program reads, of a state that is its first argument.
+    """Returns the paths of the arrays that a program reads from its first argument, a state.
 
     >>> state = {'params': 2.0, 'momentum': 1.0}
     >>> sorted(paths(jax.jit(lambda state: 3 * state['params']).trace(state), state))
@@ -40,7 +40,7 @@ def _inputs(equation: Any, outputs: Sequence[bool]) -> Iterable[Any]:
     """Returns the inputs of an equation that its wanted outputs depend on; all of them if that is unknown."""
     inner = equation.params.get('jaxpr')
     inner = getattr(inner, 'jaxpr', inner)  # without its constants
-    is_loop = equation.primitive.name == 'scan'  # an output may depend on all that the turn before has read
+    is_loop = equation.primitive.name == 'scan'  # an output may depend on all that the iteration before read
     if inner is None or is_loop or len(inner.invars) != len(equation.invars):
         return equation.invars
     return [var for var, is_read in zip(equation.invars, _read(inner, outputs), strict=True) if is_read]

@@ -1,1 +1,1 @@
-"""What a step costs, known from its program: operations, memory, traffic between devices."""
+"""What a training step costs: operations, memory and collectives of its program; traces of its time."""

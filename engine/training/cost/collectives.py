@@ -28,9 +28,9 @@ class Collective:
     Attributes:
       kind: such as 'all-reduce'.
       count: how many of them a call of the program runs.
-      size: bytes of the arrays that one device exchanges in them all; of an array that is gathered or
-        scattered, the whole.
-      has_unknown_loop: whether some are in a loop of unknown length, of which one turn counts.
+      size: bytes of the arrays that one device exchanges in all of them. An array that is gathered or
+        scattered counts as a whole.
+      has_unknown_loop: whether some are in a loop of unknown length, which counts as one iteration.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Collective:
 
 
 def of_program(text: str) -> list[Collective]:
-    """Returns the collectives of a compiled program, those of a loop once for each of its turns.
+    """Returns the collectives of a compiled program, those in a loop once for each iteration.
 
     Args:
       text: the HLO of the program, as `Compiled.as_text` returns it.
@@ -74,7 +74,7 @@ class _Site:
       caller: the computation that calls it as one of its operations, and not as the body of a loop; its own
         name if there is none.
       times: how often it runs.
-      is_known: whether all loops around it have a known length; else one turn of them counts.
+      is_known: whether all loops around it have a known length. Other loops count as one iteration.
     """
 
     name: str
@@ -86,8 +86,8 @@ class _Site:
 def _exchanges(program: Program) -> Iterator[tuple[str, int, int, bool]]:
     """Yields kind, bytes and times of each collective, and whether the times are known.
 
-    One that runs beside other operations appears in several of these: where it begins, where it ends, and
-    in what runs meanwhile. In all of them it has the same channel.
+    An asynchronous collective appears several times: where it begins, where it ends, and in the computation
+    that runs meanwhile. All of these have the same channel.
     """
     seen: set[tuple[str, str]] = set()
     sites = [_Site(program.entry, program.entry, 1, True)]
@@ -111,7 +111,7 @@ def _kind(operation: Operation) -> str:
 
 def _called(program: Program, site: _Site, operation: Operation) -> list[_Site]:
     """Returns the computations that an operation runs."""
-    if operation.opcode in _ENDS:  # what begins has run it
+    if operation.opcode in _ENDS:  # counted where it begins
         return []
     names = [
         name.strip().lstrip('%')
@@ -127,7 +127,7 @@ def _called(program: Program, site: _Site, operation: Operation) -> list[_Site]:
 
 
 def _turns(program: Program, loop: Operation) -> int | None:
-    """Returns the length of a loop: what XLA states, or the one constant that its condition compares with."""
+    """Returns the length of a loop: as XLA states it, or the only constant that its condition compares to."""
     if stated := _TURNS.search(loop.rest):
         return int(stated[1])
     condition = program.computations.get(loop.attribute('condition'), Computation())
@@ -136,7 +136,7 @@ def _turns(program: Program, loop: Operation) -> int | None:
 
 
 def _size(where: Computation, operation: Operation) -> int:
-    """Returns the larger of what goes into a collective and what comes out of it, in bytes."""
+    """Returns the bytes of the inputs or of the outputs of a collective, whichever are more."""
     if operation.opcode.endswith('-start') and operation.opcode != 'all-reduce-start':
         return max(map(_bytes, _elements(operation.type)))  # (operands, results, ...)
     operands = [where.operations[name].type for name in operation.operands if name in where.operations]
@@ -144,7 +144,7 @@ def _size(where: Computation, operation: Operation) -> int:
 
 
 def _elements(shape: str) -> list[str]:
-    """Returns the elements of a tuple of shapes, tuples inside it whole."""
+    """Returns the elements of a tuple of shapes. Tuples inside it stay whole."""
     parts, depth = [''], 0
     for character in shape.removeprefix('(').removesuffix(')'):
         depth += {'(': 1, ')': -1, '[': 1, ']': -1, '{': 1, '}': -1}.get(character, 0)

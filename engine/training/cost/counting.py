@@ -1,4 +1,4 @@
-"""Counts the operations of a step when a training is under way."""
+"""Counts the operations of a training step while the training runs."""
 
 import time
 from concurrent.futures import Future
@@ -12,16 +12,16 @@ from engine.training.cost.flops import Flops, flops_per_step
 DELAY_SECONDS = 10.0  # from the start of a training
 
 
-class TooShort(Exception):  # noqa: N818 (no error)
-    """A training has ended before the operations of its steps were worth counting."""
+class TooShort(Exception):  # noqa: N818 (not an error)
+    """A training ended before the operations of its steps were counted."""
 
 
 class Counting(Future[Flops]):
     """The count of the operations of a training step, on a thread of its own.
 
-    It takes a tenth of a second of computing time, which neither the start of a training nor a short training
-    has to spare. So it starts when somebody asks whether it is done after DELAY_SECONDS, or for the result. A
-    training that ends before has no count.
+    Counting takes a tenth of a second of CPU time, too much for the start of a training and for a short
+    training. It starts with the first call of `done` after DELAY_SECONDS, or with `result`. A training that
+    ends earlier has no count.
     """
 
     def __init__(self, lowered: jax.stages.Lowered, count: int = 1):
@@ -41,7 +41,7 @@ class Counting(Future[Flops]):
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Returns why they are not counted, None if they are."""
+        """Returns why the operations are not counted, None if they are."""
         if not self._is_started and time.monotonic() < self._due_at:
             return TooShort(f'the training took less than {DELAY_SECONDS:g} seconds')
         self._start()

@@ -1,16 +1,17 @@
 """Floating-point operations of a training step, counted before it runs.
 
-XLA counts them (`Lowered.cost_analysis`). Three things it leaves out are added here, by formula:
+XLA counts them (`Lowered.cost_analysis`). Its count is corrected here, by formula:
 
-- XLA counts the body of a loop once, however often it runs. The products of its other turns are added:
-  matrix products and convolutions, which are nearly all of a network. Elementwise operations are not.
-- XLA does not count calls of libraries. Those of cuDNN's attention are: each of its matrix products counts
-  2 B N T S H operations (batch, heads, queries, keys, width); forward takes two products, backward four.
-  Masked products count too, as they do in attention written out. What backward recomputes does not count.
-- XLA counts a program over several devices as a whole, unless each device has a program of its own.
+- XLA counts the body of a loop once, however often it runs. The matrix products and convolutions of the
+  other iterations are added. They are nearly all operations of a network. Elementwise ones are not added.
+- XLA does not count library calls. Those of cuDNN's attention are added: each of its matrix products counts
+  2 B N T S H operations (batch, heads, queries, keys, width), two products forward and four backward.
+  Masked products count, as in attention written out. What the backward pass recomputes does not count.
+- XLA counts a program over several devices as a whole, unless each device has a program of its own. The
+  count is divided by the number of devices.
 
-The count is made from the program before it is compiled: there every product is plain, while a compiled one
-calls libraries for most of them. Layers that are recomputed (`remat`) count twice.
+The program is counted before it is compiled: it then states every product, while a compiled program calls
+libraries for most of them. Layers that are recomputed (`remat`) count twice.
 """
 
 import re
@@ -38,8 +39,8 @@ class Flops:
       products: the matrix products and convolutions among all of these, by the type that they compute in:
         'bfloat16', 'float16', 'float8', 'int8', 'float64'; 'tensorfloat32' stands for float32 in JAX's
         default precision, 'float32' for float32 in its highest one.
-      uncounted: calls of libraries that nobody counts, by name.
-      endless: number of loops whose length only running them tells; they count once.
+      uncounted: library calls that are not counted, by name.
+      endless: number of loops whose length is known only when they run; each counts once.
     """
 
     by_xla: float
@@ -55,7 +56,7 @@ class Flops:
 
     @property
     def by_type(self) -> dict[str, float]:
-        """All of them, by type; what is no product counts with the type of most products."""
+        """All of them, by type. Operations other than products count with the type of most products."""
         main = self.main_type
         rest = self.total - sum(self.products.values())
         return {**self.products, main: self.products.get(main, 0.0) + rest}
@@ -68,8 +69,8 @@ class Flops:
     def notes(self) -> list[str]:
         """Returns what the count leaves out, a sentence each."""
         calls = ', '.join(f'{name} ({count})' for name, count in self.uncounted.items())
-        left_out = [f'Not counted: calls of {calls}.'] if calls else []
-        loops = f'Counted once: {self.endless} loops whose length is known only when they run.'
+        left_out = [f'Library calls that are not counted: {calls}.'] if calls else []
+        loops = f'Loops counted once, because their length is known only when they run: {self.endless}.'
         return left_out + ([loops] if self.endless else [])
 
 
@@ -128,7 +129,7 @@ class _Work:
       products: operations of its products, by type.
       calls: operations of calls counted by formula, by type.
       uncounted: other calls, by name.
-      repeated: operations of products in later turns of loops.
+      repeated: operations of products in later iterations of loops.
       endless: number of loops of unknown length.
     """
 
@@ -143,7 +144,7 @@ class _Work:
         return sum(self.products.values()) + sum(self.calls.values())
 
     def add(self, other: '_Work', turns: int = 1) -> None:
-        """Adds what another computation does in some turns."""
+        """Adds what another computation does in some iterations."""
         for mine, theirs in ((self.products, other.products), (self.calls, other.calls)):
             for name, value in theirs.items():
                 mine[name] += value * turns

@@ -21,7 +21,7 @@ PARAMETERS, OPTIMIZER, OTHER, BEST = 'parameters', 'optimizer state', 'other sta
 DATA, VALIDATION, BATCH, NEXT = 'training data', 'validation data', 'batch', 'next batch'
 PADDING, TEMPORARY = 'padding of arrays', 'activations and temporaries'
 OUTSIDE = (BEST, VALIDATION, NEXT)  # what no program of a training step reads
-ALWAYS = (PARAMETERS, OPTIMIZER, BATCH, TEMPORARY)  # shown if they are 0 too
+ALWAYS = (PARAMETERS, OPTIMIZER, BATCH, TEMPORARY)  # shown even if 0
 MIN_PADDING = 0.01  # share of the arguments; less counts as temporary
 STEP, EVALUATION, PREDICTION, PICTURES = 'training', 'evaluation', 'prediction', 'pictures'
 # How XLA refuses a program for a TPU. The first number counts all that the program needs.
@@ -30,7 +30,7 @@ _UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 
 
 class TooLittleMemoryError(UserError):
-    """What an experiment needs of a device is more than the device has, which was found before training."""
+    """An experiment needs more memory than a device has. Raised before training."""
 
 
 @dataclass(frozen=True)
@@ -183,16 +183,16 @@ def check(memories: Sequence[ProgramMemory], limit: int | None, of: str) -> None
     largest = memories[0]
     if limit is not None and largest.total > limit:
         raise TooLittleMemoryError(
-            f'{largest.program} needs {written(largest.total)} of memory on each device, but there are only '
-            f'the {written(limit)} {of}.'
+            f'{largest.program} needs {written(largest.total)} of memory on each device, more than the '
+            f'{written(limit)} {of}.'
         )
 
 
-# In words.
+# As text.
 
 
 def table(memories: Sequence[ProgramMemory], limit: int | None, of: str, ran_out: bool = False) -> str:
-    """Returns the largest of the programs' needs as a table, and whether a device has so much.
+    """Returns a table of what the largest program needs, and whether a device has as much.
 
     Args:
       memories: the largest first.
@@ -206,17 +206,17 @@ def table(memories: Sequence[ProgramMemory], limit: int | None, of: str, ran_out
     lines = [
         f'Memory of each device during {largest.program}, from the compiled program:',
         *(f'  {name:26}  {written(size):>10}' for name, size in [*rows.items(), ('total', largest.total)]),
-        f'Less is needed by: {smaller}.' if smaller else '',
+        f'Other programs need less: {smaller}.' if smaller else '',
         _verdict(largest.total, limit, of, ran_out),
     ]
     return '\n'.join(filter(None, lines))
 
 
 def _verdict(needed: int, limit: int | None, of: str, ran_out: bool) -> str:
-    """Returns a sentence: whether a device has the memory that is needed."""
+    """Returns a sentence: whether the total fits into the memory of a device."""
     if limit is None:
-        return f'Whether that fits is unknown: {of}.'
+        return f'It is unknown whether the total fits: {of}.'
     if ran_out and needed <= limit:
-        return f'Something else takes a part of the {written(limit)} {of}.'
-    fits = 'That fits into' if needed <= limit else 'That is more than'
+        return f'The total fits, but something else takes a part of the {written(limit)} {of}.'
+    fits = 'The total fits into' if needed <= limit else 'The total is more than'
     return f'{fits} the {written(limit)} {of}.'

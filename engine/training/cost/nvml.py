@@ -1,6 +1,6 @@
 """How busy NVIDIA GPUs are, by NVML, where the package nvidia-ml-py is installed.
 
-A thread of its own asks, for the answers take up to some milliseconds. https://docs.nvidia.com/deploy/nvml-api
+A thread of its own asks, because an answer takes up to some milliseconds. https://docs.nvidia.com/deploy/nvml-api
 """
 
 import os
@@ -50,7 +50,7 @@ class GpuSampler:
         while not self._ended.wait(SECONDS):
             try:
                 self._samples.extend(map(self._ask, self._gpus))
-            except self._library.NVMLError:  # such as a GPU that does not tell its power
+            except self._library.NVMLError:  # such as a GPU that does not report its power
                 return
 
     def _ask(self, gpu: Any) -> dict[str, float]:

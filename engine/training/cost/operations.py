@@ -1,8 +1,8 @@
-"""The dearest operations of a trace, read from the file that TensorBoard reads.
+"""The operations that took most time in a trace, read from the file that TensorBoard reads.
 
 XLA marks an event of an operation with `hlo_op`: on GPUs and TPUs on the lines of the device, on CPUs on
-those of the threads that work for it. An operation that runs inside of another one, as in a loop, counts for
-itself alone.
+those of the threads that work for it. If an operation runs inside another one, as in a loop, its time counts
+for the inner one alone.
 """
 
 import csv
@@ -28,7 +28,7 @@ class OperationTime:
       name: of the operation in the compiled program.
       program: its name.
       calls: how often it ran, over all devices.
-      seconds: in all of these, without the operations inside of it.
+      seconds: in all of these calls, without the operations inside it.
       share: of the time of all operations.
     """
 
@@ -53,7 +53,7 @@ def write(folder: Path) -> None:
 
 
 def dearest_operations(trace: Path, count: int = COUNT) -> list[OperationTime]:
-    """Returns the operations that took most time, the dearest first.
+    """Returns the operations that took most time, the longest first.
 
     Args:
       trace: a file `.xplane.pb`.
@@ -99,7 +99,7 @@ def _event(event: Any) -> _Event | None:
 
 
 def _own_times(events: Iterable[_Event]) -> Iterator[tuple[tuple[str, str], float]]:
-    """Yields the seconds of each event without those of the events inside of it."""
+    """Yields the seconds of each event without those of the events inside it."""
     around: list[
         tuple[_Event, list[float]]
     ] = []  # the events that have not ended, and what is inside of each

@@ -46,7 +46,7 @@ def _volta(source: str, float16: float, float32: float) -> Peaks:
 
 
 def _tpu(page: str, rate: float) -> Peaks:
-    """Returns the peaks of a TPU, which computes products of float32 by bfloat16: fewer, never more."""
+    """Returns the peaks of a TPU. It computes products of float32 by bfloat16, so they are never faster."""
     return Peaks(_GOOGLE + page, rate, rate, rate, rate)
 
 

@@ -32,7 +32,7 @@ def dot(where: Computation, operation: Operation) -> int:
 def convolution(where: Computation, operation: Operation) -> int:
     """Returns the number of operations of a convolution.
 
-    As XLA counts: products with padding, and with the holes of a dilated input, are none.
+    As in XLA, products with padding and with the holes of a dilated input do not count.
     """
     inputs, kernel = (where.operations[name] for name in operation.operands[:2])
     labels = re.search(r'dim_labels=(\w+)_(\w+)->(\w+)', operation.rest)

@@ -1,4 +1,4 @@
-"""Traces a range of training steps, for TensorBoard and Perfetto, and lists the dearest operations.
+"""Traces a range of training steps, for TensorBoard and Perfetto, and lists the longest operations.
 
 The compiled steps are wrapped, so the loop does not see the trace. A trace changes no result.
 """
@@ -22,10 +22,10 @@ Range = tuple[int, int]
 
 
 def check(steps: Range | None, events: Events) -> None:
-    """Raises `UserError` if a range of steps is none of a training, or cuts through a call of the device.
+    """Raises `UserError` if a range of steps is not in the training, or cuts a call of the device in two.
 
     Args:
-      steps: the steps after which the trace begins and ends; None takes none.
+      steps: the steps after which the trace begins and ends; None for no trace.
       events: of the training.
     """
     if steps is None:
@@ -33,15 +33,14 @@ def check(steps: Range | None, events: Events) -> None:
     start, end = steps
     if not 0 <= start < end <= events.steps:
         raise UserError(
-            f'Trainer.profile = {steps}, but the training has the steps 0 to {events.steps:,}: give the '
+            f'Trainer.profile = {steps}, but the training has the steps 0 to {events.steps:,}. Give the '
             f'steps after which the trace begins and ends, such as {_example(events)}.'
         )
     for step in steps:
         if group := _group_around(step, events):
             raise UserError(
                 f'Trainer.profile: step {step} is inside a group of Trainer.steps_per_dispatch = '
-                f'{events.steps_per_dispatch}, which runs as a whole: bind {group[0]} or {group[1]} in its '
-                'place.'
+                f'{events.steps_per_dispatch}, which runs as a whole. Give {group[0]} or {group[1]} instead.'
             )
 
 
@@ -61,10 +60,10 @@ def _example(events: Events) -> Range:
 
 @dataclass
 class Profiler:
-    """Traces the steps of a range in a context, which ends a trace that the training did not.
+    """Traces the steps of a range. Leaving the context ends a trace that is still open.
 
     Attributes:
-      steps: the steps after which the trace begins and ends; None traces none.
+      steps: the steps after which the trace begins and ends; None for no trace.
       run: its folder. The trace is in `debug/profile/`; an earlier one is deleted.
       clock: counts the time that starting and ending the trace takes.
     """
@@ -117,7 +116,7 @@ class Profiler:
         self._is_open = False
         jax.profiler.stop_trace()
         operations.write(self.folder)
-        logger.info('The trace of the steps %s and its dearest operations: %s', self.steps, self.folder)
+        logger.info('The trace of the steps %s and its longest operations: %s', self.steps, self.folder)
 
     def __enter__(self) -> Self:
         return self

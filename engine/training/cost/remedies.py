@@ -16,7 +16,7 @@ Measure = Callable[[Bindings], int | None]
 
 @dataclass(frozen=True)
 class MemorySettings:
-    """What a config binds that decides how much memory its experiment needs.
+    """The bindings of a config that decide how much memory its experiment needs.
 
     Attributes:
       accumulation_steps: values by the names to bind.
@@ -40,7 +40,7 @@ class Remedy:
     Attributes:
       bindings: as a user writes them.
       needed: bytes of a device, from the compiled programs.
-      changes_result: whether the training is another one.
+      changes_result: whether they change the result of the training.
     """
 
     bindings: Bindings
@@ -55,7 +55,7 @@ def search(settings: MemorySettings, measure: Measure, limit: int) -> Iterator[R
 
     Args:
       settings: of the config.
-      measure: returns the bytes that the experiment needs with further bindings; None if they do not go
+      measure: returns the bytes that the experiment needs with further bindings; None if they are not valid
         together with the config.
       limit: bytes that a device has.
     """
@@ -108,7 +108,7 @@ def _halves(value: int, devices: int) -> Sequence[int]:
 
 
 def _is_hopeless(size: int, needed: Mapping[int, int], limit: int) -> bool:
-    """Whether a batch needs too much, by the line through two larger ones: then nothing is compiled."""
+    """Whether a batch needs too much, by the line through two larger ones. Then it is not compiled."""
     if len(needed) < 2:
         return False
     (large, most), (small, less) = [*needed.items()][-2:]
@@ -118,11 +118,11 @@ def _is_hopeless(size: int, needed: Mapping[int, int], limit: int) -> bool:
 def table(found: Sequence[Remedy]) -> str:
     """Returns bindings by which an experiment fits, with what they need, as text."""
     if not found:
-        return f'No binding that was tried would fit. {LESS_MEMORY}'
+        return f'None of the bindings that were tried fits. {LESS_MEMORY}'
     width = max(len(binding) for remedy in found for binding in remedy.bindings)
     lines = []
     for remedy in found:
         *others, last = remedy.bindings
-        needed = written(remedy.needed) + ', another result' * remedy.changes_result
+        needed = written(remedy.needed) + ', changes the result' * remedy.changes_result
         lines += [*(f'  {binding}' for binding in others), f'  {last:{width}}  {needed}']
-    return '\n'.join(['Each of these fits, by the programs compiled with it:', *lines])
+    return '\n'.join(['Each of these fits, by the programs that were compiled with it:', *lines])

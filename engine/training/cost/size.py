@@ -1,8 +1,8 @@
-"""Numbers of bytes in words."""
+"""Numbers of bytes as text."""
 
 
 def written(size: int) -> str:
-    """Returns a number of bytes in words.
+    """Returns a number of bytes as text.
 
     >>> written(2560), written(3 * 2**30)
     ('2.5 KiB', '3.0 GiB')

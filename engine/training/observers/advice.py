@@ -10,7 +10,7 @@ from engine.training.logs import clock
 from engine.training.observers.bottleneck import Bottleneck, Cause
 
 AIM = 0.05  # the share of the time that evaluations, pictures or checkpoints may take
-GOOD_UTILISATION = 0.35  # of the peak; above it, a step has little left to gain
+GOOD_UTILISATION = 0.35  # of the peak; above it, a step can gain little
 SHORT_STEP = 1e-3  # seconds; below, launching a step weighs as much as its work
 
 

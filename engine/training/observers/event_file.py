@@ -20,7 +20,7 @@ _WALL_TIME, _STEP, _FILE_VERSION, _SUMMARY, _SESSION_LOG = 1, 2, 3, 5, 7  # fiel
 _SESSION_START = b'\x08\x01'  # a session log: its status is START
 _SIMPLE_VALUE, _IMAGE = 2, 4  # fields of a value of a summary; the tag is 1
 _RGB = 3
-_MASK = 0xA282EAD8  # checksums are masked, for data may hold checksums themselves
+_MASK = 0xA282EAD8  # checksums are masked, because data may hold checksums
 
 
 class EventFile:

@@ -24,7 +24,7 @@ class FirstBatch(Observer):
         self._run = run
 
     def on_end(self, status: str) -> None:
-        """Saves the batch. A failure of the file system ends the run, another one is a warning."""
+        """Saves the batch. An error of the file system fails a finished run; any other error is a warning."""
         try:
             _save(self._run)
         except Exception as error:
@@ -66,7 +66,7 @@ def _plain(array: np.ndarray) -> np.ndarray:
 
 
 def _save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an `.npz` file of arrays of any names: `np.savez` does not take 'file' as one."""
+    """Writes an `.npz` file of arrays of any names: `np.savez` does not accept the name 'file'."""
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             with archive.open(f'{name}.npy', 'w', force_zip64=True) as file:

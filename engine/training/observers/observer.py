@@ -40,8 +40,8 @@ class ObservedRun:
       settings: the parameters of the `Trainer`, by name.
       compile_seconds: time to compile all programs, or to load them from the cache.
       flops: the operations of a step on one device; the count may still be under way.
-      seconds: returns the time since it was last asked for, or since the last evaluation, as `on_evaluation`.
-      show: shows numbers to all observers that show some, such as TensorBoard: `show(step, {name: number})`.
+      seconds: returns the seconds since its last call or the last evaluation, as `on_evaluation` gets them.
+      show: passes numbers to all observers, by their `on_numbers`: `show(step, {name: number})`.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class Observer:
         """
 
     def on_progress(self, step: int) -> None:
-        """The steps up to `step` have ended with finite metrics. Called between lines of the log, too.
+        """The steps up to `step` have ended with finite metrics. Also called between lines of the log.
 
         Args:
           step: the newest such step.
@@ -103,7 +103,7 @@ class Observer:
     def on_save(self, step: int) -> None:
         """A checkpoint is about to be saved. A run that resumes from it does not repeat the steps before.
 
-        Pass what you have written to the operating system, such as by `file.flush()`.
+        So pass what you have written to the operating system, such as by `file.flush()`.
 
         Args:
           step: of the checkpoint.
@@ -118,7 +118,7 @@ class Observer:
         """
 
     def on_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Another observer shows numbers, by `run.show`.
+        """An observer has called `run.show`.
 
         Args:
           step: after which they were measured.
@@ -168,7 +168,7 @@ class ObserverGroup(Observer):
                     stack.callback(observer.on_end, status)
 
     def on_steps(self, steps: np.ndarray, metrics: Mapping[str, np.ndarray]) -> None:
-        """Passes on that the log has got lines."""
+        """Passes on that the log has new lines."""
         for call in self._calls['on_steps']:
             call(steps, metrics)
 
@@ -195,6 +195,6 @@ class ObserverGroup(Observer):
             call(step)
 
     def on_numbers(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Passes on that another observer shows numbers."""
+        """Passes on the numbers of an observer."""
         for call in self._calls['on_numbers']:
             call(step, numbers)

@@ -24,14 +24,14 @@ MIN_STEPS = 10  # fewer say nothing about what bounds a training
 
 
 class Performance(Observer):
-    """Writes a line of `logs/performance.jsonl` for each evaluation, and says in the end what bounds the run.
+    """Writes a line of `logs/performance.jsonl` for each evaluation, and finally what bounds the speed.
 
-    `logs/performance.txt` holds the sentence and the figures that it rests on. TensorBoard shows the same
-    numbers as `performance/<name>`. docs/performance.md explains them.
+    `logs/performance.txt` holds this sentence and the figures behind it. TensorBoard shows the numbers as
+    `performance/<name>`. docs/performance.md explains them.
     """
 
     def on_start(self, run: ObservedRun) -> None:
-        """Opens the file, and starts to ask the GPU how busy it is."""
+        """Opens the file, and starts to sample the GPUs."""
         self._run, self._written, self._newest = run, run.step, run.step
         self._seconds: Counter[str] = Counter()
         self._file = JsonLines(run.folder / 'logs' / 'performance.jsonl', run.step)
@@ -39,7 +39,7 @@ class Performance(Observer):
         self._gpu = nvml.sampler()
 
     def on_progress(self, step: int) -> None:
-        """Notes how far the training is."""
+        """Notes the newest step."""
         self._newest = step
 
     def on_evaluation(
@@ -119,7 +119,7 @@ class Performance(Observer):
 
 
 def peak_memory() -> dict[str, float]:
-    """Returns the most bytes in use so far: of a device, or of this process where devices do not tell."""
+    """Returns the most bytes in use so far: of a device, or of this process if devices do not report it."""
     statistics: list[dict[str, Any]] = [device.memory_stats() or {} for device in jax.local_devices()]
     peaks = [each['peak_bytes_in_use'] for each in statistics if 'peak_bytes_in_use' in each]
     if peaks:

@@ -1,4 +1,4 @@
-"""The text of `logs/performance.txt`: what bounds a training, and the figures that say so."""
+"""The text of `logs/performance.txt`: what bounds a training, and the figures behind it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -46,13 +46,13 @@ def _times(seconds: Mapping[str, float], steps: int) -> Iterable[str]:
 
 def _speed(numbers: Mapping[str, float], facts: Facts) -> Iterable[str]:
     yield f'{numbers["examples_per_second"]:,.0f} examples/s; {numbers["step_ms"]:.3f} ms per step.'
-    yield f'The device had work for certain in {100 * numbers["device_busy"]:.0f} % of the training time.'
+    yield f'The device certainly had work in {100 * numbers["device_busy"]:.0f} % of the training time.'
     yield f'Compiling took {numbers["compile_seconds"]:.1f} s.'
     if 'peak_device_bytes' in numbers:
         yield f'Peak memory of a device: {numbers["peak_device_bytes"] / 1e9:.2f} GB.'
     else:
         size = numbers['peak_process_bytes'] / 1e9
-        yield f'Peak memory of the process: {size:.2f} GB. {facts.device} does not say what it uses itself.'
+        yield f'Peak memory of the process: {size:.2f} GB. {facts.device!r} does not report its memory.'
 
 
 def _operations(facts: Facts, flops: Flops | None, error: BaseException | None) -> Iterable[str]:
@@ -70,6 +70,6 @@ def _operations(facts: Facts, flops: Flops | None, error: BaseException | None) 
             f'(model FLOPs utilisation; {facts.peaks.source}).'
         )
     elif facts.peaks:
-        yield f'No peak of {facts.device} in {facts.type} is known, so utilisation is not known either.'
+        yield f'No peak of {facts.device} in {facts.type} is known, so the utilisation is not known.'
     else:
-        yield f'No peak is known for the device {facts.device!r}, so utilisation is not known either.'
+        yield f'No peak of the device {facts.device!r} is known, so the utilisation is not known.'

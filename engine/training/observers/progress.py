@@ -18,7 +18,7 @@ from engine.training.observers.observer import ObservedRun, Observer
 
 LINE_SECONDS = 10.0  # between plain lines, evaluations apart
 EVALUATION_SECONDS = 0.1  # between lines of evaluations, at least; val.jsonl has all of them
-DRAW_SECONDS = 0.4  # between two pictures of the bar, at least
+DRAW_SECONDS = 0.4  # between two drawings of the bar, at least
 BAR_WIDTH = 20  # characters
 
 
@@ -39,7 +39,7 @@ class Progress(Observer):
         self._losses = metrics.get('loss')
 
     def on_progress(self, step: int) -> None:
-        """Shows the step, though the log may get its next line much later."""
+        """Shows the step, even between two lines of the log."""
         if self._bar:
             self._bar.show(step, partial(self._text, step))
         elif time.monotonic() - self._said_at >= LINE_SECONDS:
@@ -49,7 +49,7 @@ class Progress(Observer):
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
     ) -> None:
-        """Logs the metrics. Of evaluations that follow each other faster, some are left out."""
+        """Logs the metrics. Leaves some out if evaluations follow each other within EVALUATION_SECONDS."""
         self._evaluated = (step, metrics)
         if time.monotonic() - self._evaluation_said_at >= EVALUATION_SECONDS:
             self._say_evaluation()

@@ -19,7 +19,7 @@ from engine.training.cost.memory import TooLittleMemoryError
 from engine.workspace import REPOSITORY
 
 ConfigFile = Callable[..., Path]
-LINE = re.compile(r'  (\S+) = (\S+) +([\d.]+) (\wiB)(, another result)?')
+LINE = re.compile(r'  (\S+) = (\S+) +([\d.]+) (\wiB)(, changes the result)?')
 
 
 def train(*arguments: str, kilobytes: int) -> tuple[int, str, str]:
@@ -51,8 +51,8 @@ def test_a_dry_run_that_does_not_fit_says_what_does(config_file: ConfigFile) -> 
     assert 'Everything is in order' not in out
     assert 'Traceback' not in err
     assert err.count('error: ') == 1
-    assert re.search(r'error: training needs \d+\.\d GiB of memory on each device, but there are only ', err)
-    assert 'That is more than the 10.0 GiB by `ulimit -v` of this shell.' in err
+    assert re.search(r'error: training needs \d+\.\d GiB of memory on each device, more than the ', err)
+    assert 'The total is more than the 10.0 GiB by `ulimit -v` of this shell.' in err
     found = remedies(err)
     assert all(size <= 10 for _, size, _ in found.values())
     batch, size, is_other = found['BATCH_SIZE']
@@ -90,7 +90,7 @@ def test_memory_that_runs_out_in_training(config_file: ConfigFile, tmp_path: Pat
     assert code == 1
     assert 'Traceback' not in err
     assert re.search(r'error: memory ran out during training: RESOURCE_EXHAUSTED: Out of memory ', err)
-    assert 'Something else takes a part of the ' in err
+    assert 'something else takes a part of the ' in err
     assert remedies(err)['BATCH_SIZE'] == (f'{2**15}', remedies(err)['BATCH_SIZE'][1], True)
     assert '"state": "failed"' in (run / 'status.json').read_text()
 

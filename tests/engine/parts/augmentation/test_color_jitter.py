@@ -118,8 +118,8 @@ def test_a_strength_out_of_range_is_refused(settings: Any, message: str) -> None
 @pytest.mark.parametrize(
     ('dtype', 'channels', 'message'),
     [
-        ('float32', 3, 'ColorJitter changes images of the dtype uint8 or uint16, and these are float32'),
-        ('uint8', 2, 'ColorJitter changes grey and RGB images, of 1 and 3 channels, and these have 2'),
+        ('float32', 3, 'ColorJitter takes images of dtype uint8 or uint16, but these are float32'),
+        ('uint8', 2, 'ColorJitter takes grey and RGB images, with 1 or 3 channels, but these have 2'),
     ],
 )
 def test_other_images_are_refused(dtype: str, channels: int, message: str) -> None:

@@ -137,9 +137,9 @@ def test_a_setting_out_of_range_is_refused(settings: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ('dtype', 'channels', 'message'),
     [
-        ('float32', 3, 'RandAugment changes images of the dtype uint8, and these are float32'),
-        ('uint16', 3, 'RandAugment changes images of the dtype uint8, and these are uint16'),
-        ('uint8', 4, 'RandAugment changes grey and RGB images, of 1 and 3 channels, and these have 4'),
+        ('float32', 3, 'RandAugment takes images of dtype uint8, but these are float32'),
+        ('uint16', 3, 'RandAugment takes images of dtype uint8, but these are uint16'),
+        ('uint8', 4, 'RandAugment takes grey and RGB images, with 1 or 3 channels, but these have 4'),
     ],
 )
 def test_other_images_are_refused(dtype: str, channels: int, message: str) -> None:

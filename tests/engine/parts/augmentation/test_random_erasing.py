@@ -87,7 +87,7 @@ def test_images_of_other_dtypes_are_filled_with_0() -> None:
     assert erased.dtype == np.float32
     assert len(rectangles(np.asarray(erased))) == 8
     with pytest.raises(
-        UserError, match=r"fill = 'random' fills uint8 and uint16 images, and these are float32"
+        UserError, match=r"fill = 'random' takes uint8 and uint16 images, but these are float32"
     ):
         RandomErasing()(keys(8), jnp.asarray(white(8, np.float32)))
 

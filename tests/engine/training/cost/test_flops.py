@@ -121,7 +121,7 @@ def test_a_loop_of_unknown_length_is_said() -> None:
 
     flops = count(until, ones(8, 8))
     assert flops.products == {'tensorfloat32': 2 * 8**3}
-    assert flops.notes() == ['Counted once: 1 loops whose length is known only when they run.']
+    assert flops.notes() == ['Loops counted once, because their length is known only when they run: 1.']
     started = count(lambda x, n: jax.lax.fori_loop(0, n, lambda _, c: c @ c, x), ones(8, 8), 5)
     assert started.endless == 1
 
@@ -183,4 +183,4 @@ def test_attention_by_cudnn_counts_as_attention_written_out(dtype: str) -> None:
 def test_calls_that_nobody_counts_are_named() -> None:
     flops = count(jnp.linalg.eigvalsh, ones(8, 8))
     (name,) = flops.uncounted
-    assert flops.notes() == [f'Not counted: calls of {name} (1).']
+    assert flops.notes() == [f'Library calls that are not counted: {name} (1).']

@@ -89,18 +89,18 @@ def test_what_needs_more_than_there_is_is_refused() -> None:
     with pytest.raises(TooLittleMemoryError) as refused:
         memory.check(found, 2**31, 'of this machine')
     assert str(refused.value) == (
-        'training needs 3.0 GiB of memory on each device, but there are only the 2.0 GiB of this machine.'
+        'training needs 3.0 GiB of memory on each device, more than the 2.0 GiB of this machine.'
     )
 
 
 @pytest.mark.parametrize(
     ('limit', 'ran_out', 'verdict'),
     [
-        (2**31, False, 'That fits into the 2.0 GiB of this machine.'),
-        (2**30, False, 'That is more than the 1.0 GiB of this machine.'),
-        (2**30, True, 'That is more than the 1.0 GiB of this machine.'),
-        (2**31, True, 'Something else takes a part of the 2.0 GiB of this machine.'),
-        (None, False, 'Whether that fits is unknown: of this machine.'),
+        (2**31, False, 'The total fits into the 2.0 GiB of this machine.'),
+        (2**30, False, 'The total is more than the 1.0 GiB of this machine.'),
+        (2**30, True, 'The total is more than the 1.0 GiB of this machine.'),
+        (2**31, True, 'The total fits, but something else takes a part of the 2.0 GiB of this machine.'),
+        (None, False, 'It is unknown whether the total fits: of this machine.'),
     ],
 )
 def test_the_table(limit: int | None, ran_out: bool, verdict: str) -> None:
@@ -112,7 +112,7 @@ def test_the_table(limit: int | None, ran_out: bool, verdict: str) -> None:
         '  optimizer state                0 bytes',
         '  batch                        512 bytes',
         '  total                          1.0 GiB',
-        'Less is needed by: evaluation 1.0 MiB.',
+        'Other programs need less: evaluation 1.0 MiB.',
         verdict,
     ]
 

@@ -82,7 +82,7 @@ def test_a_smaller_batch_keeps_whole_rows_for_each_device() -> None:
 
 def test_nothing_fits() -> None:
     assert search(50)[0] == []
-    assert remedies.table([]).startswith('No binding that was tried would fit. To train with less, ')
+    assert remedies.table([]).startswith('None of the bindings that were tried fits. To train with less, ')
 
 
 def test_larger_accumulation_goes_on_from_the_value_that_is_bound() -> None:
@@ -95,10 +95,10 @@ def test_the_table_shows_what_to_bind_and_what_it_needs() -> None:
         [Remedy(('A.fsdp = 8', 'model.remat = True'), 2**31), Remedy(('B = 8',), 2**20, True)]
     )
     assert table.splitlines() == [
-        'Each of these fits, by the programs compiled with it:',
+        'Each of these fits, by the programs that were compiled with it:',
         '  A.fsdp = 8',
         '  model.remat = True  2.0 GiB',
-        '  B = 8               1.0 MiB, another result',
+        '  B = 8               1.0 MiB, changes the result',
     ]
 
 

@@ -37,7 +37,7 @@ def test_what_is_slow_is_named(
     assert text.startswith(start)
     assert text.partition('\n')[0] in out
     assert ' floating-point operations per step and device: ' in text
-    assert 'No peak is known for the device' in text
+    assert 'No peak of the device ' in text
     written = json_lines.read(run / 'logs' / 'performance.jsonl')
     assert [line['step'] for line in written] == [4, 8, 12, 15, 19, 20]
     seconds = [line['seconds'] for line in written]
