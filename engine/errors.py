@@ -149,7 +149,7 @@ def memory_failure(error: BaseException) -> str:
 
 
 def memory_reason(error: BaseException) -> str:
-    """Returns what an error says by which memory ran out, without a full stop; '' for other errors."""
+    """Returns the message of an error of memory, without its full stop; '' for other errors."""
     if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(str(error)):
         return ''
     return reason(error).splitlines()[0].rstrip('.') if str(error) else 'no more memory'

@@ -12,7 +12,7 @@ EXAMPLES = """\
   scripts/dataset.sh list
   scripts/dataset.sh build digits
   scripts/dataset.sh check digits --config=toy    verifies files, arrays and README.md
-  scripts/dataset.sh check tfds:imagenet2012 --sample=10000    looks at 10,000 of its examples
+  scripts/dataset.sh check tfds:imagenet2012 --sample=10000    checks 10,000 of its examples
   scripts/dataset.sh explore digits               writes a page with examples and statistics
   scripts/dataset.sh build tfds:mnist             from TensorFlow Datasets' catalogue
   scripts/dataset.sh check images:~/flowers       <split>/<class>/*.jpg, or lists: <split>.csv
@@ -42,7 +42,7 @@ def parser() -> Parser:
         '--sample',
         type=int,
         metavar='EXAMPLES',
-        help='for check: looks at so many examples, evenly over splits and classes, and says so',
+        help='for check: checks only this many examples, drawn evenly over splits and classes',
     )
     parser.add_argument('--kind', choices=KINDS, help='for new: what the examples are')
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Runs `fitting` as a process of its own: one in which memory ran out may not be able to compile.
+"""Runs `fitting` in a process of its own, because one that ran out of memory may be unable to compile.
 
 It prints a line of JSON for what the experiment needs, and one for each remedy.
 """

@@ -143,9 +143,9 @@ class Segmentation(Supervised):
         moves_masks = type(self).augment_batch is Segmentation.augment_batch
         if moves_masks and augmentation.changes_values(self.augment):
             raise UserError(
-                f'{type(self).__name__}.augment = {self.augment} changes the values of pixels, and the '
-                'mask goes through it with the image, so that its classes would change. Bind '
-                'augmentation.Shift, Crop, Flip or a Chain of them, or override augment_batch.'
+                f'{type(self).__name__}.augment = {self.augment} changes the values of pixels. It would also '
+                'change the classes in the mask, which it moves with the image. Bind augmentation.Shift, '
+                'Crop, Flip or a Chain of them, or override augment_batch.'
             )
 
     def _check_settings(self, bound: BoundSupervised) -> None:

@@ -1,7 +1,7 @@
-"""Python's search for unreachable objects, which takes as long as all objects are many.
+"""Pauses Python's garbage collection, whose time grows with the number of all objects.
 
-While libraries are imported or files are parsed, objects only become more, and the search would look at all
-of them again and again.
+While libraries are imported or files are parsed, hardly any object becomes garbage, but the collector would
+search all of them again and again.
 """
 
 import gc

@@ -30,7 +30,7 @@ class Events:
     pictures_every: int | None = None
     steps_per_dispatch: int = 1
     starts_trained: bool = False
-    # The step up to which was searched for one after which something is due, and the last that was found.
+    # How far `_last_due` has searched, and the last step it found after which something is due.
     _searched: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)], init=False, compare=False)
 
     def evaluates_at(self, step: int) -> bool:
@@ -52,8 +52,8 @@ class Events:
     def group(self, step: int) -> int:
         """Returns how many steps the call after a step runs: a group if nothing is due inside it, else one.
 
-        Groups follow one another from each step after which something is due. So the config alone decides,
-        wherever a run was interrupted. After the last step, there is no call.
+        Groups begin after each step at which something is due, and follow one another. So the config alone
+        decides where they begin, wherever a run was interrupted. After the last step, there is no call.
         """
         if step >= self.steps:
             return 0

@@ -15,8 +15,8 @@ from engine.datasets.checks.dataset_under_test import DatasetUnderTest, NotAppli
 from engine.errors import UserError
 
 OK, WRONG, SKIPPED, NOTE = 'ok', 'wrong', 'skipped', 'note'
-SAMPLE = 'sample'  # what the finding about the sample is called
-LARGE = 200_000  # examples, from which on to look at all of them takes an hour or more for images
+SAMPLE = 'sample'  # name of the finding about the sample
+LARGE = 200_000  # examples; above, checking all images takes an hour or more
 REMARKS = 'remarks'  # the check whose messages are notes, not faults
 MAX_MESSAGES = 5  # messages of one check. More of them are only counted.
 
@@ -101,7 +101,7 @@ def _sample(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
     total = sum(splits.values())
     if not dataset.is_sample:
         if total > LARGE:
-            _log.info('All %s examples are checked. --sample=10000 checks some of them.', f'{total:,}')
+            _log.info('All %s examples are checked. --sample=10000 checks only a part of them.', f'{total:,}')
         return
     counts = {split: len(dataset.positions(split)) for split in splits}
     drawn = ', '.join(f'{split} {count:,} of {splits[split]:,}' for split, count in counts.items())
@@ -109,8 +109,8 @@ def _sample(dataset: DatasetUnderTest) -> Iterator[DatasetFinding]:
         SAMPLE,
         NOTE,
         f'{sum(counts.values()):,} of {total:,} examples, drawn by the digests of their ids, evenly over '
-        f'splits and classes ({drawn}). Faults in the others are not seen. Equal examples, in one split or '
-        'in two, are seen only if both were drawn. The originals and the arrays were not hashed.',
+        f'splits and classes ({drawn}). Faults in the others are not found. Equal examples, in one split or '
+        'in two, are found only if both were drawn. The originals and the arrays were not hashed.',
     )
 
 

@@ -24,7 +24,7 @@ class DatasetUnderTest:
 
     Args:
       name: `digits`, `digits/toy`, `images:<folder>`, `text:<file>` or `tfds:<dataset>`.
-      sample: how many examples the checks look at, of a larger dataset; 0 looks at all.
+      sample: how many examples of a larger dataset are checked; 0 for all.
     """
 
     def __init__(self, name: str, sample: int = 0):

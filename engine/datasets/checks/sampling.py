@@ -1,4 +1,4 @@
-"""Draws the examples that checks look at, where a dataset is too large to look at all.
+"""Draws the examples that are checked if a dataset is too large to check all.
 
 The draw is a function of the ids, so each machine draws the same. Splits and classes keep their proportions.
 """

@@ -1,6 +1,6 @@
-"""The examples of folders of classes. A folder may hold millions, so each row is made when it is asked for.
+"""The examples of folders of classes. A folder may hold millions, so each row is made when it is needed.
 
-An example then costs the text of its path, a tenth of a row with id, `Path` and class.
+In memory, an example is only the text of its path, a tenth of a row with id, `Path` and class.
 """
 
 from collections.abc import Sequence

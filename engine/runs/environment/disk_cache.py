@@ -1,4 +1,4 @@
-"""Results that the workspace keeps for the next program, looked up by a digest of all that they follow from.
+"""Results that the workspace keeps for later programs, by a digest of everything that they depend on.
 
 A file that is damaged, or made by other code or another Python, counts as empty. If the workspace cannot be
 written, nothing is kept.
@@ -21,7 +21,7 @@ class DiskCache:
     """A file of results that JSON can hold.
 
     Args:
-      module: whose code makes the results; the file bears its name.
+      module: whose code makes the results, and after which the file is named.
     """
 
     def __init__(self, module: ModuleType):

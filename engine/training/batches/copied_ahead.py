@@ -1,4 +1,4 @@
-"""Payloads that lie on the devices before the loop asks for them, for devices with memory of their own."""
+"""Copies payloads to the devices before the loop asks for them, if the devices have memory of their own."""
 
 import queue
 import threading
@@ -14,17 +14,16 @@ from jax.sharding import Mesh
 from engine import sharding
 from engine.training.batches.source import BatchSource
 
-EXIT_SECONDS = 5.0  # that the process waits for a copy in progress when it ends
+EXIT_SECONDS = 5.0  # the longest that an ending process waits for a copy in progress
 
 Group = Callable[[int], int]
 Tasks = queue.SimpleQueue[tuple[Future[Any], int, int] | None]
 
 
 def ahead(source: BatchSource, mesh: Mesh, group: Group) -> BatchSource:
-    """Returns a source whose payloads lie on the devices before the loop asks for them.
+    """Returns a source whose payloads are on the devices before the loop asks for them.
 
-    CPUs read arrays of the host as they are: to copy them would only add to the time. Their source comes back
-    unchanged.
+    CPUs read arrays of the host directly, so a copy would only take time. Their source is returned unchanged.
     """
     return CopiedAhead(source, partial(_copy, mesh), group) if has_own_memory(mesh) else source
 
@@ -35,22 +34,22 @@ def has_own_memory(mesh: Mesh) -> bool:
 
 
 def _copy(mesh: Mesh, payload: Any) -> Any:
-    """Begins to copy a payload to the devices. Several processes have begun it when they made the payload."""
+    """Begins to copy a payload to the devices. Several processes already do so when they make the payload."""
     rows = sharding.batch_sharding(mesh, axis=1)
     return jax.device_put(payload, rows) if jax.process_count() == 1 else payload
 
 
 class CopiedAhead:
-    """Another source, whose next payload a thread makes and copies while the devices compute.
+    """Lets a thread make and copy the next payload of a source while the devices compute.
 
-    One payload is made in advance, so that memory stays bounded. What making it raises, such as the name of a
-    damaged image, is raised when the loop asks for that payload, and not before.
+    Only one payload is made in advance, so memory stays bounded. An error in making it, such as a damaged
+    image, is raised when the loop asks for that payload, and not before.
 
     Args:
       source: makes the payloads.
       copy: begins to copy a payload to the devices.
-      group: returns how many steps the program runs that begins after a step; 0 where the training ends. If
-        the loop asks for another payload all the same, that one is made when it is asked for.
+      group: returns how many steps the call after a step runs; 0 at the end of the training. If the loop asks
+        for another payload than the one predicted, it is made then.
     """
 
     def __init__(self, source: BatchSource, copy: Callable[[Any], Any], group: Group):
@@ -77,7 +76,7 @@ class CopiedAhead:
         return self._source.batch(payload, index)
 
     def _begin(self, step: int, count: int) -> Future[Any]:
-        """Lets the thread make a payload. It alone calls the source, one call after another."""
+        """Lets the thread make a payload. Only the thread calls the source, one call after another."""
         if self._thread is None:
             make, tasks = self._make(), self._tasks
             # A daemon, so that an image that hangs does not keep the process from ending.
@@ -99,7 +98,7 @@ def _work(tasks: Tasks, make: Callable[[int, int], Any]) -> None:
         future, step, count = task
         try:
             future.set_result(make(step, count))
-        except BaseException as error:  # whoever asks for the payload must get it, or would wait for ever
+        except BaseException as error:  # without it, the loop would wait for the payload for ever
             future.set_exception(error)
         del task, future  # or the thread would keep the payload while it waits
 

@@ -57,7 +57,7 @@ class EvaluatedBatches:
       examples: of a split.
       batch_size: B.
       mesh: the devices.
-      chosen: the positions of the examples in the split, int [n]; None takes all.
+      chosen: the positions of the examples in the split, int [n]; None for all.
     """
 
     def __init__(self, examples: Examples, batch_size: int, mesh: Mesh, chosen: np.ndarray | None):

@@ -92,8 +92,8 @@ def training_source(
       order: of their examples.
       seed: of the training.
       parallelism: where arrays live.
-      group: returns how many steps the program runs that begins after a step, 0 where the training ends.
-        None makes no payload ahead.
+      group: returns how many steps the call after a step runs, 0 at the end of the training. With None, no
+        payload is made in advance.
     """
     sources = {
         name: batch_source(parts[name].examples, each, parallelism, group)

@@ -1,20 +1,20 @@
 """Where the time of the loop goes, by kind of work, and whether the device is busy meanwhile.
 
-All times are of the loop's thread, and no second counts twice: what a timed function spends in another timed
-one counts for the inner one alone. The kinds:
+All times are those of the loop's thread. No second counts twice: if a timed function calls another one, the
+time of the inner one counts for the inner one alone. The kinds:
 
-- `data`: waiting for a batch, or preparing it;
-- `dispatch`: calling the compiled training steps;
-- `device`: waiting until the device has finished steps: for their metrics, or because too many are queued;
+- `data`: waits for a batch, or prepares it;
+- `dispatch`: calls the compiled training steps;
+- `device`: waits until the device has finished steps, for their metrics or because too many are queued;
 - `evaluation`, `pictures`, `checkpoint`, `profile`, `log`, and `observers/<class>`;
-- `other`: the rest of the loop's Python.
+- `other`: runs the rest of the loop's Python.
 
-How one knows that the device is busy: a device works through its calls in order, so before each call the loop
-asks whether the result of the call before is ready. If it is not, the device has had work during the whole
-time since that call, and what the loop did meanwhile cost nothing. These intervals, and the waiting for
-metrics outside of them, are counted as `busy`. If the result is ready, the device may have idled, and the
-interval is not counted. A call that finds the device busy may wait for a place in its queue: what it takes
-beyond the shortest call so far counts as `device`.
+`busy` is the time in which the device certainly had work. A device runs its calls in order. Before each call,
+the loop asks whether the result of the previous call is ready. If it is not, the device has had work ever
+since that call, and whatever the loop did meanwhile cost nothing. `busy` counts these intervals, and the
+waiting for metrics outside of them. If the result is ready, the device may have idled, and the interval does
+not count. A call that finds the device busy may wait for a place in its queue. Its time beyond that of the
+shortest call so far counts as `device`.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Metrics of several steps as one array, so that one transfer brings them from the device to the host."""
+"""Metrics of several steps as one array, which travels from the device to the host in one transfer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class PackedMetrics:
 
     Attributes:
       array: uint8 [steps, bytes].
-      fields: what the bytes are, in their order.
+      fields: the meaning of the bytes, in their order.
     """
 
     array: jax.Array
