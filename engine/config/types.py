@@ -6,6 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import typeguard
@@ -118,13 +119,13 @@ def misfit_of_product(factory: Any, annotation: Any) -> str:
 
 def _misfit_of_made(made: Any, wanted: Any) -> str:
     """Returns why a `made` does not fit one type; '' if it fits or nobody can know."""
-    product = typing.get_args(wanted)[-1] if _is_callable_type(wanted) else Any
-    if _origin(product) is not _NoClass and _is_like(_origin(made), _origin(product)):
+    returned = typing.get_args(wanted)[-1] if _is_callable_type(wanted) else Any
+    if _origin(returned) is not _NoClass and _is_like(_origin(made), _origin(returned)):
         return 'it is called where a factory is wanted: leave out ()'
     if not _may_be(made, wanted):
         return f'it makes {display(made)}{adapter(_origin(made))}'
     result = _result_of_call(made)
-    if _may_return(result, product):
+    if _may_return(result, returned):
         return ''
     return f'it makes {display(made)}, which makes {display(result)}{adapter(_origin(made))}'
 
@@ -159,8 +160,7 @@ def _may_be(made: Any, annotation: Any) -> bool:
 
 def _may_return(made: Any, annotation: Any) -> bool:
     """Whether a function that states one type may return another: it may state a more general one."""
-    wanted = _origin(annotation)
-    for result in map(_origin, _members(made)):
+    for result, wanted in product(map(_origin, _members(made)), map(_origin, _members(annotation))):
         are_values = {result.__module__.partition('.')[0], wanted.__module__.partition('.')[0]} <= _OF_VALUES
         if are_values or _may_be(result, wanted) or issubclass(wanted, result) or _is_like(result, wanted):
             return True

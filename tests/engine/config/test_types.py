@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 import flax.linen as nn
 import jax
+import numpy as np
 import optax
 import pytest
 from flax import nnx
@@ -318,3 +319,27 @@ def test_a_linen_module_where_an_nnx_model_is_wanted(misfit: Any) -> None:
     )
     assert misfit(Linen, Callable[..., nnx.Module]) in ('', 'it is not called')
     assert types.misfit_of_product(LinenModel, Callable[[jax.Array], jax.Array]) == ''
+
+
+Number = jax.Array | np.ndarray | int | float
+
+
+def test_functions_that_return_unions_are_compared_by_their_members() -> None:
+    """As Optax annotates schedules."""
+
+    def schedule(rate: float) -> Callable[[Number], Number]:
+        del rate
+        return lambda step: step
+
+    def names() -> Callable[[Number], str | bytes]:
+        return lambda _: ''
+
+    wanted = Callable[[Number], Number]
+    assert types.misfit_of_product(schedule, wanted) == ''
+    assert types.misfit_of_product(schedule, Callable[[Number], jax.Array]) == ''
+    assert types.misfit_of_product(names, Callable[[Number], bytes | None]) == ''
+    assert 'which makes str | bytes' in types.misfit_of_product(names, Callable[[Number], MLP | Runner])
+    for optax_schedule in (optax.linear_schedule, optax.piecewise_constant_schedule):
+        annotation = types.annotation(optax.join_schedules, 'schedules')
+        [(_, item)] = types.items([optax_schedule], annotation)
+        assert types.misfit_of_product(optax_schedule, item) == ''
