@@ -75,7 +75,7 @@ def main() -> None:
     if file.is_file():
         print(f'\n== {name}: {file}\n\n{table.terminal(file)}', end='')
     if failed:
-        sys.exit(f'error: these benchmarks failed: {", ".join(failed)}. Their last words are above.')
+        sys.exit(f'error: these benchmarks failed: {", ".join(failed)}. Their messages are above.')
 
 
 if __name__ == '__main__':

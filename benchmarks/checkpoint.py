@@ -2,10 +2,10 @@
 
     scripts/benchmark.sh checkpoint
 
-A state is saved directly, which blocks the loop, or by Orbax, which goes on beside the loop. Both ways are
-measured at each size, in turn, whichever `Checkpoints` chooses. The cost of a save is the time for which the
-loop waits plus the CPU time beside it, divided by the number of cores: on a CPU, the step and the save share
-the cores. With an accelerator, the CPU time beside the loop is free as long as cores are.
+A state is saved directly, while the loop waits, or by Orbax in the background. Both ways are measured at each
+size, in turn. The cost of a save is the time for which the loop waits, plus the CPU time in the background
+divided by the number of cores: on a CPU, the step and the save share the cores. With an accelerator, the time
+in the background is free as long as there are free cores.
 """
 
 import json

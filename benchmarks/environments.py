@@ -59,4 +59,4 @@ def install(folder: Path, requirements: Path) -> None:
 
 def fail(folder: Path) -> NoReturn:
     """Ends the program after an installation that failed."""
-    sys.exit(f'error: {folder.name} could not be installed. The last words of the installer are above.')
+    sys.exit(f'error: {folder.name} could not be installed. The messages of the installer are above.')

@@ -3,9 +3,9 @@
     scripts/benchmark.sh startup
     scripts/benchmark.sh startup --pairs=30
 
-Before the measurement, everything is installed and compiled. The runs alternate. The ratio is the median of
-those of pairs, which ran one after the other. The bare script (`benchmarks/bare.py`) imports the libraries
-that training imports. A second row compares with the script that imports only what it uses itself.
+Before the measurement, everything is installed and compiled. The runs alternate. The result is the median of
+the ratios of pairs of runs. The bare script (`benchmarks/bare.py`) imports the packages that training
+imports. A second row compares with the script that imports only what it uses itself.
 """
 
 import argparse

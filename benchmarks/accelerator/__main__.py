@@ -1,12 +1,12 @@
 """Everything that is measured on an accelerator, in one call.
 
-    scripts/benchmark.sh accelerator                        on a GPU: 8 minutes, the sections of most worth
+    scripts/benchmark.sh accelerator                        on a GPU: 8 minutes, the most important sections
     scripts/benchmark.sh accelerator --only=vit_b,vit_b.    all of ViT-B
-    scripts/benchmark.sh accelerator --small                tries all of the code with small sizes, on a CPU
+    scripts/benchmark.sh accelerator --small                runs all of the code with small sizes, on a CPU
 
-Each section has a process and a time limit of its own. So a failure loses no more than the rest of its own
-section. The file of results is written anew with each figure. A section that would not fit into the minutes
-that are left is skipped. A later call with `--only` measures it, and keeps the other sections of the file.
+Each section has a process and a time limit of its own, so a failure costs only the rest of its section. The
+file of results is rewritten with each figure. A section that does not fit into the remaining time is skipped.
+A later call with `--only` measures it and keeps the other sections of the file.
 
 section          what                                                            seconds expected on an H100
 device           rate of a matrix product and of a copy                          15

@@ -3,9 +3,9 @@
     python -m benchmarks.accelerator.exactness [--small]
 
 Two runs train the same config with `deterministic`. One is never interrupted. The other is killed in the
-middle and resumed. Each has a workspace of its own, so nothing that one has compiled helps the other. Then
-their logs, checkpoints and outputs are compared to the bit. Steps of the second are repeated by
-`scripts/verify.sh`, and its best checkpoint predicts on the CPU. At last, jit and PMap train in turn.
+middle and resumed. Each has a workspace of its own, so they share no compiled programs. Then their logs,
+checkpoints and outputs are compared to the bit. `scripts/verify.sh` repeats steps of the second one, and its
+best checkpoint predicts on the CPU. Finally, jit and PMap train in turn.
 """
 
 import argparse

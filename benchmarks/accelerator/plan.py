@@ -1,4 +1,4 @@
-"""What is measured, in which order, and how long each part may take. The order is that of worth.
+"""What is measured, in which order, and how long each part may take. The most important parts come first.
 
 This module needs the standard library alone.
 """
@@ -48,7 +48,7 @@ class Section:
 
 
 def sections(has_cifar10: bool) -> list[Section]:
-    """Returns all sections, those of most worth first."""
+    """Returns all sections, the most important first."""
     found = [Section('device', 'device', expected=15, limit=60)]
     found.append(Section('exactness', 'exactness', expected=100, limit=240))
     for name in MODELS:

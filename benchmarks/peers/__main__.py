@@ -1,4 +1,4 @@
-"""Trainings by the template, by a loop in plain PyTorch and by Lightning, in turn, on the CPU.
+"""Trainings with the template, with a loop in plain PyTorch and with Lightning, in turn, on the CPU.
 
     scripts/benchmark.sh peers
     scripts/benchmark.sh peers --pairs=5 --only=digits_mlp
@@ -7,7 +7,7 @@
 All sides have the same model, data, batch size, number of steps, optimizer, schedule and augmentation. Each
 logs the loss of every step, evaluates at the end of each epoch, and saves its best and its last state. Speeds
 count from the first step to the end of the training. The time to the first step counts from the command.
-PyTorch runs with 1 thread or one per core, whichever was faster in a short training before.
+PyTorch runs with one thread or one per core, whichever is faster in a short training before.
 
 --text names tiny Shakespeare or another text. The template and plain PyTorch then train nanoGPT's setting for
 laptops on it: tokens per second count the training without its evaluations.

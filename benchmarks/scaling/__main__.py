@@ -3,9 +3,9 @@
     scripts/benchmark.sh scaling
     scripts/benchmark.sh scaling --pairs=3
 
-The devices are simulated, so they share the cores, and nothing here gets faster with more of them. What can
-be measured is whether all layouts train alike, and what the template adds to a step that is split in the same
-way by a loop written by hand (`benchmarks/scaling/bare.py`).
+The devices are simulated and share the cores, so nothing here gets faster with more of them. The benchmark
+measures whether all layouts compute the same training, and what the template adds to a step, compared with a
+loop written by hand with the same layout (`benchmarks/scaling/bare.py`).
 """
 
 import argparse
