@@ -221,7 +221,7 @@ def _check_same_structure(before: Shapes, after: Shapes) -> None:
 def compiled(traced: jax.stages.Traced) -> Compiled:
     """Compiles a traced function."""
     faults.point('compile')
-    return traced.lower().compile(_options())
+    return traced.lower().compile(compiler_options())
 
 
 def compiling(traced: jax.stages.Traced, pool: ThreadPoolExecutor) -> Future[Compiled]:
@@ -231,9 +231,9 @@ def compiling(traced: jax.stages.Traced, pool: ThreadPoolExecutor) -> Future[Com
     is ready for XLA as early as possible. XLA compiles in the pool, beside the lowering of the next program.
     """
     faults.point('compile')
-    return pool.submit(traced.lower().compile, _options())
+    return pool.submit(traced.lower().compile, compiler_options())
 
 
-def _options() -> dict[str, int]:
+def compiler_options() -> dict[str, int]:
     """Returns options of the compiler: on a CPU, XLA takes vectors of 256 bits where 512 are faster."""
     return {'xla_cpu_prefer_vector_width': 512} if targets.platform() == 'cpu' else {}

@@ -38,7 +38,7 @@ def newest_data_file(base: Path) -> str:
     # On a busy machine, the checkpoint of step 26 may be unfinished.
     finished = [path for path in (base / 'checkpoints/latest').iterdir() if path.name.isdecimal()]
     newest = max(finished, key=lambda path: int(path.name))
-    return min(newest.glob('default/d/*')).relative_to(base).as_posix()
+    return min(newest.glob('default/*')).relative_to(base).as_posix()
 
 
 def assert_promises_are_kept(campaign: Campaign) -> dict[str, torture.Row]:

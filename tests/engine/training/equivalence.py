@@ -21,7 +21,7 @@ from engine.parts.segmentation import Segmentation
 from engine.sharding import Jit, Parallelism, PMap
 from engine.training.batches.training import from_host
 from engine.training.logs.packed import unpack
-from engine.training.steps import TRAIN, StepFunctions, compiled, key
+from engine.training.steps import TRAIN, StepFunctions, compiled, compiler_options, key
 from research.models import dcgan, normalization
 from research.models.convnet import ConvNet
 from research.models.mlp import MLP
@@ -187,11 +187,14 @@ def pmap_steps(name: str, first: State) -> Iterator[tuple[State, Any]]:
         return state, jax.lax.psum(metrics, 'data')
 
     state = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (devices, *np.shape(leaf))), first)
+    program: Any = None
     for step in range(STEPS):
         batch = {field: each[0] for field, each in source.inputs(step, 1).items()}
         batch[INDEX] = np.arange(BATCH, dtype=np.int32)
         parts = {field: each.reshape(devices, -1, *each.shape[1:]) for field, each in batch.items()}
-        state, metrics = update(state, parts, np.full(devices, step, np.int32))
+        arguments = state, parts, np.full(devices, step, np.int32)
+        program = program or update.lower(*arguments).compile(compiler_options())  # as `compiled` does
+        state, metrics = program(*arguments)
         yield jax.tree.map(lambda leaf: leaf[0], jax.device_get((state, metrics)))
 
 

@@ -16,6 +16,7 @@ from engine.parts.augmentation import Shift
 from engine.sharding import Jit
 from engine.training import steps
 from engine.training.batches.on_device import OnDevice
+from engine.training.logs.packed import unpack
 from engine.training.steps import INIT, TRAIN, StepFunctions, compiled
 from research.models.mlp import MLP
 from tests.engine import tiny
@@ -41,12 +42,13 @@ def test_a_group_of_steps_is_those_steps(model: str) -> None:
     start = jax.tree.map(jnp.copy, state)
     for step in (6, 7):
         state, metrics = single(state, SOURCE.inputs(step, 1), np.int32(step))
-        expected.append(jax.device_get(metrics))
+        expected.append(metrics)
     state_of_group, metrics = group(start, SOURCE.inputs(6, 2), np.int32(6))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
     jax.tree.map(close, jax.device_get(state), jax.device_get(state_of_group))
-    jax.tree.map(close, jax.tree.map(lambda *each: np.concatenate(each), *expected), jax.device_get(metrics))
-    assert {leaf.shape for leaf in jax.tree.leaves(metrics)} == {(2,)}
+    sums = unpack([metrics])
+    jax.tree.map(close, unpack(expected), sums)
+    assert {leaf.shape for leaf in jax.tree.leaves(sums)} == {(2,)}
 
 
 def test_the_state_is_given_away(first: Any) -> None:
@@ -94,7 +96,8 @@ def test_the_first_batch_is_seen_as_training_sees_it(first: Any) -> None:
     update = compiled(made.trace(SOURCE, tiny.batch(4), [1]).train_steps[1])
     state = jax.device_put(first, sharding.replicated(MESH.mesh))
     _, metrics = update(state, SOURCE.inputs(0, 1), np.int32(0))
-    np.testing.assert_allclose(metrics['loss'].total[0] / 4, expected, rtol=1e-5)
+    total, _ = unpack([metrics])['loss']
+    np.testing.assert_allclose(total[0] / 4, expected, rtol=1e-5)
 
 
 def test_evaluate_and_predict_are_those_of_the_task(first: Any) -> None:
@@ -103,7 +106,9 @@ def test_evaluate_and_predict_are_those_of_the_task(first: Any) -> None:
     traced = tiny.traced(BOUND, mesh, OnDevice(tiny.examples(7), tiny.order(7, 4, 0), mesh), 4, 1)
     state = jax.device_put(first, sharding.replicated(mesh.mesh))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
-    jax.tree.map(close, compiled(traced.evaluate)(state, batch), BOUND.evaluate(first, batch))
+    expected = {name: (each.total, each.count) for name, each in BOUND.evaluate(first, batch).items()}
+    sums = unpack([compiled(traced.evaluate)(state, batch)])
+    jax.tree.map(close, sums, jax.tree.map(lambda x: x[None], expected))
     jax.tree.map(close, compiled(traced.predict)(state, batch), BOUND.predict(first, batch))
 
 

@@ -15,6 +15,7 @@ from engine.interfaces import Batch, Spec, keys_by_row
 from engine.parts.classification import Classification
 from engine.sharding import Parallelism
 from engine.training.batches.training import training_source
+from engine.training.logs.packed import unpack
 from engine.training.steps import StepFunctions, compiled
 from tests.engine import tiny
 
@@ -88,8 +89,7 @@ def trained(parallelism: Parallelism, count: int = 1, **settings: Any) -> Any:
     state, measured = functions.init(), []
     for step in range(0, STEPS, count):
         state, metrics = program(state, source.inputs(step, count), np.int32(step))
-        measured.append({name: metric.total / metric.count for name, metric in metrics.items()})
-    measured = jax.device_get(measured)
+        measured.append({name: total / each for name, (total, each) in unpack([metrics]).items()})
     return jax.device_get(state), {
         name: np.concatenate([each[name] for each in measured]) for name in measured[0]
     }

@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_without_val_a_fixed_part_of_train_becomes_val(folder: Path) -> None:
 
 def test_numeric_classes_are_sorted_by_value() -> None:
     path = Path('a.png')
-    examples = {'train': [('a', path, '10'), ('b', path, '9')]}
+    examples: Any = {'train': [('a', path, '10'), ('b', path, '9')]}
     assert image_folder._classes(examples) == ['9', '10']
 
 
