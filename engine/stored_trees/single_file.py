@@ -80,8 +80,8 @@ def restored(folder: Path, targets: Shapes) -> dict[str, Any]:
 def _arrays(folder: Path) -> dict[str, np.ndarray]:
     file = folder / FILE
     try:
-        entries = deserialize(file.read_bytes())
-        return {path: _array(entry) for path, entry in entries}
+        entries = dict(deserialize(file.read_bytes()))
+        return {path: _array(entries[path]) for path in sorted(entries)}  # the library gives any order
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise UserError(f'{file} is damaged: {type(error).__name__}: {error}.') from error
 
