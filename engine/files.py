@@ -70,16 +70,20 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 def remove_leftovers(path: Path) -> None:
     """Deletes the temporary files of killed processes beside `path`. No other process may be writing it."""
-    for leftover in path.parent.glob('.*.tmp') if path.parent.is_dir() else ():
+    for leftover in _leftovers(path.parent):
         if original_name(leftover.name) == path.name:
             _delete(leftover)
 
 
 def remove_all_leftovers(folder: Path) -> None:
     """Deletes all temporary files of killed processes in a folder. No other process may be writing there."""
-    for leftover in folder.glob('.*.tmp'):
-        if original_name(leftover.name) != leftover.name:
-            _delete(leftover)
+    for leftover in _leftovers(folder):
+        _delete(leftover)
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    """Returns the temporary files in a folder; none if it does not exist."""
+    return [path for path in folder.glob('.*.tmp') if original_name(path.name) != path.name]
 
 
 def _delete(path: Path) -> None:

@@ -167,6 +167,6 @@ def _content(path: Path) -> bytes | None:
 def _arrays(run: Path, kind: str) -> dict[str, bytes]:
     """Returns the bytes of each array of the newest checkpoint of a kind, by step and name."""
     folder = max((run / 'checkpoints' / kind).glob('*'), key=lambda path: int(path.name))
-    shapes = tree.stored_shapes(folder / 'default')
-    arrays = tree.restored(folder / 'default', shapes)
+    shapes = tree.stored_shapes(folder / tree.ITEM)
+    arrays = tree.restored(folder / tree.ITEM, shapes)
     return {f'{folder.name}/{path}': array.tobytes() for path, array in arrays.items()}

@@ -6,6 +6,7 @@ from typing import Any
 from engine.stored_trees import single_file
 from engine.stored_trees.on_devices import Shapes
 
+ITEM = 'default'  # in the folder of a saved step, the folder of its tree; Orbax calls it so by default
 ORBAX_MARKS = ('_METADATA', 'manifest.ocdbt', '_sharding')  # Orbax writes at least one of these files
 
 

@@ -62,7 +62,7 @@ class Programs:
     Attributes:
       train_steps: by number of steps.
       evaluate: returns the metrics of a state on all validation sets.
-      copy_best: copies from a state what a best checkpoint holds.
+      copy_best: copies from a state what a best checkpoint holds; None where none is chosen.
       pictures: makes the pictures of a state; None where none are due.
       compile_time: seconds to compile all of these.
       flops: the operations of a training step.
@@ -70,7 +70,7 @@ class Programs:
 
     train_steps: Mapping[int, Compiled]
     evaluate: Evaluation
-    copy_best: Compiled
+    copy_best: Compiled | None
     pictures: Compiled | None
     compile_time: float
     flops: Counting
@@ -169,13 +169,14 @@ class Trainer(Experiment):
             counted = Counting(traced.train_steps[1].lower())  # it is lowered already
             evaluate = compiling(traced.evaluate, pool)
             pictures = compiling(traced.pictures, pool) if traced.pictures else None
-            copy_best = compiling(best_state.traced_copy(traced, self.step_functions.state_shapes), pool)
-            direct.prepare(self.step_functions.state_shapes)
+            shapes = self.step_functions.state_shapes
+            copy_best = compiling(best_state.traced_copy(traced, shapes), pool) if self.best_metric else None
+            direct.prepare(shapes)
             state = replay.saved_state(self, checkpoints, start, folder)
         return state, Programs(
             memory.checked(self, train_steps, evaluate),
             Evaluation(evaluate.result(), self.measured, signals.stop_requested),
-            copy_best.result(),
+            copy_best.result() if copy_best else None,
             pictures.result() if pictures else None,
             time.monotonic() - began,
             counted,
@@ -210,11 +211,10 @@ class Trainer(Experiment):
         evaluate = clock.timed(EVALUATION, programs.evaluate)
         make_pictures = clock.timed(PICTURES, pictures.make)
         while True:
-            evaluates = events.evaluates_at(step) and not log.has_evaluation(step)
-            evaluates = evaluates and not signals.stop_requested()
-            if evaluates and (metrics := evaluate(state, metric_logger.flush)):
+            is_due = events.evaluates_at(step) and not log.has_evaluation(step)
+            if is_due and not signals.stop_requested() and (metrics := evaluate(state, metric_logger.flush)):
                 metric_logger.log_evaluation(step, metrics, state)
-                if self.best_metric and log.note_best(*self.best_metric):
+                if programs.copy_best and self.best_metric and log.note_best(*self.best_metric):
                     checkpoints.keep_best(step, programs.copy_best(state))
             ending = Ending(step, self._reason_to_stop(log, step))
             is_last = step == self.steps or bool(ending.reason)

@@ -113,10 +113,10 @@ def _in_folder(folder: Path, checkpoint: str, tree: str) -> StoredArrays:
             return read(folder / name)
     if trees.is_tree(folder):
         return checkpoint_folder.read(folder, folder, tree, {})
-    if trees.is_tree(folder / 'default'):
+    if trees.is_tree(folder / trees.ITEM):
         return _in_step(folder, tree, {})
     steps = _steps(folder)
-    if any(trees.is_tree(path / 'default') for path in steps.values()):
+    if any(trees.is_tree(path / trees.ITEM) for path in steps.values()):
         return _in_step(_step(folder, steps, checkpoint), tree, {})
     raise UserError(f'{folder} holds no variables. {_hint(folder)}')
 
@@ -145,7 +145,7 @@ def _step(folder: Path, steps: Mapping[str, Path], checkpoint: str) -> Path:
 
 def _in_step(folder: Path, tree: str, record: dict[str, object]) -> StoredArrays:
     step: dict[str, object] = {'step': int(folder.name)} if folder.name.isdecimal() else {}
-    return checkpoint_folder.read(folder, folder / 'default', tree, record | step)
+    return checkpoint_folder.read(folder, folder / trees.ITEM, tree, record | step)
 
 
 def _in_run(run: Path, checkpoint: str, tree: str) -> StoredArrays:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orbax.checkpoint as ocp
 
+from engine.stored_trees.tree import ITEM
 from engine.training.checkpointing.tidying import UNFINISHED_MARK
 
 
@@ -14,23 +15,22 @@ class BackgroundSaver:
 
     Args:
       kind: of the checkpoints; keeps the barriers of two savers apart.
-      item: name of the folder of arrays in that of a step.
       before_commit: called in a thread, with the unfinished folder, before the folder gets its final name.
     """
 
-    def __init__(self, kind: str, item: str, before_commit: Callable[[Path], None]):
-        self._item, self._before_commit = item, before_commit
+    def __init__(self, kind: str, before_commit: Callable[[Path], None]):
+        self._before_commit = before_commit
         self._folder: Path | None = None
         self._checkpointer = ocp.AsyncCheckpointer(
-            ocp.CompositeCheckpointHandler(item),
+            ocp.CompositeCheckpointHandler(ITEM),
             async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
             multiprocessing_options=ocp.options.MultiprocessingOptions(barrier_sync_key_prefix=kind),
         )
 
-    def save(self, folder: Path, tree: Any) -> None:
+    def save(self, folder: Path, arrays: Any) -> None:
         """Starts to save a tree of arrays; raises the error of the previous save."""
         self._folder = folder
-        self._checkpointer.save(folder, args=ocp.args.Composite(**{self._item: ocp.args.StandardSave(tree)}))
+        self._checkpointer.save(folder, args=ocp.args.Composite(**{ITEM: ocp.args.StandardSave(arrays)}))
 
     def wait(self) -> None:
         """Waits until the save is on disk; raises its error."""

@@ -1,6 +1,6 @@
 """Which arrays a best checkpoint holds, and whether they stay on the devices until they are saved."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import prod
 from typing import Any
 
@@ -20,15 +20,15 @@ def paths(traced: TracedSteps, state: Any) -> frozenset[str]:
     return held([traced.evaluate, traced.predict, *([traced.pictures] if traced.pictures else [])], state)
 
 
-def bytes_on_device(traced: TracedSteps, state: Any) -> int:
+def bytes_on_device(paths: Collection[str], state: Any) -> int:
     """Returns the bytes of a device that the best state takes until it is saved: 0 if it moves to the host.
 
     Args:
-      traced: the programs that read a state without changing it.
+      paths: of its arrays.
       state: shapes, dtypes and shardings.
     """
     leaves = by_path(state)
-    parts = {path: leaves[path].sharding.shard_shape(leaves[path].shape) for path in paths(traced, state)}
+    parts = {path: leaves[path].sharding.shard_shape(leaves[path].shape) for path in paths}
     size = sum(prod(shape) * leaves[path].dtype.itemsize for path, shape in parts.items())
     return size if size <= MAX_DEVICE_BYTES else 0
 

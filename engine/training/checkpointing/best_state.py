@@ -26,7 +26,7 @@ def traced_copy(traced: TracedSteps, state: Any) -> jax.stages.Traced:
     """
     kept = best_arrays.paths(traced, state)
     shardings = {path: leaf.sharding for path, leaf in by_path(state).items() if path in kept}
-    if not best_arrays.bytes_on_device(traced, state):
+    if not best_arrays.bytes_on_device(kept, state):
         shardings = {path: sharding.with_memory_kind('pinned_host') for path, sharding in shardings.items()}
 
     def copy(state: State) -> State:

@@ -17,6 +17,7 @@ from engine.errors import UserError
 from engine.interfaces import State
 from engine.runs import checksums, faults
 from engine.stored_trees import single_file, tree
+from engine.stored_trees.tree import ITEM
 from engine.training.checkpointing import state_layout, tidying
 from engine.training.checkpointing.direct import is_direct
 from engine.variables import by_path
@@ -24,7 +25,6 @@ from engine.variables import by_path
 if TYPE_CHECKING:
     from engine.training.checkpointing.background import BackgroundSaver
 
-ITEM = 'default'  # the folder of the tree of arrays, in that of a step
 CHECKPOINT_KINDS = ('latest', 'best')
 
 
@@ -114,11 +114,11 @@ class Checkpoints:
         if self._steps[kind] and self._steps[kind][0] >= step:
             return
         self._metadata[kind] = metadata or {}
-        folder, arrays = self._folder / kind / str(step), by_path(state)
+        folder = self._folder / kind / str(step)
         self._steps[kind].insert(0, step)
         if is_direct(state):
             with files.atomic_folder(folder) as unfinished:
-                single_file.write(unfinished / ITEM, jax.device_get(arrays))
+                single_file.write(unfinished / ITEM, jax.device_get(by_path(state)))
                 self._write_checksums(kind, unfinished)
             self._delete_old(kind)
         else:
@@ -128,7 +128,7 @@ class Checkpoints:
         if kind not in self._savers:
             from engine.training.checkpointing.background import BackgroundSaver
 
-            self._savers[kind] = BackgroundSaver(kind, ITEM, partial(self._write_checksums, kind))
+            self._savers[kind] = BackgroundSaver(kind, partial(self._write_checksums, kind))
         return self._savers[kind]
 
     def wait(self) -> None:

@@ -35,7 +35,7 @@ def check_same(folder: Path, shapes: Any, is_part: bool = False) -> None:
       shapes: the state that the present code makes, as shapes and dtypes.
       is_part: whether they are only a part of it, with all parameters.
     """
-    stored, present = _named(tree.stored_shapes(folder / 'default')), of_state(shapes)
+    stored, present = _named(tree.stored_shapes(folder / tree.ITEM)), of_state(shapes)
     if is_part:
         stored = {path: each for path, each in stored.items() if path in present or path.startswith(PARAMS)}
     lines = differences(stored, present)

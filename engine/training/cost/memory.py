@@ -112,7 +112,8 @@ def _resident(experiment: Experiment) -> dict[str, int]:
     shapes = experiment.step_functions.state_shapes
     for path, leaf in jax.tree_util.tree_leaves_with_path(shapes):
         groups[_group(jax.tree_util.keystr(path, simple=True, separator='/').split('/'))] += _bytes(leaf)
-    best = best_arrays.bytes_on_device(experiment.traced, shapes) if experiment.best else 0
+    held = best_arrays.paths(experiment.traced, shapes) if experiment.best else ()
+    best = best_arrays.bytes_on_device(held, shapes)
     kept, sent = _payload(experiment, max(experiment.traced.train_steps))
     copied = has_own_memory(experiment.parallelism.mesh) and not kept
     validation = sum(batches.bytes_on_device for batches in experiment.evaluated_batches.values())
