@@ -6,7 +6,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 fetch_libtpu() {
   local installer=("$python" -I -m pip --disable-pip-version-check) part
   [[ -z $(type -P uv) ]] || installer=(uv pip)
-  part=$(mktemp -d "$root/.venv-tpu.XXXX")
+  part=$root/.venv-tpu.$$
+  mkdir "$part"
   grep '^libtpu' "$root/requirements-tpu.txt" >"$part/requirements.txt"
   echo 'fetching libtpu into .venv-tpu; takes a minute ...' >&2
   if ! output=$("${installer[@]}" install --no-deps --target "$part" --python "$python" -r "$part/requirements.txt" 2>&1 </dev/null); then

@@ -15,7 +15,7 @@ from engine.datasets.reading import images
 from engine.datasets.reading.dataset import Dataset
 
 SPLITS = ('train', 'val', 'test')
-HELD_OUT = 10  # of so many training images of a class, one becomes validation
+HELD_OUT = 10  # one in ten training images of each class becomes validation
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Cifar10:
         rows: dict[str, list[tuple[str, str, np.ndarray]]] = {split: [] for split in SPLITS}
         for split, name, identity, data in self._files():
             rows[split].append((identity, name, images.whole(data, 3)))
-        examples = [each for split in SPLITS for each in rows[split]]
+        examples = [row for split in SPLITS for row in rows[split]]
         names = tuple(sorted({name for _, name, _ in examples}))
         arrays = {
             'image': np.stack([pixels for _, _, pixels in examples]),

@@ -67,7 +67,7 @@ class Runs:
           fault: the point at which the process kills itself.
         """
         command = ['train', f'--gin_file={CONFIG}', f'--run={self.path(name)}']
-        command += [f'--gin_bindings={each}' for each in (*self._bindings, *bindings)]
+        command += [f'--gin_bindings={binding}' for binding in (*self._bindings, *bindings)]
         return self.call(name, command, {'FAULT': fault})
 
     def call(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
@@ -120,7 +120,7 @@ def check_cpu(runs: Runs) -> None:
     figure('restored_on_cpu', code == EXIT_FINISHED)
     if code == EXIT_FINISHED:
         ours, theirs = (
-            outputs.read(each / 'outputs' / 'test').arrays['logits'] for each in (copy, runs.path('killed'))
+            outputs.read(run / 'outputs' / 'test').arrays['logits'] for run in (copy, runs.path('killed'))
         )
         figure('cpu_largest_difference', float(np.abs(ours - theirs).max()))
         figure('cpu_same_class', float((ours.argmax(-1) == theirs.argmax(-1)).mean()))

@@ -49,19 +49,19 @@ class Section:
 
 def sections(has_cifar10: bool) -> list[Section]:
     """Returns all sections, the most important first."""
-    found = [Section('device', 'device', expected=15, limit=60)]
-    found.append(Section('exactness', 'exactness', expected=100, limit=240))
+    planned = [Section('device', 'device', expected=15, limit=60)]
+    planned.append(Section('exactness', 'exactness', expected=100, limit=240))
     for name in MODELS:
-        found.append(Section(name, 'throughput', (name,), expected=70))
-        found.append(Section(f'{name}.{PYTORCH}', 'peer', (name,), expected=30, limit=120))
+        planned.append(Section(name, 'throughput', (name,), expected=70))
+        planned.append(Section(f'{name}.{PYTORCH}', 'peer', (name,), expected=30, limit=120))
     if has_cifar10:
-        found.append(Section('cifar10', 'train_cifar10', expected=75, limit=200))
-    found += [_variant(name, 'attention', 40) for name, model in MODELS.items() if model.attention]
-    found += [_variant('vit_s', variant, 50) for variant in ('arrays', 'groups', 'pmap')]
-    found += [_variant(name, 'sizes', 30 * len(model.other_sizes)) for name, model in MODELS.items()]
+        planned.append(Section('cifar10', 'train_cifar10', expected=75, limit=200))
+    planned += [_variant(name, 'attention', 40) for name, model in MODELS.items() if model.attention]
+    planned += [_variant('vit_s', variant, 50) for variant in ('arrays', 'groups', 'pmap')]
+    planned += [_variant(name, 'sizes', 30 * len(model.other_sizes)) for name, model in MODELS.items()]
     for flag, value in FLAGS.items():
-        found.append(_variant('vit_b', 'flags', 40, f'.{flag}', {'XLA_FLAGS': value}))
-    return found
+        planned.append(_variant('vit_b', 'flags', 40, f'.{flag}', {'XLA_FLAGS': value}))
+    return planned
 
 
 def _variant(

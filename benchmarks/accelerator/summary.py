@@ -43,10 +43,10 @@ def bounds(sections: Sections, device: str) -> dict[str, dict[str, Any]]:
       sections: the figures of each section.
       device: its name. Limits of rates are those of a Hopper GPU, and others have none.
     """
-    found = dict(_of_exactness(sections.get('exactness', {})))
+    with_limits = dict(_of_exactness(sections.get('exactness', {})))
     for setting in MODELS.values():
-        found |= _of_model(setting, sections, device)
-    return {name: asdict(bound) for name, bound in (found | _of_cifar10(sections)).items()}
+        with_limits |= _of_model(setting, sections, device)
+    return {name: asdict(bound) for name, bound in (with_limits | _of_cifar10(sections)).items()}
 
 
 def _of_exactness(figures: Mapping[str, Any]) -> Iterator[tuple[str, Bound]]:
@@ -68,19 +68,19 @@ def _of_model(setting: ModelSetting, sections: Sections, device: str) -> dict[st
     if per_second is None:
         return {}
     is_hopper, peaks = any(name in device for name in HOPPER), peaks_of(device)
-    found = {
+    with_limits = {
         f'{setting.unit}/s': Bound(per_second, at_least=RATES.get(setting.name) if is_hopper else None),
         'step, ms': Bound(median(ours['template']['step_ms'])),
     }
     if peaks and peaks.bfloat16:
         share = utilisation(setting, per_second, peaks.bfloat16 * 1e12)
         limit = UTILISATION.get(setting.name) if is_hopper else None
-        found['model FLOPs utilisation'] = Bound(share, at_least=limit)
+        with_limits['model FLOPs utilisation'] = Bound(share, at_least=limit)
     if bare:
-        found['ratio to the bare step'] = Bound(per_second / bare, at_least=OF_BARE)
+        with_limits['ratio to the bare step'] = Bound(per_second / bare, at_least=OF_BARE)
     if theirs:
-        found['ratio to PyTorch, compiled'] = Bound(per_second / theirs, at_least=OF_PYTORCH)
-    return {f'{setting.title}: {name}': bound for name, bound in found.items()}
+        with_limits['ratio to PyTorch, compiled'] = Bound(per_second / theirs, at_least=OF_PYTORCH)
+    return {f'{setting.title}: {name}': bound for name, bound in with_limits.items()}
 
 
 def _of_cifar10(sections: Sections) -> dict[str, Bound]:
