@@ -19,7 +19,7 @@ from engine.sharding import Jit, Parallelism
 from engine.training import parameter_groups
 from engine.training.batches import decoding
 from engine.training.batches.decoding import Decode
-from engine.training.batches.evaluation import EvaluatedBatches, evaluation_batches
+from engine.training.batches.evaluation import EvaluatedBatches, evaluation_batches, fewest_rows
 from engine.training.batches.source import BatchSource
 from engine.training.batches.training import training_batch, training_source
 from engine.training.events import Events
@@ -150,11 +150,6 @@ class Experiment:
         order = EndlessOrder if self.dataset is None else self.order
         return order.bind(self.parts, self.seed)
 
-    @property
-    def starts_trained(self) -> bool:
-        """Whether training starts from trained variables, which are then evaluated and saved at step 0."""
-        return self.init_from is not None
-
     @cached_property
     def events(self) -> Events:
         """What is due after each step."""
@@ -166,7 +161,7 @@ class Experiment:
             keep_every=self.keep_every,
             pictures_every=self.pictures_every,
             steps_per_dispatch=self.steps_per_dispatch,
-            starts_trained=self.starts_trained,
+            starts_trained=self.init_from is not None,
         )
 
     @cached_property
@@ -187,7 +182,8 @@ class Experiment:
     def traced(self) -> TracedSteps:
         """The step functions, traced on shapes."""
         batch = next(evaluation_batches(self.validation.first.examples, self.batch_size))
-        traced = self.step_functions.trace(self.source, batch, sorted({1, self.steps_per_dispatch}))
+        counts = sorted({1, self.steps_per_dispatch})
+        traced = self.step_functions.trace(self.source, batch, counts, self.evaluated_rows)
         if self.pictures_every is None:
             return traced
         shapes = self.step_functions.state_shapes
@@ -215,11 +211,14 @@ class Experiment:
     @cached_property
     def evaluated_batches(self) -> dict[str, EvaluatedBatches]:
         """The batches of each set by its name."""
-        mesh = self.parallelism.mesh
-        return {
-            each.name: EvaluatedBatches(each.examples, self.batch_size, mesh, each.chosen)
-            for each in self.validation.sets
-        }
+        sets, rows, mesh = self.validation.sets, self.evaluated_rows, self.parallelism.mesh
+        return {each.name: EvaluatedBatches(each.examples, rows, mesh, each.chosen) for each in sets}
+
+    @cached_property
+    def evaluated_rows(self) -> int:
+        """The rows of a batch that is evaluated."""
+        counts = [each.count for each in self.validation.sets]
+        return fewest_rows(counts, self.batch_size, self.parallelism.mesh.size)
 
     @property
     def _measured(self) -> list[str]:

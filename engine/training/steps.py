@@ -106,20 +106,31 @@ class StepFunctions:
         """The sharding of each array of the state."""
         return jax.tree.map(lambda leaf: leaf.sharding, self.state_shapes)
 
-    def trace(self, source: BatchSource, batch: Mapping[str, Any], counts: Iterable[int]) -> TracedSteps:
+    def trace(
+        self,
+        source: BatchSource,
+        batch: Mapping[str, Any],
+        counts: Iterable[int],
+        evaluated_rows: int | None = None,
+    ) -> TracedSteps:
         """Traces all functions of the task on shapes, without running them; code that cannot work fails here.
 
         Args:
           source: of the training batches.
-          batch: an example of an evaluation batch.
+          batch: an example of a batch to predict.
           counts: numbers of steps per call of the training program.
+          evaluated_rows: of an evaluation batch; None: as of `batch`.
 
         Raises:
           TypeError: if a training step returns another structure, shape or dtype of state than it was given.
         """
         # In ascending order: the errors of a single step are the easiest to read.
         train_steps = {count: self._trace_train_steps(count, source) for count in sorted(counts)}
-        arguments = self.state_shapes, sharding.abstract_sharded(batch, self._rows)
+        evaluated = {
+            name: jax.ShapeDtypeStruct((evaluated_rows or len(array), *array.shape[1:]), array.dtype)
+            for name, array in batch.items()
+        }
+        arguments = self.state_shapes, sharding.abstract_sharded(evaluated, self._rows)
         evaluate = self._parallelism.trace(self._evaluate, arguments, self._whole)
         return TracedSteps(train_steps, evaluate, self.trace_predict(batch))
 

@@ -12,7 +12,7 @@ def first_loss(experiment: ExperimentUnderTest) -> Finding:
     expected = experiment.description.first_loss
     if expected is None:
         return skipped('the task does not state Description.first_loss')
-    if experiment.experiment.starts_trained or experiment.frozen:
+    if experiment.experiment.init_from or experiment.frozen:
         return skipped('the network starts from trained variables, or some are frozen')
     loss = next(experiment.train(experiment.batches(1), [0.0]))[1][LOSS]
     return judged(

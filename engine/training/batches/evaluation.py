@@ -1,7 +1,7 @@
 """Batches for evaluation and prediction: every example once, in stored order, or a fixed part of them."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from itertools import islice
 
@@ -17,6 +17,7 @@ from engine.training.batches.workers import DecodingBatch
 
 MAX_DEVICE_BYTES = 2**28  # examples up to this size stay on the devices
 ROW_BYTES = 5  # of `index` and `valid`
+ROW_MULTIPLE = 8  # rows of a device, which accelerators compute together
 PREFETCHED_BATCHES = 2  # batches whose images are decoded before they are asked for
 
 
@@ -48,6 +49,28 @@ def evaluation_batches(
         gathered = {name: array[indices] for name, array in examples.arrays.items()}
         decoded = {name: _scattered(array, rows, batch_size) for name, array in decoding.result().items()}
         yield gathered | decoded | {INDEX: (indices + examples.first_index).astype(np.int32), VALID: valid}
+
+
+def fewest_rows(counts: Sequence[int], batch_size: int, devices: int) -> int:
+    """Returns the rows of an evaluation batch: the fewest that take no more batches than `batch_size` does.
+
+    Padding costs as much as examples. 180 examples fill two batches of 128 rows to 70 %, two of 96 to 94 %.
+
+    >>> fewest_rows([180], batch_size=128, devices=1)
+    96
+
+    Args:
+      counts: the number of examples of each set.
+      batch_size: the most rows, a multiple of `devices`.
+      devices: that share a batch.
+    """
+
+    def batches(rows: int) -> int:
+        return sum(-(-count // rows) for count in counts)
+
+    multiple = devices * ROW_MULTIPLE
+    candidates = range(multiple, batch_size, multiple)
+    return next((rows for rows in candidates if batches(rows) == batches(batch_size)), batch_size)
 
 
 class EvaluatedBatches:

@@ -24,23 +24,25 @@ class OnDevice:
     """
 
     def __init__(self, examples: Examples, order: BatchOrder, parallelism: Parallelism):
-        self._arrays, self._order, self._mesh = examples.arrays, order, parallelism.mesh
+        self._arrays, self._order = examples.arrays, order
+        self._whole = sharding.replicated(parallelism.mesh)
+        self._rows = sharding.batch_sharding(parallelism.mesh, axis=1)
 
     @cached_property
     def _data(self) -> Mapping[str, Any]:
-        whole = sharding.replicated(self._mesh)
-        return jax.device_put(sharding.shard(self._arrays, whole), whole)
+        return jax.device_put(sharding.shard(self._arrays, self._whole), self._whole)
 
     def inputs(self, step: int, count: int) -> Any:
         """Returns the examples and the indices of each step."""
         indices = self._order.indices_of_steps(step, count)
-        return self._data, sharding.shard(indices, sharding.batch_sharding(self._mesh, axis=1))
+        return self._data, sharding.shard(indices, self._rows)
 
     def shapes(self, count: int) -> Any:
         """Returns the shapes of examples and indices."""
-        whole, rows = sharding.replicated(self._mesh), sharding.batch_sharding(self._mesh, axis=1)
         indices = jax.ShapeDtypeStruct((count, self._order.batch_size), np.int32)
-        return sharding.abstract_sharded(self._arrays, whole), sharding.abstract_sharded(indices, rows)
+        return sharding.abstract_sharded(self._arrays, self._whole), sharding.abstract_sharded(
+            indices, self._rows
+        )
 
     def batch(self, payload: Any, index: int | jax.Array) -> dict[str, jax.Array]:
         """Returns, inside the program, the batch of step number `index` of the payload."""

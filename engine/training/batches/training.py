@@ -60,7 +60,7 @@ class PartOrder:
 
     def indices_of_steps(self, step: int, count: int) -> np.ndarray:
         """Returns the indices of steps `step` to `step + count - 1`, int32 [count, B]."""
-        return np.stack([self.indices(step + offset) for offset in range(count)]).astype(np.int32)
+        return np.array([self.indices(step + offset) for offset in range(count)], np.int32)
 
     def _wrong(self, given: str, step: int) -> UserError:
         part = f' of {self.name!r}' if self.name else ''

@@ -141,7 +141,8 @@ def _batch(experiment: Experiment, program: str) -> int:
         return _payload(experiment, counts[program])[1]
     if program == PICTURES:
         return 0
-    _, batch = experiment.traced.evaluate.args_info[0]
+    traced = experiment.traced.evaluate if program == EVALUATION else experiment.traced.predict
+    _, batch = traced.args_info[0]
     size = sum(prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(batch))
     return size // experiment.parallelism.mesh.size
 

@@ -33,33 +33,42 @@ class Performance(Observer):
     def on_start(self, run: ObservedRun) -> None:
         """Opens the file, and starts to sample the GPUs."""
         self._run, self._written, self._newest = run, run.step, run.step
+        self._laps: list[tuple[int, Mapping[str, float]]] = []  # whose lines are not written yet
         self._seconds: Counter[str] = Counter()
         self._file = JsonLines(run.folder / 'logs' / 'performance.jsonl', run.step)
         self._device = jax.local_devices()[0]
         self._gpu = nvml.sampler()
 
     def on_progress(self, step: int) -> None:
-        """Notes the newest step."""
+        """Notes the newest step, and writes lines: the device works meanwhile."""
         self._newest = step
+        self._write_laps()
 
     def on_evaluation(
         self, step: int, metrics: Mapping[str, float], seconds: Mapping[str, float], state: State
     ) -> None:
-        """Writes a line."""
-        self._add(step, seconds)
+        """Notes the seconds. The device idles until the next step, so the line is written later."""
+        self._laps.append((step, seconds))
 
     def on_save(self, step: int) -> None:
         """Passes the lines on to the operating system."""
+        self._write_laps()
         self._file.flush()
 
     def on_end(self, status: str) -> None:
         """Writes the last line, and says what bounds the training."""
-        self._add(self._newest, self._run.seconds())
+        self._laps.append((self._newest, self._run.seconds()))
+        self._write_laps()
         self._file.close()
         if self._gpu:
             self._gpu.close()
         if status != 'failed' and self._newest - self._run.step >= MIN_STEPS:
             self._report()
+
+    def _write_laps(self) -> None:
+        laps, self._laps = self._laps, []
+        for step, seconds in laps:
+            self._add(step, seconds)
 
     def _add(self, step: int, seconds: Mapping[str, float]) -> None:
         """Adds seconds to those of the whole training; writes a line if there are new steps."""

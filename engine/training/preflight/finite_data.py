@@ -59,7 +59,7 @@ def nonfinite(examples: Examples) -> dict[int, str]:
 
 def _metrics(experiment: Experiment, examples: Examples, suspects: Iterable[int]) -> dict[str, float]:
     """Returns the metrics of a batch of some examples, before training."""
-    size, mesh = experiment.batch_size, experiment.parallelism.mesh
+    size, mesh = experiment.evaluated_rows, experiment.parallelism.mesh
     rows = np.resize(list(suspects), size)
     batch = next(evaluation_batches(examples, size, mesh))
     gathered = {name: array[rows] for name, array in examples.arrays.items()}

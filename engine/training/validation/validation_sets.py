@@ -33,10 +33,14 @@ class ValidationSet:
     chosen: np.ndarray | None
 
     @property
+    def count(self) -> int:
+        """How many examples are evaluated."""
+        return len(self.examples) if self.chosen is None else len(self.chosen)
+
+    @property
     def size(self) -> str:
         """How many examples are evaluated, and of how many."""
-        total = len(self.examples)
-        return f'{total if self.chosen is None else len(self.chosen):,} of {total:,} examples of {self.name}'
+        return f'{self.count:,} of {len(self.examples):,} examples of {self.name}'
 
 
 class ValidationSets:
