@@ -69,11 +69,18 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
     """A signal asked the program to stop, and everything is saved. Programs exit with code 75."""
 
 
+class Paused(Interrupted):
+    """The training has reached the step of `--until`, and everything is saved. Programs exit with code 0."""
+
+
 def exit_code(error: BaseException | None) -> int:
     """Returns the exit code of a program that ended by an error, or without one."""
     if error is None:
         return EXIT_FINISHED
-    return {UserError: EXIT_MISTAKE, Interrupted: EXIT_INTERRUPTED}.get(type(error), EXIT_FAILED)
+    return _EXIT_CODES.get(type(error), EXIT_FAILED)
+
+
+_EXIT_CODES = {UserError: EXIT_MISTAKE, Interrupted: EXIT_INTERRUPTED, Paused: EXIT_FINISHED}
 
 
 def nearest(name: str, candidates: Iterable[str], count: int = 3, cutoff: float = 0.5) -> list[str]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine import errors
 from engine.commands import command_line, out_of_memory, streams
 from engine.commands.command_line import Parser
-from engine.errors import UserError
+from engine.errors import Paused, UserError
 from engine.processes import address, devices, launcher
 from engine.processes.address import Address
 from engine.runs import garbage
@@ -30,6 +31,7 @@ EXAMPLES = """\
   scripts/train.sh --gin_file=configs/digits_cnn.gin STEPS=100 SEED=1
   scripts/train.sh --gin_file=configs/digits_cnn.gin --dry_run      what would run, and where values come from
   scripts/train.sh --resume=latest                                  resumes the latest unfinished run
+  scripts/train.sh --resume=<run> --until=500                       pauses after step 500
   scripts/train.sh --gin_file=<run>/config.gin                      repeats a run
   scripts/train.sh --gin_file=configs/digits_cnn.gin --processes=2  in two processes, as on two machines
 """
@@ -47,6 +49,12 @@ def parser() -> Parser:
         '--accept_changes',
         action='store_true',
         help='resumes with changed config, data, code, packages or flags, and records the changes',
+    )
+    parser.add_argument(
+        '--until',
+        type=int,
+        metavar='STEP',
+        help='pauses the run after this step; the same command without it, or with a later step, resumes it',
     )
     parser.add_argument('--strict', action='store_true', help='does not resume on another machine')
     parser.add_argument(
@@ -76,6 +84,8 @@ def main(arguments: argparse.Namespace, process_ends: bool = False) -> int:
       The exit code.
     """
     _check_processes(arguments)
+    if arguments.until is not None and arguments.until < 1:
+        raise UserError(f'--until={arguments.until}: the step to pause after must be at least 1.')
     with streams.optional_output():
         if (arguments.processes or 1) > 1 and arguments.process is None:
             return launcher.launch(sys.argv[1:], arguments.processes)
@@ -132,6 +142,9 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
 
     experiments.set_up()
     run = start.existing_run(arguments.resume, arguments.run)
+    if run and run.has_paused_at(arguments.until):
+        print(f'This run has paused at step {run.status()["step"]:,} already.\nrun: {run.folder}')
+        return errors.EXIT_FINISHED
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
     with start.explained(run, experiments.changes_before_building, arguments.accept_changes):
@@ -171,9 +184,9 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
             text_log.logger.warning(line)
         for note in filter(None, [*notes, '' if arguments.processes else address.note(os.environ)]):
             text_log.logger.info('note: %s', note)
-        guard = RunGuard(run, signals)
+        guard = RunGuard(run, signals, arguments.until)
         group.on_loss = guard.fail
-        with guard.active():
+        with suppress(Paused), guard.active():
             step = run.status().get('step', 0)
             if decision is start.Decision.RESUME_CHANGED:
                 step = resume.discard_later(run.folder, trainer.steps)  # a kill after this line is harmless

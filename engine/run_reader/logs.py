@@ -29,7 +29,7 @@ class TrainingLogs:
 
     Attributes:
       folder: of the run.
-      state: 'running', 'finished', 'interrupted', 'failed', or 'unknown'.
+      state: 'running', 'paused', 'finished', 'interrupted', 'failed', or 'unknown'.
       steps: of the whole training, None if no config says.
       stopped: whether the training has stopped before its last step; `notes` says why.
       best: the metric that chooses the best checkpoint, and its direction; ('', '') if no config says.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Interrupted, RunError
+from engine.errors import Interrupted, Paused, RunError
 from engine.failures import file_system_failure
 from engine.runs import faults, lock
 from engine.runs.environment import record
@@ -26,10 +26,11 @@ class RunGuard:
     Args:
       run: the run folder.
       signals: the signals that ask this process to stop.
+      until: the step after which the training pauses; None: it does not.
     """
 
-    def __init__(self, run: Run, signals: Signals):
-        self.run, self.signals = run, signals
+    def __init__(self, run: Run, signals: Signals, until: int | None = None):
+        self.run, self.signals, self._until = run, signals, until
         self.step = 0  # the newest step that is known to be done
         self._progress_at = time.monotonic()
 
@@ -41,6 +42,7 @@ class RunGuard:
           UserError: another process is training in the folder.
           RunError: the file system failed.
           Interrupted: a signal asked the process to stop.
+          Paused: the training has reached the step at which it pauses.
         """
         with lock.locked(self.run.folder, self.run.status()):
             self.signals.before_exit = self._record_interruption
@@ -71,6 +73,9 @@ class RunGuard:
         """Records every exception as a state; shortens failures of the file system to one message."""
         try:
             yield
+        except Paused:
+            self._pause()
+            raise
         except BaseException as error:
             if isinstance(error, (Interrupted, KeyboardInterrupt)) or self.signals.caused(error):
                 self._record_interruption()
@@ -103,6 +108,10 @@ class RunGuard:
         record.write(self.run.folder, environment)
         self.run.save_config(save_config)
 
+    def pauses_at(self, step: int) -> bool:
+        """Whether the training pauses after a step: at the end of the first call that reaches `until`."""
+        return self._until is not None and step >= self._until
+
     def note_progress(self, step: int | None = None) -> None:
         """Notes that the run has progressed, and to which step if that is known."""
         self._progress_at = time.monotonic()
@@ -129,6 +138,12 @@ class RunGuard:
             self.run.write_status(state=RunState.FAILED, error=message.splitlines()[0], step=self.step)
         except OSError:
             logger.error('status.json cannot be written either')
+
+    def _pause(self) -> None:
+        """Records that the run has paused. Later signals no longer change that."""
+        self.signals.ignore()
+        self.run.write_status(state=RunState.PAUSED, step=self.step)
+        logger.info('paused after step %d. %s', self.step, self._how_to_continue())
 
     def _record_interruption(self) -> None:
         self.run.write_status(state=RunState.INTERRUPTED, step=self.step)

@@ -115,6 +115,11 @@ class Run:
         """The operative config of the run."""
         return self.folder / 'config.gin'
 
+    def has_paused_at(self, step: int | None) -> bool:
+        """Whether the run has paused at a step or later; never at None."""
+        status = self.status()
+        return step is not None and status.get('state') == RunState.PAUSED and status.get('step', 0) >= step
+
     @property
     def is_finished(self) -> bool:
         """Whether status.json says that the run has finished."""

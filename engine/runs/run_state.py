@@ -15,6 +15,7 @@ class RunState(StrEnum):
     """What a run is doing, or how it ended."""
 
     RUNNING = 'running'
+    PAUSED = 'paused'  # at the step of --until
     FINISHED = 'finished'
     INTERRUPTED = 'interrupted'
     FAILED = 'failed'

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from clu.parameter_overview import get_parameter_overview
 
-from engine.errors import Interrupted, RunError
+from engine.errors import Interrupted, Paused, RunError
 from engine.interfaces import State
 from engine.runs import faults
 from engine.runs.guard import RunGuard
@@ -108,6 +108,7 @@ class Trainer(Experiment):
 
         Raises:
           Interrupted: when a signal has asked for the end and everything is saved.
+          Paused: when the step of `--until` is reached and everything is saved.
           RunError: if a metric is NaN or infinite.
         """
         folder = guard.run.folder
@@ -146,7 +147,7 @@ class Trainer(Experiment):
             guard.signals.graceful(),
         ):
             programs = replace(programs, train_steps=profiler.wrapped(programs.train_steps))
-            ending = self._train(start, state, programs, pictures, checkpoints, metric_logger, guard.signals)
+            ending = self._train(start, state, programs, pictures, checkpoints, metric_logger, guard)
             clock.timed(CHECKPOINT, checkpoints.wait)()
         if ending.reason:
             logger.info('stopped at step %d: %s', ending.step, ending.reason)
@@ -202,10 +203,10 @@ class Trainer(Experiment):
         pictures: PictureMaker,
         checkpoints: Checkpoints,
         metric_logger: MetricLogger,
-        signals: Signals,
+        guard: RunGuard,
     ) -> Ending:
         """The loop: the events that are due at a step, then a group of steps."""
-        events, log, clock = self.events, metric_logger.log, metric_logger.clock
+        events, signals, log, clock = self.events, guard.signals, metric_logger.log, metric_logger.clock
         train_steps = {count: clock.calling(program) for count, program in programs.train_steps.items()}
         inputs, save = clock.timed(DATA, self.source.inputs), clock.timed(CHECKPOINT, checkpoints.save)
         evaluate = clock.timed(EVALUATION, programs.evaluate)
@@ -223,13 +224,16 @@ class Trainer(Experiment):
             if not signals.stop_requested() and (is_last or events.pictures_at(step)):
                 metric_logger.flush()
                 make_pictures(step, state)
-            if signals.stop_requested() or is_last or events.saves_at(step):
+            pauses = guard.pauses_at(step) and not is_last
+            if signals.stop_requested() or is_last or pauses or events.saves_at(step):
                 metric_logger.prepare_save(step)
                 save('latest', step, state, log.record() | pictures.record())
             if signals.stop_requested():
                 raise Interrupted
             if is_last:
                 return ending
+            if pauses:
+                raise Paused
             faults.point('step')
             count = events.group(step)
             state, metrics = train_steps[count](state, inputs(step, count), np.int32(step))

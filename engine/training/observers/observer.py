@@ -126,7 +126,7 @@ class Observer:
         """
 
     def on_end(self, status: str) -> None:
-        """The loop has ended: 'finished', 'interrupted' or 'failed'."""
+        """The loop has ended: 'finished', 'interrupted' (by a signal or `--until`) or 'failed'."""
 
 
 class ObserverGroup(Observer):
