@@ -2,6 +2,7 @@
 
     scripts/benchmark.sh all
     scripts/benchmark.sh all --only=overhead,startup
+    scripts/benchmark.sh all --text=input.txt
 
 Each result goes into `benchmarks/results/<device>.json` as soon as its benchmark has ended, in place of an
 earlier one. A benchmark that fails is named at the end, and the others run all the same.
@@ -64,11 +65,16 @@ def main() -> None:
     """Runs the suite, writes the results and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--only', default='', help='names of benchmarks, separated by commas')
-    names, name = chosen(parser.parse_args().only), device()
+    parser.add_argument('--text', metavar='FILE', help="the text of nanoGPT's setting, for peers")
+    arguments = parser.parse_args()
+    names, name = chosen(arguments.only), device()
+    extra = {'peers': ['--text', arguments.text]} if arguments.text else {}
     file, failed = results.path(name), []
     for benchmark in names:
         print(f'\n== {benchmark}\n', flush=True)
-        if (result := run([sys.executable, '-m', f'benchmarks.{benchmark}'])) is None:
+        if (
+            result := run([sys.executable, '-m', f'benchmarks.{benchmark}', *extra.get(benchmark, [])])
+        ) is None:
             failed.append(benchmark)
             continue
         file = results.add(name, benchmark, result)

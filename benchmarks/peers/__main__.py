@@ -223,7 +223,6 @@ def report_text(data: Path, rounds: int, case: Case = TEXT) -> tuple[dict[str, A
         run = train(threads, is_compiled)
         return rate(run.seconds, run.numbers), run.numbers['val_loss']
 
-    template(replace(case, steps=1))  # compiles
     short = max(case.steps // 20, 1)
     threads = fastest(partial(train, steps=short))
     is_compiled = faster_compiled(partial(train, threads, steps=short))
