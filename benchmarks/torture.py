@@ -186,7 +186,7 @@ def add_all(campaign: Campaign, seconds: float, kills: int, terms: int) -> None:
     campaign.add('SIGTERM twice', twice, 5)
     campaign.add('asleep for 30 seconds', terminal.sleep, 3)
     add_terminals(campaign, seconds)
-    midway, late = campaign.train_until('midway', 'step@50'), campaign.train_until('late', 'finish')
+    midway, late = campaign.train_until('midway', 'save@4'), campaign.train_until('late', 'finish')
     add_damages(campaign, late)
     add_damages(campaign, midway, MIDWAY_FILES)
     add_damages(campaign, campaign.reference, RESULT_FILES)
