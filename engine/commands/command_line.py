@@ -5,11 +5,15 @@ This module and its imports need the standard library alone.
 
 import argparse
 import difflib
+import json
+import math
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import nullcontext
+from typing import Any, NoReturn
 
 from engine.commands import binding_arguments, streams
 from engine.errors import (
@@ -66,6 +70,20 @@ class Parser(argparse.ArgumentParser):
             metavar='BINDING',
             help="one Gin statement, such as 'STEPS = 100'; bindings win over files"
             + '. NAME=VALUE after the flags does the same' * after_flags,
+        )
+
+    def add_json_argument(self, what: str) -> None:
+        """Adds `--json`, with which the program prints one JSON document, by `print_json`.
+
+        `run` then sends all other text to stderr.
+
+        Args:
+          what: what the document holds, for the help.
+        """
+        self.add_argument(
+            '--json',
+            action='store_true',
+            help=f'prints {what} as one JSON document; other text goes to stderr',
         )
 
     def parse_args(  # type: ignore[override]
@@ -129,11 +147,36 @@ def run(main: Callable[[argparse.Namespace], int], parser: Parser) -> NoReturn:
     sys.exit(code)
 
 
+def print_json(document: object) -> None:
+    """Prints the JSON document of a program with `--json`.
+
+    Args:
+      document: mappings, sequences, sets, texts, paths, numbers and arrays. A number that is not finite becomes
+        null, and what JSON does not have becomes text.
+    """
+    print(json.dumps(_json_value(document), indent=2), file=streams.stdout(), flush=True)
+
+
+def _json_value(value: Any) -> Any:
+    if hasattr(value, 'tolist'):  # of NumPy
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | int | None):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _json_value(part) for name, part in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted(map(_json_value, value))
+    return [_json_value(part) for part in value] if isinstance(value, list | tuple) else str(value)
+
+
 def _exit_code(main: Callable[[argparse.Namespace], int], parser: Parser) -> int:
     try:
         arguments = parser.parse_args()
         check_workspace()
-        return main(arguments)
+        with streams.text_to_stderr() if getattr(arguments, 'json', False) else nullcontext():
+            return main(arguments)
     except BrokenPipeError as error:
         return _exit_code_of_output(error)
     except UserError as error:

@@ -42,6 +42,25 @@ def optional_output() -> Iterator[None]:
         sys.stdout, sys.stderr = streams
 
 
+_documents: list[TextIO] = []  # stdout, while text goes to stderr
+
+
+@contextmanager
+def text_to_stderr() -> Iterator[None]:
+    """While inside, what is printed goes to stderr. `stdout` still returns stdout."""
+    _documents.append(sys.stdout)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = _documents.pop()
+
+
+def stdout() -> TextIO:
+    """Returns stdout, even while printed text goes to stderr."""
+    return _documents[-1] if _documents else sys.stdout
+
+
 def discard(stream: TextIO) -> None:
     """Sends what a stream still holds, and all that follows, to /dev/null: also what C libraries write."""
     try:
