@@ -151,8 +151,8 @@ def print_json(document: object) -> None:
     """Prints the JSON document of a program with `--json`.
 
     Args:
-      document: mappings, sequences, sets, texts, paths, numbers and arrays. A number that is not finite becomes
-        null, and what JSON does not have becomes text.
+      document: mappings, sequences, sets, texts, paths, numbers and arrays. A number that is not finite
+        becomes null, and what JSON does not have becomes text.
     """
     print(json.dumps(_json_value(document), indent=2), file=streams.stdout(), flush=True)
 
