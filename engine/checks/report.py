@@ -28,7 +28,7 @@ def write(folder: Path, title: str, findings: Mapping[str, Finding], overwrite: 
                 draw(temporary / file)
                 parts.append(f'## {caption}\n\n`{name}`: {finding.result}.\n\n![{caption}]({file})\n')
         (temporary / REPORT).write_text('\n'.join(parts), encoding='utf-8')
-        (temporary / 'findings.json').write_text(_as_json(findings), encoding='utf-8')
+        (temporary / 'findings.json').write_text(_encoded(findings), encoding='utf-8')
 
 
 def summary(findings: Mapping[str, Finding]) -> str:
@@ -53,9 +53,13 @@ def _section(name: str, finding: Finding) -> str:
     return f'## {finding.verdict}: `{name}`\n\n{finding.result}.\n\n{finding.advice}\n'
 
 
-def _as_json(findings: Mapping[str, Finding]) -> str:
-    checks = {
+def as_json(findings: Mapping[str, Finding]) -> dict[str, dict[str, str]]:
+    """Returns verdict, result and advice of each check by its name."""
+    return {
         name: {'verdict': finding.verdict, 'result': finding.result, 'advice': finding.advice}
         for name, finding in findings.items()
     }
-    return json.dumps({'format': FORMAT, 'checks': checks}, indent=2) + '\n'
+
+
+def _encoded(findings: Mapping[str, Finding]) -> str:
+    return json.dumps({'format': FORMAT, 'checks': as_json(findings)}, indent=2) + '\n'

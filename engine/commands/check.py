@@ -36,6 +36,7 @@ def parser() -> Parser:
         help='the folder of the report, by default <workspace>/checks/<config>/<time>/',
     )
     parser.add_argument('--overwrite', action='store_true', help='replaces an earlier report')
+    parser.add_json_argument('the findings')
     return parser
 
 
@@ -58,7 +59,17 @@ def main(arguments: argparse.Namespace) -> int:
     findings = _findings(arguments, trainer)
     report.write(folder, f'{_name(arguments)} on {trainer.data.name}', findings, arguments.overwrite)
     print(f'\n{report.summary(findings)}\nreport: {folder / report.REPORT}')
-    return EXIT_FAILED if any(finding.verdict == FAIL for finding in findings.values()) else EXIT_FINISHED
+    has_passed = all(finding.verdict != FAIL for finding in findings.values())
+    if arguments.json:
+        command_line.print_json(
+            {
+                'dataset': trainer.data.name,
+                'passed': has_passed,
+                'checks': report.as_json(findings),
+                'report': folder / report.REPORT,
+            }
+        )
+    return EXIT_FINISHED if has_passed else EXIT_FAILED
 
 
 def _trainer(arguments: argparse.Namespace) -> 'Trainer':

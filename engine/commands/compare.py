@@ -10,6 +10,7 @@ from pathlib import Path
 from engine import errors, files
 from engine.commands import bound_evaluator, command_line
 from engine.evaluation.comparison import (
+    comparison_document,
     comparison_inputs,
     comparison_table,
     cross_validation,
@@ -80,6 +81,7 @@ def parser() -> command_line.Parser:
     arguments.add_argument('--output', metavar='FILE', help='where to write; printed by default')
     arguments.add_argument('--overwrite', action='store_true', help='replace an earlier file')
     arguments.add_gin_arguments()
+    arguments.add_json_argument('the comparison')
     return arguments
 
 
@@ -105,6 +107,9 @@ def main(arguments: argparse.Namespace) -> int:
     show(text, target)
     notes = dict.fromkeys([*notes, *(external_labels.note(source.outputs) for source in inputs)])
     sys.stderr.writelines(f'{printable(sentence)}\n' for sentence in notes if sentence)
+    if arguments.json:
+        compared = comparison_document.document(ordered, ranking.ranking(ordered, metric), metric)
+        command_line.print_json({**compared, 'left_out': left_out, 'comparison': target})
     return errors.EXIT_FINISHED
 
 

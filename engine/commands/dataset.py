@@ -1,6 +1,7 @@
 """Creates, builds, checks, shows and lists datasets."""
 
 import argparse
+from dataclasses import asdict
 
 from engine import errors
 from engine.commands import command_line
@@ -27,6 +28,7 @@ FLAGS = {
     'allow_damaged': {BUILD},
     'config': {BUILD, CHECK, EXPLORE},
     'sample': {CHECK},
+    'json': {LIST, CHECK},
 }
 
 
@@ -54,6 +56,7 @@ def parser() -> Parser:
         metavar='SHARE',
         help='for build: leaves out damaged images by name, up to this share of all examples, such as 0.01',
     )
+    parser.add_json_argument('for list, the datasets; for check, the findings')
     return parser
 
 
@@ -66,12 +69,12 @@ def main(arguments: argparse.Namespace) -> int:
     text_log.to_terminal()
     _check_arguments(arguments)
     if arguments.command == LIST:
-        return list_datasets()
+        return list_datasets(arguments.json)
     if arguments.command == NEW:
         return new(arguments.name, arguments.kind)
     name = '/'.join(filter(None, [arguments.name, arguments.config]))
     if arguments.command == CHECK:
-        return check(name, arguments.sample or 0)
+        return check(name, arguments.sample or 0, arguments.json)
     if arguments.command == EXPLORE:
         return explore(name)
     if arguments.register_checksums:
@@ -95,11 +98,14 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise UserError(f'--sample={arguments.sample}: give a number of examples, such as 10000.')
 
 
-def list_datasets() -> int:
+def list_datasets(as_json: bool) -> int:
     """Prints name, counts and title of each dataset."""
     from engine.datasets.catalogue import overview
     from engine.render import table as tables
 
+    if as_json:
+        command_line.print_json({'datasets': [*overview.records()]})
+        return errors.EXIT_FINISHED
     titles = ['dataset', 'built', 'examples', 'title']
     print(tables.terminal(tables.Table.of(titles, overview.rows())), end='')
     return errors.EXIT_FINISHED
@@ -154,7 +160,7 @@ def register(name: str) -> None:
     cls.register_checksums([builders.builder(f'{name}/{config}') for config in cls.builder_configs])
 
 
-def check(name: str, sample: int) -> int:
+def check(name: str, sample: int, as_json: bool) -> int:
     """Prints the findings of all checks, and the fingerprint. Returns exit code 1 if there is a fault."""
     from engine.datasets.checks import check
     from engine.render import table as tables
@@ -168,6 +174,15 @@ def check(name: str, sample: int) -> int:
     print(f'{dataset.name}: {"some checks failed" if has_failed else "all checks passed"}{where}')
     if not has_failed:
         print(f'fingerprint: {dataset.dataset.fingerprint}')
+    if as_json:
+        command_line.print_json(
+            {
+                'dataset': dataset.name,
+                'passed': not has_failed,
+                'fingerprint': None if has_failed else dataset.dataset.fingerprint,
+                'findings': [asdict(finding) for finding in findings],
+            }
+        )
     return errors.EXIT_FAILED if has_failed else errors.EXIT_FINISHED
 
 

@@ -41,6 +41,7 @@ def parser() -> command_line.Parser:
     )
     outputs_arguments.add_details(arguments)
     arguments.add_argument('--overwrite', action='store_true', help='replace earlier outputs')
+    arguments.add_json_argument('the members and the folder of the outputs')
     return arguments
 
 
@@ -54,6 +55,9 @@ def main(arguments: argparse.Namespace) -> int:
     for line in (*(f'member: {member.folder}' for member in members), *ensemble.notes):
         print(printable(line))
     print(printable(f'outputs: {target}'))
+    if arguments.json:
+        folders = [member.folder for member in members]
+        command_line.print_json({'outputs': target, 'members': folders, 'notes': ensemble.notes})
     return errors.EXIT_FINISHED
 
 

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from engine import errors, files
 from engine.commands import bound_evaluator, command_line, outputs_arguments
@@ -30,6 +32,7 @@ def parser() -> command_line.Parser:
     outputs_arguments.add(arguments)
     outputs_arguments.add_target(arguments, 'evaluation/')
     arguments.add_gin_arguments()
+    arguments.add_json_argument('the metrics')
     return arguments
 
 
@@ -65,7 +68,18 @@ def main(arguments: argparse.Namespace) -> int:
     pages = (f'report: {target / report_files.PAGE}' for target in targets)
     places = (f'evaluation: {target}' for target in targets)
     print(*map(printable, (*notes, *pages, *places)), sep='\n')
+    if arguments.json:
+        command_line.print_json({'evaluations': list(map(document, reports, folders, targets))})
     return errors.EXIT_FINISHED
+
+
+def document(evaluated: Report, outputs: Path, target: Path) -> dict[str, Any]:
+    """Returns the content of metrics.json, with the folders of the outputs and of the evaluation."""
+    return {
+        'outputs': outputs,
+        'evaluation': target,
+        'report': target / report_files.PAGE,
+    } | evaluated.as_json()
 
 
 def _by_labels(read: Sequence[Outputs]) -> tuple[list[Outputs], list[Outputs]]:

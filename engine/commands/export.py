@@ -22,6 +22,7 @@ def parser() -> command_line.Parser:
         '--format', required=True, help='csv, npz, coco, or a form that the kind of outputs defines'
     )
     outputs_arguments.add_target(arguments, 'export/')
+    arguments.add_json_argument('the paths of the submissions')
     return arguments
 
 
@@ -37,6 +38,8 @@ def main(arguments: argparse.Namespace) -> int:
     for outputs, form, file in zip(all_outputs, forms, submissions, strict=True):
         export.write(outputs, form, file)
         print(printable(f'submission: {file}'))
+    if arguments.json:
+        command_line.print_json({'submissions': submissions})
     return errors.EXIT_FINISHED
 
 

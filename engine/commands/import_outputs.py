@@ -48,6 +48,7 @@ def parser() -> command_line.Parser:
     arguments.add_argument('--split', default='', help='name of the split, for titles and comparisons')
     outputs_arguments.add_details(arguments)
     arguments.add_argument('--overwrite', action='store_true', help='replace earlier outputs')
+    arguments.add_json_argument('the folder of the outputs, and what it was made of')
     return arguments
 
 
@@ -76,6 +77,9 @@ def main(arguments: argparse.Namespace) -> int:
     for note in filter(None, (*converted.notes, f'{converted.kind}: {len(converted.ids)} examples')):
         print(printable(note))
     print(printable(f'outputs: {target}'))
+    if arguments.json:
+        counts = {'kind': converted.kind, 'examples': len(converted.ids)}
+        command_line.print_json({'outputs': target, **counts, 'notes': converted.notes})
     return errors.EXIT_FINISHED
 
 

@@ -27,6 +27,7 @@ def parser() -> command_line.Parser:
     arguments.add_argument('runs', nargs='+', metavar='RUN', help='a run folder, or a folder of runs')
     arguments.add_argument('--output', metavar='DIR', help='folder for the figures')
     arguments.add_argument('--overwrite', action='store_true', help='replace earlier figures')
+    arguments.add_json_argument('progress, metrics and notes of each run')
     return arguments
 
 
@@ -40,6 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
     print(training_summary.terminal(runs))
     note = write(target, runs, arguments.overwrite)
     print(*map(printable, filter(None, (note, f'figures: {target}'))), sep='\n')
+    if arguments.json:
+        command_line.print_json({'runs': training_summary.documents(runs), 'figures': target})
     return errors.EXIT_FINISHED
 
 

@@ -57,6 +57,7 @@ def parser() -> Parser:
     )
     parser.add_argument('--strict', action='store_true', help='does not predict on another machine')
     parser.add_argument('--overwrite', action='store_true', help='replaces existing outputs')
+    parser.add_json_argument('the folders of the outputs')
     return parser
 
 
@@ -101,6 +102,8 @@ def main(arguments: argparse.Namespace) -> int:
             *(f'{name}: {folder / file}\n' for folder in folders if (folder / file).exists()), sep='', end=''
         )
     print(*(f'outputs: {folder}' for folder in folders), sep='\n')
+    if arguments.json:
+        command_line.print_json({'run': run.folder, 'outputs': folders})
     return errors.EXIT_FINISHED
 
 

@@ -37,6 +37,7 @@ def parser() -> Parser:
         help='how many steps to repeat, in whole lines of the log; by default up to the next evaluation',
     )
     parser.add_argument('--outputs', action='store_true', help='predicts once more and compares the outputs')
+    parser.add_json_argument('the results')
     return parser
 
 
@@ -61,7 +62,14 @@ def main(arguments: argparse.Namespace) -> int:
     else:
         print('Outputs are not compared: pass --outputs.')
     print(*(result.text for result in results), sep='\n')
-    return errors.EXIT_FINISHED if all(result.is_equal for result in results) else errors.EXIT_FAILED
+    is_equal = all(result.is_equal for result in results)
+    if arguments.json:
+        compared = [result._asdict() for result in results]
+        changes = differences.lines()
+        command_line.print_json(
+            {'run': run.folder, 'is_equal': is_equal, 'results': compared, 'changes': changes}
+        )
+    return errors.EXIT_FINISHED if is_equal else errors.EXIT_FAILED
 
 
 class Result(NamedTuple):

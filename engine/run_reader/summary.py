@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -51,6 +52,38 @@ def metrics(runs: Runs) -> Table:
             better = direction(metric, run)
             rows.append([metric, name, better, *_best(values, better), *_at(values, -1)])
     return Table.of(['metric', 'run', 'better', 'best', 'at step', 'last', 'at step'], rows)
+
+
+def documents(runs: Runs) -> list[dict[str, Any]]:
+    """Returns for each run what `progress`, `metrics` and `notes` show, for programs."""
+    return [_document(name, run) for name, run in runs.items()]
+
+
+def _document(name: str, run: TrainingLogs) -> dict[str, Any]:
+    seconds = run.time[list(KINDS)].sum()
+    return {
+        'name': name,
+        'folder': run.folder,
+        'state': run.state,
+        'step': run.done,
+        'steps': run.steps,
+        'stopped': run.stopped,
+        'epochs': _epochs(run).value,
+        'examples_per_second': _speed(run).value,
+        'seconds': {'total': seconds.sum(), **seconds} if len(run.time) else None,
+        'metrics': {
+            str(metric): _metric_document(str(metric), run) for metric in run.val if metric != 'epoch'
+        },
+        'bound': run.bound or None,
+        'notes': run.notes,
+    }
+
+
+def _metric_document(metric: str, run: TrainingLogs) -> dict[str, Any]:
+    values, better = pd.Series(run.val[metric], dtype=float).dropna(), direction(metric, run)
+    cells = [*_best(values, better), *_at(values, -1)]
+    names = ('best', 'best_step', 'last', 'last_step')
+    return {'better': better or None} | {name: cell.value for name, cell in zip(names, cells, strict=True)}
 
 
 def direction(metric: str, run: TrainingLogs) -> str:
