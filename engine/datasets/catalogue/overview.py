@@ -13,8 +13,8 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     """Yields name, whether it is built, counts and title of each dataset and config."""
     for record in records():
         counts = [f'{split} {count:,}' for split, count in record['examples'].items()]
-        built = ('yes', ', '.join(counts)) if record['is_built'] else ('no', '-')
-        yield record['dataset'], *built, record['title']
+        is_built = record['is_built']
+        yield record['dataset'], 'yes' if is_built else 'no', ', '.join(counts) or '-', record['title']
 
 
 def records() -> Iterator[dict[str, Any]]:
