@@ -10,16 +10,25 @@ if TYPE_CHECKING:
     from engine.config.config import Config
 
 
-def build(gin_file: Sequence[str], gin_bindings: Sequence[str]) -> tuple[Evaluator, 'Config | None']:
+def build(
+    gin_file: Sequence[str], gin_bindings: Sequence[str], trust: bool = False
+) -> tuple[Evaluator, 'Config | None']:
     """Returns the evaluator and its config, None if nothing is bound.
+
+    Args:
+      gin_file: configs.
+      gin_bindings: statements of Gin.
+      trust: whether the user trusts configs that belong to runs from elsewhere.
 
     Raises:
       UserError: for a mistake in the config, or in a file of metrics that it names.
     """
     if not gin_file and not gin_bindings:
         return Evaluator(), None
+    from engine.commands import trusted
     from engine.config.config import Config
 
+    trusted.check_configs(gin_file, trust)
     try:
         config = Config(gin_file, gin_bindings)
     except SyntaxError as error:  # of a file of metrics

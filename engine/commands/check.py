@@ -74,9 +74,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _trainer(arguments: argparse.Namespace) -> 'Trainer':
     """Returns what the config describes, every statement of it checked."""
-    from engine.commands import experiments
+    from engine.commands import experiments, trusted
     from engine.training.trainer import Trainer
 
+    trusted.check_configs(arguments.gin_file, arguments.trust)
     config = Config(arguments.gin_file, arguments.gin_bindings)
     trainer = experiments.build(config, Trainer)
     config.check()

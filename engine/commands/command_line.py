@@ -71,6 +71,16 @@ class Parser(argparse.ArgumentParser):
             help="one Gin statement, such as 'STEPS = 100'; bindings win over files"
             + '. NAME=VALUE after the flags does the same' * after_flags,
         )
+        self.add_trust_argument()
+
+    def add_trust_argument(self) -> None:
+        """Adds `--trust`, for a program that builds the config of a run."""
+        self.add_argument(
+            '--trust',
+            action='store_true',
+            help='accepts a run that this workspace did not make: shows what its config imports and calls, '
+            'and records that you trust it',
+        )
 
     def add_json_argument(self, what: str) -> None:
         """Adds `--json`, with which the program prints one JSON document, by `print_json`.

@@ -92,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
         files.check_file(target, arguments.overwrite)
         if arguments.format == 'html':
             files.check_replaceable(figures_folder(target), FIGURES_LIST, arguments.overwrite)
-    evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
+    evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings, arguments.trust)
     evaluator = replace(evaluator, resamples=arguments.resamples)
     inputs, left_out = read(arguments)
     compared = evaluated(inputs, evaluator)

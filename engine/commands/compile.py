@@ -65,7 +65,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
     import jax
 
-    from engine.commands import experiments, fitting
+    from engine.commands import experiments, fitting, trusted
     from engine.config.config import Config
     from engine.hardware import limits
     from engine.training.cost import collectives, memory, remedies
@@ -74,6 +74,7 @@ def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
     experiments.set_up()
     if topology:  # XLA cannot read programs for other devices back from its cache
         jax.config.update('jax_enable_compilation_cache', False)
+    trusted.check_configs(arguments.gin_file, arguments.trust)
     config = Config(arguments.gin_file, arguments.gin_bindings)
     trainer = experiments.build(config, Trainer)
     for note in config.check():

@@ -38,7 +38,7 @@ def parser() -> command_line.Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Evaluates, writes and prints; returns the exit code."""
-    evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings)
+    evaluator, config = bound_evaluator.build(arguments.gin_file, arguments.gin_bindings, arguments.trust)
     read = [outputs_arguments.read(arguments, folder) for folder in outputs_arguments.find(arguments)]
     labelled, unlabelled = _by_labels(read)
     folders = [saved.folder for saved in labelled]

@@ -58,13 +58,14 @@ def parser() -> Parser:
     parser.add_argument('--strict', action='store_true', help='does not predict on another machine')
     parser.add_argument('--overwrite', action='store_true', help='replaces existing outputs')
     parser.add_json_argument('the folders of the outputs')
+    parser.add_trust_argument()
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
     devices.import_jax()
-    from engine.commands import experiments
+    from engine.commands import experiments, trusted
     from engine.outputs.contents import PAGE, PREDICTIONS
     from engine.prediction import augmented, other_data, predictions
     from engine.prediction.predicted_data import OwnData
@@ -75,6 +76,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     experiments.set_up()
     run = Run.find(arguments.run)
+    trusted.check(run, arguments.trust)
     is_own = arguments.dataset is None or arguments.dataset == experiments.dataset_name(run)
     of_run = experiments.of_run if is_own else experiments.of_run_without_data
     trainer, present, differences = of_run(run, Trainer, arguments.accept_changes)

@@ -129,7 +129,7 @@ def _check_processes(arguments: argparse.Namespace) -> None:
 
 def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup') -> int:
     """Builds the trainer, checks everything, and only then trains."""
-    from engine.commands import experiments
+    from engine.commands import experiments, trusted
     from engine.config.config import Config
     from engine.runs import start, text_log
     from engine.runs.environment.differences import Differences
@@ -147,6 +147,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         return errors.EXIT_FINISHED
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
+    trusted.check_configs([*([run.config] if run else []), *arguments.gin_file], arguments.trust)
     with start.explained(run, experiments.changes_before_building, arguments.accept_changes):
         arguments.gin_file = arguments.gin_file or ([str(run.config)] if run else [])
         config = Config(arguments.gin_file, arguments.gin_bindings)

@@ -38,13 +38,14 @@ def parser() -> Parser:
     )
     parser.add_argument('--outputs', action='store_true', help='predicts once more and compares the outputs')
     parser.add_json_argument('the results')
+    parser.add_trust_argument()
     return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Repeats the steps, and prints 'equal' with all that was compared, or the first difference."""
     devices.import_jax()
-    from engine.commands import experiments
+    from engine.commands import experiments, trusted
     from engine.runs import start
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
@@ -52,6 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     experiments.set_up()
     run = Run.find(arguments.run)
     run.check_config()
+    trusted.check(run, arguments.trust)
     trainer, _, differences = experiments.of_run(run, Trainer, accept_changes=False)
     start.check(run, differences.only('data'), accept_changes=False, strict=False)
     for line in (*filter(None, [differences.unknown]), *differences.lines()):

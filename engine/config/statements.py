@@ -6,11 +6,12 @@ imported or built, and every statement can be checked before Gin reads it again.
 
 import io
 import tokenize
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import gin.config_parser
+from gin.config_parser import BindingStatement, ImportStatement, IncludeStatement
 
 from engine.config import messages
 from engine.errors import UserError
@@ -138,6 +139,72 @@ def parse(text: str, name: str) -> Iterator[Any]:
         raise UserError(messages.syntax_error(error, text, name)) from None
     except RecursionError:
         raise UserError(f'{name}:1: a value is nested too deeply to be read.') from None
+
+
+@dataclass
+class Outline:
+    """What a config says, read without importing anything.
+
+    Attributes:
+      modules: what it imports.
+      calls: classes and functions that it binds or refers to, by whole names, each with parameters and their
+        values. A parameter may be bound several times, in several scopes.
+      macros: the values of its macros, by name.
+      includes: the files that it includes.
+    """
+
+    modules: list[str] = field(default_factory=list)
+    calls: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
+    macros: list[tuple[str, Any]] = field(default_factory=list)
+    includes: list[str] = field(default_factory=list)
+
+
+def outline(text: str, name: str) -> Outline:
+    r"""Returns what a config imports, binds and refers to.
+
+    >>> outline('import optax as o\no.adamw.b1 = 0.9', 'config.gin').calls
+    {'optax.adamw': [('b1', 0.9)]}
+
+    Args:
+      text: of a config.
+      name: of its file, for messages.
+
+    Raises:
+      UserError: a statement has a syntax error.
+    """
+    known, names = Outline(), dict[str, str]()
+    statements = list(parse(text, name))
+    for statement in statements:
+        if isinstance(statement, IncludeStatement):
+            known.includes.append(statement.filename)
+        elif isinstance(statement, ImportStatement):
+            known.modules.append(statement.module)
+            names[statement.bound_name()] = _named_module(statement)
+    for statement in statements:
+        if isinstance(statement, BindingStatement):
+            _add_binding(known, statement, names)
+    return known
+
+
+def _named_module(statement: ImportStatement) -> str:
+    """Returns the module that the name of an import means: `import a.b` gives a name to `a` alone."""
+    return statement.module if statement.is_from or statement.alias else statement.bound_name()
+
+
+def _add_binding(known: Outline, statement: BindingStatement, names: Mapping[str, str]) -> None:
+    """Adds a binding, and what its value refers to, to an outline."""
+
+    def called(selector: str) -> list[tuple[str, Any]]:
+        first, dot, rest = selector.partition('.')
+        return known.calls.setdefault(names.get(first, first) + dot + rest, [])
+
+    for leaf in leaves(statement.value):
+        if isinstance(leaf, Reference):
+            called(leaf.selector)
+    if statement.arg_name:
+        called(statement.selector).append((statement.arg_name, statement.value))
+    else:
+        known.macros.append((statement.selector, statement.value))
 
 
 def transform(value: Any, function: Callable[[Any], Any]) -> Any:

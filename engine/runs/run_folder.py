@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,11 +15,11 @@ from engine.errors import UserError, did_you_mean
 from engine.files import original_name
 from engine.runs import faults
 from engine.runs.environment import history
-from engine.runs.run_state import RunState, describe_stop, seal, undamaged
+from engine.runs.run_state import STATUS_FILE, RunState, describe_stop, seal, undamaged
+from engine.runs.safety import private, trust
 from engine.workspace import project, workspace
 
 FORMAT = 1
-STATUS_FILE = 'status.json'
 OF_ORDER = ' (Trainer.order)'  # follows the names of its files in messages
 OF_EXPRESSION = ' (values of Trainer.dataset)'  # follows the name of an expression whose members are the same
 SUBFOLDERS = ('checkpoints', 'logs', 'debug', 'outputs')
@@ -79,6 +80,7 @@ class Run:
             home = workspace() / 'runs' / project() / data.slug
             folder = _new_folder(home, datetime.now(UTC).strftime('%Y-%m-%dT%H-%M-%S'))
         _check_unused(folder)
+        private.make(folder)
         cls(folder).make_folders()
         (folder / 'notes.md').touch()
         if cards := [card.read_text(encoding='utf-8') for card in data.cards if card.is_file()]:
@@ -94,6 +96,7 @@ class Run:
         """
         if name == 'latest':
             return cls._latest()
+        private.check(Path(name))
         if not is_run(Path(name)):
             known = map(str, _run_folders())
             raise UserError(f'{name} is not a run: it has no config.gin. {did_you_mean(name, known)}')
@@ -152,7 +155,9 @@ class Run:
         """
         with files.atomic_file(self.config) as temporary:
             save(temporary)
-            self.write_status(next_config_sha256=files.sha256(temporary))
+            digest = files.sha256(temporary)
+            self.write_status(next_config_sha256=digest)
+            trust.vouch(self.folder, {self.config.name: digest})
             faults.point('config')
         faults.point('config_saved')
         self.write_status(config_sha256=files.sha256(self.config), next_config_sha256=None)
@@ -205,7 +210,12 @@ class Run:
         """Changes some values in status.json, and always the heartbeat."""
         now = datetime.now(UTC).isoformat(timespec='seconds')
         with _STATUS_LOCK:
-            status = {'format': FORMAT, 'started': now} | self.status() | {'heartbeat': now} | values
+            status = (
+                {'format': FORMAT, 'id': uuid.uuid4().hex, 'started': now}
+                | self.status()
+                | {'heartbeat': now}
+                | values
+            )
             files.write_json(self.folder / STATUS_FILE, status | {'seal': seal(status)})
 
 
@@ -268,7 +278,7 @@ def _new_folder(home: Path, name: str) -> Path:
     for number in range(1, 1000):
         folder = home / (name if number == 1 else f'{name}-{number}')
         try:
-            folder.mkdir()
+            folder.mkdir(mode=private.FOLDER_MODE)
         except FileExistsError:
             continue
         return folder

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+STATUS_FILE = 'status.json'
 HEARTBEAT_SECONDS = 5.0  # between two heartbeats
 HEARTBEAT_TIMEOUT = 60.0  # seconds without a heartbeat after which a running process counts as dead
 
@@ -23,7 +24,7 @@ class RunState(StrEnum):
 
 # The types of the values in status.json. A value of another type is damaged.
 _TYPES: dict[str, type] = dict.fromkeys(('format', 'step', 'pid'), int)
-_TYPES |= dict.fromkeys(('started', 'heartbeat', 'state', 'host', 'dataset_fingerprint'), str)
+_TYPES |= dict.fromkeys(('id', 'started', 'heartbeat', 'state', 'host', 'dataset_fingerprint'), str)
 _TYPES |= dict.fromkeys(('config_sha256', 'next_config_sha256', 'seal'), str)
 _TYPES |= dict.fromkeys(('stopped', 'evaluated_fingerprints', 'order_files'), dict)
 # Values that refuse a resume if something else differs from them. A damaged one must not.

@@ -25,6 +25,7 @@ from engine.paths import check_folder
 from engine.runs.environment import history
 from engine.runs.environment.differences import Differences
 from engine.runs.run_folder import OF_EXPRESSION, OF_ORDER, Run, is_run
+from engine.runs.safety import private
 from engine.runs.text_log import logger
 
 STEPS = 'trainer.Trainer.steps'
@@ -65,6 +66,7 @@ def _check_name(flag: str, value: str | None) -> None:
     if value == '':
         raise UserError(f'{flag} is empty. Name a folder, or leave the flag out.')
     check_folder(Path(value or '.').absolute(), f'{flag}={value}')
+    private.check(Path(value or '.'))
 
 
 def decide(

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine import workspace
 from engine.runs.environment import code, git_record, history, packages, variables
+from engine.runs.safety import trust
 from engine.runs.text_log import logger
 
 FORMAT = 2
@@ -66,12 +67,17 @@ def write(folder: Path, environment: dict[str, Any]) -> None:
     now |= _record_code(folder, number, environment['code']['files']) | environment
     _write_if_new(folder, LOCK, '.lock', number, _lock())
     if not first:
-        history.write(path, now)
+        _write_history(path, now)
         return
     before = history.latest(first)
     changed = {name: value for name, value in now.items() if before.get(name) != value}
     entry = {name: now[name] for name in ('time', 'command', 'commit')} | changed
-    history.write(path, first | {'continued': [*history.continued(first), entry]})
+    _write_history(path, first | {'continued': [*history.continued(first), entry]})
+
+
+def _write_history(path: Path, environment: dict[str, Any]) -> None:
+    history.write(path, environment)
+    trust.vouch_for(path)
 
 
 def with_git(environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +135,9 @@ def _write_if_new(folder: Path, name: str, suffix: str, number: int, content: by
     names = (f'{_numbered(name, earlier)}{suffix}' for earlier in range(number, 0, -1))
     newest = next((folder / name for name in names if (folder / name).is_file()), None)
     if newest is None or newest.read_bytes() != content:
-        (folder / f'{_numbered(name, number)}{suffix}').write_bytes(content)
+        path = folder / f'{_numbered(name, number)}{suffix}'
+        path.write_bytes(content)
+        trust.vouch_for(path)
 
 
 def _numbered(name: str, number: int) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 from engine import outputs
 from engine.datasets.load import load
 from engine.outputs.outputs import Outputs
+from engine.runs.safety import trust
 from tests.conftest import Program
 from tests.engine import photos
 
@@ -25,6 +26,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv('WORKSPACE', str(tmp_path / 'workspace'))
     folder = tmp_path / 'run'
     shutil.copytree(trained, folder)
+    trust.vouch_for(folder / 'config.gin')
     return folder
 
 

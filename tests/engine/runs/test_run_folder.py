@@ -190,7 +190,10 @@ def test_an_unreadable_place_is_named(name: str, tmp_path: Path) -> None:
     run = new_run(folder=tmp_path / 'run', state=RunState.INTERRUPTED)
     path = run.folder / name
     path.chmod(0)
-    with as_other_user(tmp_path), pytest.raises(UserError, match=f'{path} cannot be read: permission denied'):
+    with (
+        as_other_user(run.folder),
+        pytest.raises(UserError, match=f'{path} cannot be read: permission denied'),
+    ):
         run.check_places()
     path.chmod(0o700)
 

@@ -1,0 +1,1 @@
+"""What a run may execute, and what its folder may hold."""
