@@ -50,7 +50,7 @@ def test_a_home_folder_is_expanded_wherever_a_shell_would(
 MISTAKES = {
     '--gin_flie=a': "unrecognized arguments: --gin_flie=a. Did you mean '--gin_file'",
     '--gin_bind=a': "unrecognized arguments: --gin_bind=a. Did you mean '--gin_bindings'",  # no abbreviations
-    '--zzz': 'There are: --gin_bindings, --gin_file, --help, --steps.',
+    '--zzz': 'There are: --gin_bindings, --gin_file, --help, --steps, --trust.',
     '--steps=many': "argument --steps: invalid int value: 'many'. See scripts/train.sh --help.",
     'stray': 'unrecognized arguments: stray. See scripts/train.sh --help.',
     '--gin_file': 'argument --gin_file: expected one argument. See',
