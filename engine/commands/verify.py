@@ -47,6 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     devices.import_jax()
     from engine.commands import experiments, trusted
     from engine.runs import start
+    from engine.runs.environment import history
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
 
@@ -56,7 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
     trusted.check(run, arguments.trust)
     trainer, _, differences = experiments.of_run(run, Trainer, accept_changes=False)
     start.check(run, differences.only('data'), accept_changes=False, strict=False)
-    for line in (*filter(None, [differences.unknown]), *differences.lines()):
+    lacks = history.incomplete(history.latest(run.environment()))
+    for line in (*filter(None, [differences.unknown, lacks]), *differences.lines()):
         print(line)
     results = [compare(trainer, run, arguments.start, arguments.steps)]
     if arguments.outputs:

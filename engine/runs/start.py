@@ -192,11 +192,13 @@ def _refusal(run: Run, differences: Differences) -> str:
 def _advice(run: Run, subject: str, differences: Differences) -> str:
     """Returns how to restore what the run was trained with."""
     changed = next(iter(differences.numeric.get('data', {})), '')
-    version = history.version(history.latest(run.environment())) or 'unknown'
+    recorded = history.latest(run.environment())
+    version = history.version(recorded) or 'unknown'
+    diff = f'uncommitted.diff of the run. {history.incomplete(recorded)}'.rstrip()
     return {
         'config': 'Leave out --gin_file and --gin_bindings.',
         'data': _advice_on_data(changed),
-        'code': f'Restore the code: commit {version}; what follows a + is uncommitted.diff of the run.',
+        'code': f'Restore the code: commit {version}; what follows a + is {diff}',
         'packages': 'Restore the packages: requirements.lock of the run lists them.',
         'flags': 'Restore the flags.',
         'machine': 'Leave out --strict.',

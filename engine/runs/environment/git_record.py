@@ -4,6 +4,7 @@ The work happens in an index and an object store of its own, so the repository i
 proven: git applies it to the commit, and the result must be the code as it is.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -11,11 +12,12 @@ import tempfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine.runs.environment.git import Git, GitError
+from engine.runs.safety import confidential
 
 MAX_BYTES = 256 * 1024  # larger files do not enter the run folder
-SECRET_WORDS = ('.env', '.pem', '.key', '.p12', 'credentials', 'secret', 'id_rsa', 'id_ed25519', '.netrc')
 
 _COMPARE = ('--cached', '--no-renames', '--ignore-submodules=none', '--relative')
 # Paths start at the top of the repository, because git apply expects that.
@@ -29,6 +31,9 @@ _PATCH = (
 )
 
 
+_BINARY = b'GIT binary patch'
+
+
 @dataclass(frozen=True)
 class GitRecord:
     """What git knows of the code.
@@ -37,7 +42,8 @@ class GitRecord:
       commit: the commit; None if there is none.
       diff: what is not committed, new files too; None if it is unknown.
       problem: why commit or diff are unknown, '' if they are known.
-      left_out: changed files that are not in the diff, because they are large or look like secrets.
+      left_out: changed files that are not in the diff, because they are large or may hold secrets: their
+        names or their content look so. Without them, the diff does not give the code as it is.
     """
 
     commit: str | None = None
@@ -50,10 +56,11 @@ class GitRecord:
         """Whether anything is not committed; None if that is unknown."""
         return None if self.diff is None else bool(self.diff or self.left_out)
 
-    def as_json(self) -> dict[str, str | bool | None]:
+    def as_json(self) -> dict[str, Any]:
         """Returns what environment.json says of the commit and the changes since."""
         digest = {} if self.diff is None else {'diff_sha256': hashlib.sha256(self.diff).hexdigest()}
-        return {'commit': self.commit, 'dirty': self.dirty, **digest}
+        left_out = {'not_in_diff': self.left_out} if self.left_out else {}
+        return {'commit': self.commit, 'dirty': self.dirty, **digest, **left_out}
 
 
 def record(folder: Path, needed: Iterable[str] = ()) -> GitRecord:
@@ -124,13 +131,46 @@ class _Repository:
         left_out = self._update_index({entry.name for entry in entries}, needed)
         left_out |= self._changed_submodules(entries)
         changed = self._git.names('diff-index', *_COMPARE, '--name-only', '-z', commit, '--')
-        left_out |= {name for name in changed if not self._may_be_kept(name)}
-        if not set(changed) - left_out:
-            return b'', sorted(left_out)
-        without = [f':(exclude,literal){name}' for name in changed if name in left_out]
-        diff = self._git('diff-index', *_PATCH, commit, '--', '.', *without)
-        self._prove(commit, diff, left_out)
+        large = self._large_files(commit)
+        left_out |= {name for name in changed if name in large or not self._may_be_kept(name)}
+        diff = self._patch(commit, changed, left_out)
+        if secret := self._with_secrets(commit, diff, set(changed) - left_out):
+            left_out |= secret
+            diff = self._patch(commit, changed, left_out)
+        if diff:
+            self._prove(commit, diff, left_out)
         return diff, sorted(left_out)
+
+    def _patch(self, commit: str, changed: Collection[str], left_out: Collection[str]) -> bytes:
+        """Returns the diff of changed files without those that it leaves out."""
+        if not set(changed) - set(left_out):
+            return b''
+        without = [f':(exclude,literal){name}' for name in changed if name in left_out]
+        return self._git('diff-index', *_PATCH, commit, '--', '.', *without)
+
+    def _large_files(self, commit: str) -> set[str]:
+        """Returns the files that are large in the commit. A diff that changes or deletes one holds it."""
+        entries = (
+            line.partition(b'\t') for line in self._git('ls-tree', '-r', '-l', '-z', commit).split(b'\0')
+        )
+        sizes = {os.fsdecode(name): entry.split()[-1] for entry, _, name in entries if name}
+        return {name for name, size in sizes.items() if size.isdigit() and int(size) > MAX_BYTES}
+
+    def _with_secrets(self, commit: str, diff: bytes, names: Collection[str]) -> set[str]:
+        """Returns the files in a diff whose lines, removed ones too, look like secrets."""
+        if not confidential.is_in(diff) and _BINARY not in diff:
+            return set()
+        return {name for name in names if self._shows_secret(commit, name)}
+
+    def _shows_secret(self, commit: str, name: str) -> bool:
+        diff = self._git('diff-index', *_PATCH, commit, '--', f':(literal){name}')
+        contents = [diff]
+        if _BINARY in diff:  # the diff holds both contents in a form of its own
+            path = self._folder / name
+            contents += [path.read_bytes()] if path.is_file() and not path.is_symlink() else []
+            with contextlib.suppress(GitError):  # a new file
+                contents.append(self._git('cat-file', 'blob', f'{commit}:./{name}'))
+        return any(map(confidential.is_in, contents))
 
     def _copy_index(self, index: Path, commit: str) -> list['_Entry']:
         """Copies the index, so that unchanged files need not be read; without one, starts from the commit."""
@@ -197,5 +237,4 @@ class _Repository:
         size = path.lstat().st_size if os.path.lexists(path) and not path.is_dir() else 0
         is_nested = file.endswith('/')  # another repository, which git does not enter
         is_readable = path.is_symlink() or not path.is_file() or os.access(path, os.R_OK)
-        is_secret = any(word in file.lower() for word in SECRET_WORDS)
-        return size <= MAX_BYTES and is_readable and not is_nested and not is_secret
+        return size <= MAX_BYTES and is_readable and not is_nested and not confidential.is_named_so(file)

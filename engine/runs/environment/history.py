@@ -11,6 +11,8 @@ from engine import files
 from engine.runs import checksums
 
 FILE = 'environment.json'
+# What a session says of itself alone: the next one may know more, or leave out other files.
+OF_ONE_SESSION = ('git_problem', 'not_in_diff', 'not_in_sources')
 SEAL = 'sha256'  # of everything else in the file
 
 
@@ -46,9 +48,7 @@ def continued(environment: Mapping[str, Any]) -> list[Any]:
 
 
 def _without_gaps(record: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out what a session says of itself alone."""
-    own = ('git_problem', 'not_in_diff', 'not_in_sources')
-    return {name: value for name, value in record.items() if name not in own}
+    return {name: value for name, value in record.items() if name not in OF_ONE_SESSION}
 
 
 def latest(environment: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,11 +67,33 @@ def versions(environment: Mapping[str, Any]) -> list[str]:
 
 
 def version(record: Mapping[str, Any]) -> str:
-    """Returns the start of a record's commit, and of the sha256 of its uncommitted changes; '' if unknown."""
+    """Returns the start of a record's commit, and of the sha256 of its uncommitted changes; '' if unknown.
+
+    The changes are incomplete if the diff leaves files out. Equal versions may then be different code.
+
+    >>> version({'commit': 'c0ffee0d', 'dirty': True, 'diff_sha256': '1a2b3c', 'not_in_diff': ['.env']})
+    'c0ffee0+1a2b (incomplete)'
+    """
     commit, dirty, diff = (record.get(name) for name in ('commit', 'dirty', 'diff_sha256'))
     if not isinstance(commit, str):
         return ''
-    return f'{commit[:7]}+{diff[:4] if isinstance(diff, str) else ""}' if dirty is not False else commit[:7]
+    changes = '' if dirty is False else f'+{diff[:4] if isinstance(diff, str) else ""}'
+    return f'{commit[:7]}{changes}{" (incomplete)" if left_out(record) else ""}'
+
+
+def left_out(record: Mapping[str, Any]) -> list[str]:
+    """Returns the changed files that the diff of a record leaves out: large ones, and secrets."""
+    names = record.get('not_in_diff')
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def incomplete(record: Mapping[str, Any]) -> str:
+    """Returns a sentence on the files that a record's diff lacks, '' if it lacks none."""
+    names = left_out(record)
+    more = f' and {len(names) - 5} more' if len(names) > 5 else ''
+    return (
+        f'uncommitted.diff lacks {", ".join(names[:5])}{more}: only the names are recorded.' if names else ''
+    )
 
 
 def modules(record: Mapping[str, Any]) -> list[str]:

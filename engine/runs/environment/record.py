@@ -15,7 +15,7 @@ from typing import Any
 
 from engine import workspace
 from engine.runs.environment import code, git_record, history, packages, variables
-from engine.runs.safety import trust
+from engine.runs.safety import confidential, trust
 from engine.runs.text_log import logger
 
 FORMAT = 2
@@ -71,7 +71,8 @@ def write(folder: Path, environment: dict[str, Any]) -> None:
         return
     before = history.latest(first)
     changed = {name: value for name, value in now.items() if before.get(name) != value}
-    entry = {name: now[name] for name in ('time', 'command', 'commit')} | changed
+    own = ('time', 'command', 'commit', *history.OF_ONE_SESSION)
+    entry = {name: now[name] for name in own if name in now} | changed
     _write_history(path, first | {'continued': [*history.continued(first), entry]})
 
 
@@ -100,11 +101,11 @@ def _record_code(folder: Path, number: int, needed: Iterable[str]) -> dict[str, 
       needed: the files that train.
     """
     known = git_record.record(workspace.REPOSITORY, needed)
-    record: dict[str, Any] = known.as_json()
+    record = known.as_json()
     if known.left_out:
-        record['not_in_diff'] = known.left_out
         logger.warning(
-            "note: uncommitted.diff leaves out large, secret, unreadable and other repositories' files: %s.",
+            "note: uncommitted.diff leaves out large, secret, unreadable and other repositories' files: %s. "
+            'So it does not give the code as it is.',
             _listed(known.left_out),
         )
     if known.diff is not None:
@@ -112,14 +113,22 @@ def _record_code(folder: Path, number: int, needed: Iterable[str]) -> dict[str, 
         return record
     sources = folder / _numbered('sources', number)
     missing = _copy_sources(sources)
-    logger.warning('warning: git cannot record the code: %s. %s holds a copy.', known.problem, sources)
+    without = f', without {_listed(missing)}' if missing else ''
+    logger.warning(
+        'warning: git cannot record the code: %s. %s holds a copy%s.', known.problem, sources, without
+    )
     return record | {'git_problem': known.problem} | ({'not_in_sources': missing} if missing else {})
 
 
 def _copy_sources(target: Path) -> list[str]:
-    """Copies the sources of the repository. Returns what cannot be read."""
-    ignored = shutil.ignore_patterns('__pycache__', 'toy')
-    missing = []
+    """Copies the sources of the repository. Returns what is large, may hold secrets or cannot be read."""
+    missing: list[str] = []
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        private = [name for name in names if _is_large_or_secret(Path(folder, name))]
+        missing.extend(str(Path(folder, name)) for name in private)
+        return {*private, '__pycache__', 'toy'}
+
     for name in filter(lambda name: (workspace.REPOSITORY / name).is_dir(), SOURCE_FOLDERS):
         try:
             # A link may lead to the originals of a dataset, which may be huge: it stays a link.
@@ -128,6 +137,15 @@ def _copy_sources(target: Path) -> list[str]:
         except shutil.Error as error:
             missing += [str(file) for file, *_ in error.args[0]]
     return missing
+
+
+def _is_large_or_secret(path: Path) -> bool:
+    """Whether a file stays out of a run folder, as `git_record` decides it."""
+    if confidential.is_named_so(path.name):
+        return True
+    if path.is_symlink() or not path.is_file() or not os.access(path, os.R_OK):
+        return False
+    return path.stat().st_size > git_record.MAX_BYTES or confidential.is_in(path.read_bytes())
 
 
 def _write_if_new(folder: Path, name: str, suffix: str, number: int, content: bytes) -> None:

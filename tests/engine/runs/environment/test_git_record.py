@@ -297,6 +297,65 @@ def test_secrets_and_large_files_are_left_out_and_named(staged: bool, repository
     ]
 
 
+@pytest.mark.parametrize('staged', [False, True], ids=['untracked', 'staged'])
+def test_files_whose_content_holds_a_secret_are_left_out_and_named(staged: bool, repository: Path) -> None:
+    token = 'ghp_' + 'a1B2' * 9
+    files = {
+        'research/model.py': f'TOKEN = "{token}"\n',
+        'research/utf16.txt': token.encode('utf-16'),
+        'data/digits/toy/0.png': b'\0\1' + token.encode() + b'\0',
+        'notes/a b.md': f'wget https://ada:correcthorse@{"files.org"}/x\n',
+        'ü.yaml': 'password: hunter2000\n',
+    }
+    for name, content in files.items():
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    (repository / 'configs/base.gin').write_text('SEED = 1\n')
+    if staged:
+        git(repository, 'add', '.')
+    known = record(repository)
+    assert (known.problem, known.left_out) == ('', sorted(files))
+    diff = known.diff or b''
+    assert b'+SEED = 1' in diff
+    assert [part in diff for part in (b'ghp_', b'correcthorse', b'hunter', b'GIT binary')] == [False] * 4
+    assert all(name.encode() not in diff for name in files)
+
+
+def test_a_secret_that_a_change_removes_stays_out_too(repository: Path) -> None:
+    (repository / 'research/model.py').write_text('TOKEN = "ghp_' + 'a1B2' * 9 + '"\n')
+    (repository / '.env').write_text('hunter2\n')
+    (repository / 'image.bin').write_bytes(b'\0' + b'hf_' + b'a1B2' * 9)
+    git(repository, 'add', '.')
+    git(repository, 'commit', '-qm', 'a mistake')
+    (repository / 'research/model.py').write_text('TOKEN = ""\n')
+    (repository / '.env').unlink()
+    (repository / 'image.bin').unlink()
+    known = record(repository)
+    assert (known.diff, known.left_out) == (b'', ['.env', 'image.bin', 'research/model.py'])
+
+
+def test_a_committed_secret_far_from_the_change_does_not_matter(repository: Path, tmp_path: Path) -> None:
+    lines = ['TOKEN = "ghp_' + 'a1B2' * 9 + '"', *(f'x{number} = 1' for number in range(20))]
+    (repository / 'research/model.py').write_text('\n'.join(lines))
+    git(repository, 'commit', '-qam', 'a mistake')
+    (repository / 'research/model.py').write_text('\n'.join([*lines, 'WIDTH = 9\n']))
+    known = record(repository)
+    assert_the_very_code(repository, known, tmp_path)
+
+
+def test_a_large_file_that_becomes_small_or_goes_stays_out(repository: Path) -> None:
+    for name in ('one.npy', 'two.txt'):
+        (repository / name).write_bytes(b'0123456789abcdef' * (MAX_BYTES // 16 + 1))
+    git(repository, 'add', '.')
+    git(repository, 'commit', '-qm', 'large files')
+    (repository / 'one.npy').unlink()
+    (repository / 'two.txt').write_text('small\n')
+    (repository / 'configs/base.gin').write_text('SEED = 1\n')
+    known = record(repository)
+    assert known.left_out == ['one.npy', 'two.txt']
+    assert len(known.diff or b'') < 1000
+
+
 def test_ignored_files_that_train_are_in_the_diff(repository: Path, tmp_path: Path) -> None:
     (repository / 'ignored').write_text('x = 1\n')
     (repository / 'research/model.py').write_text('import ignored\n')

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.files import read_json
-from engine.runs.environment import history, record
+from engine.runs.environment import git_record, history, record
 from tests.engine.runs.environment.repositories import SOURCES, git
 
 
@@ -74,7 +74,36 @@ def test_what_the_diff_leaves_out_is_said(repository: Path, folder: Path, said: 
     for number in range(7):
         (repository / f'{number}.key').write_text('hunter2\n')
     assert recorded(folder)['not_in_diff'] == [f'{number}.key' for number in range(7)]
-    assert said[0].endswith('0.key, 1.key, 2.key, 3.key, 4.key and 2 more.')
+    assert '0.key, 1.key, 2.key, 3.key, 4.key and 2 more. So it does not give the code' in said[0]
+
+
+def test_each_session_says_what_its_diff_lacks(repository: Path, folder: Path) -> None:
+    (repository / '.env').write_text('KEY=1\n')
+    for _ in range(3):
+        known = recorded(folder)
+        assert history.left_out(history.latest(known)) == ['.env']
+        assert history.version(history.latest(known)).endswith(' (incomplete)')
+        assert history.incomplete(history.latest(known)) == (
+            'uncommitted.diff lacks .env: only the names are recorded.'
+        )
+    (repository / '.env').unlink()
+    known = recorded(folder)
+    assert history.incomplete(history.latest(known)) == ''
+    assert history.version(history.latest(known)) == known['commit'][:7]
+
+
+def test_copied_sources_lack_secrets_and_large_files(repository: Path, folder: Path, said: list[str]) -> None:
+    (repository / '.git').rename(repository / 'git')
+    (repository / 'research/.env').write_text('KEY=1\n')
+    (repository / 'research/keys.py').write_text(f'x = "ghp_{"a1B2" * 9}"\n')
+    (repository / 'data/digits/weights.npy').write_bytes(b'x' * (git_record.MAX_BYTES + 1))
+    (repository / 'configs/.ssh').mkdir()
+    (repository / 'configs/.ssh/config').write_text('Host\n')
+    known = recorded(folder)
+    assert copied(folder / 'sources') == {name for name in SOURCES if 'toy' not in name}
+    names = ('research/.env', 'research/keys.py', 'data/digits/weights.npy', 'configs/.ssh')
+    assert sorted(known['not_in_sources']) == sorted(str(repository / name) for name in names)
+    assert 'holds a copy, without ' in said[0]
 
 
 def test_later_sessions_record_what_is_different(repository: Path, folder: Path) -> None:
