@@ -100,7 +100,7 @@ ROOMS = {
         'training',
         'variables',
     },
-    'run_reader': {'errors', 'files', 'outputs', 'render', 'runs'},
+    'run_reader': {'errors', 'files', 'outputs', 'render', 'runs', 'workspace'},
     'evaluation': {'errors', 'files', 'lists', 'outputs', 'render', 'run_reader'},
     'kinds': {'errors', 'evaluation', 'lists', 'outputs', 'render'},
     'conversion': {'errors', 'files', 'kinds', 'lists'},

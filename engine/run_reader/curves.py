@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from engine.render.durations import duration
 from engine.render.figures.fonts import plain, plain_all
 from engine.render.figures.style import PERCENT, WIDTH, entitle, hide_frame
 from engine.render.palette import GREY, OKABE_ITO
 from engine.run_reader.logs import TrainingLogs
 from engine.run_reader.metric_lines import EVALUATION, Style, draw_evaluations, draw_steps
 from engine.run_reader.smoothing import thinned
-from engine.run_reader.summary import Runs, duration
+from engine.run_reader.summary import Runs
 from engine.run_reader.times import KINDS, REST
 
 # Okabe and Ito's colours that are visible on white, the most distinct first: blue, vermilion, ...

@@ -1,6 +1,5 @@
 """The logs of a training, read from its plain files, whether it finished, crashed or still runs."""
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -13,14 +12,11 @@ import pandas as pd
 
 from engine import files
 from engine.errors import UserError
-from engine.run_reader import settings, times
+from engine.run_reader import plain_files, settings, times
+from engine.run_reader.plain_files import MARKS, counted, parsed, printable
 from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, describe_stop, seconds_since
 
-MARKS = ('config.gin', 'status.json', 'logs/train.jsonl', 'logs/val.jsonl', 'logs/performance.jsonl')
-LONGEST = 2**53  # no step is beyond it: floats count no further
 LARGEST = 3.5e38  # no metric is beyond it: they are float32
-
-Lines = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -91,9 +87,11 @@ def read(folder: Path) -> TrainingLogs:
     """Reads the logs of a run, as far as they go. Nothing is written."""
     notes: list[str] = []
     status = _status(folder, notes)
-    config = settings.parse(_text(folder / 'config.gin', notes))
+    config = settings.parse(plain_files.text(folder / 'config.gin', notes))
     train, val = (_metrics(folder / 'logs' / f'{name}.jsonl', notes) for name in ('train', 'val'))
-    time = times.by_kind(_table(map(times.flat, _lines(folder / 'logs' / 'performance.jsonl', notes))))
+    time = times.by_kind(
+        _table(map(times.flat, plain_files.lines(folder / 'logs' / 'performance.jsonl', notes)))
+    )
     steps, every = (_count_of(config.trainer(name)) for name in ('steps', 'log_every'))
     best = re.findall(r"'([^']+)'", config.trainer('best'))
     return TrainingLogs(
@@ -117,14 +115,14 @@ def _count_of(value: str) -> int | None:
 
 
 def _status(folder: Path, notes: list[str]) -> dict[str, Any]:
-    text = _text(folder / 'status.json', notes)
-    status = _object(text) if text else {}
+    text = plain_files.text(folder / 'status.json', notes)
+    status = parsed(text) if text else {}
     if text and not status:
         notes.append('status.json is damaged')
     if status.get('error'):
-        notes.append(f'it ended by an error: {_printable(str(status["error"]))}')
+        notes.append(f'it ended by an error: {printable(str(status["error"]))}')
     if stop := describe_stop(status):
-        notes.append(_printable(stop))
+        notes.append(printable(stop))
     if status.get('state') == RunState.RUNNING:
         notes.append(_liveliness(status.get('heartbeat')))
     return status
@@ -141,18 +139,18 @@ def _liveliness(heartbeat: Any) -> str:
 
 
 def _metrics(path: Path, notes: list[str]) -> pd.DataFrame:
-    table = _table(_lines(path, notes))
+    table = _table(plain_files.lines(path, notes))
     for name, numbers in table.count().items():
         if numbers < len(table):
             first = table[name].isna().idxmax()
-            odd = _count(len(table) - numbers, 'line')
+            odd = counted(len(table) - numbers, 'line')
             notes.append(f'{path.name}: {name} has no finite number in {odd}, first at step {first}')
     return table
 
 
 def _bound(path: Path) -> str:
-    text = _text(path, []) if path.is_file() else ''
-    return _printable(text.partition('\n')[0])
+    text = plain_files.text(path, []) if path.is_file() else ''
+    return printable(text.partition('\n')[0])
 
 
 def _table(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -160,7 +158,7 @@ def _table(lines: Iterable[dict[str, Any]]) -> pd.DataFrame:
     by_step = {line['step']: line for line in lines}
     steps = sorted(by_step)
     columns = {name: None for line in by_step.values() for name in line if name != 'step'}
-    values = {_printable(name): _numbers([by_step[step].get(name) for step in steps]) for name in columns}
+    values = {printable(name): _numbers([by_step[step].get(name) for step in steps]) for name in columns}
     return pd.DataFrame(values, index=pd.Index(steps, name='step', dtype=int), dtype=float)
 
 
@@ -174,55 +172,3 @@ def _numbers(values: list[Any]) -> np.ndarray:
 
 def _finite(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and abs(value) <= LARGEST else math.nan
-
-
-def _lines(path: Path, notes: list[str]) -> Lines:
-    """Returns the complete lines with a step; adds a note on the others."""
-    text = _text(path, notes)
-    *whole, torn = text.split('\n')
-    lines = [line for line in map(_object, whole) if _is_step(line.get('step'))]
-    if torn:
-        notes.append(f'{path.name}: its last line is torn and left out')
-    if len(lines) < len(whole):
-        notes.append(f'{path.name}: {_count(len(whole) - len(lines), "damaged line")} left out')
-    repeated = len(lines) - len({line['step'] for line in lines})
-    if repeated:
-        notes.append(f'{path.name}: {_count(repeated, "line")} repeated; the later one counts')
-    return lines
-
-
-def _is_step(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= LONGEST
-
-
-def _object(text: str) -> dict[str, Any]:
-    """Returns the object in a JSON text; an empty one if there is none."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
-def _text(path: Path, notes: list[str]) -> str:
-    if path.exists() and not path.is_file():  # reading a pipe could wait forever
-        notes.append(f'{path.name} is not a file')
-        return ''
-    try:
-        text = path.read_text(encoding='utf-8', errors='replace')
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        notes.append(f'{path.name} {"is missing" if missing else f"cannot be read: {error.strerror}"}')
-        return ''
-    if not text:
-        notes.append(f'{path.name} is empty')
-    return text
-
-
-def _printable(text: str) -> str:
-    """Returns a text, quoted and escaped if a terminal might obey it."""
-    return text if text.isprintable() else repr(text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f'{number:,} {noun}' if number == 1 else f'{number:,} {noun}s'

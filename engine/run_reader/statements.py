@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 _STATEMENT = re.compile(r'([\w./]+)\s*=(.*)', re.DOTALL)
 # A string, which holds neither macros nor references; or one of these.
@@ -51,6 +52,7 @@ def names(value: str) -> set[str]:
     return macros | {_without_scope(match['reference']) for match in matches if match['reference']}
 
 
+@lru_cache(maxsize=10_000)
 def owner(name: str) -> str:
     """Returns the macro itself, or the class or function of a parameter, whatever the scope."""
     return _without_scope(name).rpartition('.')[0] or name

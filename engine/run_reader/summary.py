@@ -8,6 +8,7 @@ import pandas as pd
 
 from engine.render import escape
 from engine.render import table as tables
+from engine.render.durations import duration
 from engine.render.table import Cell, Table
 from engine.run_reader.logs import TrainingLogs
 from engine.run_reader.times import KINDS
@@ -102,18 +103,6 @@ def notes(runs: Runs) -> list[str]:
     """Returns what bounds the speed of each run, and what is missing, damaged or odd in its logs."""
     said = {name: [*filter(None, [run.bound]), *run.notes] for name, run in runs.items()}
     return [f'{name}: {note}' for name, notes in said.items() for note in notes]
-
-
-def duration(seconds: float) -> str:
-    """Returns seconds as people write them.
-
-    >>> duration(7500)
-    '2 h 05 min'
-    """
-    if round(seconds, 1) < 60:
-        return f'{seconds:.1f} s'
-    minutes, remainder = divmod(round(seconds), 60)
-    return f'{minutes // 60} h {minutes % 60:02} min' if minutes >= 60 else f'{minutes} min {remainder:02} s'
 
 
 def _steps(run: TrainingLogs) -> Cell:

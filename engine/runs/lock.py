@@ -36,6 +36,18 @@ def locked(folder: Path, status: Mapping[str, Any]) -> Iterator[None]:
         yield
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process on this machine holds the lock of a run folder. Nothing is created."""
+    try:
+        with (folder / 'lock').open('rb') as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no such file, or this file system has no locks
+        return False
+    return False
+
+
 def _check_other_machine(folder: Path, status: Mapping[str, Any]) -> None:
     """Raises `UserError` if a process on another machine is running and its heartbeat is recent."""
     host = status.get('host', platform.node())

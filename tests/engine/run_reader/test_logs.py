@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.files import short_names
+from engine.render.durations import duration
 from engine.run_reader import curves, logs, smoothing, summary
 from tests.engine.sample_runs import append, write_lines, write_run
 
@@ -110,7 +111,7 @@ def test_a_run_that_stopped_early_says_why(tmp_path: Path):
     ],
 )
 def test_durations(seconds: float, said: str):
-    assert summary.duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_a_torn_last_line_is_left_out_and_said(run: Path):

@@ -1,0 +1,90 @@
+"""Whether a process is at work on a run. A killed one cannot say so itself."""
+
+import os
+import platform
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.render.durations import duration
+from engine.runs import lock
+from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, describe_stop, seconds_since
+
+
+class ShownState(StrEnum):
+    """The state of a run as the table shows it."""
+
+    RUNNING = 'running'
+    STALLED = 'stalled'  # its process exists and is silent
+    DEAD = 'dead'  # status.json says running, and no process is at work
+    PAUSED = 'paused'  # at the step of --until
+    FINISHED = 'finished'
+    STOPPED = 'stopped'  # finished before its last step, by Trainer.stop
+    INTERRUPTED = 'interrupted'
+    FAILED = 'failed'
+    UNKNOWN = 'unknown'
+
+
+ALIVE = (ShownState.RUNNING, ShownState.STALLED)
+
+
+class Liveness(NamedTuple):
+    """What a run is doing.
+
+    Attributes:
+      state: its state.
+      reason: a sentence that says more; '' if there is nothing to say.
+    """
+
+    state: ShownState
+    reason: str = ''
+
+
+def of(folder: Path, status: Mapping[str, Any]) -> Liveness:
+    """Returns what a run is doing.
+
+    On this machine, process and lock decide. For another machine, the heartbeat does.
+
+    Args:
+      folder: the run folder.
+      status: the undamaged values of status.json.
+    """
+    state = status.get('state')
+    if state == RunState.RUNNING:
+        return _of_running(folder, status)
+    if state == RunState.FAILED:
+        return Liveness(ShownState.FAILED, str(status.get('error') or ''))
+    if stop := describe_stop(status):
+        return Liveness(ShownState.STOPPED, stop)
+    return Liveness(ShownState(state) if state in list(RunState) else ShownState.UNKNOWN)
+
+
+def _of_running(folder: Path, status: Mapping[str, Any]) -> Liveness:
+    silence = seconds_since(status.get('heartbeat'))
+    is_silent = silence is None or abs(silence) >= HEARTBEAT_TIMEOUT  # clocks of machines differ
+    since = 'without a heartbeat' if silence is None else f'silent for {duration(abs(silence))}'
+    host = status.get('host', '')
+    if host != platform.node():
+        where = f'on {host}' if host else 'on an unknown machine'
+        return (
+            Liveness(ShownState.DEAD, f'{since}, {where}')
+            if is_silent
+            else Liveness(ShownState.RUNNING, where)
+        )
+    pid = status.get('pid', 0)
+    if not is_silent and _exists(pid):
+        return Liveness(ShownState.RUNNING, f'process {pid}')
+    if lock.is_held(folder):  # asleep, or a process in another container
+        return Liveness(ShownState.STALLED if is_silent else ShownState.RUNNING, f'process {pid}, {since}')
+    return Liveness(ShownState.DEAD, f'process {pid} was killed' if not _exists(pid) else since)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return pid > 0
