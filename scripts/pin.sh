@@ -5,7 +5,7 @@ also=dev
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 cd "$root"
 # requirements.txt comes first, because the others must agree with it.
-for name in requirements requirements-{eval,dev,gpu,tpu,benchmarks,peers}; do
+for name in requirements requirements-{eval,dev,gpu,tpu,benchmarks,peers,mirrors}; do
   "$python" -m uv pip compile --quiet --universal --python-version 3.11 --annotation-style line \
     --custom-compile-command scripts/pin.sh --output-file "$name.txt" "$name.in" "$@"
 done

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 
 import google_crc32c
@@ -40,22 +41,26 @@ class EventFile:
         if step:
             self._write([_head(now) + _integer(_STEP, step) + _bytes(_SESSION_LOG, _SESSION_START)])
 
-    def add_scalars(self, steps: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
+    def add_scalars(
+        self, steps: np.ndarray, values: Mapping[str, np.ndarray], times: np.ndarray | None = None
+    ) -> None:
         """Adds an event for each step, all in one block.
 
         Args:
           steps: int [n].
           values: by tag, float [n].
+          times: of the events, float [n], in seconds since 1970; by default, all are of now.
         """
         rows = np.repeat(_row(tuple(values)), len(steps))
         with np.errstate(over='ignore'):  # too large for a float32: infinite
             for i, column in enumerate(values.values()):
                 rows[f'value{i}'] = column
         size, summaries = rows.itemsize, rows.tobytes()
-        head, start = _head(time.time()), bytes([_SUMMARY << 3 | 2]) + _varint(size)
+        start = bytes([_SUMMARY << 3 | 2]) + _varint(size)
+        heads = repeat(_head(time.time()), len(steps)) if times is None else map(_head, times.tolist())
         self._write(
             head + _integer(_STEP, step) + start + summaries[index * size : (index + 1) * size]
-            for index, step in enumerate(steps.tolist())
+            for index, (head, step) in enumerate(zip(heads, steps.tolist(), strict=True))
         )
 
     def add_images(self, step: int, images: Mapping[str, tuple[int, int, bytes]]) -> None:
