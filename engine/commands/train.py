@@ -147,7 +147,9 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
         return errors.EXIT_FINISHED
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
-    trusted.check_configs([*([run.config] if run else []), *arguments.gin_file], arguments.trust)
+    if run:
+        trusted.check(run, arguments.trust)
+    trusted.check_configs(arguments.gin_file, arguments.trust)
     with start.explained(run, experiments.changes_before_building, arguments.accept_changes):
         arguments.gin_file = arguments.gin_file or ([str(run.config)] if run else [])
         config = Config(arguments.gin_file, arguments.gin_bindings)

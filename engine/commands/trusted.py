@@ -13,7 +13,7 @@ from engine.config.statements import Outline, outline, written
 from engine.errors import UserError
 from engine.render.escape import printable
 from engine.runs.environment import history
-from engine.runs.run_folder import Run
+from engine.runs.run_folder import SUBFOLDERS, Run
 from engine.runs.run_state import STATUS_FILE
 from engine.runs.safety import trust
 from engine.workspace import REPOSITORY, workspace
@@ -58,7 +58,7 @@ def check_configs(files: Iterable[str | Path], trusted: bool) -> None:
 
 
 def _is_of_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in (STATUS_FILE, history.FILE))
+    return any((folder / name).exists() for name in (STATUS_FILE, history.FILE, *SUBFOLDERS))
 
 
 def describe(config: Path) -> str:

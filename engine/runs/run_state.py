@@ -27,9 +27,9 @@ _TYPES: dict[str, type] = dict.fromkeys(('format', 'step', 'pid'), int)
 _TYPES |= dict.fromkeys(('id', 'started', 'heartbeat', 'state', 'host', 'dataset_fingerprint'), str)
 _TYPES |= dict.fromkeys(('config_sha256', 'next_config_sha256', 'seal'), str)
 _TYPES |= dict.fromkeys(('stopped', 'evaluated_fingerprints', 'order_files'), dict)
-# Values that refuse a resume if something else differs from them. A damaged one must not.
+# Values that refuse a resume if something else differs from them. A damaged one must not, nor a damaged id.
 _SEALED = (
-    *('config_sha256', 'next_config_sha256'),
+    *('id', 'config_sha256', 'next_config_sha256'),
     *('dataset_fingerprint', 'evaluated_fingerprints', 'order_files'),
 )
 

@@ -6,7 +6,8 @@ from elsewhere is code from elsewhere. The record lies outside the run folders, 
 of the same content in
 
 - the run with the same id, which status.json holds: a run, or the whole workspace, may move;
-- the run at the same place in the workspace: status.json may be lost or damaged.
+- the run at the same place in the workspace;
+- a run that has lost its id, as status.json is lost or damaged: this workspace wrote the same content.
 
 Each machine appends to a file of its own. A shared disk may lose lines that several machines append to one
 file.
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import files
-from engine.runs.run_state import STATUS_FILE
+from engine.runs.run_state import STATUS_FILE, undamaged
 from engine.runs.safety.private import FILE_MODE, FOLDER_MODE
 from engine.runs.text_log import logger
 from engine.workspace import workspace
@@ -83,15 +84,14 @@ def _is_known(folder: Path, name: str, digest: str) -> bool:
     identity, place = _identity(folder), _place(folder)
     return any(
         (line.get('file'), line.get('sha256')) == (name, digest)
-        and ((identity and line.get('id') == identity) or line.get('run') == place)
+        and (not identity or line.get('id') == identity or line.get('run') == place)
         for line in _lines()
     )
 
 
 def _identity(folder: Path) -> str:
-    """Returns the id of a run, '' if status.json does not hold one."""
-    identity = files.read_json(folder / STATUS_FILE).get('id')
-    return identity if isinstance(identity, str) else ''
+    """Returns the id of a run, '' if status.json does not hold one that is undamaged."""
+    return undamaged(files.read_json(folder / STATUS_FILE)).get('id', '')
 
 
 def _place(folder: Path) -> str:

@@ -174,6 +174,30 @@ def test_moved_runs_and_workspaces_stay_trusted(
     trusted.check(Run(tmp_path / 'moved/runs/mine'), trusted=False)
 
 
+def test_a_run_that_lost_its_id_is_judged_by_its_content(own: Path, tmp_path: Path) -> None:
+    run = made(own / 'runs/mine')
+    for name, damage in {
+        'lost': '',
+        'cut': '{"id": "',
+        'edited': '{"id": "of another", "seal": "1"}',
+    }.items():
+        copy = Run(shutil.copytree(run.folder, tmp_path / name))
+        (copy.folder / 'status.json').write_text(damage)
+        trusted.check(copy, trusted=False)
+        copy.config.write_text(CONFIG)
+        assert 'planted' in refusal(copy)
+
+
+@pytest.mark.parametrize('flag', ['--run', '--resume'])
+def test_a_run_without_any_record_of_its_own_is_refused(
+    flag: str, tmp_path: Path, planted: Path, program: Program
+) -> None:
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run/config.gin').write_text(CONFIG)
+    code, _, err = program('train', f'{flag}={tmp_path}/run')
+    assert (code, 'was not made in this workspace' in err, planted.exists()) == (2, True, False)
+
+
 def test_another_workspace_with_an_equal_run_does_not_make_it_ours(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
