@@ -62,16 +62,17 @@ BOXES = {
     'render': Box(9.93, 1.02, 'HTML, tables, charts', 2.1, 0.7),
 }
 FOUNDATION_BOXES = {
-    'interfaces': Box(0.92, -0.2, 'task protocols', 1.29, 0.66),
-    'variables': Box(2.27, -0.2, 'by their paths', 1.29, 0.66),
-    'stored_trees': Box(3.62, -0.2, 'saved arrays', 1.29, 0.66),
-    'hardware': Box(4.97, -0.2, 'devices, memory', 1.29, 0.66),
-    'errors': Box(6.32, -0.2, 'messages, exits', 1.29, 0.66),
-    'failures': Box(7.67, -0.2, 'of file systems', 1.29, 0.66),
-    'files': Box(9.03, -0.2, 'atomic writes', 1.29, 0.66),
-    'lists': Box(10.38, -0.2, 'CSV and TSV', 1.29, 0.66),
-    'paths': Box(11.73, -0.2, 'as users write', 1.29, 0.66),
-    'workspace': Box(13.08, -0.2, 'where things are', 1.29, 0.66),
+    'interfaces': Box(0.85, -0.2, 'task protocols', 1.17, 0.66),
+    'variables': Box(2.08, -0.2, 'by their paths', 1.17, 0.66),
+    'stored_trees': Box(3.31, -0.2, 'saved arrays', 1.17, 0.66),
+    'hardware': Box(4.54, -0.2, 'devices, memory', 1.17, 0.66),
+    'errors': Box(5.77, -0.2, 'messages, exits', 1.17, 0.66),
+    'failures': Box(7.00, -0.2, 'of file systems', 1.17, 0.66),
+    'files': Box(8.23, -0.2, 'atomic writes', 1.17, 0.66),
+    'tensorboard': Box(9.46, -0.2, 'event files', 1.17, 0.66),
+    'lists': Box(10.69, -0.2, 'CSV and TSV', 1.17, 0.66),
+    'paths': Box(11.92, -0.2, 'as users write', 1.17, 0.66),
+    'workspace': Box(13.14, -0.2, 'where things are', 1.17, 0.66),
 }
 LEGEND = {
     WITH_JAX: 'imports JAX, directly or through other rooms',

@@ -6,7 +6,7 @@ from engine import files
 from engine.mirrors.destination import program
 from engine.mirrors.mark import Mark
 from engine.mirrors.mirrored_run import MirroredRun, Tables, curves
-from engine.render.event_file import EventFile
+from engine.tensorboard.event_file import EventFile
 
 MARK = 'mirror.json'
 

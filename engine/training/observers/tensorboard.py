@@ -28,7 +28,7 @@ class TensorBoard(Observer):
 
     def on_start(self, run: ObservedRun) -> None:
         """Opens a new file of events."""
-        from engine.render.event_file import EventFile  # needs the package that `check` looks for
+        from engine.tensorboard.event_file import EventFile  # needs the package that `check` looks for
 
         self._events = EventFile(run.folder / 'logs', run.step + 1 if run.step else 0)
 

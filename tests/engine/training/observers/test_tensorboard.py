@@ -11,7 +11,7 @@ import pytest
 from tensorboardX.crc32c import crc32c
 from tensorboardX.proto import event_pb2
 
-from engine.render.event_file import EventFile
+from engine.tensorboard.event_file import EventFile
 from engine.training.observers.tensorboard import TensorBoard
 from tests.engine.training.observers.observed_run import observed_run
 
