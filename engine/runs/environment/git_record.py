@@ -131,7 +131,7 @@ class _Repository:
         left_out = self._update_index({entry.name for entry in entries}, needed)
         left_out |= self._changed_submodules(entries)
         changed = self._git.names('diff-index', *_COMPARE, '--name-only', '-z', commit, '--')
-        large = self._large_files(commit)
+        large = self._large_files(commit) if changed else set()
         left_out |= {name for name in changed if name in large or not self._may_be_kept(name)}
         diff = self._patch(commit, changed, left_out)
         if secret := self._with_secrets(commit, diff, set(changed) - left_out):

@@ -83,9 +83,8 @@ def unknown(folder: Path, names: tuple[str, ...] = (CONFIG,)) -> list[str]:
 def _is_known(folder: Path, name: str, digest: str) -> bool:
     identity, place = _identity(folder), _place(folder)
     return any(
-        (line.get('file'), line.get('sha256')) == (name, digest)
-        and (not identity or line.get('id') == identity or line.get('run') == place)
-        for line in _lines()
+        line.get('file') == name and (not identity or line.get('id') == identity or line.get('run') == place)
+        for line in _lines(digest)
     )
 
 
@@ -100,15 +99,17 @@ def _place(folder: Path) -> str:
     return path.relative_to(home).as_posix() if path.is_relative_to(home) else str(path)
 
 
-def _lines() -> Iterator[dict[str, Any]]:
-    """Yields the lines of the record without torn and damaged ones."""
+def _lines(digest: str) -> Iterator[dict[str, Any]]:
+    """Yields the lines of the record about a content, without torn and damaged ones."""
     for path in sorted((workspace() / FOLDER).glob('*.jsonl')):
         for line in path.read_bytes().splitlines():
+            if digest.encode() not in line:  # parsing all lines of a long record would take long
+                continue
             try:
                 values = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(values, dict):
+            if isinstance(values, dict) and values.get('sha256') == digest:
                 yield values
 
 
