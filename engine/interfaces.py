@@ -31,6 +31,7 @@ Metrics = dict[str, clu_metrics.Average]
 
 VALID, INDEX, STEP = 'valid', 'index', 'step'
 DATA_AXIS = 'data'  # the mesh axis along which a batch is split
+FSDP_AXIS = 'fsdp'  # the mesh axis that splits variables
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,16 @@ def is_per_device() -> bool:
     except NameError:
         return False
     return True
+
+
+def gathered(variables: Any) -> Any:
+    """Returns variables whole on each device, inside a program in which `sharding.Jit.fsdp` splits them.
+
+    Without it, XLA may split activations as it splits variables. They can then take far more memory.
+    """
+    if jax.sharding.get_abstract_mesh().shape.get(FSDP_AXIS, 1) == 1:
+        return variables
+    return jax.lax.with_sharding_constraint(variables, jax.sharding.PartitionSpec())
 
 
 def across_devices(means: Any) -> Any:

@@ -9,7 +9,7 @@ from flax import nnx
 
 from engine import modes, variables
 from engine.errors import UserError, did_you_mean
-from engine.interfaces import DATA_AXIS, State, is_per_device
+from engine.interfaces import DATA_AXIS, State, gathered, is_per_device
 
 
 class Network:
@@ -95,7 +95,7 @@ class Network:
     ) -> tuple[Any, State]:
         graph = self._training if training else self._evaluation
         # A copy, because the call changes random state and statistics in place, perhaps inside a gradient.
-        model = nnx.merge(graph, self._cast(params), random, model_state, copy=True)
+        model = nnx.merge(graph, gathered(self._cast(params)), random, model_state, copy=True)
         if is_per_device():
             modes.average_statistics_across_devices(model)
         output = _method(model, method)(self._cast(x))

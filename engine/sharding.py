@@ -21,9 +21,8 @@ from jax.stages import Traced
 
 from engine.errors import UserError
 from engine.hardware import targets
-from engine.interfaces import DATA_AXIS, INDEX, is_per_device
+from engine.interfaces import DATA_AXIS, FSDP_AXIS, INDEX, is_per_device
 
-FSDP = 'fsdp'
 Axes = tuple[str | None, ...]  # the mesh axis that splits each axis of an array
 Rules = tuple[tuple[str, Axes], ...]
 
@@ -154,7 +153,7 @@ class Jit(Parallelism):
                 f'Jit.data = {self.data}, but there are {available} devices and Jit.fsdp = {self.fsdp}: '
                 f'bind 1 to {largest}, or 0 for all.'
             )
-        return {DATA_AXIS: self.data or largest, FSDP: self.fsdp}
+        return {DATA_AXIS: self.data or largest, FSDP_AXIS: self.fsdp}
 
     def state(self, shapes: Any) -> Any:
         """Returns the shapes of a state, each with its sharding; `UserError` if a rule does not fit."""
@@ -176,7 +175,7 @@ class Jit(Parallelism):
         if self.fsdp == 1 or not divisible:
             return PartitionSpec()
         longest = max(divisible, key=lambda axis: (shape[axis], axis))
-        return PartitionSpec(*[None] * longest, FSDP)
+        return PartitionSpec(*[None] * longest, FSDP_AXIS)
 
     def _check_rule(self, pattern: str, axes: Axes, name: str, shape: tuple[int, ...]) -> None:
         sizes, match = dict(self.mesh.shape), f'Jit.rules: {pattern!r} matches {name} {list(shape)}'
@@ -192,7 +191,8 @@ class Jit(Parallelism):
 
     def trace(self, function: Callable, inputs: tuple, out: Any, donate: Sequence[int] = ()) -> Traced:
         """Traces a function over whole arrays."""
-        return jax.jit(function, out_shardings=out, donate_argnums=donate).trace(*inputs)
+        with jax.sharding.use_abstract_mesh(self.mesh.abstract_mesh):  # `interfaces.gathered` asks for it
+            return jax.jit(function, out_shardings=out, donate_argnums=donate).trace(*inputs)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import jax
 
 from engine.errors import UserError
 from engine.hardware import limits
+from engine.training.cost.size import written
 from engine.training.experiment import Experiment
 
 
@@ -19,9 +20,9 @@ def check_memory(experiment: Experiment, splits: Iterable[str]) -> None:
         size, memory = _bytes_of_predictions(experiment, split), limits.machine_memory()[0]
         if size > memory:
             raise UserError(
-                f'Trainer.predict: the predictions of {split} take {size / 2**30:,.1f} GiB, for '
+                f'Trainer.predict: the predictions of {split} take {written(size)}, for '
                 f'{experiment.data.splits[split]:,} examples, but this machine has '
-                f'{memory / 2**30:,.1f} GiB of memory. Predict fewer numbers per example, or leave the split '
+                f'{written(memory)} of memory. Predict fewer numbers per example, or leave the split '
                 'out.'
             )
 
@@ -40,8 +41,8 @@ def check_disk(experiment: Experiment, splits: Iterable[str], folder: Path) -> N
     needed = checkpoint + sum(_bytes_of_predictions(experiment, split) for split in splits)
     if needed > free:
         raise UserError(
-            f'{existing} has {free / 2**30:,.1f} GiB of free space, but one checkpoint and the predictions '
-            f'take {needed / 2**30:,.1f} GiB. Free space, or put the run on another disk with --run or '
+            f'{existing} has {written(free)} of free space, but one checkpoint and the predictions '
+            f'take {written(needed)}. Free space, or put the run on another disk with --run or '
             'WORKSPACE.'
         )
 

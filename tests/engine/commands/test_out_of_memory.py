@@ -81,7 +81,7 @@ def test_memory_that_runs_out_in_training(config_file: ConfigFile, tmp_path: Pat
     """The program alone would fit, but Python and its libraries have taken a part of the memory."""
     bindings = [f'BATCH_SIZE={2**16}', 'mlp.MLP.width=8192', 'mlp.MLP.dropout=0.0', 'STEPS=1']
     config, run = f'--gin_file={config_file()}', tmp_path / 'run'
-    code, _, err = train(config, '--dry_run', *bindings, kilobytes=10**7)
+    code, _, err = train(config, '--dry_run', *bindings, kilobytes=6_000_000)
     needed = re.search(r'training needs (\d+\.\d) GiB', err)
     assert (code, bool(needed)) == (2, True), err
     assert needed

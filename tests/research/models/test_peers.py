@@ -36,7 +36,7 @@ MODELS: dict[str, tuple[str, Callable[..., Any]]] = {
 
 def settings(section: str) -> dict[str, Any]:
     """Returns the settings of `Pretrained` that the document states for a model."""
-    _, _, text = DOCUMENT.partition(f'## {section}, ')
+    _, _, text = DOCUMENT.partition(f'## {section} from ')
     block = text.partition('```gin')[2].partition('```')[0]
     rename = re.search(r'rename = (\(.*?\n  \))', block, re.DOTALL)
     assert rename
