@@ -1,32 +1,39 @@
-"""Lists, shows, compares and removes runs: `scripts/runs.sh`. Needs no JAX, and changes no run."""
+"""Lists, shows, compares and removes runs: `scripts/runs.sh`. Needs no JAX."""
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from engine import errors
-from engine.commands import command_line
+from engine.commands import command_line, named_runs, run_difference, run_removal
 from engine.errors import UserError
 from engine.render import table as tables
 from engine.render.escape import printable
-from engine.run_reader.catalogue import details, folders, listing, query, trash
+from engine.run_reader.catalogue import details, folders, listing, query
 from engine.run_reader.catalogue import entry as entries
 from engine.run_reader.catalogue.entry import RunEntry
 from engine.run_reader.catalogue.fields import Fields
 from engine.workspace import workspace
 
-LIST, SHOW, REMOVE, RESTORE = 'list', 'show', 'rm', 'restore'
+LIST, SHOW, DIFF, REMOVE, RESTORE, GC = 'list', 'show', 'diff', 'rm', 'restore', 'gc'
 EXAMPLES = """\
   scripts/runs.sh                                          all runs of the workspace, the newest first
   scripts/runs.sh list workspace/sweeps/rates --sort=best  those below a folder, the best first
   scripts/runs.sh --where='state=dead' --where='age > 2d'  filtered; names: columns, metrics, parameters
   scripts/runs.sh --columns=state,best,LEARNING_RATE,width --format=csv
   scripts/runs.sh show digits/2026-11-27T07-08-30          all that is known of a run
+  scripts/runs.sh diff <run> <run>                         config, code, data, first step, test metric
   scripts/runs.sh rm <run> <run>                           to workspace/trash/
   scripts/runs.sh restore <run>                            back from there
+  scripts/runs.sh gc                                       what the policy would free; --apply frees it
 """
-# The commands that take each flag.
-FLAGS = {'where': {LIST}, 'sort': {LIST}, 'columns': {LIST}, 'limit': {LIST}, 'format': {LIST}}
+# The command that takes each flag.
+FLAGS = {
+    **dict.fromkeys(('where', 'sort', 'columns', 'limit', 'format'), LIST),
+    'split': DIFF,
+    'apply': GC,
+    'days': GC,
+    'resumable_days': GC,
+}
 
 
 def parser() -> command_line.Parser:
@@ -53,6 +60,19 @@ def parser() -> command_line.Parser:
     arguments.add_argument('--columns', metavar='NAMES', help='columns after the name, in this order')
     arguments.add_argument('--limit', type=int, metavar='N', help='only the first N runs')
     arguments.add_argument('--format', choices=tuple(tables.FORMATS), help='aligned text by default')
+    arguments.add_argument(
+        '--split', metavar='NAME', help='for diff: the outputs to compare; test by default'
+    )
+    arguments.add_argument('--apply', action='store_true', help='for gc: frees what it lists')
+    arguments.add_argument(
+        '--days', type=float, metavar='N', help='for gc: keeps the trash for N days; 30 by default'
+    )
+    arguments.add_argument(
+        '--resumable_days',
+        type=float,
+        metavar='N',
+        help='for gc: deletes checkpoints to resume from of runs that finished more than N days ago',
+    )
     arguments.add_json_argument('the answer')
     return arguments
 
@@ -62,16 +82,16 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.command not in COMMANDS:
         arguments.runs.insert(0, arguments.command)  # a folder: list is the default
         arguments.command = LIST
-    for flag, commands in FLAGS.items():
-        if getattr(arguments, flag) and arguments.command not in commands:
-            raise UserError(f'--{flag} belongs to {", ".join(sorted(commands))}, not to {arguments.command}.')
+    for flag, command in FLAGS.items():
+        if getattr(arguments, flag) not in (None, False, []) and arguments.command != command:
+            raise UserError(f'--{flag} belongs to {command}, not to {arguments.command}.')
     return COMMANDS[arguments.command](arguments)
 
 
 def list_runs(arguments: argparse.Namespace) -> int:
     """Prints the table of runs."""
     problems: list[str] = []
-    known = [*map(entries.read, _folders(arguments.runs, problems))]
+    known = [*map(entries.read, named_runs.below(arguments.runs, problems))]
     fields = Fields(known)
     shown = query.ordered(
         query.matching(known, arguments.where, fields), arguments.sort or '-started', fields
@@ -86,19 +106,6 @@ def list_runs(arguments: argparse.Namespace) -> int:
     else:
         _print_table(shown, known, columns, fields, problems)
     return errors.EXIT_FINISHED
-
-
-def _folders(paths: Sequence[str], problems: list[str]) -> list[Path]:
-    """Returns the runs below some folders, by default those of the workspace."""
-    if not paths:
-        return folders.in_workspace(problems)
-    return folders.find([_place(path) for path in paths], problems)
-
-
-def _place(path: str) -> Path:
-    """Returns a folder as the user or the table calls it."""
-    places = [Path(path), workspace() / 'runs' / path, workspace() / path]
-    return next((place for place in places if place.is_dir()), None) or folders.one(path)
 
 
 def _columns(text: str | None, fields: Fields) -> list[str]:
@@ -131,7 +138,7 @@ def _print_table(
 
 def show(arguments: argparse.Namespace) -> int:
     """Prints all that is known of some runs."""
-    known = [entries.read(folders.one(name)) for name in _some(arguments)]
+    known = [entries.read(folders.one(name)) for name in named_runs.some(arguments)]
     if arguments.json:
         command_line.print_json({'runs': [*map(details.document, known)]})
         return errors.EXIT_FINISHED
@@ -140,61 +147,13 @@ def show(arguments: argparse.Namespace) -> int:
     return errors.EXIT_FINISHED
 
 
-def remove(arguments: argparse.Namespace) -> int:
-    """Moves runs to the trash: none if one of them may not be removed."""
-    known = [entries.read(folder) for folder in dict.fromkeys(map(folders.one, _some(arguments)))]
-    for entry in known:
-        trash.check_removable(entry)
-    places = {entry.name: trash.remove(entry) for entry in known}
-    for name, place in places.items():
-        print(printable(f'removed {name}, to {place}'))
-    print(f'To undo it: scripts/runs.sh {RESTORE} NAME.')
-    if arguments.json:
-        command_line.print_json({'removed': places})
-    return errors.EXIT_FINISHED
-
-
-def restore(arguments: argparse.Namespace) -> int:
-    """Moves runs back from the trash; without a name, lists what is there."""
-    if not arguments.runs:
-        return _list_trash(arguments.json)
-    restored = [*map(trash.restore, arguments.runs)]
-    for folder in restored:
-        print(printable(f'run: {folder}'))
-    if arguments.json:
-        command_line.print_json({'restored': restored})
-    return errors.EXIT_FINISHED
-
-
-def _list_trash(as_json: bool) -> int:
-    removed = trash.contents()
-    if as_json:
-        rows = [
-            {'name': run.name, 'removed': run.removed.isoformat(), 'folder': run.folder} for run in removed
-        ]
-        command_line.print_json({'trash': rows})
-        return errors.EXIT_FINISHED
-    rows = [[run.name, run.removed.isoformat(timespec='seconds'), run.folder] for run in removed]
-    print(
-        tables.terminal(tables.Table.of(['run', 'removed', 'folder'], rows))
-        if rows
-        else 'The trash is empty.'
-    )
-    return errors.EXIT_FINISHED
-
-
-def _some(arguments: argparse.Namespace) -> Sequence[str]:
-    """Returns the runs that the user named; raises `UserError` if there are none."""
-    if not arguments.runs:
-        raise UserError(f'{arguments.command} needs a RUN. scripts/runs.sh lists the names.')
-    return arguments.runs
-
-
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     LIST: list_runs,
     SHOW: show,
-    REMOVE: remove,
-    RESTORE: restore,
+    DIFF: run_difference.diff,
+    REMOVE: run_removal.remove,
+    RESTORE: run_removal.restore,
+    GC: run_removal.collect,
 }
 
 if __name__ == '__main__':

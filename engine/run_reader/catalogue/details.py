@@ -16,8 +16,8 @@ _MAX_NOTE_LINES = 20
 
 def document(entry: RunEntry) -> dict[str, Any]:
     """Returns what the table knows of a run, and its origin, checkpoints and outputs, for programs."""
-    environment = _environment(entry.folder)
-    record = history.latest(environment)
+    recorded = environment(entry.folder)
+    record = history.latest(recorded)
     files = [path for path in entry.folder.rglob('*') if path.is_file() and not path.is_symlink()]
     return Fields([entry]).as_json(entry) | {
         'remaining_seconds': remaining(entry),
@@ -25,7 +25,7 @@ def document(entry: RunEntry) -> dict[str, Any]:
         'pid': entry.status.get('pid'),
         'error': entry.status.get('error'),
         'command': record.get('command'),
-        'versions': history.versions(environment),
+        'versions': history.versions(recorded),
         'accelerator': record.get('accelerator'),
         'devices': record.get('devices'),
         'dataset_fingerprint': entry.status.get('dataset_fingerprint'),
@@ -76,7 +76,8 @@ def remaining(entry: RunEntry) -> float | None:
     return entry.seconds / max(entry.evaluations) * ((entry.steps or 0) - entry.step)
 
 
-def _environment(folder: Path) -> dict[str, Any]:
+def environment(folder: Path) -> dict[str, Any]:
+    """Returns the content of environment.json, {} if it is missing, damaged or not a file."""
     try:
         return history.read(folder / history.FILE)
     except OSError:
