@@ -37,9 +37,10 @@ def diff(arguments: argparse.Namespace) -> int:
 def _compared_outputs(one: RunEntry, other: RunEntry, split: str) -> tuple[dict[str, Any] | None, str]:
     """Returns the comparison of the outputs, or None and why there is none."""
     from engine.evaluation.comparison import two_runs
+    from engine.evaluation.evaluator import Evaluator
 
     try:
-        return two_runs.document(one.folder, other.folder, split), ''
+        return two_runs.document(one.folder, other.folder, split, Evaluator().report_on), ''
     except UserError as error:
         return None, str(error)
 

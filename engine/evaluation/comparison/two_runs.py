@@ -1,22 +1,25 @@
 """The outputs of two runs, compared by paired resamples of the same examples."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
 from engine.evaluation.comparison import comparison_inputs, ranking
 from engine.evaluation.comparison.methods import Method
-from engine.evaluation.evaluator import Evaluator
+from engine.evaluation.results.report import Report
+from engine.outputs.outputs import Outputs
 
 
-def document(one: Path, other: Path, split: str) -> dict[str, Any]:
+def document(one: Path, other: Path, split: str, report_on: Callable[[Outputs], Report]) -> dict[str, Any]:
     """Compares two runs by the first headline metric of their outputs.
 
     Args:
       one: a run folder.
       other: another one.
       split: name of the outputs.
+      report_on: evaluates outputs.
 
     Returns:
       `split`, `metric`, `examples`, `confidence`, the `values` of both runs, and the `difference` of the
@@ -31,9 +34,8 @@ def document(one: Path, other: Path, split: str) -> dict[str, Any]:
     comparison_inputs.check_comparable(inputs)
     if inputs[0].part != inputs[1].part:
         raise UserError('The runs are tested on different folds.')
-    evaluator = Evaluator()
     first, second = (
-        Method([source], [evaluator.report_on(source.outputs)], index) for index, source in enumerate(inputs)
+        Method([source], [report_on(source.outputs)], index) for index, source in enumerate(inputs)
     )
     report = first.reports[0]
     metric = report.headline[0]

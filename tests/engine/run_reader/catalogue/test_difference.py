@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.evaluation.comparison import two_runs
+from engine.evaluation.evaluator import Evaluator
 from engine.run_reader.catalogue import entry
 from tests.engine.commands.test_compare import LABELS, scores, write
 from tests.engine.sample_runs import write_lines, write_run
@@ -139,7 +140,7 @@ def test_outputs_are_compared_in_pairs(pair: tuple[Path, Path], diff: Any) -> No
     places = random.integers(200, size=(4000, 200))
     expected = np.percentile((right[1] - right[0])[places].mean(1), [2.5, 97.5])
     assert outputs['interval'] == pytest.approx(expected, abs=0.02)
-    swapped = two_runs.document(pair[1], pair[0], 'test')
+    swapped = two_runs.document(pair[1], pair[0], 'test', Evaluator().report_on)
     assert swapped['difference'] == -outputs['difference']
     assert swapped['interval'] == [-end for end in reversed(outputs['interval'])]
     assert swapped['p'] == outputs['p']
