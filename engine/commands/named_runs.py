@@ -23,7 +23,14 @@ def below(paths: Sequence[str], problems: list[str]) -> list[Path]:
     return folders.find([_place(path) for path in paths], problems)
 
 
+def is_folder(path: str) -> bool:
+    """Whether a folder is called so by the user or the table."""
+    return any(place.is_dir() for place in _places(path))
+
+
 def _place(path: str) -> Path:
-    """Returns a folder as the user or the table calls it."""
-    places = [Path(path), workspace() / 'runs' / path, workspace() / path]
-    return next((place for place in places if place.is_dir()), None) or folders.one(path)
+    return next((place for place in _places(path) if place.is_dir()), None) or folders.one(path)
+
+
+def _places(path: str) -> list[Path]:
+    return [Path(path), workspace() / 'runs' / path, workspace() / path]

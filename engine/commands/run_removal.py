@@ -14,7 +14,8 @@ from engine.run_reader.catalogue import entry as entries
 
 def remove(arguments: argparse.Namespace) -> int:
     """Moves runs to the trash: none if one of them may not be removed."""
-    known = [entries.read(folder) for folder in dict.fromkeys(map(folders.one, named_runs.some(arguments)))]
+    named = map(folders.one, named_runs.some(arguments))
+    known = [entries.read(folder) for folder in {folder.resolve(): folder for folder in named}.values()]
     for entry in known:
         trash.check_removable(entry)
     places = {entry.name: trash.remove(entry) for entry in known}

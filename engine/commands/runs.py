@@ -79,8 +79,13 @@ def parser() -> command_line.Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Runs one command. Returns the exit code."""
-    if arguments.command not in COMMANDS:
-        arguments.runs.insert(0, arguments.command)  # a folder: list is the default
+    if arguments.command not in COMMANDS:  # a folder: list is the default
+        arguments.runs.insert(0, arguments.command)
+        if not named_runs.is_folder(arguments.command):
+            known = ', '.join(COMMANDS)
+            raise UserError(
+                f'{arguments.command} is neither a folder nor a command. The commands are {known}.'
+            )
         arguments.command = LIST
     for flag, command in FLAGS.items():
         if getattr(arguments, flag) not in (None, False, []) and arguments.command != command:
@@ -90,6 +95,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def list_runs(arguments: argparse.Namespace) -> int:
     """Prints the table of runs."""
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UserError(f'--limit={arguments.limit}: give a number of runs, such as 10.')
     problems: list[str] = []
     known = [*map(entries.read, named_runs.below(arguments.runs, problems))]
     fields = Fields(known)
@@ -97,7 +104,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
         query.matching(known, arguments.where, fields), arguments.sort or '-started', fields
     )
     if arguments.limit is not None:
-        shown = shown[: max(0, arguments.limit)]
+        shown = shown[: arguments.limit]
     columns = _columns(arguments.columns, fields)
     if arguments.json:
         command_line.print_json({'runs': [*map(fields.as_json, shown)], 'problems': problems})

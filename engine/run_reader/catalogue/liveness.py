@@ -81,10 +81,20 @@ def _of_running(folder: Path, status: Mapping[str, Any]) -> Liveness:
 
 
 def _exists(pid: int) -> bool:
+    """Whether a process exists on this machine and has not ended."""
     try:
         os.kill(pid, 0)
     except PermissionError:
         return True
     except (ProcessLookupError, OverflowError):
         return False
-    return pid > 0
+    return pid > 0 and not _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process has ended, and its parent has not asked for its exit code yet."""
+    try:
+        status = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace')
+    except OSError:  # this system has no /proc
+        return False
+    return status.rpartition(')')[2].split()[:1] in (['Z'], ['X'])

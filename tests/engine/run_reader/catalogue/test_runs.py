@@ -122,6 +122,12 @@ def test_conditions(condition: str, sweep: Path, listed: Any) -> None:
     assert [*listed(f'--where={condition}')] == expected
 
 
+def test_a_folder_limits_the_list(sweep: Path, listed: Any) -> None:
+    write_run(sweep / 'shapes' / 'd')
+    for folder in ('shapes', 'runs/shapes', str(sweep / 'shapes')):
+        assert [*listed(folder)] == [*listed('list', folder)] == ['shapes/d']
+
+
 def test_all_conditions_hold(sweep: Path, listed: Any) -> None:
     assert [*listed('--where=width=64', '--where=seed=1')] == ['digits/b']
 
@@ -133,6 +139,8 @@ MISTAKES = {
     '--where=score>high': "--where='score>high': high is not a number.",
     '--where=age>soon': 'soon is not a duration, such as 90s, 2h or 7d.',
     '--where=run~[': '[ is not a regular expression',
+    'lst': 'lst is neither a folder nor a command. The commands are list, show, diff, rm, restore, gc.',
+    '--limit=0': '--limit=0: give a number of runs, such as 10.',
     '--sort=scor': "--sort=scor: no run has 'scor'. Did you mean 'score'",
     '--columns=state,widht': "--columns: no run has 'widht'. Did you mean 'width'",
 }
@@ -249,6 +257,10 @@ def test_a_training_that_is_killed_is_dead_at_once(home: Path, listed: Any) -> N
     running(home, pid=sleeper.pid)
     assert listed()['run']['state'] == 'running'
     sleeper.kill()
+    os.waitid(
+        os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT
+    )  # it has ended, and its parent does not know yet
+    assert listed()['run']['state'] == 'dead'
     sleeper.wait()
     assert listed()['run']['state'] == 'dead'
 

@@ -31,7 +31,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_removed_run_comes_back_as_it_was(home: Path, program: Any) -> None:
     before = contents(home)
-    code, out, err = program('runs', 'rm', 'digits/a')
+    code, out, err = program('runs', 'rm', 'digits/a', f'{home}/digits/../digits/a')
     assert (code, err) == (0, '')
     assert out.startswith('removed digits/a, to ')
     assert [path.name for path in (home / 'digits').iterdir()] == ['b']
