@@ -66,7 +66,7 @@ def accepted(name: str, others: str, longest: int = 200) -> str:
     r"""Returns a name that a destination accepts; different names stay different.
 
     >>> accepted('val/top@5', r'[^\w./ -]')
-    'val/top_5-4f8b36'
+    'val/top_5-11ec8a'
 
     Args:
       name: of a run, a metric or a parameter.

@@ -1,0 +1,1 @@
+"""A page of trainings that is kept true while they run."""
