@@ -81,7 +81,7 @@ def one(text: str) -> Path:
     homes = (Path(), workspace() / 'runs', workspace())
     for folder in (home / text for home in homes):
         if is_run(folder):
-            return folder.absolute()
+            return folder.resolve() if '..' in folder.parts else folder.absolute()
     known = {name(folder): folder for folder in in_workspace([])}
     matching = [full for full in known if full.endswith(f'/{text.strip("/")}')]
     if len(matching) == 1:
