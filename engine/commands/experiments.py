@@ -48,7 +48,7 @@ def of_run(run: Run, root: type[Root], accept_changes: bool) -> tuple[Root, dict
     """Builds and checks what the config of a run describes.
 
     Args:
-      run: the run.
+      run: the run, which the user trusts: `trusted.check` comes first.
       root: the class at the root of its config.
       accept_changes: whether the user accepts another environment.
 
@@ -71,7 +71,7 @@ def of_run_without_data(
     is loaded.
 
     Args:
-      run: the run.
+      run: the run, which the user trusts: `trusted.check` comes first.
       root: the class at the root of its config.
       accept_changes: whether the user accepts another environment.
 

@@ -5,7 +5,7 @@ Every program that builds the config of a run asks here first. Nothing of the ru
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine.config import source_text
@@ -46,8 +46,7 @@ def check(run: Run, trusted: bool, files: tuple[str, ...] = (trust.CONFIG,)) -> 
     with contextlib.suppress(OSError):  # a training needs no terminal
         text = f'trusted from now on: {run.folder} ({_listed(unknown)})\n{contents}'
         print(printable(text), file=sys.stderr, flush=True)
-    for name in unknown:
-        trust.vouch_for(run.folder / name)
+    trust.vouch(run.folder, unknown)
 
 
 def check_configs(files: Iterable[str | Path], trusted: bool) -> None:
@@ -107,5 +106,5 @@ def _record() -> Path:
     return workspace() / trust.FOLDER
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ', '.join(names)

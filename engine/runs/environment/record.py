@@ -113,6 +113,7 @@ def _record_code(folder: Path, number: int, needed: Iterable[str]) -> dict[str, 
         return record
     sources = folder / _numbered('sources', number)
     missing = _copy_sources(sources)
+    trust.vouch_for(sources)
     without = f', without {_listed(missing)}' if missing else ''
     logger.warning(
         'warning: git cannot record the code: %s. %s holds a copy%s.', known.problem, sources, without

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import files
+from engine.runs import checksums
 from engine.runs.run_state import STATUS_FILE, undamaged
 from engine.runs.safety.private import FILE_MODE, FOLDER_MODE
 from engine.runs.text_log import logger
@@ -31,7 +32,7 @@ from engine.workspace import workspace
 FOLDER = 'trusted_runs'  # of the workspace
 CONFIG = 'config.gin'
 # All that can become code when a run is reproduced.
-RECORD = (CONFIG, 'environment.json', 'uncommitted*.diff', 'requirements*.lock')
+RECORD = (CONFIG, 'environment.json', 'uncommitted*.diff', 'requirements*.lock', 'sources*')
 
 _TORN = re.compile(rb'[^\n]\Z')
 
@@ -41,7 +42,7 @@ def vouch(folder: Path, digests: Mapping[str, str]) -> None:
 
     Args:
       folder: the run folder.
-      digests: the sha256 of each file, by its name in the run folder.
+      digests: the sha256 of each file, or of a folder's files, by its name in the run folder.
     """
     new = {name: digest for name, digest in digests.items() if not _is_known(folder, name, digest)}
     origin = {
@@ -61,23 +62,36 @@ def vouch(folder: Path, digests: Mapping[str, str]) -> None:
 
 
 def vouch_for(path: Path) -> None:
-    """Records that a file of a run, as it is now, is trusted.
+    """Records that a file or folder of a run, as it is now, is trusted.
 
     Args:
-      path: the file, directly in the run folder.
+      path: what lies directly in the run folder.
     """
-    vouch(path.parent, {path.name: files.sha256(path)})
+    vouch(path.parent, {path.name: _digest(path)})
 
 
-def unknown(folder: Path, names: tuple[str, ...] = (CONFIG,)) -> list[str]:
-    """Returns the files of a run that neither this workspace wrote nor its user trusts.
+def unknown(folder: Path, names: tuple[str, ...] = (CONFIG,)) -> dict[str, str]:
+    """Returns the files of a run that neither this workspace wrote nor its user trusts, each with its sha256.
 
     Args:
       folder: the run folder.
       names: the files to look at, as patterns.
     """
-    found = sorted({path for name in names for path in folder.glob(name) if path.is_file()})
-    return [path.name for path in found if not _is_known(folder, path.name, files.sha256(path))]
+    paths = sorted({path for name in names for path in folder.glob(name) if path.exists()})
+    digests = {path.name: _digest(path) for path in paths}
+    return {name: digest for name, digest in digests.items() if not _is_known(folder, name, digest)}
+
+
+def _digest(path: Path) -> str:
+    """Returns the sha256 of a file, or of all files and links in a folder, whose links are not followed."""
+    if not path.is_dir():
+        return files.sha256(path)
+    members = sorted(member for member in path.rglob('*') if member.is_symlink() or member.is_file())
+    contents = {
+        str(member.relative_to(path)): str(member.readlink()) if member.is_symlink() else files.sha256(member)
+        for member in members
+    }
+    return checksums.of_values(contents)
 
 
 def _is_known(folder: Path, name: str, digest: str) -> bool:

@@ -233,6 +233,20 @@ def test_changed_code_of_a_run_is_found_where_it_is_applied(own: Path) -> None:
         trusted.check(run, trusted=False, files=trust.RECORD)
 
 
+def test_changed_sources_of_a_run_are_found_where_they_are_restored(own: Path) -> None:
+    run = made(own / 'runs/mine')
+    (run.folder / 'sources/research').mkdir(parents=True)
+    (run.folder / 'sources/research/model.py').write_text('x = 1\n')
+    (run.folder / 'sources/data').symlink_to('/nowhere')
+    trust.vouch_for(run.folder / 'sources')
+    trusted.check(run, trusted=False, files=trust.RECORD)
+    (run.folder / 'sources/research/more.py').write_text('x = 2\n')
+    with pytest.raises(UserError, match=r'does not list its sources\.'):
+        trusted.check(run, trusted=False, files=trust.RECORD)
+    trusted.check(run, trusted=True, files=trust.RECORD)
+    trusted.check(run, trusted=False, files=trust.RECORD)
+
+
 def test_all_code_of_a_trained_run_is_in_the_record(
     trained: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
