@@ -36,6 +36,7 @@ from engine.processes.kv_store import POLL_SECONDS, KeyValueStore
 from engine.processes.stop_agreement import StopAgreement
 from engine.processes.watch import LOSS_SECONDS, Watch
 from engine.runs.run_folder import Run
+from engine.runs.safety import trust
 from engine.runs.signals import Signals
 
 
@@ -141,6 +142,7 @@ def _work_folder(run: Path, is_first: bool) -> Iterator[Path]:
         for part in ('debug', 'outputs'):
             (folder / part).mkdir()
         (folder / 'checkpoints').symlink_to(run / 'checkpoints')
+        (folder / trust.COPY).touch()
         yield folder
 
 

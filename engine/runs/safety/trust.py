@@ -31,6 +31,7 @@ from engine.workspace import workspace
 
 FOLDER = 'trusted_runs'  # of the workspace
 CONFIG = 'config.gin'
+COPY = '.copy'  # a file in the temporary folders of other processes of a run, which are not recorded
 # All that can become code when a run is reproduced.
 RECORD = (CONFIG, 'environment.json', 'uncommitted*.diff', 'requirements*.lock', 'sources*')
 
@@ -44,6 +45,8 @@ def vouch(folder: Path, digests: Mapping[str, str]) -> None:
       folder: the run folder.
       digests: the sha256 of each file, or of a folder's files, by its name in the run folder.
     """
+    if (folder / COPY).exists():
+        return
     new = {name: digest for name, digest in digests.items() if not _is_known(folder, name, digest)}
     origin = {
         'time': datetime.now(UTC).isoformat(timespec='seconds'),

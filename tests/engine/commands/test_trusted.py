@@ -279,6 +279,15 @@ def test_the_record_is_private_and_does_not_grow(own: Path) -> None:
     assert [entry.stat().st_mode & 0o777 for entry in (path.parent, path)] == [0o700, 0o600]
 
 
+def test_the_folders_of_other_processes_are_not_recorded(own: Path, tmp_path: Path) -> None:
+    from engine.processes.process_group import _work_folder
+
+    (tmp_path / 'run/logs').mkdir(parents=True)
+    with _work_folder(tmp_path / 'run', is_first=False) as folder:
+        Run(folder).save_config(lambda path: path.write_text('STEPS = 1\n'))
+    assert not (own / trust.FOLDER).exists()
+
+
 def test_a_workspace_that_cannot_be_written_does_not_stop_a_training(
     tmp_path: Path, own: Path, said: list[str]
 ) -> None:
