@@ -52,6 +52,7 @@ BOXES = {
     'training': Box(8.0, 3.85, 'the loop, batches,\ncheckpoints, observers', 2.3),
     'run_reader': Box(10.12, 3.85, 'reads runs from\ntheir files', 1.6),
     'mirrors': Box(11.875, 3.85, 'copies of runs\nfor other tools', 1.6),
+    'reproduction': Box(13.42, 3.85, 'trains a run\nonce more', 1.3),
     'gradients': Box(0.87, 2.4, 'of a loss', 1.24),
     'network': Box(2.2, 2.4, 'a Flax model\nas functions', 1.24),
     'modes': Box(3.53, 2.4, 'trains or\nevaluates', 1.24),

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine import outputs
 from engine.errors import UserError
-from engine.outputs.contents import PAGE
+from engine.outputs.equality.first_value import difference
 from engine.outputs.manifest import Manifest, read_manifest
 from engine.prediction import augmented, other_data, predictions
 from engine.prediction.predicted_data import OwnData, PredictedData
@@ -43,7 +41,7 @@ def differences(experiment: Experiment, run: Path) -> Iterator[tuple[str, str]]:
             except UserError as error:
                 logger.warning('%s cannot be compared: %s', folder, error)
                 continue
-            yield folder.name, _difference(folder, repeated)
+            yield folder.name, difference(folder, repeated)
 
 
 def _data(experiment: Experiment, manifest: Manifest) -> PredictedData:
@@ -60,40 +58,3 @@ def _data(experiment: Experiment, manifest: Manifest) -> PredictedData:
     if data.fingerprint != manifest.dataset_fingerprint:
         raise UserError(f'{manifest.dataset} has changed since: its fingerprint is another.')
     return data
-
-
-def _difference(stored: Path, repeated: Path) -> str:
-    """Returns the first difference between two outputs folders; '' if there is none."""
-    old, new = read_manifest(stored), read_manifest(repeated)
-    for key in ('kind', 'class_names', 'examples'):
-        if getattr(old, key) != getattr(new, key):
-            return f'{key} was {getattr(old, key)!r}, is {getattr(new, key)!r}'
-    compared = (old.files.keys() | new.files.keys()) - {PAGE}  # it shows the other files, and the checkpoint
-    for name in sorted(compared, key=_arrays_first):
-        one, other = stored / name, repeated / name
-        if not (one.is_file() and other.is_file()):
-            return f'{name} {"is new" if other.is_file() else "is missing"}'
-        if one.read_bytes() != other.read_bytes():
-            return f'{name} {_first_value(one, other) or "differs"}'
-    return ''
-
-
-def _arrays_first(name: str) -> tuple[bool, str]:
-    return not name.endswith('.npy'), name
-
-
-def _first_value(one: Path, other: Path) -> str:
-    """Returns the first value in which two array files differ; '' for other and for damaged files."""
-    try:
-        old, new = (np.load(path, allow_pickle=False) for path in (one, other))
-    except (OSError, ValueError):
-        return ''
-    if (old.shape, old.dtype) != (new.shape, new.dtype):
-        return f'was {old.dtype} {list(old.shape)}, is {new.dtype} {list(new.shape)}'
-    differing = np.argwhere((old != new) & ((old == old) | (new == new)))  # NaN equals NaN
-    if not len(differing):
-        return ''
-    place = tuple(map(int, differing[0]))
-    return (
-        f'was {old[place]!s}, is {new[place]!s} at {list(place)}, the first of {len(differing)} differences'
-    )

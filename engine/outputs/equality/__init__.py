@@ -1,0 +1,1 @@
+"""Whether two outputs folders are equal."""

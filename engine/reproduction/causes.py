@@ -1,0 +1,138 @@
+"""What differs between the record of a run and that of its repetition."""
+
+import difflib
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import files
+from engine.reproduction.worktree import DIFF
+from engine.run_reader import settings
+from engine.runs.environment import code, differences, history, packages, variables
+from engine.runs.environment.differences import Differences
+from engine.runs.run_folder import Run, RunData
+
+MAX_LINES = 8  # of the changes of one file
+
+
+def first_session(run: Run) -> dict[str, Any]:
+    """Returns the record of the first session of a run, {} if there is none."""
+    return next(iter(history.sessions(run.environment())), {})
+
+
+def between(run: Run, repeated: Run) -> Differences:
+    """Compares the record of a run with that of its repetition.
+
+    Args:
+      run: the run.
+      repeated: its repetition.
+    """
+    status, record = repeated.status(), first_session(repeated)
+    dataset = _dict(record, 'dataset')
+    data = RunData(
+        name=dataset.get('name', ''),
+        check_name=dataset.get('name', 'dataset'),
+        slug='',
+        cards=(),
+        fingerprint=status.get('dataset_fingerprint', ''),
+        evaluated=status.get('evaluated_fingerprints', {}),
+        order_files=status.get('order_files', {}),
+        members=dataset.get('members') or {},
+    )
+    texts = (each.config.read_text(encoding='utf-8') for each in (run, repeated))
+    changes = settings.changes(*texts)
+    return differences.between(first_session(run), record, changes, run.data_changes(data))
+
+
+def before_training(record: Mapping[str, Any], root: Path) -> Differences:
+    """Compares code, packages and variables of a record with the present ones, before anything is trained.
+
+    Args:
+      record: of the run's first session.
+      root: the folder of the code that is to train.
+    """
+    recorded = {name: _dict(record, name) for name in ('packages', 'flags')}
+    if not all(recorded.values()):
+        return Differences()
+    used = code.of(history.modules(record), root)
+    present = {
+        'python': platform.python_version(),
+        'packages': packages.used(used.external),
+        'flags': variables.numeric(),
+        'code': {'files': used.files},
+    }
+    of_shell = {name: value for name, value in recorded['flags'].items() if name.isupper()}
+    old = {**record, 'flags': of_shell, 'code': _dict(record, 'code')}
+    return Differences(differences.between(old, present, {}, {}).numeric)
+
+
+def tampered(run: Run, record: Mapping[str, Any]) -> list[str]:
+    """Returns a line for each recorded file of a run that has changed since it was recorded."""
+    status, lines = run.status(), []
+    configs = {status.get('config_sha256'), status.get('next_config_sha256')} - {None}
+    if configs and files.sha256(run.config) not in configs:
+        lines.append('config: config.gin has changed since the run recorded it')
+    diff, digest = run.folder / DIFF, record.get('diff_sha256')
+    if digest and diff.is_file() and hashlib.sha256(diff.read_bytes()).hexdigest() != digest:
+        lines.append(f'code: {DIFF} has changed since the run recorded it')
+    return lines
+
+
+def notes(run: Run, record: Mapping[str, Any]) -> list[str]:
+    """Returns what the record of a run cannot tell, a sentence each."""
+    found = []
+    if left_out := record.get('not_in_diff'):
+        found.append(f'{DIFF} leaves out {", ".join(map(str, left_out))}; the committed files are used')
+    later = history.sessions(run.environment())[1:]
+    compared = [
+        name for name in ('packages', 'flags', 'python') if any(_is_other(record, s, name) for s in later)
+    ]
+    if any(_digest(session) != _digest(record) for session in later):
+        compared.insert(0, 'code')
+    if compared:
+        found.append(
+            f'the run resumed with other {" and ".join(compared)} (changes.jsonl); '
+            'its first session is repeated'
+        )
+    return found
+
+
+def _is_other(record: Mapping[str, Any], session: Mapping[str, Any], name: str) -> bool:
+    return session.get(name) != record.get(name)
+
+
+def _digest(record: Mapping[str, Any]) -> Any:
+    return _dict(record, 'code').get('digest')
+
+
+def _dict(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def changed_lines(found: Differences, old: Path, new: Path) -> list[str]:
+    """Returns the lines that differ in the files of code that differ, removed ones with -, added ones with +.
+
+    Args:
+      found: what differs.
+      old: the folder of the recorded code.
+      new: the folder of the code of the repetition.
+    """
+    lines = []
+    for name in found.numeric.get('code', {}) if old != new else ():
+        changes = list(_changes(old / name, new / name))
+        more = [f'... and {len(changes) - MAX_LINES} more lines'] if len(changes) > MAX_LINES else []
+        lines += [f'{name}: {line}' for line in [*changes[:MAX_LINES], *more]]
+    return lines
+
+
+def _changes(old: Path, new: Path) -> Iterator[str]:
+    before, after = (
+        path.read_text(encoding='utf-8', errors='replace').splitlines() if path.is_file() else []
+        for path in (old, new)
+    )
+    for line in list(difflib.unified_diff(before, after, n=0, lineterm=''))[2:]:
+        if not line.startswith('@@'):
+            yield line

@@ -1,0 +1,151 @@
+"""The Python, the packages and the environment variables with which a run is trained again."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import files
+from engine.errors import RunError, UserError
+from engine.runs.environment import variables
+from engine.workspace import REPOSITORY, workspace
+
+LOCK = 'requirements.lock'
+_READY = 'ready'  # this file exists in an environment that is complete
+_REQUIREMENT = re.compile(r'[A-Za-z0-9][\w.-]*==[\w.+!-]+')
+_INSTALLERS = ('pip', 'setuptools', 'wheel', 'uv')  # they install packages and are not used to train
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python with packages, and the variables that it starts with.
+
+    Attributes:
+      python: the executable.
+      variables: environment variables.
+    """
+
+    python: str
+    variables: Mapping[str, str]
+
+    def command(self, root: Path, module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+        """Returns the command that runs a program of some code, and its environment variables.
+
+        Args:
+          root: the folder that holds `engine/`.
+          module: the program, such as 'engine.commands.train'.
+          *arguments: of the program.
+        """
+        paths = [path for path in self.variables.get('PYTHONPATH', '').split(os.pathsep) if path]
+        others = [path for path in paths if Path(path).resolve() != REPOSITORY]
+        own = {
+            'PYTHONPATH': os.pathsep.join([str(root), *others]),
+            'PYTHONSAFEPATH': '1',
+            'WORKSPACE': str(workspace()),
+        }
+        return [self.python, '-m', module, *arguments], {**self.variables, **own}
+
+
+def existing() -> Interpreter:
+    """Returns the Python that runs this program, with the present variables."""
+    return Interpreter(sys.executable, dict(os.environ))
+
+
+def rebuilt(run: Path, record: Mapping[str, Any]) -> Interpreter:
+    """Returns a Python with the recorded packages, and the recorded variables that change numbers.
+
+    Environments are kept in the workspace and used again by runs with the same packages.
+
+    Args:
+      run: the run folder, which holds requirements.lock.
+      record: the record of the run's first session.
+
+    Raises:
+      UserError: requirements.lock is missing or holds something else than versions.
+      RunError: the packages cannot be installed.
+    """
+    version, lines = str(record.get('python', '')), _requirements(run / LOCK)
+    if not re.fullmatch(r'\d+\.\d+(\.\w+)?', version):
+        raise UserError(f'{run} does not record the version of Python.')
+    digest = hashlib.sha256('\n'.join([version, *lines]).encode()).hexdigest()[:12]
+    folder = workspace() / 'environments' / digest
+    if not (folder / _READY).is_file():
+        _make(folder, version, lines)
+    own = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    return Interpreter(str(folder / 'bin' / 'python'), own | _restored(record))
+
+
+def _restored(record: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the recorded variables; those of the present that change numbers become empty."""
+    flags, threads = (record.get(name) for name in ('flags', 'threads'))
+    recorded = {
+        **(flags if isinstance(flags, dict) else {}),
+        **(threads if isinstance(threads, dict) else {}),
+    }
+    kept = {name: value for name, value in recorded.items() if name.isupper() and isinstance(value, str)}
+    return dict.fromkeys(variables.numeric() | variables.threads(), '') | kept
+
+
+def _requirements(lock: Path) -> list[str]:
+    """Returns the lines of a lock. A line that is not a name and a version could be an option of pip."""
+    try:
+        lines = [line.strip() for line in lock.read_text(encoding='utf-8').splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f'{lock} cannot be read ({type(error).__name__}), so nothing can be rebuilt.'
+        ) from None
+    for line in lines:
+        if not _REQUIREMENT.fullmatch(line):
+            raise UserError(f"{lock}: '{line}' is not a line NAME==VERSION.")
+    return [line for line in lines if line.partition('==')[0].lower() not in _INSTALLERS]
+
+
+def _make(folder: Path, version: str, lines: Sequence[str]) -> None:
+    """Makes a virtual environment. A folder that is not complete is made again."""
+    files.remove_folder(folder)
+    folder.mkdir(parents=True)
+    print(
+        f'installing Python {version} and {len(lines)} packages in {folder} ...', file=sys.stderr, flush=True
+    )
+    lock = folder / LOCK
+    lock.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+    python = str(folder / 'bin' / 'python')
+    if uv := shutil.which('uv'):
+        _run([uv, 'venv', '--quiet', '--allow-existing', '--python', _uv_python(uv, version), str(folder)])
+        _run([uv, 'pip', 'install', '--quiet', '--no-deps', '--python', python, '-r', str(lock)])
+    else:
+        _run([_python(version), '-m', 'venv', str(folder)])
+        _run([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '-r', str(lock)])
+    (folder / _READY).touch()
+
+
+def _minor(version: str) -> str:
+    return '.'.join(version.split('.')[:2])
+
+
+def _uv_python(uv: str, version: str) -> str:
+    """Returns the recorded version if uv finds it, else the one before the last dot."""
+    done = subprocess.run([uv, 'python', 'find', version], capture_output=True, check=False)
+    return version if done.returncode == 0 else _minor(version)
+
+
+def _python(version: str) -> str:
+    name = f'python{_minor(version)}'
+    here = sys.executable if '{}.{}'.format(*sys.version_info) == _minor(version) else None
+    python = shutil.which(name) or here
+    if not python:
+        raise UserError(f'the run used Python {version}, and there is no {name} on PATH. Install it, or uv.')
+    return python
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, errors='replace', check=False)
+    if done.returncode:
+        end = '\n'.join(done.stderr.strip().splitlines()[-8:])
+        raise RunError(f'the environment cannot be rebuilt; {Path(command[0]).name} says:\n{end}')

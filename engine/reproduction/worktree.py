@@ -1,0 +1,109 @@
+"""The code of a run: the recorded commit in a git worktree, with the recorded changes applied."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.runs.environment import code, history
+from engine.runs.environment.git import Git, GitError
+from engine.runs.environment.record import SOURCE_FOLDERS
+from engine.workspace import REPOSITORY
+
+DIFF, SOURCES = 'uncommitted.diff', 'sources'
+_PROJECT_FILES = ('pyproject.toml', 'requirements.txt')
+
+
+@contextmanager
+def recorded_code(run: Path, record: Mapping[str, Any], target: Path) -> Iterator[Path]:
+    """Puts the code of a run in a folder and removes the folder afterwards.
+
+    Args:
+      run: the run folder.
+      record: the record of the run's first session.
+      target: a folder that does not exist yet.
+
+    Yields:
+      The folder that holds `engine/` of the run.
+
+    Raises:
+      UserError: the record does not tell the code, or this repository lacks its commit.
+    """
+    if (run / DIFF).is_file() and isinstance(record.get('commit'), str):
+        with _worktree(record['commit'], (run / DIFF).read_bytes(), target) as folder:
+            yield folder
+    elif (run / SOURCES).is_dir():
+        try:
+            folder = _copied(run / SOURCES, target)
+            _check_sources(record, folder)
+            yield folder
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+    else:
+        raise UserError(
+            f'{run} does not record its code: it lacks a commit with {DIFF}, and {SOURCES}/. '
+            '--code=present trains with the code of this repository.'
+        )
+
+
+@contextmanager
+def _worktree(commit: str, diff: bytes, target: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as temporary:
+        git = Git(REPOSITORY, Path(temporary))
+        _check_commit(git, commit)
+        try:
+            git('worktree', 'add', '--quiet', '--detach', '--force', str(target), commit)
+            prefix = os.fsdecode(git('rev-parse', '--show-prefix')).strip()
+            if diff:
+                Git(target, Path(temporary))('apply', '--binary', '-', stdin=diff)
+            yield target / prefix
+        except GitError as error:
+            raise UserError(f'the recorded code cannot be restored: git says: {error}.') from None
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+            with suppress(GitError):
+                git('worktree', 'prune')
+
+
+def _check_commit(git: Git, commit: str) -> None:
+    try:
+        git('cat-file', '-e', f'{commit}^{{commit}}')
+    except GitError:
+        raise UserError(
+            f'{REPOSITORY} does not have commit {commit}, with which the run was trained. Fetch it '
+            '(git fetch --all), or call this program in a clone that has it. --code=present trains with the '
+            'present code.'
+        ) from None
+
+
+def _copied(sources: Path, target: Path) -> Path:
+    """Copies the sources that a run keeps where git does not record the code."""
+    shutil.copytree(sources, target, symlinks=True)
+    for name in _PROJECT_FILES:
+        if (REPOSITORY / name).is_file():
+            shutil.copyfile(REPOSITORY / name, target / name)
+    for name in SOURCE_FOLDERS:  # toy datasets are not among the sources
+        if (REPOSITORY / name).is_dir():
+            _add_toys(REPOSITORY / name, target / name)
+    return target
+
+
+def _check_sources(record: Mapping[str, Any], folder: Path) -> None:
+    """Raises `UserError` unless the sources are those of the record, which the user trusts."""
+    recorded = record.get('code')
+    files = recorded.get('files') if isinstance(recorded, dict) else None
+    if code.of(history.modules(record), folder).files != files:
+        raise UserError(
+            f'{SOURCES}/ of the run is not the code that the run recorded: its digests differ. '
+            '--code=present trains with the present code.'
+        )
+
+
+def _add_toys(folder: Path, target: Path) -> None:
+    for toy in folder.glob('*/toy'):
+        if (target / toy.parent.name).is_dir():
+            shutil.copytree(toy, target / toy.parent.name / toy.name, dirs_exist_ok=True)
