@@ -169,7 +169,7 @@ class Run:
         if recorded and files.sha256(self.config) not in recorded:
             raise UserError(
                 f'{self.config} has changed since the run began: its sha256 differs. Restore the file, or '
-                f'begin a new run with --gin_file={self.config}.'
+                f'begin a new run with --gin_file={self.config} --trust.'
             )
 
     def record_data(self, data: RunData) -> None:
