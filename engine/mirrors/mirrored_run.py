@@ -29,7 +29,8 @@ class MirroredRun:
       tables: `train`, `val` and `performance`: a row per step and a column per metric, such as `train/loss`.
         NaN stands where there is no finite number.
       started: when it started, in seconds since 1970.
-      clock: seconds of training until a step, at some steps.
+      clock: seconds of training until a step, at the steps of `performance`. Later steps take the last time,
+        so that the times of a run that is copied again and again never go back.
     """
 
     name: str
@@ -91,7 +92,7 @@ def read(folder: Path) -> MirroredRun:
         state=read_logs.state,
         tables={name: table.add_prefix(f'{name}/') for name, table in tables.items()},
         started=_started(folder),
-        clock=pd.Series(read_logs.time['total'].fillna(0.0).cumsum()),
+        clock=pd.Series(tables['performance']['seconds/total']).fillna(0.0).cumsum(),
     )
 
 

@@ -69,3 +69,11 @@ def test_a_run_without_logs_is_read(tmp_path: Path) -> None:
     (tmp_path / 'run/status.json').write_text(json.dumps({'state': 'running'}))
     run = mirrored_run.read(tmp_path / 'run')
     assert (run.config, run.state, sum(map(len, run.tables.values()))) == ('', 'running', 0)
+
+
+def test_times_of_a_run_that_is_copied_after_each_kill_never_go_back(tmp_path: Path) -> None:
+    """What is copied after a kill would be slower or faster when it is trained again."""
+    folder = write_run(tmp_path / 'run', state='running', started='2026-01-01T00:00:00+00:00')
+    (folder / 'checkpoints/latest/9').mkdir(parents=True)
+    run = mirrored_run.read(folder)
+    assert (run.times(np.array([4, 8, 12, 20])) - run.started).tolist() == [10, 20, 20, 20]
