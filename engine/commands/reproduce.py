@@ -104,7 +104,7 @@ def show_changes(run: Run) -> None:
 def judge(
     run: Run, record: dict[str, Any], folder: Path, until: int | None, arguments: argparse.Namespace
 ) -> Judgement:
-    """Trains the run again, and once more with another seed if anything differs.
+    """Trains the run again, and once more with another seed if the logs differ.
 
     Args:
       run: the run.
@@ -130,8 +130,7 @@ def judge(
         lines = [*causes.tampered(run, record), *found.lines()]
         lines += causes.changed_lines(found, recorded, root) if recorded else []
         judgement = Judgement(compared, (), lines, [*notes, *filter(None, [found.unknown])])
-        can_spread = compared.steps and not compared.is_equal
-        return _with_spread(judgement, run, recipe, folder) if can_spread else judgement
+        return _with_spread(judgement, run, recipe, folder) if compared.first else judgement
 
 
 @contextlib.contextmanager

@@ -147,7 +147,7 @@ def planted(project: Project, run: Path, **variables: str) -> dict[str, Any]:
     code, document, err = project.reproduce(str(run), '--trust', '--code=present', **variables)
     assert document.get('verdict') in ('within_spread', 'different'), err
     assert code == (1 if document['verdict'] == 'different' else 0)
-    assert document['distances'], document['notes']
+    assert document['distances'], document['difference']
     return document
 
 
@@ -195,9 +195,14 @@ def test_one_image_is_named(run: Path, changed: Project) -> None:
     code, document, err = changed.reproduce(str(run), '--trust', '--code=present')
     assert (code, document.get('verdict')) == (1, 'different'), err
     assert 'toy/images differs from checksums.tsv' in document['difference']
+    shutil.rmtree(changed.workspace / 'data')
     registered = changed.run('dataset', 'build', 'digits', '--config=toy', '--register_checksums')
     assert registered.returncode == 0, registered.stderr
-    document = planted(changed, run)
+    code, document, err = changed.reproduce(str(run), '--trust', '--code=present')
+    assert (code, document.get('verdict')) == (1, 'different'), err
+    # The image is one of the test set, so the logs are equal.
+    assert (document['first_difference'], document['distances']) == (None, [])
+    assert document['difference'].startswith('outputs/test: inputs.npy was')
     assert any(line.startswith('data: digits') for line in document['changes']), document['changes']
 
 
