@@ -1,0 +1,163 @@
+"""A worker of a sweep: it takes the next free run, trains it in a process, and records how it ended."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.errors import EXIT_FINISHED, EXIT_INTERRUPTED
+from engine.sweeps import claims, rungs
+from engine.sweeps.claims import Claim
+from engine.sweeps.sweep_folder import Proposal, Sweep
+
+POLL_SECONDS = 0.5  # between two looks at runs that other workers train
+MAX_KILLS = 3  # a training that is killed more often has failed: it may need more memory than there is
+MESSAGE_LINES = 20
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker.
+
+    Attributes:
+      sweep: its sweep.
+      name: its name in the log.
+      environment: the environment of its trainings; it chooses their device.
+      stop: set when all workers of this process are to stop.
+      trust: whether the user trusts configs from elsewhere.
+    """
+
+    sweep: Sweep
+    name: str
+    environment: Mapping[str, str]
+    stop: threading.Event
+    trust: bool = False
+    _kills: dict[str, int] = field(default_factory=dict)
+
+    def work(self) -> None:
+        """Trains free runs until all have ended: rung after rung, then to the end."""
+        description, runs = self.sweep.description(), self.sweep.proposals()
+        for step in description.get('rungs', []):
+            self._finish_all(runs, step)
+            if self.stop.is_set():
+                return
+            runs = rungs.survivors(self.sweep, runs, step, description['halving'], description['metric'])
+        self._finish_all(runs, None)
+
+    def _finish_all(self, runs: Sequence[Proposal], step: int | None) -> None:
+        """Trains runs up to a step, or to the end; waits for those that other workers train."""
+        while not self.stop.is_set():
+            left = [run for run in runs if not self.sweep.ended(task(run, step))]
+            if not left:
+                return
+            if not any(self._take(run, step) for run in left):
+                self.stop.wait(POLL_SECONDS)
+
+    def _take(self, run: Proposal, step: int | None) -> bool:
+        """Trains a run if it is free; returns whether it was."""
+        if self.stop.is_set():
+            return False
+        claimed = claims.claim(self.sweep.folder / 'claims', run.name, self.sweep.run(run.name))
+        if not claimed:
+            return False
+        try:
+            if not self.sweep.ended(task(run, step)):  # another worker may have ended it since
+                self._train(run, step, claimed)
+        finally:
+            claimed.release()
+        return True
+
+    def _train(self, run: Proposal, step: int | None, claimed: Claim) -> None:
+        self.sweep.check_gin_files()
+        self.sweep.log('claimed', worker=self.name, run=run.name, until=step)
+        code, message = self._wait(self._command(run, step), claimed)
+        self.sweep.log('ended', worker=self.name, run=run.name, until=step, exit_code=code)
+        if code == EXIT_FINISHED:
+            self.sweep.end(task(run, step), state='paused' if step else 'finished')
+        elif not self.stop.is_set() and not self._is_free_again(run, code):
+            self.sweep.end(task(run, step), state='failed', exit_code=code, message=message)
+
+    def _is_free_again(self, run: Proposal, code: int) -> bool:
+        """Whether a training was killed or stopped from outside, and not too often."""
+        if code >= 0 and code != EXIT_INTERRUPTED:
+            return False
+        self._kills[run.name] = self._kills.get(run.name, 0) + 1
+        return self._kills[run.name] < MAX_KILLS
+
+    def _command(self, run: Proposal, step: int | None) -> list[str]:
+        flags = [f'--gin_file={name}' for name in self.sweep.description()['gin_files']]
+        flags += [f'--gin_bindings={binding}' for binding in run.bindings]
+        flags += [f'--run={self.sweep.run(run.name)}', '--processes=1']
+        flags += [f'--until={step}'] * (step is not None) + ['--trust'] * self.trust
+        return [sys.executable, '-m', 'engine.commands.train', *flags]
+
+    def _wait(self, command: Sequence[str], claimed: Claim) -> tuple[int, str]:
+        """Runs a training; returns its exit code and the end of what it wrote to stderr."""
+        training = subprocess.Popen(
+            command,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors='replace',
+            pass_fds=[claimed.descriptor],
+            process_group=0,  # Ctrl-C reaches it once, from here
+        )
+        lines: deque[str] = deque(maxlen=MESSAGE_LINES)
+        assert training.stderr is not None
+        reader = threading.Thread(target=lines.extend, args=(training.stderr,), daemon=True)
+        reader.start()
+        try:
+            self._watch(training, claimed)
+        finally:
+            training.kill()  # it still runs only if its claim could not be renewed
+            training.wait()
+        reader.join(1)
+        return training.returncode, ''.join(lines)
+
+    def _watch(self, training: 'subprocess.Popen[str]', claimed: Claim) -> None:
+        """Waits for a training; asks it once to stop when the worker is to stop."""
+        is_asked = False
+        while training.poll() is None:
+            claimed.beat()
+            if self.stop.is_set() and not is_asked:
+                training.send_signal(signal.SIGTERM)  # it saves its state and ends
+                is_asked = True
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                training.wait(0.1)
+
+
+def task(run: Proposal, step: int | None) -> str:
+    """Returns the name of a run's way up to a rung, or to its end."""
+    return run.name if step is None else f'{run.name}@{step}'
+
+
+def start(workers: Sequence[Worker]) -> list[BaseException]:
+    """Runs workers in threads until all runs have ended or `stop` is set; returns their exceptions."""
+    failures: list[BaseException] = []
+
+    def guarded(worker: Worker) -> None:
+        try:
+            worker.work()
+        except BaseException as error:
+            failures.append(error)
+            worker.stop.set()
+
+    threads = [threading.Thread(target=guarded, args=(worker,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(0.1)  # a signal is handled here, by the main thread
+    return failures
+
+
+def outputs_of(folder: Path) -> bool:
+    """Whether a run has predictions of the test split."""
+    return (folder / 'outputs' / 'test').is_dir()
