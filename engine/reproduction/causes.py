@@ -36,7 +36,7 @@ def between(run: Run, repeated: Run) -> Differences:
         check_name=dataset.get('name', 'dataset'),
         slug='',
         cards=(),
-        fingerprint=status.get('dataset_fingerprint', ''),
+        fingerprint=status.get('dataset_fingerprint') or dataset.get('fingerprint', ''),
         evaluated=status.get('evaluated_fingerprints', {}),
         order_files=status.get('order_files', {}),
         members=dataset.get('members') or {},

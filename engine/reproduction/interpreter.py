@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -130,8 +131,10 @@ def _minor(version: str) -> str:
 
 
 def _uv_python(uv: str, version: str) -> str:
-    """Returns the recorded version if uv finds it, else the one before the last dot."""
-    done = subprocess.run([uv, 'python', 'find', version], capture_output=True, check=False)
+    """Returns the Python of this program if it has the recorded version; else what uv is to look for."""
+    if platform.python_version() == version:
+        return str(getattr(sys, '_base_executable', sys.executable))
+    done = subprocess.run([uv, 'python', 'find', '--system', version], capture_output=True, check=False)
     return version if done.returncode == 0 else _minor(version)
 
 

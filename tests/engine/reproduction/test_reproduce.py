@@ -139,6 +139,7 @@ def test_the_beginning_is_repeated(run: Path, project: Project) -> None:
     code, document, err = project.reproduce(str(run), '--steps=3')
     assert (code, document.get('verdict')) == (0, 'same_bits'), err
     assert (document['steps'], document['evaluations'], document['outputs']) == ([1, 2, 3], [2], {})
+    assert document['changes'] == []
     assert Run(Path(document['reproduction']) / 'run').status()['state'] == 'paused'
 
 
