@@ -54,16 +54,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, replaces: bool = True) -> Iterator[Path]:
     """Yields an empty folder beside `folder`, which it replaces when the block ends.
 
-    The old folder stays until the new one is complete. Nothing remains of the new one if the block raises.
+    Without `replaces`, `OSError` is raised if `folder` holds files by then. The old folder stays until the
+    new one is complete. Nothing remains of the new one if the block raises.
     """
     temporary = _temporary(folder)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        _rename_into_place(temporary, folder)
+        _rename_into_place(temporary, folder) if replaces else temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

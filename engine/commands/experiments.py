@@ -1,6 +1,7 @@
 """What the programs that run an experiment share: the log, the compilation cache, the trainer of a config."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from engine import files, sharding
@@ -93,6 +94,27 @@ def of_run_without_data(
     present = record.present(history.modules(recorded), jax_flags.numeric(), **devices.record())
     changes = settings.changes(run.config.read_text(encoding='utf-8'), config.text())
     return experiment, present, differences.between(recorded, present, changes, {})
+
+
+def of_release(folder: Path, root: type[Root], with_data: bool) -> Root:
+    """Builds and checks what the config of a released model describes.
+
+    Args:
+      folder: of the release.
+      root: the class at the root of its config.
+      with_data: whether the dataset is loaded that the model was trained on. Without it, the task is bound to
+        the record of that dataset.
+    """
+    config = Config([folder / 'config.gin'])
+    if with_data:
+        return build(config, root)
+    experiment = config.build(root)
+    devices.start()
+    with config.explained():
+        experiment.data = dataset_record.read(folder)
+        sharding.check_batch_size(experiment.parallelism.mesh, experiment.batch_size)
+        _ = experiment.bound
+    return experiment
 
 
 def dataset_name(run: Run) -> str:

@@ -1,6 +1,8 @@
 """Predicts data from a checkpoint of a run, and saves the predictions as outputs."""
 
 import argparse
+from pathlib import Path
+from typing import Any
 
 from engine import errors
 from engine.commands import command_line
@@ -13,6 +15,7 @@ EXAMPLES = """\
   scripts/predict.sh <run> --dataset=cifar10 --split=test           another dataset, without the training data
   scripts/predict.sh <run> --split=train,test --checkpoint=latest --overwrite
   scripts/predict.sh <run> --augmentations=8                        to <run>/outputs/test+8augmentations
+  scripts/predict.sh --model=digits --dataset='images:~/photos'     a released model, to predictions/digits/
   scripts/predict.sh <run> --checkpoint=400                         to <run>/outputs/val@400 and test@400
 """
 
@@ -20,7 +23,14 @@ EXAMPLES = """\
 def parser() -> Parser:
     """Returns the parser of this program's command line."""
     parser = Parser('predict.sh', __doc__ or '', EXAMPLES)
-    parser.add_argument('run', metavar='RUN', help="a run folder, or 'latest': the latest unfinished run")
+    parser.add_argument(
+        'run', metavar='RUN', nargs='?', help="a run folder, or 'latest': the latest unfinished run"
+    )
+    parser.add_argument(
+        '--model',
+        metavar='NAME',
+        help="a released model in place of a run: '<name>/<version>', or '<name>' for its latest version",
+    )
     parser.add_argument(
         '--dataset', metavar='NAME', help="another dataset than the run's, such as 'images:<folder>'"
     )
@@ -65,16 +75,16 @@ def parser() -> Parser:
 def main(arguments: argparse.Namespace) -> int:
     """Builds the run's own trainer and predicts with it."""
     devices.import_jax()
-    from engine.commands import experiments, trusted
-    from engine.outputs.contents import PAGE, PREDICTIONS
-    from engine.prediction import augmented, other_data, predictions
-    from engine.prediction.predicted_data import OwnData
+    from engine.commands import experiments, released, trusted
+    from engine.prediction import predictions
     from engine.runs import start, text_log
     from engine.runs.environment import history, record
     from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
 
     experiments.set_up()
+    if released.is_chosen(arguments):
+        return _finish(arguments, {'model': arguments.model}, released.predict(arguments, Trainer))
     run = Run.find(arguments.run)
     trusted.check(run, arguments.trust)
     is_own = arguments.dataset is None or arguments.dataset == experiments.dataset_name(run)
@@ -87,25 +97,25 @@ def main(arguments: argparse.Namespace) -> int:
     if 'code' in differences.numeric:
         environment |= {'continued': [*history.continued(environment), record.with_git(present)]}
     differences.append_to(run.folder, 'predict', run.status().get('step', 0))
-    if is_own:
-        data, splits = OwnData(trainer), 'val,test'
-    else:
-        data = other_data.load(str(arguments.dataset), trainer, arguments.resize)
-        splits = 'test' if 'test' in data.data.splits else ','.join(data.data.splits)
-    if arguments.augmentations is not None:
-        data = augmented.AugmentedData(data, trainer, arguments.augmentations)
-    chosen = (arguments.split or splits).split(',')
+    data, chosen = released.data(arguments, trainer, is_own)
     origin = history.took_part(environment)
     folders = predictions.save(
         trainer, run.folder, data, chosen, arguments.checkpoint, arguments.overwrite, origin
     )
+    return _finish(arguments, {'run': run.folder}, folders)
+
+
+def _finish(arguments: argparse.Namespace, origin: dict[str, Any], folders: list[Path]) -> int:
+    """Prints the folders of the outputs; returns the exit code."""
+    from engine.outputs.contents import PAGE, PREDICTIONS
+
     for name, file in (('table', PREDICTIONS), ('page', PAGE)):
         print(
             *(f'{name}: {folder / file}\n' for folder in folders if (folder / file).exists()), sep='', end=''
         )
     print(*(f'outputs: {folder}' for folder in folders), sep='\n')
     if arguments.json:
-        command_line.print_json({'run': run.folder, 'outputs': folders})
+        command_line.print_json(origin | {'outputs': folders})
     return errors.EXIT_FINISHED
 
 

@@ -23,7 +23,7 @@ from engine.outputs.pictures.spool import PictureSpool
 from engine.prediction import page
 from engine.prediction.pictures import pictures
 from engine.prediction.predicted_data import PredictedData, PredictedSplit, Predictor
-from engine.prediction.samples import Samples
+from engine.prediction.samples import Samples, samples_of
 from engine.prediction.thumbnails import MEANING, NAME, Thumbnails
 from engine.runs import faults
 from engine.runs.text_log import logger
@@ -78,6 +78,7 @@ def save(
         programs = [part.program for part in parts]
         shapes = experiment.step_functions.state_shapes
         state = best_state.restored(checkpoints, kind, step, programs, shapes)
+        digest = checkpoints.sha256(kind, step)
     logger.info('predicting %s from the %s checkpoint, step %d', ', '.join(splits), kind, step)
     known = {
         'run': run.name,
@@ -87,9 +88,40 @@ def save(
         'commits': origin['commits'],
         'code': origin['code'],
     }
-    details = {**data.details, 'checkpoint_sha256': checkpoints.sha256(kind, step)}
-    samples, varying = _samples(experiment), kind_folders.declaration(experiment.description.kind).varying
-    for split, part, folder in zip(splits, parts, folders, strict=True):
+    details = {**data.details, 'checkpoint_sha256': digest}
+    save_from(
+        experiment, state, data, dict(zip(splits, parts, strict=True)), folders, known, details, overwrite
+    )
+    return folders
+
+
+def save_from(
+    experiment: Experiment,
+    state: State,
+    data: PredictedData,
+    parts: Mapping[str, PredictedSplit],
+    folders: Sequence[Path],
+    known: Mapping[str, Any],
+    details: dict[str, str],
+    overwrite: bool,
+) -> None:
+    """Predicts splits from a state and writes them.
+
+    Args:
+      experiment: whose task predicts.
+      state: of the task.
+      data: what is predicted.
+      parts: the splits by name.
+      folders: the outputs folder of each split.
+      known: what the manifest says of the origin.
+      details: what else distinguishes the outputs, for the manifest.
+      overwrite: whether outputs that exist are replaced.
+    """
+    samples, varying = (
+        samples_of(experiment.samples, experiment.dataset, experiment.description.kind),
+        kind_folders.declaration(experiment.description.kind).varying,
+    )
+    for (split, part), folder in zip(parts.items(), folders, strict=True):
         small = _thumbnails(experiment, part.examples)
         program = part.predictor()
         mesh = experiment.parallelism.mesh
@@ -97,17 +129,8 @@ def save(
         predicted = predict(program, state, part.examples, size, mesh, small, varying, samples)
         manifest = _manifest(experiment, known, data.name, split, details | small.details)
         ids = samples.ids if samples else part.examples.ids
-        _write(
-            folder,
-            predicted,
-            part,
-            ids,
-            experiment.description,
-            manifest,
-            overwrite,
-            is_other=bool(data.slug),
-        )
-    return folders
+        described = experiment.description
+        _write(folder, predicted, part, ids, described, manifest, overwrite, is_other=bool(data.slug))
 
 
 def place(slug: str, split: str, step: int | None = None) -> str:
@@ -160,13 +183,6 @@ def predict(
     joined = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
     counted = samples.counts(joined, len(examples)) if samples else dict.fromkeys(joined, len(examples))
     return {name: array[: counted[name]] for name, array in joined.items()} | spool.pictures()
-
-
-def _samples(experiment: Experiment) -> Samples | None:
-    """Returns the number of samples that the config asks for beside the examples of a dataset."""
-    if experiment.samples is None or experiment.dataset is None:
-        return None
-    return Samples(experiment.samples, kind_folders.declaration(experiment.description.kind))
 
 
 def _thumbnails(experiment: Experiment, examples: Examples) -> Thumbnails:

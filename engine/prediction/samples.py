@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 
 from engine.datasets.reading.dataset import Examples
 from engine.interfaces import INDEX, VALID
+from engine.outputs import kind_folders
 from engine.outputs.kind import Kind
 from engine.training.batches.evaluation import evaluation_batches
 
@@ -51,3 +52,16 @@ class Samples:
     def counts(self, arrays: Iterable[str], examples: int) -> dict[str, int]:
         """Returns the number of rows of each array: one per sample, or one per example."""
         return {name: self.number if self.kind.rows(name) == 'n' else examples for name in arrays}
+
+
+def samples_of(number: int | None, dataset: object, kind: str) -> Samples | None:
+    """Returns the number of samples that the config asks for beside the examples of a dataset; None if none.
+
+    Args:
+      number: `samples` of the experiment.
+      dataset: of the experiment; None if it has none.
+      kind: of the outputs.
+    """
+    if number is None or dataset is None:
+        return None
+    return Samples(number, kind_folders.declaration(kind))

@@ -47,6 +47,11 @@ def write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
       arrays: on the host, of dtypes that `can_hold` accepts.
     """
     folder.mkdir()
+    write_file(folder / FILE, arrays)
+
+
+def write_file(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by their paths into a file of any name; see `write`."""
     contiguous = {path: np.ascontiguousarray(array) for path, array in arrays.items()}  # kept while it writes
     specs = {
         path: TensorSpec(
@@ -57,12 +62,13 @@ def write(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
         )
         for path, array in contiguous.items()
     }
-    serialize_file(specs, folder / FILE)
+    serialize_file(specs, file)
 
 
 def stored_shapes(folder: Path) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns shape and dtype of each array by its path; raises `UserError` if the file is damaged."""
-    return {path: jax.ShapeDtypeStruct(array.shape, array.dtype) for path, array in _arrays(folder).items()}
+    arrays = read_file(folder / FILE)
+    return {path: jax.ShapeDtypeStruct(array.shape, array.dtype) for path, array in arrays.items()}
 
 
 def restored(folder: Path, targets: Shapes) -> dict[str, Any]:
@@ -71,14 +77,14 @@ def restored(folder: Path, targets: Shapes) -> dict[str, Any]:
     Raises:
       UserError: the file is damaged.
     """
-    arrays = _arrays(folder)
+    arrays = read_file(folder / FILE)
     on_host = {path: arrays[path] for path, target in targets.items() if target.sharding is None}
     others = {path: target for path, target in targets.items() if path not in on_host}
     return on_host | on_devices(arrays, others)
 
 
-def _arrays(folder: Path) -> dict[str, np.ndarray]:
-    file = folder / FILE
+def read_file(file: Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of a file by their paths; raises `UserError` if it is damaged."""
     try:
         entries = dict(deserialize(file.read_bytes()))
         return {path: _array(entries[path]) for path in sorted(entries)}  # the library gives any order

@@ -27,7 +27,8 @@ class Pretrained:
     variable of the model must be in the source, in its shape, unless `only` or `missing` says otherwise.
 
     Args:
-      source: a run, a released model or its name in the workspace's `models/`, a file `.safetensors` (also
+      source: a run, a release such as 'model:digits/1.0' ('model:digits' takes its latest version) or
+        another folder of the workspace's `models/`, a file `.safetensors` (also
         the `.safetensors.index.json` of several) or `.npz`, or a folder that Orbax wrote. `~` is the home
         folder; a relative path starts at the repository. From a run, the parameters that it evaluates are
         loaded: the moving average or the average of a schedule-free optimizer, if there is one.

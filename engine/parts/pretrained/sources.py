@@ -9,6 +9,7 @@ from engine.errors import UserError, did_you_mean
 from engine.parts.pretrained import array_files, checkpoint_folder
 from engine.parts.pretrained.stored_arrays import StoredArrays
 from engine.runs import checksums
+from engine.stored_trees import release_folder
 from engine.stored_trees import tree as trees
 from engine.workspace import REPOSITORY, workspace
 
@@ -26,8 +27,8 @@ def find(source: str, checkpoint: str | int, tree: str) -> StoredArrays:
     """Returns a source with the names and shapes of its arrays.
 
     Args:
-      source: a path, with ~ for the home folder; a relative one starts at the repository. Also the name of a
-        folder in the workspace's `models/`.
+      source: a path, with ~ for the home folder; a relative one starts at the repository. 'model:digits/1.0'
+        is a release in the workspace's `models/`. Without 'model:', it is the name of any folder there.
       checkpoint: of a run: 'best', 'latest' or a step.
       tree: entry of a checkpoint's state; '' takes the parameters that the run evaluates.
 
@@ -45,6 +46,8 @@ def find(source: str, checkpoint: str | int, tree: str) -> StoredArrays:
 def _place(source: str) -> Path:
     if not source:
         raise UserError('Pretrained.source is empty. Name a run, a released model or a file.')
+    if source.startswith(release_folder.PREFIX):
+        return release_folder.find(source)
     try:
         path = REPOSITORY / Path(source).expanduser()
     except RuntimeError as error:

@@ -17,7 +17,7 @@ def at_step(batch: Batch, steps: jax.Array) -> Batch:
 
 def count(batch: Batch) -> int:
     """Returns the number of rows of a batch."""
-    return len(batch[INDEX] if INDEX in batch else next(iter(batch.values())))
+    return (batch[INDEX] if INDEX in batch else next(iter(batch.values()))).shape[0]  # len() needs a number
 
 
 def averages(metrics: dict[str, Any], valid: jax.Array | None = None) -> Metrics:

@@ -1,0 +1,1 @@
+"""Released models: `models/<name>/<version>/` in the workspace, written whole and never replaced."""
