@@ -339,7 +339,7 @@ def test_the_build_command_prints_counts_and_folder(workspace: Path):
 
 
 def test_the_list_command_prints_datasets(workspace: Path, capsys: pytest.CaptureFixture[str]):
-    dataset.list_datasets()
+    dataset.list_datasets(as_json=False)
     listed = capsys.readouterr().out
     assert re.search(r'^digits +no +- +1,797 handwritten digits', listed, re.MULTILINE)
     assert re.search(r'^digits/toy +yes +train 30, val 10, test 20 +1,797 hand', listed, re.MULTILINE)
