@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import files
 from engine.workspace import REPOSITORY
 from tests.conftest import Program, write_config
 
@@ -35,10 +36,10 @@ def log(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / 'log.jsonl').read_text().splitlines()]
 
 
-def logs(folder: Path) -> dict[str, bytes]:
+def checksums(folder: Path) -> dict[str, str]:
     paths = [*folder.glob('runs/*/logs/train.jsonl'), *folder.glob('runs/*/logs/val.jsonl')]
-    paths += folder.glob('runs/*/outputs/test/*.npz')
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    paths += folder.glob('runs/*/outputs/test/*.npy')
+    return {str(path.relative_to(folder)): files.sha256(path) for path in paths}
 
 
 def test_an_unknown_name_is_refused_before_anything_is_written(
@@ -94,11 +95,11 @@ def test_killed_workers_change_no_bit(tmp_path: Path, flags: tuple[str, ...]) ->
             time.sleep(0.1)
         time.sleep(3)
         process.kill()
-        process.wait()
+        process.communicate()
     sweep(tmp_path / 'killed', '--workers=2')
     whole, killed = (tmp_path / name / 'sweeps/s' for name in ('whole', 'killed'))
-    assert logs(whole)
-    assert logs(killed) == logs(whole)
+    assert {Path(name).suffix for name in checksums(whole)} == {'.jsonl', '.npy'}
+    assert checksums(killed) == checksums(whole)
     assert (killed / 'comparison.md').is_file()
     started = len([line for line in log(killed) if line['event'] == 'claimed'])
     assert started > len([line for line in log(killed) if line['event'] == 'ended'])
