@@ -42,7 +42,7 @@ class Code:
         return _digest(lines.encode('utf-8', 'surrogateescape'))
 
 
-def of(modules: Iterable[str], root: Path = workspace.REPOSITORY) -> Code:
+def of(modules: Iterable[str], root: Path | None = None) -> Code:
     """Returns the code that some modules and the training program import.
 
     >>> 'research/models/mlp.py' in of(['research.models.mlp']).files
@@ -50,10 +50,10 @@ def of(modules: Iterable[str], root: Path = workspace.REPOSITORY) -> Code:
 
     Args:
       modules: names of modules in the repository or elsewhere. Names that do not exist are ignored.
-      root: the folder that holds `engine/`, by default this repository.
+      root: the folder that holds `engine/`; None: this repository.
     """
     cache = DiskCache(syntax)
-    closure = _Closure(root, cache)
+    closure = _Closure(root or workspace.REPOSITORY, cache)
     with collection_paused():
         closure.add([MAIN, *modules])
     cache.save()
