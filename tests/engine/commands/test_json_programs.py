@@ -1,6 +1,7 @@
 """What each program answers with `--json`, beside its table."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ def test_a_command_without_a_document_refuses_the_flag(program: Any) -> None:
 
 
 def test_trained_runs(answer: Callable[..., Document], trained: Path, tmp_path: Path) -> None:
+    trained = Path(shutil.copytree(trained, tmp_path / 'run'))  # other tests share the original
     repeated = answer('verify', trained)
     assert (repeated['run'], repeated['is_equal'], repeated['changes']) == (str(trained), True, [])
     (result,) = repeated['results']
