@@ -68,7 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
     _begin(sweep, arguments)
     received = _work(sweep, arguments)
     if received:
-        print(printable(f'stopped; the same command goes on.\nsweep: {sweep.folder}'), flush=True)
+        print(printable(f'stopped. The same command continues.\nsweep: {sweep.folder}'), flush=True)
         if received[0] == signal.SIGINT:
             raise KeyboardInterrupt
         return errors.EXIT_INTERRUPTED
@@ -85,7 +85,7 @@ def _begin(sweep: Sweep, arguments: argparse.Namespace) -> None:
     if sweep.exists and sweep.description() != description:
         raise UserError(
             f'{sweep.folder} is another sweep: its sweep.json differs. Choose another --name, or pass --name '
-            'alone to go on with it.'
+            'alone to continue it.'
         )
     if not sweep.exists:
         _try(arguments, points[0])
@@ -120,12 +120,9 @@ def _rungs(arguments: argparse.Namespace) -> list[int]:
 
 def _try(arguments: argparse.Namespace, point: Sequence[str]) -> None:
     """Builds the first run without training it. Raises `UserError` if that fails: all runs would."""
-    flags = [f'--gin_file={name}' for name in arguments.gin_file]
-    flags += [f'--gin_bindings={binding}' for binding in (*arguments.gin_bindings, *point)]
-    flags += ['--processes=1', '--dry_run'] + ['--trust'] * arguments.trust
-    tried = subprocess.run(
-        [sys.executable, '-m', 'engine.commands.train', *flags], capture_output=True, text=True, check=False
-    )
+    bindings = (*arguments.gin_bindings, *point)
+    command = worker.training(arguments.gin_file, bindings, arguments.trust, '--dry_run')
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
     if tried.returncode:
         message = tried.stderr.strip().rpartition('error: ')[2]
         raise UserError(

@@ -1,7 +1,6 @@
 """The logs of a training, read from its plain files, whether it finished, crashed or still runs."""
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,26 +91,19 @@ def read(folder: Path) -> TrainingLogs:
     time = times.by_kind(
         _table(map(times.flat, plain_files.lines(folder / 'logs' / 'performance.jsonl', notes)))
     )
-    steps, every = (_count_of(config.trainer(name)) for name in ('steps', 'log_every'))
-    best = re.findall(r"'([^']+)'", config.trainer('best'))
     return TrainingLogs(
         folder=folder,
         state=status['state'] if status.get('state') in list(RunState) else 'unknown',
-        steps=steps,
+        steps=config.trainer_count('steps'),
         stopped=bool(describe_stop(status)),
-        best=(best[0], best[1]) if len(best) == 2 else ('', ''),
-        log_every=every or 1,
+        best=config.best,
+        log_every=config.trainer_count('log_every') or 1,
         train=train,
         val=val,
         time=time,
         bound=_bound(folder / 'logs' / 'performance.txt'),
         notes=tuple(notes),
     )
-
-
-def _count_of(value: str) -> int | None:
-    """Returns a number of steps in a config, None if the value is not one."""
-    return int(value) if re.fullmatch('[0-9]{1,15}', value) else None
 
 
 def _status(folder: Path, notes: list[str]) -> dict[str, Any]:

@@ -47,6 +47,17 @@ class Settings:
         name = re.compile(_TRAINER + re.escape(parameter))
         return next((value for key, value in self.values.items() if name.fullmatch(key)), '')
 
+    def trainer_count(self, parameter: str) -> int | None:
+        """Returns a whole number among the parameters of the trainer, None if there is none."""
+        value = self.trainer(parameter)
+        return int(value) if re.fullmatch('[0-9]{1,15}', value) else None
+
+    @property
+    def best(self) -> tuple[str, str]:
+        """The metric that chooses the best checkpoint, and its direction; ('', '') if none does."""
+        names = re.findall(r"'([^']+)'", self.trainer('best'))
+        return (names[0], names[1]) if len(names) == 2 else ('', '')
+
 
 def parse(text: str) -> Settings:
     r"""Reads an operative config, as a run saves it: one statement per parameter.

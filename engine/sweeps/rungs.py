@@ -5,7 +5,6 @@ All runs of a rung end before the next one begins, so the survivors do not depen
 Source: Jamieson, Talwalkar: "Non-stochastic best arm identification and hyperparameter optimization", 2016.
 """
 
-import ast
 import math
 from collections.abc import Sequence
 
@@ -47,16 +46,8 @@ def _score(sweep: Sweep, run: Proposal, step: int, metric: str) -> float:
         return -math.inf
     name, sign = metric.lstrip('-'), -1 if metric.startswith('-') else 1
     if not metric:
-        name, sign = _best_of((folder / 'config.gin').read_text(encoding='utf-8'))
+        name, direction = settings.parse((folder / 'config.gin').read_text(encoding='utf-8')).best
+        sign = -1 if direction == 'min' else 1
     lines = [line for line in json_lines.read(folder / 'logs' / 'val.jsonl') if line['step'] <= step]
     values = [line[name] for line in lines if name in line]
     return sign * values[-1] if values and values[-1] is not None else -math.inf
-
-
-def _best_of(config: str) -> tuple[str, int]:
-    """Returns the metric of `Trainer.best`, and -1 where lower is better."""
-    try:
-        name, mode = ast.literal_eval(settings.parse(config).trainer('best'))
-    except (ValueError, SyntaxError, TypeError):
-        return '', 1
-    return name, -1 if mode == 'min' else 1

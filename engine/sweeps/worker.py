@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,11 +91,8 @@ class Worker:
         return self._kills[run.name] < MAX_KILLS
 
     def _command(self, run: Proposal, step: int | None) -> list[str]:
-        flags = [f'--gin_file={name}' for name in self.sweep.description()['gin_files']]
-        flags += [f'--gin_bindings={binding}' for binding in run.bindings]
-        flags += [f'--run={self.sweep.run(run.name)}', '--processes=1']
-        flags += [f'--until={step}'] * (step is not None) + ['--trust'] * self.trust
-        return [sys.executable, '-m', 'engine.commands.train', *flags]
+        flags = [f'--run={self.sweep.run(run.name)}', *[f'--until={step}'] * (step is not None)]
+        return training(self.sweep.description()['gin_files'], run.bindings, self.trust, *flags)
 
     def _wait(self, command: Sequence[str], claimed: Claim) -> tuple[int, str]:
         """Runs a training; returns its exit code and the end of what it wrote to stderr."""
@@ -132,6 +129,13 @@ class Worker:
                 is_asked = True
             with contextlib.suppress(subprocess.TimeoutExpired):
                 training.wait(0.1)
+
+
+def training(gin_files: Iterable[str], bindings: Iterable[str], trust: bool, *flags: str) -> list[str]:
+    """Returns the command that trains a run, with more flags."""
+    config = [f'--gin_file={name}' for name in gin_files] + [f'--gin_bindings={text}' for text in bindings]
+    more = ['--processes=1', *['--trust'] * trust, *flags]
+    return [sys.executable, '-m', 'engine.commands.train', *config, *more]
 
 
 def task(run: Proposal, step: int | None) -> str:

@@ -1,6 +1,5 @@
 """One run of the table, read from its plain files."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,8 +80,6 @@ def read(folder: Path) -> RunEntry:
     config = plain_files.text(folder / 'config.gin', notes)
     parsed = settings.parse(config) if config else None
     evaluations = {line['step']: line for line in _lines(folder / 'logs' / 'val.jsonl', notes)}
-    best = re.findall(r"'([^']+)'", parsed.trainer('best')) if parsed else []
-    steps = parsed.trainer('steps') if parsed else ''
     state = liveness.of(folder, status)
     return RunEntry(
         folder=folder,
@@ -91,8 +88,8 @@ def read(folder: Path) -> RunEntry:
         liveness=state,
         settings=parsed,
         step=max([0, *evaluations, _last_step(folder / 'logs' / 'train.jsonl', status)]),
-        steps=int(steps) if re.fullmatch('[0-9]{1,15}', steps) else None,
-        best_metric=(best[0], best[1]) if len(best) == 2 else ('', ''),
+        steps=parsed.trainer_count('steps') if parsed else None,
+        best_metric=parsed.best if parsed else ('', ''),
         evaluations=evaluations,
         seconds=_seconds(folder / 'logs' / 'performance.jsonl', status),
         started=_time(status.get('started')),
