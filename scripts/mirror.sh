@@ -7,7 +7,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
 mirrors=$root/.venv-mirrors
 
-# Installs requirements-mirrors.txt into a folder aside, which takes its place when it is whole.
+# Installs requirements-mirrors.txt. installed.txt is written last: without it, the next call installs again.
 set_up() {
   echo 'setting up .venv-mirrors: requirements-mirrors.txt; takes a minute ...' >&2
   rm -rf "$mirrors"

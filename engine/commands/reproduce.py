@@ -123,13 +123,13 @@ def judge(
         try:
             notes += filter(None, [training.train(recipe, folder / 'run')])
             compared = comparison.compare(run.folder, folder / 'run', until)
-            found = causes.between(run, Run(folder / 'run'))
+            record_differences = causes.between(run, Run(folder / 'run'))
         except NothingTrainedError as error:
             compared = comparison.nothing(f'step 1: the training does not begin: {error}')
-            found = causes.before_training(record, root)
-        lines = [*causes.tampered(run, record), *found.lines()]
-        lines += causes.changed_lines(found, recorded, root) if recorded else []
-        judgement = Judgement(compared, (), lines, [*notes, *filter(None, [found.unknown])])
+            record_differences = causes.before_training(record, root)
+        lines = [*causes.tampered(run, record), *record_differences.lines()]
+        lines += causes.changed_lines(record_differences, recorded, root) if recorded else []
+        judgement = Judgement(compared, (), lines, [*notes, *filter(None, [record_differences.unknown])])
         return _with_spread(judgement, run, recipe, folder) if compared.first else judgement
 
 

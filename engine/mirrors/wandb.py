@@ -13,7 +13,7 @@ MARK = 'mirror.json'
 
 
 class WandbFolder:
-    """A folder of offline runs. A copy with news is written anew as a whole, under the same id.
+    """A folder of offline runs. A run with new lines is rewritten as a whole, under the same id.
 
     Args:
       place: the folder.

@@ -1,4 +1,4 @@
-"""Writes a release: all files aside, then the folder by one rename."""
+"""Writes a release: all files into a temporary folder, which is then renamed."""
 
 import json
 import re

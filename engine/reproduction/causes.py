@@ -41,7 +41,7 @@ def between(run: Run, repeated: Run) -> Differences:
         order_files=status.get('order_files', {}),
         members=dataset.get('members') or {},
     )
-    texts = (each.config.read_text(encoding='utf-8') for each in (run, repeated))
+    texts = (one.config.read_text(encoding='utf-8') for one in (run, repeated))
     changes = settings.changes(*texts)
     return differences.between(first_session(run), record, changes, run.data_changes(data))
 
@@ -82,9 +82,9 @@ def tampered(run: Run, record: Mapping[str, Any]) -> list[str]:
 
 def notes(run: Run, record: Mapping[str, Any]) -> list[str]:
     """Returns what the record of a run cannot tell, a sentence each."""
-    found = []
+    sentences = []
     if left_out := record.get('not_in_diff'):
-        found.append(f'{DIFF} leaves out {", ".join(map(str, left_out))}; the committed files are used')
+        sentences.append(f'{DIFF} leaves out {", ".join(map(str, left_out))}; the committed files are used')
     later = history.sessions(run.environment())[1:]
     compared = [
         name for name in ('packages', 'flags', 'python') if any(_is_other(record, s, name) for s in later)
@@ -92,11 +92,11 @@ def notes(run: Run, record: Mapping[str, Any]) -> list[str]:
     if any(_digest(session) != _digest(record) for session in later):
         compared.insert(0, 'code')
     if compared:
-        found.append(
+        sentences.append(
             f'the run resumed with other {" and ".join(compared)} (changes.jsonl); '
             'its first session is repeated'
         )
-    return found
+    return sentences
 
 
 def _is_other(record: Mapping[str, Any], session: Mapping[str, Any], name: str) -> bool:
@@ -112,16 +112,16 @@ def _dict(record: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def changed_lines(found: Differences, old: Path, new: Path) -> list[str]:
+def changed_lines(differing: Differences, old: Path, new: Path) -> list[str]:
     """Returns the lines that differ in the files of code that differ, removed ones with -, added ones with +.
 
     Args:
-      found: what differs.
+      differing: what differs.
       old: the folder of the recorded code.
       new: the folder of the code of the repetition.
     """
     lines = []
-    for name in found.numeric.get('code', {}) if old != new else ():
+    for name in differing.numeric.get('code', {}) if old != new else ():
         changes = list(_changes(old / name, new / name))
         more = [f'... and {len(changes) - MAX_LINES} more lines'] if len(changes) > MAX_LINES else []
         lines += [f'{name}: {line}' for line in [*changes[:MAX_LINES], *more]]

@@ -46,8 +46,8 @@ class RunComparison:
         """The first difference in words; '' if there is none."""
         if self.first:
             return self.first.text
-        found = ((name, text) for name, text in self.outputs.items() if text)
-        return next((f'outputs/{name}: {text}' for name, text in found), self.unfinished)
+        texts = (f'outputs/{name}: {text}' for name, text in self.outputs.items() if text)
+        return next(texts, self.unfinished)
 
 
 def compare(original: Path, repeated: Path, up_to: int | None) -> RunComparison:
@@ -90,8 +90,8 @@ def _outputs(original: Path, repeated: Path) -> Iterator[tuple[str, str]]:
 
 
 def _unfinished(expected: tuple[list[int], list[int]], common: tuple[list[int], list[int]]) -> str:
-    for name, wanted, found in zip(LOGS, expected, common, strict=True):
-        if missing := sorted(set(wanted) - set(found)):
+    for name, wanted, logged in zip(LOGS, expected, common, strict=True):
+        if missing := sorted(set(wanted) - set(logged)):
             return f'step {missing[0]:,}: the repetition has no such line ({name})'
     return ''
 

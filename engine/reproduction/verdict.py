@@ -75,9 +75,9 @@ class Judgement:
             'difference': self.comparison.difference,
             'changes': list(self.changes),
             'distances': [
-                {name: json_value(value) for name, value in asdict(each).items()}
-                | {'is_within': each.is_within}
-                for each in self.distances
+                {name: json_value(value) for name, value in asdict(distance).items()}
+                | {'is_within': distance.is_within}
+                for distance in self.distances
             ],
             'notes': list(self.notes),
         }
