@@ -10,7 +10,7 @@ import math
 import re
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 from typing import Any, NoReturn
@@ -95,6 +95,18 @@ class Parser(argparse.ArgumentParser):
             action='store_true',
             help=f'prints {what} as one JSON document; other text goes to stderr',
         )
+
+    def check_flags(self, arguments: argparse.Namespace, commands: Mapping[str, Collection[str]]) -> None:
+        """Raises `UserError` if a flag is given that does not belong to `arguments.command`.
+
+        Args:
+          arguments: the parsed command line.
+          commands: those that take a flag, by the flag's name.
+        """
+        for flag, takers in commands.items():
+            if getattr(arguments, flag) != self.get_default(flag) and arguments.command not in takers:
+                known = ', '.join(sorted(takers))
+                raise UserError(f'--{flag} belongs to {known}, not to {arguments.command}.')
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None

@@ -91,9 +91,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise UserError(
             f'new needs --kind, one of {", ".join(KINDS)}: what are the examples of {arguments.name}?'
         )
-    for flag, commands in FLAGS.items():
-        if getattr(arguments, flag) and command not in commands:
-            raise UserError(f'--{flag} belongs to {", ".join(sorted(commands))}, not to {command}.')
+    parser().check_flags(arguments, FLAGS)
     if arguments.sample is not None and arguments.sample < 1:
         raise UserError(f'--sample={arguments.sample}: give a number of examples, such as 10000.')
 

@@ -26,13 +26,11 @@ EXAMPLES = """\
   scripts/runs.sh restore <run>                            back from there
   scripts/runs.sh gc                                       what the policy would free; --apply frees it
 """
-# The command that takes each flag.
+# The commands that take each flag.
 FLAGS = {
-    **dict.fromkeys(('where', 'sort', 'columns', 'limit', 'format'), LIST),
-    'split': DIFF,
-    'apply': GC,
-    'days': GC,
-    'resumable_days': GC,
+    **dict.fromkeys(('where', 'sort', 'columns', 'limit', 'format'), (LIST,)),
+    'split': (DIFF,),
+    **dict.fromkeys(('apply', 'days', 'resumable_days'), (GC,)),
 }
 
 
@@ -87,9 +85,7 @@ def main(arguments: argparse.Namespace) -> int:
                 f'{arguments.command} is neither a folder nor a command. The commands are {known}.'
             )
         arguments.command = LIST
-    for flag, command in FLAGS.items():
-        if getattr(arguments, flag) not in (None, False, []) and arguments.command != command:
-            raise UserError(f'--{flag} belongs to {command}, not to {arguments.command}.')
+    parser().check_flags(arguments, FLAGS)
     return COMMANDS[arguments.command](arguments)
 
 
