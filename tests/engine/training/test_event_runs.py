@@ -24,19 +24,6 @@ from tests.engine.training.event_runs import (
 REASON = 'no better val loss in 2 evaluations'
 
 
-@pytest.fixture(scope='module')
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config in which everything is due; the learning rate soon makes the loss worse."""
-    return config(tmp_path_factory.mktemp('everything'), *EVERYTHING, STEPS='STEPS = 60', RATE='RATE = 0.07')
-
-
-@pytest.fixture(scope='module')
-def whole(everything: Path) -> Path:
-    """An undisturbed run of it."""
-    assert train(everything, everything.parent / 'whole') == 0
-    return everything.parent / 'whole'
-
-
 def lines(run: Path, name: str) -> list[dict[str, Any]]:
     return json_lines.read(run / 'logs' / f'{name}.jsonl')
 

@@ -7,20 +7,7 @@ import pytest
 
 from engine.files import read_json
 from tests.engine.training.equal_runs import assert_equal_states
-from tests.engine.training.event_runs import EVERYTHING, config, files, steps, train
-
-
-@pytest.fixture(scope='module')
-def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config in which everything is due, in groups of two steps."""
-    return config(tmp_path_factory.mktemp('until'), *EVERYTHING, STEPS='STEPS = 60', RATE='RATE = 0.07')
-
-
-@pytest.fixture(scope='module')
-def whole(everything: Path) -> Path:
-    """An undisturbed run of it, which stops early."""
-    assert train(everything, everything.parent / 'whole') == 0
-    return everything.parent / 'whole'
+from tests.engine.training.event_runs import files, steps, train
 
 
 def status(run: Path) -> tuple[str, int]:

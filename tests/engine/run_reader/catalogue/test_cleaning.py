@@ -13,14 +13,6 @@ from tests.engine.sample_runs import write_run
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of runs of a workspace of the test's own."""
-    monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    (tmp_path / 'runs').mkdir()
-    return tmp_path / 'runs'
-
-
-@pytest.fixture
 def freed(program: Any, home: Path) -> Any:
     """Cleans: freed('--days=0') -> the paths below the workspace that it lists, all freed."""
 

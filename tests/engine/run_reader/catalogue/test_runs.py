@@ -39,14 +39,6 @@ def dead_process() -> int:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of runs of a workspace of the test's own."""
-    monkeypatch.setenv('WORKSPACE', str(tmp_path))
-    (tmp_path / 'runs').mkdir()
-    return tmp_path / 'runs'
-
-
-@pytest.fixture
 def listed(program: Any) -> Any:
     """Lists runs: listed('--where=...') -> what is known of each run, by name."""
 
