@@ -15,6 +15,9 @@ from engine import outputs
 from engine.runs.text_log import logger
 from engine.workspace import REPOSITORY
 from tests.conftest import write_config
+from tests.engine.browser import browser, show
+
+__all__ = ['browser', 'show']
 
 
 class Clock:

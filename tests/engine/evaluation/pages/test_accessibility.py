@@ -9,7 +9,7 @@ import pytest
 from engine.datasets.pages import explore
 from engine.evaluation.evaluator import Evaluator
 from tests.engine import sample_outputs
-from tests.engine.evaluation.pages.conftest import ACCESSIBILITY, PHONE_WIDTH
+from tests.engine.browser import ACCESSIBILITY, PHONE_WIDTH
 from tests.engine.evaluation.pages.hostile_outputs import write_in_run
 
 EVALUATOR = Evaluator(resamples=100, figure_formats=())

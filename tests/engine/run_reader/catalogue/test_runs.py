@@ -207,10 +207,10 @@ def running(home: Path, **status: Any) -> Path:
 STATES: dict[str, tuple[dict[str, Any], str]] = {
     'alive here': ({'pid': os.getpid()}, 'running'),
     'killed a moment ago': ({'pid': None}, 'dead'),
-    'killed, its id used again': ({'pid': os.getpid(), 'heartbeat': ago(hours=1)}, 'dead'),
+    'killed, its id used again': ({'pid': os.getpid(), 'silence': 3600}, 'dead'),
     'alive elsewhere': ({'pid': 1, 'host': 'node7'}, 'running'),
-    'clock of another machine is ahead': ({'host': 'node7', 'heartbeat': ago(seconds=-30)}, 'running'),
-    'dead elsewhere': ({'pid': 1, 'host': 'node7', 'heartbeat': ago(minutes=5)}, 'dead'),
+    'clock of another machine is ahead': ({'host': 'node7', 'silence': -30}, 'running'),
+    'dead elsewhere': ({'pid': 1, 'host': 'node7', 'silence': 300}, 'dead'),
     'bad heartbeat': ({'pid': None, 'heartbeat': 'soon'}, 'dead'),
     'bad process': ({'pid': -1}, 'dead'),
     'huge process': ({'pid': 2**70}, 'dead'),
@@ -227,8 +227,12 @@ STATES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize('case', STATES)
 def test_states(case: str, home: Path, listed: Any) -> None:
-    status, expected = STATES[case]
-    running(home, **({**status, 'pid': dead_process()} if status.get('pid', 0) is None else status))
+    status, expected = STATES[case][0].copy(), STATES[case][1]
+    if 'silence' in status:  # seconds; counted from now, for a time in the table would grow old
+        status['heartbeat'] = ago(seconds=status.pop('silence'))
+    if status.get('pid', 0) is None:
+        status['pid'] = dead_process()
+    running(home, **status)
     assert listed()['run']['state'] == expected
 
 

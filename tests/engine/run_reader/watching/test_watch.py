@@ -16,10 +16,7 @@ from engine.run_reader.watching import watch
 from engine.run_reader.watching.watch import WatchedPage
 from engine.workspace import REPOSITORY
 from tests.conftest import Program
-from tests.engine.evaluation.pages.conftest import browser, show
 from tests.engine.sample_runs import append, write_lines, write_run
-
-__all__ = ['browser', 'show']
 
 
 def steps(file: Path) -> list[str]:
