@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import environments
+from engine.runs.environment import installation
 
 _CUDA = re.compile('nvidia-|cuda-|triton=')
 _IS_SUPPORTED = 'import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
@@ -44,7 +45,8 @@ def install(folder: Path, requirements: Path) -> None:
         small.write_text(for_cpu(pins), encoding='utf-8')
         if not _install_with_uv(folder, small):
             print('found no build of PyTorch for the CPU; installing the one with CUDA', file=sys.stderr)
-            environments.install(folder, requirements)
+            shutil.rmtree(folder, ignore_errors=True)
+            installation.create(folder, requirements)
 
 
 def for_cpu(pins: str, local_version: str = '') -> str:
@@ -72,8 +74,7 @@ def _install_with_pip(folder: Path, base: str, requirements: Path) -> bool:
     dry_run = 'install', '--dry-run', '--no-deps', '--only-binary=:all:'
     if not (torch and _succeeds(base, '-m', 'venv', folder) and _succeeds(*pip, *dry_run, torch[0])):
         return False
-    if subprocess.run([*pip, 'install', '-r', requirements], check=False).returncode:
-        environments.fail(folder)
+    installation.attempt(*pip, 'install', '-r', requirements)
     return True
 
 

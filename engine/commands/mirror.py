@@ -8,6 +8,7 @@ from engine.commands import command_line
 from engine.mirrors import copying, destinations, mirrored_run
 from engine.render.escape import printable
 from engine.run_reader import logs
+from engine.runs import lock
 
 EXAMPLES = """\
   scripts/mirror.sh <run> --to=tensorboard            one run, at work or not; repeat it for what is new
@@ -38,7 +39,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Copies the runs, one after another; returns the exit code."""
     folders = logs.find(arguments.runs)
     copied = []
-    with copying.alone(workspace.workspace() / 'mirrors'):
+    with lock.held(workspace.workspace() / 'mirrors' / 'lock'):  # one copy at a time
         destination = destinations.open_destination(arguments.to, arguments.at)
         for folder in folders:
             copied.append(copying.copy(mirrored_run.read(folder), destination))

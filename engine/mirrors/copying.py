@@ -1,10 +1,6 @@
 """Copies a run to a destination: all of it at first, later only what is new."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.mirrors import mark
 from engine.mirrors.destination import Destination
@@ -47,17 +43,3 @@ def copy(run: MirroredRun, destination: Destination) -> CopiedRun:
 
 def _count(rows: Tables) -> int:
     return sum(int(table.count().sum()) for table in rows.values())
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process copies, and keeps others waiting meanwhile.
-
-    Args:
-      folder: of the copies of a workspace; it is created if it does not exist.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / 'lock').open('a') as file:
-        with suppress(OSError):  # this file system has no locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from engine import files
-from engine.errors import RunError, UserError
-from engine.runs.environment import variables
+from engine.errors import UserError
+from engine.runs.environment import installation, variables
 from engine.workspace import REPOSITORY, workspace
 
 LOCK = 'requirements.lock'
-_READY = 'ready'  # this file exists in an environment that is complete
 _REQUIREMENT = re.compile(r'[A-Za-z0-9][\w.-]*==[\w.+!-]+')
 _INSTALLERS = ('pip', 'setuptools', 'wheel', 'uv')  # they install packages and are not used to train
 
@@ -74,12 +73,9 @@ def rebuilt(run: Path, record: Mapping[str, Any]) -> Interpreter:
     version, lines = str(record.get('python', '')), _requirements(run / LOCK)
     if not re.fullmatch(r'\d+\.\d+(\.\w+)?', version):
         raise UserError(f'{run} does not record the version of Python.')
-    digest = hashlib.sha256('\n'.join([version, *lines]).encode()).hexdigest()[:12]
-    folder = workspace() / 'environments' / digest
-    if not (folder / _READY).is_file():
-        _make(folder, version, lines)
+    python = _installed(version, lines)
     own = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
-    return Interpreter(str(folder / 'bin' / 'python'), own | _restored(record))
+    return Interpreter(str(python), own | _restored(record))
 
 
 def _restored(record: Mapping[str, Any]) -> dict[str, str]:
@@ -107,48 +103,40 @@ def _requirements(lock: Path) -> list[str]:
     return [line for line in lines if line.partition('==')[0].lower() not in _INSTALLERS]
 
 
-def _make(folder: Path, version: str, lines: Sequence[str]) -> None:
-    """Makes a virtual environment. A folder that is not complete is made again."""
-    files.remove_folder(folder)
-    folder.mkdir(parents=True)
-    print(
-        f'installing Python {version} and {len(lines)} packages in {folder} ...', file=sys.stderr, flush=True
-    )
-    lock = folder / LOCK
-    lock.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
-    python = str(folder / 'bin' / 'python')
-    if uv := shutil.which('uv'):
-        _run([uv, 'venv', '--quiet', '--allow-existing', '--python', _uv_python(uv, version), str(folder)])
-        _run([uv, 'pip', 'install', '--quiet', '--no-deps', '--python', python, '-r', str(lock)])
-    else:
-        _run([_python(version), '-m', 'venv', str(folder)])
-        _run([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '-r', str(lock)])
-    (folder / _READY).touch()
+def _installed(version: str, lines: Sequence[str]) -> Path:
+    """Returns the Python of a virtual environment in the workspace that holds these packages."""
+    content = ''.join(f'{line}\n' for line in lines)
+    digest = hashlib.sha256(f'{version}\n{content}'.encode()).hexdigest()[:12]
+    home = workspace() / 'environments'
+    requirements = home / f'{digest}.txt'
+    home.mkdir(parents=True, exist_ok=True)
+    files.write_text(requirements, content)
+
+    def create(folder: Path, requirements: Path) -> None:
+        print(f'with Python {version} and {len(lines)} packages', file=sys.stderr, flush=True)
+        installation.create(folder, requirements, _base(version), '--no-deps')
+
+    return installation.installed(home / digest, requirements, version, create)
 
 
 def _minor(version: str) -> str:
     return '.'.join(version.split('.')[:2])
 
 
-def _uv_python(uv: str, version: str) -> str:
-    """Returns the Python of this program if it has the recorded version; else what uv is to look for."""
+def _base(version: str) -> str:
+    """Returns the Python of this program if it has the recorded version; else the one nearest to it.
+
+    Raises:
+      UserError: there is none, and no uv, which would fetch it.
+    """
     if platform.python_version() == version:
         return str(getattr(sys, '_base_executable', sys.executable))
-    done = subprocess.run([uv, 'python', 'find', '--system', version], capture_output=True, check=False)
-    return version if done.returncode == 0 else _minor(version)
-
-
-def _python(version: str) -> str:
+    if uv := shutil.which('uv'):
+        found = subprocess.run([uv, 'python', 'find', '--system', version], capture_output=True, check=False)
+        return version if found.returncode == 0 else _minor(version)
     name = f'python{_minor(version)}'
     here = sys.executable if '{}.{}'.format(*sys.version_info) == _minor(version) else None
     python = shutil.which(name) or here
     if not python:
         raise UserError(f'the run used Python {version}, and there is no {name} on PATH. Install it, or uv.')
     return python
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, errors='replace', check=False)
-    if done.returncode:
-        end = '\n'.join(done.stderr.strip().splitlines()[-8:])
-        raise RunError(f'the environment cannot be rebuilt; {Path(command[0]).name} says:\n{end}')

@@ -1,4 +1,4 @@
-"""The lock of a run folder: one process trains in it at a time."""
+"""Locks of processes: one at a time trains in a run folder, or writes what several processes may write."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from engine.errors import UserError
 from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, seconds_since
@@ -63,3 +63,28 @@ def _message(folder: Path, owner: str) -> str:
     return (
         f'{folder} is being trained by {owner}. Wait for it or stop it: two processes would damage the run.'
     )
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[bool]:
+    """Waits until no other process of this machine holds a lock, and holds it inside.
+
+    The operating system frees the lock of a killed process.
+
+    Args:
+      lock: a file that only locks. It is made if it is missing, and stays.
+
+    Yields:
+      Whether this file system has locks. Without them, nobody waits.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open('a') as file:
+        yield _is_locked(file)
+
+
+def _is_locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import environments
 from benchmarks.peers import environment
+from engine.runs.environment import installation
 
 PINS = """# comment
 cuda-toolkit==13.0.3.0 ; sys_platform == 'linux'  # via torch
@@ -43,7 +43,7 @@ def test_the_build_for_the_cpu_is_installed_if_pip_finds_it(
     for version in ('1.0', '1.0+cpu'):
         write_wheel(tmp_path, version)
     (tmp_path / 'requirements-peers.txt').write_text('nvidia-missing==1.0\ntorch==1.0\n')
-    monkeypatch.setattr(environments, 'REPOSITORY', tmp_path)
+    monkeypatch.setattr(installation, 'REPOSITORY', tmp_path)
     monkeypatch.setenv('PIP_NO_INDEX', '1')
     monkeypatch.setenv('PIP_FIND_LINKS', str(tmp_path))
     version = [environment.python(), '-c', 'import torch; print(torch.__version__)']
