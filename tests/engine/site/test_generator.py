@@ -1,0 +1,118 @@
+"""Links, navigation, files and parameters of the site."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from docs.generator import linked_files, navigation, reference, repository_pages
+from docs.generator.links import Router
+
+URIS = {
+    'README.md': 'overview.md',
+    'docs/README.md': 'README.md',
+    'docs/data.md': 'data.md',
+    'docs/recipes/vae.md': 'recipes/vae.md',
+    'docs/outputs.schema.json': 'outputs.schema.json',
+    'benchmarks/README.md': 'benchmarks.md',
+    'benchmarks': 'benchmarks.md',
+    'benchmarks/bare.py': 'files/benchmarks/bare.py.md',
+}
+
+
+@pytest.mark.parametrize(
+    ('page', 'link', 'wanted'),
+    [
+        ('overview.md', 'docs/data.md', 'data.md'),
+        ('overview.md', 'docs/data.md#boxes', 'data.md#boxes'),
+        ('overview.md', 'docs/recipes/vae.md', 'recipes/vae.md'),
+        ('overview.md', 'benchmarks', 'benchmarks.md'),
+        ('overview.md', 'benchmarks/', 'benchmarks.md'),
+        ('overview.md', 'docs/README.md', 'README.md'),
+        ('README.md', '../README.md#speed', 'overview.md#speed'),
+        ('recipes/vae.md', '../../README.md', '../overview.md'),
+        ('recipes/vae.md', '../data.md', '../data.md'),
+        ('recipes/vae.md', 'vae.md', 'vae.md'),
+        ('benchmarks.md', 'bare.py', 'files/benchmarks/bare.py.md'),
+        ('benchmarks.md', '../README.md#speed', 'overview.md#speed'),
+        ('files/benchmarks/bare.py.md', '../docs/data.md', '../../data.md'),
+        ('data.md', 'outputs.schema.json', 'outputs.schema.json'),
+        ('data.md', '#boxes', '#boxes'),
+        ('data.md', 'https://example.org/a.md', 'https://example.org/a.md'),
+        ('data.md', 'mailto:ada@example.org', 'mailto:ada@example.org'),
+        ('data.md', 'no-such-page.md', 'no-such-page.md'),  # MkDocs reports it
+        ('reference/trainer.md', '../data.md', '../data.md'),  # written for the site
+    ],
+)
+def test_a_link_leads_to_the_page_of_the_file(page: str, link: str, wanted: str) -> None:
+    assert Router(URIS, page).route(link) == wanted
+
+
+def test_a_link_to_a_dropped_example_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('docs.generator.links.REPOSITORY', tmp_path)
+    assert Router(URIS, 'data.md').route('../configs/digits_cnn.gin') is None
+    (tmp_path / 'there.txt').touch()
+    assert Router(URIS, 'data.md').route('../there.txt') == '../there.txt'
+
+
+def test_sections_without_pages_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository_pages, 'present', lambda: [repository_pages.PAGES[0]])
+    monkeypatch.setattr(reference, 'pages', lambda: {'reference/trainer.md': ''})
+    nav = [
+        {'Start': ['README.md', {'Overview': 'overview.md'}]},
+        {'More': [{'Benchmarks': 'benchmarks.md'}, {'Own': ['reference/research/models.md']}]},
+        'reference/trainer.md',
+        'reference/misspelt.md',
+    ]
+    assert navigation.without_missing(nav) == [
+        {'Start': ['README.md', {'Overview': 'overview.md'}]},
+        'reference/trainer.md',
+        'reference/misspelt.md',
+    ]
+
+
+def test_pages_of_a_project_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(navigation, 'DOCS', tmp_path)
+    monkeypatch.setattr(reference, 'pages', lambda: {'reference/research/datasets.md': ''})
+    for name in ('README.md', 'data.md', 'notes/plan.md', 'diary.md'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    nav = [{'Start': ['README.md', {'Data': 'data.md'}]}]
+    own = ['diary.md', 'notes/plan.md', 'reference/research/datasets.md']
+    assert navigation.with_own_pages(nav) == [*nav, {'This project': own}]
+    assert navigation.with_own_pages([*nav, {'Own': own}]) == [*nav, {'Own': own}]
+
+
+def test_a_notebook_is_shown_as_text_and_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [
+        {'cell_type': 'markdown', 'source': ['# First\n', 'steps']},
+        {'cell_type': 'code', 'source': 'print(1)', 'outputs': ['1']},
+    ]
+    (tmp_path / 'steps.ipynb').write_text(json.dumps({'cells': cells}))
+    monkeypatch.setattr(repository_pages, 'REPOSITORY', tmp_path)
+    page = repository_pages.RepositoryPage('steps.ipynb', 'notebook.md')
+    assert page.markdown() == '# First\nsteps\n\n```python\nprint(1)\n```'
+
+
+def test_a_linked_file_is_shown_with_its_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linked_files, 'REPOSITORY', tmp_path)
+    (tmp_path / 'folder/.hidden').mkdir(parents=True)
+    (tmp_path / 'folder/b.gin').write_text('B = 1\n')
+    (tmp_path / 'folder/Dockerfile').write_text('FROM x\n')
+    assert '# folder/b.gin\n\n``````gin\nB = 1\n``````\n' in linked_files.markdown('folder/b.gin')
+    assert '``````docker\n' in linked_files.markdown('folder/Dockerfile')
+    assert linked_files.markdown('folder').endswith('# folder\n\n- `Dockerfile`\n- `b.gin`\n')
+
+
+def test_code_of_a_project_that_describes_its_parameters_is_listed(tmp_path: Path) -> None:
+    (tmp_path / 'nets.py').write_text(
+        'class Net:\n  """A net.\n\n  Args:\n    width: of it.\n  """\n'
+        'class Block:\n  """No parameters."""\n'
+        'class _Hidden:\n  """H.\n\n  Args:\n    x: y.\n  """\n'
+        'def helper():\n  """Helps."""\n'
+    )
+    (tmp_path / 'losses.py').write_text(
+        'def one(x):\n  """A loss."""\ndef two(x):\n  pass\ndef _three():\n  """H."""\n'
+    )
+    assert reference.documented(tmp_path / 'nets.py') == ['Net']
+    assert reference.documented(tmp_path / 'losses.py') == ['one']
