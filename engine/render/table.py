@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
@@ -129,10 +129,15 @@ def latex(table: Table) -> str:
 def comma_separated(table: Table) -> str:
     """Returns the values of a table as CSV, without its note. No text in it starts a formula."""
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator='\n')
-    writer.writerow(map(escape.formula, table.titles))
-    writer.writerows(map(_as_csv, row) for row in table.rows)
+    write_csv(file, table.titles, ([cell.value for cell in row] for row in table.rows))
     return file.getvalue()
+
+
+def write_csv(file: TextIO, titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Writes plain values as CSV, row by row, so that a million rows need no memory."""
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerow(map(escape.formula, titles))
+    writer.writerows(map(_as_csv, row) for row in rows)
 
 
 FORMATS = {'markdown': markdown, 'csv': comma_separated, 'latex': latex}
@@ -210,9 +215,8 @@ def _as_text(value: object) -> str:
     return '' if value is None else str(value)
 
 
-def _as_csv(cell: Cell) -> str:
+def _as_csv(value: object) -> str:
     """Returns a value as programs read it: a number with six digits, '' for None and NaN."""
-    value = cell.value
     if isinstance(value, float | np.floating):
         return '' if math.isnan(value) else f'{value:.6g}'
     return '' if value is None else escape.formula(value) if isinstance(value, str) else str(value)

@@ -36,9 +36,7 @@ def write(report: Report, folder: Path, overwrite: bool, formats: Sequence[str] 
         (temporary / METRICS).write_text(json.dumps(report.as_json(), indent=2) + '\n', encoding='utf-8')
         (temporary / 'metrics.md').write_text(markdown(report, figures.all()), encoding='utf-8')
         for name, table in report.tables.items():
-            (temporary / f'{name}.csv').write_text(
-                tables.comma_separated(frames.table(table)), encoding='utf-8'
-            )
+            frames.write_csv(table, temporary / f'{name}.csv')
         if formats:
             rendered.write_all(figures.all(), temporary / FIGURES)
         (temporary / PAGE).write_text(report_page.page(report, figures, run), encoding='utf-8')
