@@ -21,7 +21,7 @@ def diff(arguments: argparse.Namespace) -> int:
         )
     one, other = (entries.read(folders.one(name)) for name in arguments.runs)
     compared = difference.between(one, other)
-    outputs, problem = _compared_outputs(one, other, arguments.split or 'test')
+    outputs, problem = _compared_outputs(one, other, arguments)
     if arguments.json:
         runs = [Fields([entry]).as_json(entry) for entry in (one, other)]
         command_line.print_json(
@@ -34,23 +34,33 @@ def diff(arguments: argparse.Namespace) -> int:
     return errors.EXIT_FINISHED
 
 
-def _compared_outputs(one: RunEntry, other: RunEntry, split: str) -> tuple[dict[str, Any] | None, str]:
-    """Returns the comparison of the outputs, or None and why there is none."""
+def _compared_outputs(
+    one: RunEntry, other: RunEntry, arguments: argparse.Namespace
+) -> tuple[dict[str, Any] | None, str]:
+    """Returns the comparison of the outputs, or None and why there is none.
+
+    Raises:
+      UserError: there is none, and the user has asked for one by `--split` or `--metric`.
+    """
     from engine.evaluation.comparison import two_runs
     from engine.evaluation.evaluator import Evaluator
 
     try:
-        return two_runs.document(one.folder, other.folder, split, Evaluator().report_on), ''
+        split, metric = arguments.split or 'test', arguments.metric or ''
+        return two_runs.document(one.folder, other.folder, split, Evaluator().report_on, metric), ''
     except UserError as error:
+        if arguments.split or arguments.metric:
+            raise
         return None, str(error)
 
 
 def _outputs_line(compared: dict[str, Any]) -> str:
     """Returns the metric of both runs, and their difference with its interval."""
     one, other = compared['values']
-    line = f'{compared["metric"]} on {compared["split"]} {one:.6g} in a, {other:.6g} in b; '
+    values = f'{compared["metric"]} on {compared["split"]} {one:.6g} in a, {other:.6g} in b'
+    line = f'{values}; b minus a: {compared["difference"]:.4g}'
     if not compared['interval'] or compared['p'] is None:
-        return f'{line}there is no test of this metric'
+        return f'{line}; there is no test of this metric'
     low, high = compared['interval']
     interval = f'paired {100 * compared["confidence"]:g} % interval {low:.4g} to {high:.4g}'
-    return f'{line}b minus a: {compared["difference"]:.4g}, {interval}, p = {compared["p"]:.3g}'
+    return f'{line}, {interval}, p = {compared["p"]:.3g}'

@@ -22,6 +22,7 @@ EXAMPLES = """\
   scripts/runs.sh --columns=state,best,LEARNING_RATE,width --format=csv
   scripts/runs.sh show digits/2026-11-27T07-08-30          all that is known of a run
   scripts/runs.sh diff <run> <run>                         config, code, data, first step, test metric
+  scripts/runs.sh diff <run> <run> --metric=macro_f1       by another metric, with a paired interval
   scripts/runs.sh rm <run> <run>                           to workspace/trash/
   scripts/runs.sh restore <run>                            back from there
   scripts/runs.sh gc                                       what the policy would free; --apply frees it
@@ -29,7 +30,7 @@ EXAMPLES = """\
 # The commands that take each flag.
 FLAGS = {
     **dict.fromkeys(('where', 'sort', 'columns', 'limit', 'format'), (LIST,)),
-    'split': (DIFF,),
+    **dict.fromkeys(('split', 'metric'), (DIFF,)),
     **dict.fromkeys(('apply', 'days', 'resumable_days'), (GC,)),
 }
 
@@ -60,6 +61,11 @@ def parser() -> command_line.Parser:
     arguments.add_argument('--format', choices=tuple(tables.FORMATS), help='aligned text by default')
     arguments.add_argument(
         '--split', metavar='NAME', help='for diff: the outputs to compare; test by default'
+    )
+    arguments.add_argument(
+        '--metric',
+        metavar='NAME',
+        help='for diff: the metric of the outputs; the first of their kind by default',
     )
     arguments.add_argument('--apply', action='store_true', help='for gc: frees what it lists')
     arguments.add_argument(

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from engine import files
-from engine.reproduction.worktree import DIFF
+from engine.reproduction.worktree import DIFF, SOURCES
 from engine.run_reader import settings
 from engine.runs.environment import code, differences, history, packages, variables
-from engine.runs.environment.differences import Differences
+from engine.runs.environment.differences import Changes, Differences
 from engine.runs.run_folder import Run, RunData
 
 MAX_LINES = 8  # of the changes of one file
+DETERMINISTIC = '--xla_gpu_deterministic_ops=true'  # set by Trainer.deterministic
 
 
 def first_session(run: Run) -> dict[str, Any]:
@@ -42,30 +43,58 @@ def between(run: Run, repeated: Run) -> Differences:
         members=dataset.get('members') or {},
     )
     texts = (one.config.read_text(encoding='utf-8') for one in (run, repeated))
-    changes = settings.changes(*texts)
-    return differences.between(first_session(run), record, changes, run.data_changes(data))
+    changes, recorded = settings.changes(*texts), first_session(run)
+    loaded = _loaded_changes(*(_dict(session, 'init_from') for session in (recorded, record)))
+    return differences.between(recorded, record, changes, {**run.data_changes(data), **loaded})
 
 
-def before_training(record: Mapping[str, Any], root: Path) -> Differences:
+def _loaded_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Changes:
+    """Compares the trained variables from which two runs began."""
+    pair = (old.get('sha256'), new.get('sha256'))
+    return {f'{old.get("source")} (Trainer.init_from)': pair} if pair[0] != pair[1] else {}
+
+
+def before_training(run: Run, record: Mapping[str, Any], root: Path) -> Differences:
     """Compares code, packages and variables of a record with the present ones, before anything is trained.
 
     Args:
-      record: of the run's first session.
+      run: the run.
+      record: of its first session.
       root: the folder of the code that is to train.
     """
     recorded = {name: _dict(record, name) for name in ('packages', 'flags')}
     if not all(recorded.values()):
         return Differences()
+    of_shell = _of_shell(run, recorded['flags'])
+    old = {**record, 'flags': of_shell, 'code': _dict(record, 'code')}
+    return Differences(differences.between(old, present(record, root), {}, {}).numeric)
+
+
+def _of_shell(run: Run, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the recorded variables of the shell, without what the trainer adds to them."""
+    values = {name: value for name, value in flags.items() if name.isupper()}
+    config = settings.parse(run.config.read_text(encoding='utf-8', errors='replace'))
+    if config.trainer('deterministic') == 'True':
+        options = str(values.pop('XLA_FLAGS', '')).split()
+        kept = ' '.join(option for option in options if option != DETERMINISTIC)
+        values |= {'XLA_FLAGS': kept} if kept else {}
+    return values
+
+
+def present(record: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """Returns the present Python, packages, variables of the shell and code, as a run records them.
+
+    Args:
+      record: of a run, which names the modules that train.
+      root: the folder of the code that is to train.
+    """
     used = code.of(history.modules(record), root)
-    present = {
+    return {
         'python': platform.python_version(),
         'packages': packages.used(used.external),
         'flags': variables.numeric(),
         'code': {'files': used.files},
     }
-    of_shell = {name: value for name, value in recorded['flags'].items() if name.isupper()}
-    old = {**record, 'flags': of_shell, 'code': _dict(record, 'code')}
-    return Differences(differences.between(old, present, {}, {}).numeric)
 
 
 def tampered(run: Run, record: Mapping[str, Any]) -> list[str]:
@@ -83,8 +112,12 @@ def tampered(run: Run, record: Mapping[str, Any]) -> list[str]:
 def notes(run: Run, record: Mapping[str, Any]) -> list[str]:
     """Returns what the record of a run cannot tell, a sentence each."""
     sentences = []
-    if left_out := record.get('not_in_diff'):
-        sentences.append(f'{DIFF} leaves out {", ".join(map(str, left_out))}; the committed files are used')
+    for place, key in ((DIFF, 'not_in_diff'), (SOURCES, 'not_in_sources')):
+        if left_out := record.get(key):
+            names = ', '.join(map(str, left_out))
+            sentences.append(
+                f'{place} leaves out {names}, taken from this repository if it has the recorded content'
+            )
     later = history.sessions(run.environment())[1:]
     compared = [
         name for name in ('packages', 'flags', 'python') if any(_is_other(record, s, name) for s in later)

@@ -1,12 +1,13 @@
-"""The comparison of a run with its repetition: steps, evaluations and outputs."""
+"""The comparison of a run with its repetition: steps, evaluations, outputs and their metrics."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import UserError
 from engine.outputs.contents import MANIFEST
 from engine.outputs.equality import first_value
+from engine.reproduction import evaluated_metrics
 from engine.run_reader.first_difference import LOGS, LogDifference, common_steps, first_difference
 
 
@@ -19,6 +20,7 @@ class RunComparison:
       evaluations: the steps of the compared lines of val.jsonl.
       first: the first number in which the logs differ, None if they are equal.
       outputs: the first difference of each outputs folder, '' if it is equal.
+      metrics: the first difference in the metrics of each evaluated outputs folder, '' if they are equal.
       unfinished: where or why the repetition ended if it ended before the original; '' if it did not.
     """
 
@@ -26,6 +28,7 @@ class RunComparison:
     evaluations: Sequence[int]
     first: LogDifference | None
     outputs: Mapping[str, str]
+    metrics: Mapping[str, str]
     unfinished: str = ''
 
     @property
@@ -39,24 +42,26 @@ class RunComparison:
         steps = f'steps {self.steps[0]:,} to {self.steps[-1]:,}' if self.steps else 'no step'
         evaluations = f'{len(self.evaluations)} evaluation{"s" * (len(self.evaluations) != 1)}'
         outputs = f'the outputs {", ".join(self.outputs)}' if self.outputs else 'no outputs'
-        return f'{steps}, {evaluations}, {outputs}'
+        metrics = f', the metrics of {", ".join(self.metrics)}' if self.metrics else ''
+        return f'{steps}, {evaluations}, {outputs}{metrics}'
 
     @property
     def difference(self) -> str:
         """The first difference in words; '' if there is none."""
         if self.first:
             return self.first.text
-        texts = (f'outputs/{name}: {text}' for name, text in self.outputs.items() if text)
-        return next(texts, self.unfinished)
+        places = {f'outputs/{name}': text for name, text in self.outputs.items()}
+        places |= {f'the metrics of outputs/{name}': text for name, text in self.metrics.items()}
+        return next((f'{place}: {text}' for place, text in places.items() if text), self.unfinished)
 
 
 def compare(original: Path, repeated: Path, up_to: int | None) -> RunComparison:
-    """Compares the logs of two runs, and the outputs that both have.
+    """Compares the logs of two runs, and the outputs and metrics that both have.
 
     Args:
       original: a run folder.
       repeated: the run folder of its repetition.
-      up_to: the last step to compare; None compares all, and the outputs.
+      up_to: the last step to compare; None compares all, outputs and metrics too.
 
     Raises:
       UserError: the logs have no line in common.
@@ -72,13 +77,14 @@ def compare(original: Path, repeated: Path, up_to: int | None) -> RunComparison:
         evaluations,
         first_difference(original, repeated, up_to),
         outputs,
+        {} if up_to else dict(_metrics(original, repeated, outputs)),
         _unfinished(common_steps(original, original, up_to), (steps, evaluations)),
     )
 
 
 def nothing(reason: str) -> RunComparison:
     """Returns the comparison with a repetition that did not begin."""
-    return RunComparison((), (), None, {}, reason)
+    return RunComparison((), (), None, {}, {}, reason)
 
 
 def _outputs(original: Path, repeated: Path) -> Iterator[tuple[str, str]]:
@@ -87,6 +93,14 @@ def _outputs(original: Path, repeated: Path) -> Iterator[tuple[str, str]]:
         other = repeated / 'outputs' / one.name
         if (other / MANIFEST).is_file():
             yield one.name, first_value.difference(one, other)
+
+
+def _metrics(original: Path, repeated: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yields the name of each outputs folder that both runs have evaluated, and its first difference."""
+    for name in names:
+        one, other = (run / 'outputs' / name for run in (original, repeated))
+        if evaluated_metrics.metrics(one) and evaluated_metrics.metrics(other):
+            yield name, evaluated_metrics.difference(one, other)
 
 
 def _unfinished(expected: tuple[list[int], list[int]], common: tuple[list[int], list[int]]) -> str:

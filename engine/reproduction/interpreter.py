@@ -19,6 +19,13 @@ from engine.workspace import REPOSITORY, workspace
 
 LOCK = 'requirements.lock'
 _REQUIREMENT = re.compile(r'[A-Za-z0-9][\w.-]*==[\w.+!-]+')
+# Flags of JAX that are recorded by name and set by a variable of that name. Others are named if they differ.
+_JAX_FLAGS = (
+    *('jax_enable_x64', 'jax_default_matmul_precision', 'jax_default_prng_impl'),
+    *('jax_threefry_partitionable', 'jax_disable_jit'),
+)
+# Variables that the recorded ones replace, or that only the present Python needs.
+_REPLACED = ('PYTHONPATH', *map(str.upper, _JAX_FLAGS))
 _INSTALLERS = ('pip', 'setuptools', 'wheel', 'uv')  # they install packages and are not used to train
 
 
@@ -74,19 +81,30 @@ def rebuilt(run: Path, record: Mapping[str, Any]) -> Interpreter:
     if not re.fullmatch(r'\d+\.\d+(\.\w+)?', version):
         raise UserError(f'{run} does not record the version of Python.')
     python = _installed(version, lines)
-    own = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    own = {name: value for name, value in os.environ.items() if name not in _REPLACED}
     return Interpreter(str(python), own | _restored(record))
 
 
 def _restored(record: Mapping[str, Any]) -> dict[str, str]:
     """Returns the recorded variables; those of the present that change numbers become empty."""
-    flags, threads = (record.get(name) for name in ('flags', 'threads'))
-    recorded = {
-        **(flags if isinstance(flags, dict) else {}),
-        **(threads if isinstance(threads, dict) else {}),
-    }
-    kept = {name: value for name, value in recorded.items() if name.isupper() and isinstance(value, str)}
-    return dict.fromkeys(variables.numeric() | variables.threads(), '') | kept
+    flags, present = _dict(record, 'flags'), variables.numeric() | variables.threads()
+    named = {name: value for name, value in (flags | _dict(record, 'threads')).items() if name.isupper()}
+    of_jax = {name.upper(): flags.get(name) for name in _JAX_FLAGS}
+    known = {name: str(value) for name, value in {**named, **of_jax}.items() if isinstance(value, bool | str)}
+    return {**dict.fromkeys(['XLA_FLAGS', *present], ''), **known, **_of_devices(record)}
+
+
+def _of_devices(record: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the variables that give each process the recorded number of simulated devices, on a CPU."""
+    devices, processes = (record.get(name) for name in ('devices', 'processes'))
+    if record.get('accelerator') != 'cpu' or not (isinstance(devices, int) and isinstance(processes, int)):
+        return {}
+    return {'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': str(devices // max(1, processes))}
+
+
+def _dict(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _requirements(lock: Path) -> list[str]:

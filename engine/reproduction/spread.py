@@ -1,11 +1,13 @@
-"""How far apart two runs are, in each metric, against the distance of two seeds."""
+"""How far apart two runs are, in each quantity, against the distance of two seeds."""
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.reproduction import evaluated_metrics
 from engine.run_reader import first_difference
 
 
@@ -14,9 +16,10 @@ class Distance:
     """The distance of a repeated run from the original, and that of another seed.
 
     Attributes:
-      file: 'train.jsonl' or 'val.jsonl'.
+      file: 'train.jsonl', 'val.jsonl', or the metrics of outputs, such as 'outputs/test/evaluation'.
       quantity: name of a metric.
-      repeated: root mean square, over the common lines, of the difference between original and repetition.
+      repeated: root mean square, over the common lines, of the difference between original and repetition, in
+        the unit of the quantity. Metrics of outputs are one number, so it is the difference itself.
       seeds: the larger of the same between the other seed and either of the two.
     """
 
@@ -41,10 +44,11 @@ def distances(original: Path, repeated: Path, other_seed: Path, up_to: int | Non
       up_to: the last step to compare, None for all.
     """
     seeds = [root_mean_square(run, other_seed, up_to) for run in (original, repeated)]
-    return [
+    of_logs = [
         Distance(file, quantity, value, max(of_seed.get((file, quantity), 0.0) for of_seed in seeds))
         for (file, quantity), value in root_mean_square(original, repeated, up_to).items()
     ]
+    return [*of_logs, *_of_outputs(original, repeated, other_seed)]
 
 
 def root_mean_square(one: Path, other: Path, up_to: int | None = None) -> dict[tuple[str, str], float]:
@@ -63,3 +67,20 @@ def root_mean_square(one: Path, other: Path, up_to: int | None = None) -> dict[t
 def _square(one: Any, other: Any) -> float:
     are_numbers = all(isinstance(value, int | float) for value in (one, other))
     return float(one - other) ** 2 if are_numbers else math.inf
+
+
+def _of_outputs(*runs: Path) -> Iterator[Distance]:
+    """Yields the distances of the metrics of outputs that all three runs have evaluated."""
+    for name in sorted(path.name for path in (runs[0] / 'outputs').glob('*/')):
+        stated = [evaluated_metrics.metrics(run / 'outputs' / name) for run in runs]
+        for metric in stated[0]:
+            if not all(metric in metrics for metrics in stated):
+                continue
+            old, new, other = (metrics[metric].get('value') for metrics in stated)
+            if old != new:
+                seeds = max(_distance(old, other), _distance(new, other))
+                yield Distance(f'outputs/{name}/evaluation', metric, _distance(old, new), seeds)
+
+
+def _distance(one: Any, other: Any) -> float:
+    return 0.0 if one == other else math.sqrt(_square(one, other))

@@ -36,7 +36,7 @@ class Recipe:
 
 
 def train(recipe: Recipe, run: Path, bindings: Sequence[str] = ()) -> str:
-    """Trains in a new run folder. Its progress goes to stderr.
+    """Trains in a new run folder, or resumes the training there. Its progress goes to stderr.
 
     Args:
       recipe: what to train.
@@ -55,10 +55,10 @@ def train(recipe: Recipe, run: Path, bindings: Sequence[str] = ()) -> str:
     if recipe.until is not None:
         _check_pauses(recipe.root)
         flags.append(f'--until={recipe.until}')
-    if recipe.processes > 1:
-        flags.append(f'--processes={recipe.processes}')
-    command, variables = recipe.interpreter.command(recipe.root, PROGRAM, *flags)
-    code = subprocess.run(command, env=variables, stdout=sys.stderr.fileno(), check=False).returncode
+    command, variables = recipe.interpreter.command(
+        recipe.root, PROGRAM, *flags, f'--processes={recipe.processes}'
+    )
+    code = _exit_code(command, variables)
     if code == EXIT_INTERRUPTED:
         raise Interrupted
     if code == EXIT_FINISHED:
@@ -67,6 +67,17 @@ def train(recipe: Recipe, run: Path, bindings: Sequence[str] = ()) -> str:
     if not (log.is_file() and log.stat().st_size):
         raise NothingTrainedError(_reason(command, variables) or f'it ended with exit code {code}')
     return f'the repeated training ended with exit code {code}'
+
+
+def _exit_code(command: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Runs a program. If this process is asked to stop, so is the program, which starts processes itself."""
+    with subprocess.Popen(command, env=variables, stdout=sys.stderr.fileno()) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
 
 
 def _reason(command: Sequence[str], variables: Mapping[str, str]) -> str:

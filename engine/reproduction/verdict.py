@@ -51,7 +51,7 @@ class Judgement:
         elif not self.comparison.is_equal:
             lines.append('nothing differs in the record of code, config, packages, data, flags and machine.')
         if self.distances:
-            lines += ['root mean square of the differences, and the same of two seeds:']
+            lines.append('root mean square of the differences, and the same of two seeds:')
             lines += [f'  {_words(distance)}' for distance in self.distances]
         return [*lines, f'verdict: {self._sentence()}']
 
@@ -71,6 +71,7 @@ class Judgement:
             'steps': list(self.comparison.steps),
             'evaluations': list(self.comparison.evaluations),
             'outputs': dict(self.comparison.outputs),
+            'metrics': dict(self.comparison.metrics),
             'first_difference': first._asdict() if first else None,
             'difference': self.comparison.difference,
             'changes': list(self.changes),

@@ -1,4 +1,7 @@
-"""The code of a run: the recorded commit in a git worktree, with the recorded changes applied."""
+"""The code of a run: the recorded commit in a git worktree, with the recorded changes applied.
+
+The changes leave out files that are large or look like secrets. This repository may still have them.
+"""
 
 import os
 import shutil
@@ -35,10 +38,13 @@ def recorded_code(run: Path, record: Mapping[str, Any], target: Path) -> Iterato
     """
     if (run / DIFF).is_file() and isinstance(record.get('commit'), str):
         with _worktree(record['commit'], (run / DIFF).read_bytes(), target) as folder:
+            if record.get('not_in_diff'):
+                _add_left_out(record, folder)
             yield folder
     elif (run / SOURCES).is_dir():
         try:
             folder = _copied(run / SOURCES, target)
+            _add_left_out(record, folder)
             _check_sources(record, folder)
             yield folder
         finally:
@@ -69,6 +75,29 @@ def _worktree(commit: str, diff: bytes, target: Path) -> Iterator[Path]:
                 git('worktree', 'prune')
 
 
+def _add_left_out(record: Mapping[str, Any], folder: Path) -> None:
+    """Copies the code that the record leaves out from this repository, where that has the recorded content.
+
+    Args:
+      record: of the run.
+      folder: the code as far as it is restored.
+    """
+    restored = code.of(history.modules(record), folder).files
+    for name, digest in _files(record).items():
+        path = (REPOSITORY / name).resolve()
+        is_here = path.is_relative_to(REPOSITORY) and path.is_file()
+        if restored.get(name) != digest and is_here and code.digest(path) == digest:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+
+
+def _files(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the digest of each recorded file of the code that trains; none if they are unknown."""
+    recorded = record.get('code')
+    files = recorded.get('files') if isinstance(recorded, dict) else None
+    return files if isinstance(files, dict) else {}
+
+
 def _check_commit(git: Git, commit: str) -> None:
     try:
         git('cat-file', '-e', f'{commit}^{{commit}}')
@@ -94,11 +123,13 @@ def _copied(sources: Path, target: Path) -> Path:
 
 def _check_sources(record: Mapping[str, Any], folder: Path) -> None:
     """Raises `UserError` unless the sources are those of the record, which the user trusts."""
-    recorded = record.get('code')
-    files = recorded.get('files') if isinstance(recorded, dict) else None
-    if code.of(history.modules(record), folder).files != files:
+    recorded, restored = _files(record), code.of(history.modules(record), folder).files
+    names = sorted(recorded.keys() | restored.keys())
+    wrong = [name for name in names if recorded.get(name) != restored.get(name)]
+    if wrong or not recorded:
         raise UserError(
-            f'{SOURCES}/ of the run is not the code that the run recorded: its digests differ. '
+            f'{SOURCES}/ of the run is not the code that the run recorded: the digests of '
+            f'{", ".join(wrong[:5]) or "all files"} differ. '
             '--code=present trains with the present code.'
         )
 

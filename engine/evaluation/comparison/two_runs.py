@@ -12,14 +12,17 @@ from engine.evaluation.results.report import Report
 from engine.outputs.outputs import Outputs
 
 
-def document(one: Path, other: Path, split: str, report_on: Callable[[Outputs], Report]) -> dict[str, Any]:
-    """Compares two runs by the first headline metric of their outputs.
+def document(
+    one: Path, other: Path, split: str, report_on: Callable[[Outputs], Report], metric: str = ''
+) -> dict[str, Any]:
+    """Compares two runs by a metric of their outputs.
 
     Args:
       one: a run folder.
       other: another one.
       split: name of the outputs.
       report_on: evaluates outputs.
+      metric: name of the metric; '' takes the first headline metric of the kind of outputs.
 
     Returns:
       `split`, `metric`, `examples`, `confidence`, the `values` of both runs, and the `difference` of the
@@ -27,7 +30,8 @@ def document(one: Path, other: Path, split: str, report_on: Callable[[Outputs], 
       the metric.
 
     Raises:
-      UserError: a run has no such outputs, they are damaged, or both are not of the same examples.
+      UserError: a run has no such outputs or no such metric, outputs are damaged, or both are not of the same
+        examples.
     """
     inputs = [source for run in (one, other) for source in comparison_inputs.find([run], split)[0][:1]]
     inputs = comparison_inputs.common(inputs, intersect=False)
@@ -38,7 +42,7 @@ def document(one: Path, other: Path, split: str, report_on: Callable[[Outputs], 
         Method([source], [report_on(source.outputs)], index) for index, source in enumerate(inputs)
     )
     report = first.reports[0]
-    metric = report.headline[0]
+    metric = metric or report.headline[0]
     ordered = ranking.ordered([first, second], metric)
     _, rank = ranking.ranking(ordered, metric)
     interval = rank.difference and rank.difference.interval

@@ -60,6 +60,13 @@ def of(modules: Iterable[str], root: Path | None = None) -> Code:
     return Code(dict(sorted(closure.files.items())), frozenset(closure.external))
 
 
+def digest(path: Path) -> str:
+    """Returns the digest of one file of the code, as `Code.files` has it."""
+    content = path.read_bytes()
+    summary = syntax.summary(content, imports_alone=True) if path.suffix == '.py' else None
+    return summary.digest if summary else _digest(content)
+
+
 class _Closure:
     """Collects the files that modules import, directly or through others."""
 

@@ -1,118 +1,15 @@
 """`reproduce.sh`: a run with uncommitted changes, repeated in another clone; planted changes are named."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import optax
 import pytest
 
 from engine.runs.run_folder import Run
-from engine.workspace import REPOSITORY
-
-MODEL = 'research/models/convnet.py'
-CONFIG = """
-include 'base.gin'
-from __gin__ import dynamic_registration
-from engine.training import trainer
-from research.models import convnet
-from engine.parts import classification
-import optax
-
-STEPS = 4
-BATCH_SIZE = 8
-
-trainer.Trainer:
-  dataset = 'digits/toy'
-  task = @classification.Classification()
-  evaluate_every = 2
-
-classification.Classification:
-  model = @convnet.ConvNet
-  optimizer = @optax.adamw
-  learning_rate = 0.03
-
-convnet.ConvNet.width = 4
-convnet.ConvNet.stages = 1
-"""
-
-
-class Project(NamedTuple):
-    """A clone of the repository and a workspace."""
-
-    root: Path
-    workspace: Path
-
-    def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        own = {'WORKSPACE': str(self.workspace), 'ENV': 'existing', 'PYTHON': sys.executable}
-        inherited = {
-            name: value for name, value in os.environ.items() if name not in ('XLA_FLAGS', 'PYTHONPATH')
-        }
-        return subprocess.run(
-            [str(self.root / 'scripts' / f'{script}.sh'), *arguments],
-            env={**inherited, **own, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.root,
-        )
-
-    def reproduce(self, *arguments: str, **variables: str) -> tuple[int, dict[str, Any], str]:
-        """Returns exit code, document and stderr."""
-        done = self.run('reproduce', *arguments, '--json', **variables)
-        return done.returncode, json.loads(done.stdout or '{}'), done.stderr
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.root / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-
-def git(folder: Path, *arguments: str) -> None:
-    author = ('-c', 'user.name=A', '-c', 'user.email=a@example.org')
-    subprocess.run(['git', '-C', str(folder), *author, *arguments], check=True, capture_output=True)
-
-
-def clone(project: Project, folder: Path) -> Project:
-    git(folder.parent, 'clone', '-q', str(project.root), str(folder))
-    return Project(folder, folder.with_name(f'{folder.name}-workspace'))
-
-
-@pytest.fixture(scope='module')
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with one commit."""
-    folder = tmp_path_factory.mktemp('projects')
-    root = folder / 'project'
-    ignored = shutil.ignore_patterns('.git', '.venv*', 'workspace', '__pycache__', '.*_cache', '.hypothesis')
-    shutil.copytree(REPOSITORY, root, ignore=ignored)
-    (root / 'configs' / 'tiny.gin').write_text(CONFIG)
-    git(root, 'init', '-q', '-b', 'main')
-    git(root, 'add', '-A')
-    git(root, 'commit', '-q', '-m', 'Begin')
-    return Project(root, folder / 'workspace')
-
-
-@pytest.fixture(scope='module')
-def run(project: Project) -> Path:
-    """A run of the project, made with a change that is not committed and not there any more."""
-    project.edit(MODEL, 'x.mean((1, 2))', 'x.max((1, 2))')
-    folder = project.workspace / 'runs' / 'first'
-    done = project.run('train', '--gin_file=configs/tiny.gin', f'--run={folder}')
-    assert done.returncode == 0, done.stderr
-    git(project.root, 'checkout', '-q', MODEL)
-    return folder
-
-
-@pytest.fixture
-def elsewhere(project: Project, tmp_path: Path) -> Iterator[Project]:
-    """A fresh clone elsewhere, with a workspace of its own."""
-    yield clone(project, tmp_path / 'clone')
+from tests.engine.reproduction.projects import MODEL, Project, git
 
 
 def test_a_run_with_uncommitted_changes_has_the_same_bits_in_a_fresh_clone(
@@ -150,13 +47,6 @@ def planted(project: Project, run: Path, **variables: str) -> dict[str, Any]:
     assert code == (1 if document['verdict'] == 'different' else 0)
     assert document['distances'], document['difference']
     return document
-
-
-@pytest.fixture
-def changed(run: Path, elsewhere: Project) -> Project:
-    """The clone with the changes of the run, into which one more change is planted."""
-    git(elsewhere.root, 'apply', str(run / 'uncommitted.diff'))
-    return elsewhere
 
 
 @pytest.mark.slow
@@ -197,8 +87,8 @@ def test_one_image_is_named(run: Path, changed: Project) -> None:
     assert (code, document.get('verdict')) == (1, 'different'), err
     assert 'toy/images differs from checksums.tsv' in document['difference']
     shutil.rmtree(changed.workspace / 'data')
-    registered = changed.run('dataset', 'build', 'digits', '--config=toy', '--register_checksums')
-    assert registered.returncode == 0, registered.stderr
+    registered, _, err = changed.run('dataset', 'build', 'digits', '--config=toy', '--register_checksums')
+    assert registered == 0, err
     code, document, err = changed.reproduce(str(run), '--trust', '--code=present')
     assert (code, document.get('verdict')) == (1, 'different'), err
     # The image is one of the test set, so the logs are equal.

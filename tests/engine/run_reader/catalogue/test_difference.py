@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
+from engine import outputs
 from engine.evaluation.comparison import two_runs
 from engine.evaluation.evaluator import Evaluator
 from engine.run_reader.catalogue import entry
@@ -132,18 +134,18 @@ def test_outputs_are_compared_in_pairs(pair: tuple[Path, Path], diff: Any) -> No
     write(pair[0] / 'outputs/test', strong)
     write(pair[1] / 'outputs/test', weak)
     lines, document = diff()
-    outputs = document['outputs']
+    compared = document['outputs']
     right = [(logits.argmax(1) == LABELS).astype(float) for logits in (strong, weak)]
-    assert outputs['values'] == pytest.approx([values.mean() for values in right], abs=1e-12)
-    assert outputs['difference'] == pytest.approx(right[1].mean() - right[0].mean(), abs=1e-12)
+    assert compared['values'] == pytest.approx([values.mean() for values in right], abs=1e-12)
+    assert compared['difference'] == pytest.approx(right[1].mean() - right[0].mean(), abs=1e-12)
     random = np.random.default_rng(0)
     places = random.integers(200, size=(4000, 200))
     expected = np.percentile((right[1] - right[0])[places].mean(1), [2.5, 97.5])
-    assert outputs['interval'] == pytest.approx(expected, abs=0.02)
+    assert compared['interval'] == pytest.approx(expected, abs=0.02)
     swapped = two_runs.document(pair[1], pair[0], 'test', Evaluator().report_on)
-    assert swapped['difference'] == -outputs['difference']
-    assert swapped['interval'] == [-end for end in reversed(outputs['interval'])]
-    assert swapped['p'] == outputs['p']
+    assert swapped['difference'] == -compared['difference']
+    assert swapped['interval'] == [-end for end in reversed(compared['interval'])]
+    assert swapped['p'] == compared['p']
     assert lines[-1].startswith(
         f'outputs: accuracy on test {right[0].mean():.6g} in a, {right[1].mean():.6g} in b; b minus a: -'
     )
@@ -162,3 +164,70 @@ def test_two_runs_are_needed(pair: tuple[Path, Path], program: Any) -> None:
     assert (code, out) == (2, '')
     assert 'diff compares two runs, not 1.' in err
     assert entry.read(pair[0]).name == 'a'
+
+
+@pytest.fixture
+def predicted(pair: tuple[Path, Path]) -> tuple[Path, Path]:
+    """The two runs with outputs of the same examples, those of the first one better."""
+    for run, strength in zip(pair, (2.0, 0.5), strict=True):
+        for split in ('test', 'val'):
+            write(run / 'outputs' / split, scores(strength, seed=len(split)), split=split)
+    return pair
+
+
+def test_any_metric_of_the_outputs_with_its_paired_interval(
+    predicted: tuple[Path, Path], program: Any
+) -> None:
+    """A lower log loss is better. The difference is the second run minus the first all the same."""
+    code, out, err = program('runs', 'diff', 'a', 'b', '--metric=log_loss', '--split=val', '--json')
+    assert (code, err) == (0, '')
+    compared = json.loads(out)['outputs']
+    reports = [Evaluator().report(run / 'outputs' / 'val') for run in predicted]
+    values = [report.metrics['log_loss'].value for report in reports]
+    assert (compared['metric'], compared['split'], compared['examples']) == ('log_loss', 'val', 200)
+    assert compared['values'] == values and values[1] > values[0]
+    assert compared['difference'] == pytest.approx(values[1] - values[0])
+    resamples = reports[1].resamples['log_loss'] - reports[0].resamples['log_loss']
+    assert compared['interval'] == pytest.approx(np.percentile(resamples, [2.5, 97.5]), rel=1e-9)
+    text = program('runs', 'diff', 'a', 'b', '--metric=log_loss', '--split=val')[1]
+    low, high = compared['interval']
+    assert f'b minus a: {compared["difference"]:.4g}, paired 95 % interval {low:.4g} to {high:.4g}' in text
+
+
+@pytest.mark.parametrize(
+    ('flag', 'message'),
+    [
+        ('--metric=acuracy', "Did you mean 'accuracy'"),
+        ('--metric=loss', 'lack this metric'),  # one of val.jsonl
+        ('--split=tset', 'tset'),
+    ],
+)
+def test_what_the_outputs_lack_is_a_mistake_if_it_was_asked_for(
+    flag: str, message: str, predicted: tuple[Path, Path], program: Any
+) -> None:
+    code, out, err = program('runs', 'diff', 'a', 'b', flag)
+    assert (code, out, message in err) == (2, '', True), err
+
+
+def test_a_metric_without_a_test_has_a_difference(predicted: tuple[Path, Path], program: Any) -> None:
+    """Log loss from logits and from probabilities are computed in different ways."""
+    folder = predicted[1] / 'outputs' / 'test'
+    shutil.rmtree(folder)
+    arrays = {'probabilities': softmax(scores(0.5), axis=1), 'labels': LABELS}
+    ids = [f'digit {index}' for index in range(200)]
+    outputs.write(
+        folder,
+        outputs.Manifest('classification', split='test'),
+        arrays,
+        ids,
+        dict.fromkeys(arrays, 'of a test'),
+    )
+    code, out, err = program('runs', 'diff', 'a', 'b', '--metric=log_loss')
+    assert code == 0, err
+    one, other = (Evaluator().report(run / 'outputs' / 'test').metrics['log_loss'].value for run in predicted)
+    assert f'b minus a: {other - one:.4g}; there is no test of this metric' in out
+
+
+def test_a_metric_belongs_to_diff(program: Any) -> None:
+    code, out, err = program('runs', '--metric=accuracy')
+    assert (code, out, '--metric belongs to diff' in err) == (2, '', True)
