@@ -16,6 +16,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from docs.generator import reference, repository_pages
+from docs.generator.docstrings import parameters
 from engine.config import bindable
 from engine.workspace import REPOSITORY
 from tests.engine.test_documents import DOCUMENTS, named
@@ -132,8 +133,19 @@ def documented(site: Path) -> dict[str, str]:
 @pytest.mark.parametrize('name', [name for name in BOUND if inspect.isclass(target(name))])
 def test_the_reference_has_all_parameters(name: str, documented: dict[str, str]) -> None:
     rows = re.findall(r'<tr class="doc-section-item">\s*<td>\s*<code>\**(\w+)</code>', documented[name])
-    parameters = bindable.signature(target(name)).parameters
-    assert sorted(rows) == sorted(parameters.keys() - {'args', 'kwargs'})  # of a class without a constructor
+    wanted = bindable.signature(target(name)).parameters.keys()
+    assert sorted(rows) == sorted(wanted - {'args', 'kwargs'})  # of a class without a constructor
+
+
+@pytest.mark.parametrize('name', [name for name in BOUND if inspect.isclass(target(name))])
+def test_the_reference_shows_what_docstrings_say(name: str, documented: dict[str, str]) -> None:
+    shown = words(html.unescape(re.sub('<[^>]*>', '', documented[name])))
+    for entry in parameters(inspect.getdoc(target(name)) or '').values():
+        assert words(entry.partition(': ')[2].replace('`', '')) in shown
+
+
+def words(text: str) -> str:
+    return ' '.join(text.split())
 
 
 def test_what_configs_bind_is_in_the_reference(documented: dict[str, str]) -> None:
@@ -144,11 +156,19 @@ def test_what_configs_bind_is_in_the_reference(documented: dict[str, str]) -> No
     assert {target for target in ours if target.__module__.startswith('research.')}
 
 
-@pytest.mark.parametrize('width', SIZES.values(), ids=SIZES)
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('page', ['index', 'workspace', 'outputs', 'reference/trainer', 'architecture'])
-def test_a_page_opens_from_the_disk(page: str, scheme: Any, width: int, site: Path, show: Any) -> None:
-    opened = show(site / f'{page}.html', width=width, color_scheme=scheme)
+@pytest.mark.parametrize(
+    ('page', 'size', 'scheme'),
+    [
+        ('index', 'window', 'light'),
+        ('workspace', 'phone', 'dark'),
+        ('outputs', 'phone', 'light'),
+        ('reference/trainer', 'window', 'dark'),
+        ('reference/trainer', 'phone', 'light'),
+        ('architecture', 'window', 'light'),
+    ],
+)
+def test_a_page_opens_from_the_disk(page: str, size: str, scheme: str, site: Path, show: Any) -> None:
+    opened = show(site / f'{page}.html', width=SIZES[size], color_scheme=scheme)
     assert opened.complaints == []
     assert all(url.startswith((site.as_uri(), 'data:')) for url in opened.requests)
     assert opened.page.locator('h1').count() == 1

@@ -1,11 +1,11 @@
-"""The parameters of a class in the reference: its own and those of its bases."""
+"""Docstrings in the reference: parameters with those of the bases, and text that is not Markdown."""
 
 from pathlib import Path
 
 import griffe
 import pytest
 
-from docs.generator.parameters import InheritedParameters, parameters
+from docs.generator.docstrings import Docstrings, as_markdown, parameters
 
 SOURCE = '''
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Plain(Base):
 def package(tmp_path_factory: pytest.TempPathFactory) -> griffe.Module:
     folder: Path = tmp_path_factory.mktemp('source')
     (folder / 'sample.py').write_text(SOURCE)
-    extensions = griffe.load_extensions(InheritedParameters)
+    extensions = griffe.load_extensions(Docstrings)
     module = griffe.load('sample', search_paths=[folder], extensions=extensions, allow_inspection=False)
     assert isinstance(module, griffe.Module)
     return module
@@ -109,3 +109,23 @@ def test_entries_have_any_indent(indent: str) -> None:
 
 def test_a_docstring_without_parameters_has_none() -> None:
     assert parameters('Counts.') == {}
+
+
+@pytest.mark.parametrize(
+    ('docstring', 'shown'),
+    [
+        ("Calls (input, method='__call__').", "Calls (input, method='\\_\\_call\\_\\_')."),
+        ('Named `a_b` and a_b.', 'Named `a_b` and a\\_b.'),
+        ("Called '<set>/<metric>', if n < 3.", "Called '&lt;set>/&lt;metric>', if n &lt; 3."),
+        ('From a `code that\nends_here` and_not there.', 'From a `code that\nends_here` and\\_not there.'),
+        ('See https://example.org/a_b_c for x_y.', 'See https://example.org/a_b_c for x\\_y.'),
+        ('A formula:\n\n    a**b * c_d < e\n\nwith a*b.', 'A formula:\n\n    a**b * c_d < e\n\nwith a\\*b.'),
+        ('Sum.\n\n>>> a_b = 2 * 3\n>>> a_b < 7\nTrue', 'Sum.\n\n>>> a_b = 2 * 3\n>>> a_b < 7\nTrue'),
+        ('X.\n\nArgs:\n  a_b: of c_d,\n    more_of it.', 'X.\n\nArgs:\n  a_b: of c\\_d,\n    more\\_of it.'),
+        ('X.\n\nArgs:\n  **more_of: them.', 'X.\n\nArgs:\n  **more_of: them.'),
+        ('X.\n\nArgs:\n  a_b (int | None): of c_d.', 'X.\n\nArgs:\n  a_b (int | None): of c\\_d.'),
+        ('Returns:\n  f32 [B, <n>].', 'Returns:\n  f32 [B, &lt;n>].'),
+    ],
+)
+def test_only_code_is_left_as_it_is(docstring: str, shown: str) -> None:
+    assert as_markdown(docstring) == shown
