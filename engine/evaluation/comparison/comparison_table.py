@@ -1,6 +1,6 @@
 """The table of a comparison: the best method first, and what differs between the methods."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engine.errors import UserError, did_you_mean
 from engine.evaluation.comparison.columns import (
@@ -42,10 +42,7 @@ def table(
       UserError: there is no such column.
     """
     groups = available(methods, ranks, metric, in_numbers)
-    for name in columns:
-        if name not in groups:
-            known = ', '.join(groups)
-            raise UserError(f'--columns: there is no {name!r}. {did_you_mean(name, groups)} Known: {known}.')
+    columns = [_full_name(name, groups) for name in columns]
     shown = columns or [*_origins(methods, in_numbers), *measures(methods, metric)]
     cells: dict[str, list[Cell]] = {'method': [Cell(method.name) for method in methods]}
     for name in shown:
@@ -55,6 +52,16 @@ def table(
     if parameters and not columns and not {PARAMETERS, *parameters} & set(shown):
         note += f' The configs differ in {len(parameters)} parameters: --columns={PARAMETERS} lists them.'
     return Table.of_columns(cells, note)
+
+
+def _full_name(name: str, groups: Collection[str]) -> str:
+    """Returns the name of a column, of which users may write the end, such as `width` of `mlp.MLP.width`."""
+    ends = [known for known in groups if known.endswith(f'.{name}')]
+    if name in groups or len(ends) == 1:
+        return name if name in groups else ends[0]
+    if ends:
+        raise UserError(f'--columns: several columns end in {name!r}: {", ".join(ends)}. Write one of them.')
+    raise UserError(f'--columns: there is no {name!r}. {did_you_mean(name, groups)}')
 
 
 def measures(methods: Sequence[Method], metric: str) -> list[str]:

@@ -486,6 +486,18 @@ def test_chosen_columns_and_names_of_rows(program, runs: Path):
     assert r'Wide \& deep' in out
 
 
+def test_a_column_is_named_by_its_end(program, runs: Path):
+    for run in sorted(runs.iterdir()):
+        width = 8 if run.name == 'narrow' else 64
+        lines = [f'cnn.CNN.width = {width}', f'mlp.MLP.depth = {width}', f'rnn.RNN.depth = {width}']
+        (run / 'config.gin').write_text('\n'.join(lines))
+    _, out, _ = program('compare', str(runs), '--columns=width,accuracy', '--resamples=100')
+    assert list(table(out)[0]) == ['method', 'cnn.CNN.width', ACCURACY]
+    code, out, err = program('compare', str(runs), '--columns=depth', '--resamples=100')
+    assert (code, out) == (2, '')
+    assert "several columns end in 'depth': mlp.MLP.depth, rnn.RNN.depth." in err
+
+
 @pytest.mark.parametrize(
     ('argument', 'message'),
     [
