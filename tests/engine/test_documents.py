@@ -66,7 +66,9 @@ def test_every_block_names_its_language(document: Path) -> None:
 @cache
 def parser(script: str) -> Parser | None:
     """Returns the parser of a script's program; None if it is not a program of the engine."""
-    module = re.search(r'-m engine\.commands\.(\w+)', (REPOSITORY / script).read_text(encoding='utf-8'))
+    module = re.search(
+        r'exec .* -m engine\.commands\.(\w+)', (REPOSITORY / script).read_text(encoding='utf-8')
+    )
     return import_module(f'engine.commands.{module[1]}').parser() if module else None
 
 

@@ -72,6 +72,7 @@ class Metric:
     def as_json(self) -> dict[str, Any]:
         """Returns what metrics.json says of it."""
         return {
+            'title': self.definition.title,
             'value': _or_none(self.value),
             'interval': [_or_none(end) for end in self.interval],
             'unit': self.definition.unit,

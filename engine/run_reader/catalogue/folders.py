@@ -8,7 +8,7 @@ from engine.errors import UserError, did_you_mean
 from engine.run_reader.plain_files import MARKS, printable
 from engine.workspace import workspace
 
-PLACES = ('runs', 'sweeps')  # folders of the workspace that hold runs
+PLACES = ('runs', 'sweeps', 'pipelines')  # folders of the workspace that hold runs
 # A run that was killed before it had a config has these folders alone.
 _FIRST_FOLDERS = ('checkpoints', 'logs', 'outputs')
 
@@ -63,7 +63,7 @@ def in_workspace(problems: list[str]) -> list[Path]:
 def name(folder: Path) -> str:
     """Returns how a run is called: its path below the runs of the workspace, else its whole path.
 
-    A run of a sweep keeps 'sweeps/' in front.
+    A run of a sweep keeps 'sweeps/' in front, one of a pipeline 'pipelines/'.
     """
     home, path = workspace(), folder.absolute()
     for parent in (home / 'runs', home):

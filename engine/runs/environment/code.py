@@ -42,8 +42,8 @@ class Code:
         return _digest(lines.encode('utf-8', 'surrogateescape'))
 
 
-def of(modules: Iterable[str], root: Path | None = None) -> Code:
-    """Returns the code that some modules and the training program import.
+def of(modules: Iterable[str], root: Path | None = None, program: str = MAIN) -> Code:
+    """Returns the code that some modules and a program import, by default the one that trains.
 
     >>> 'research/models/mlp.py' in of(['research.models.mlp']).files
     True
@@ -51,11 +51,12 @@ def of(modules: Iterable[str], root: Path | None = None) -> Code:
     Args:
       modules: names of modules in the repository or elsewhere. Names that do not exist are ignored.
       root: the folder that holds `engine/`; None: this repository.
+      program: the module of the program.
     """
     cache = DiskCache(syntax)
     closure = _Closure(root or workspace.REPOSITORY, cache)
     with collection_paused():
-        closure.add([MAIN, *modules])
+        closure.add([program, *modules])
     cache.save()
     return Code(dict(sorted(closure.files.items())), frozenset(closure.external))
 

@@ -60,7 +60,16 @@ def test_metrics_json(folder: Path):
     assert accuracy['value'] == pytest.approx((logits.argmax(axis=1) == labels).mean())
     assert accuracy['interval'][0] < accuracy['value'] < accuracy['interval'][1]
     assert (accuracy['unit'], accuracy['direction']) == ('fraction', 'higher')
-    assert set(accuracy) == {'value', 'interval', 'unit', 'direction', 'definition', 'source', 'group'}
+    assert set(accuracy) == {
+        'title',
+        'value',
+        'interval',
+        'unit',
+        'direction',
+        'definition',
+        'source',
+        'group',
+    }
 
 
 def test_metrics_md_and_tables(folder: Path):
