@@ -23,6 +23,7 @@ BENCHMARKS = {
     'loading': 'memory for loading trained variables',
     'logs': 'writing and reading logs of a million steps',
     'random_cases': 'more of the random cases that tests draw',
+    'sweeps': 'sweeps whose workers are killed, compared with unbroken ones',
 }
 
 

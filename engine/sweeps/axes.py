@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import UserError
 
@@ -26,12 +27,14 @@ class Axis:
       values: its values as Gin statements write them; for a range, its points on a grid.
       bounds: the ends of a range; None for a list of values.
       is_log: whether the range is logarithmic.
+      is_whole: whether the values are all whole numbers of a range.
     """
 
     name: str
     values: tuple[str, ...]
     bounds: tuple[float, float] | None = None
     is_log: bool = False
+    is_whole: bool = False
 
     def draw(self, generator: random.Random) -> str:
         """Returns a random value: one of the list, or a number of the range."""
@@ -39,8 +42,15 @@ class Axis:
             return generator.choice(self.values)
         low, high = self.bounds
         if self.is_log:
-            return _written(math.exp(generator.uniform(math.log(low), math.log(high))))
-        return _written(generator.uniform(low, high))
+            return self.written(math.exp(generator.uniform(math.log(low), math.log(high))))
+        return self.written(generator.uniform(low, high))
+
+    def written(self, value: Any) -> str:
+        """Returns a value as a Gin statement writes it. A number of a range is rounded, and stays inside."""
+        if self.bounds is None:
+            return str(value)
+        low, high = self.bounds
+        return repr(min(max(_rounded(value), low), high))
 
 
 def parse(text: str) -> Axis:
@@ -63,7 +73,7 @@ def parse(text: str) -> Axis:
             '--vary NAME=1e-4..1e-1:log.'
         )
     if match := _WHOLE_NUMBERS.fullmatch(written):
-        return Axis(name, _whole_numbers(text, int(match[1]), int(match[2])))
+        return Axis(name, _whole_numbers(text, int(match[1]), int(match[2])), is_whole=True)
     if match := _RANGE.fullmatch(written):
         return _range(text, name, match)
     values = _split(written)
@@ -107,9 +117,14 @@ def grid(axes: Sequence[Axis]) -> list[list[str]]:
 
 def draws(axes: Sequence[Axis], trials: int, seed: int) -> list[list[str]]:
     """Returns the bindings of random trials. The first trials do not depend on how many there are."""
-    generators = [random.Random(f'{seed} {trial}') for trial in range(trials)]
-    points = [[f'{axis.name} = {axis.draw(generator)}' for axis in axes] for generator in generators]
+    points = [draw(axes, f'{seed} {trial}') for trial in range(trials)]
     return [list(point) for point in dict.fromkeys(map(tuple, points))]
+
+
+def draw(axes: Sequence[Axis], seed: str) -> list[str]:
+    """Returns the bindings of a random point."""
+    generator = random.Random(seed)
+    return [f'{axis.name} = {axis.draw(generator)}' for axis in axes]
 
 
 def _whole_numbers(text: str, low: int, high: int) -> tuple[str, ...]:
@@ -136,12 +151,12 @@ def _range(text: str, name: str, match: re.Match[str]) -> Axis:
 def _points(low: float, high: float, is_log: bool, count: int) -> tuple[str, ...]:
     shares = [index / (count - 1) for index in range(count)] if count else []
     inner = [low * (high / low) ** share if is_log else low + (high - low) * share for share in shares]
-    return tuple(map(_written, [low, *inner[1:-1], high])) if inner else ()
+    return tuple(map(repr, [low, *map(_rounded, inner[1:-1]), high])) if inner else ()
 
 
-def _written(value: float) -> str:
-    """Returns a number with six significant digits: it is read, and stands in tables."""
-    return repr(float(f'{value:.6g}'))
+def _rounded(value: float) -> float:
+    """Returns a number with six significant digits: people read it in tables."""
+    return float(f'{value:.6g}')
 
 
 def _split(text: str) -> tuple[str, ...]:

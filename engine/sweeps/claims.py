@@ -82,6 +82,13 @@ def claim(folder: Path, name: str, run: Path) -> Claim | None:
     return claimed
 
 
+def owner(folder: Path, name: str) -> str:
+    """Returns the machine and the process that have claimed a run; '' if its claim has ended."""
+    latest = max(folder.glob(f'{name}.*'), key=_number, default=None)
+    record = files.read_json(latest) if latest else {}
+    return '' if not record or record.get('is_over') else f'{record.get("host")}:{record.get("pid")}'
+
+
 def _lock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,14 +7,14 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import EXIT_FINISHED, EXIT_INTERRUPTED
-from engine.sweeps import claims, rungs
+from engine.sweeps import claims, rungs, search, unchanged
 from engine.sweeps.claims import Claim
-from engine.sweeps.sweep_folder import Proposal, Sweep
+from engine.sweeps.sweep_folder import FAILED, FINISHED, PAUSED, Proposal, Sweep, task
 
 POLL_SECONDS = 0.5  # between two looks at runs that other workers train
 MAX_KILLS = 3  # a training that is killed more often has failed: it may need more memory than there is
@@ -31,6 +31,7 @@ class Worker:
       environment: the environment of its trainings; it chooses their device.
       stop: set when all workers of this process are to stop.
       trust: whether the user trusts configs from elsewhere.
+      tell: called with each run that has ended, or paused at a rung, and with its state.
     """
 
     sweep: Sweep
@@ -38,50 +39,69 @@ class Worker:
     environment: Mapping[str, str]
     stop: threading.Event
     trust: bool = False
+    tell: Callable[[Proposal, str], None] = lambda run, state: None
     _kills: dict[str, int] = field(default_factory=dict)
 
     def work(self) -> None:
         """Trains free runs until all have ended: rung after rung, then to the end."""
-        description, runs = self.sweep.description(), self.sweep.proposals()
-        for step in description.get('rungs', []):
-            self._finish_all(runs, step)
+        description, objective = self.sweep.description(), self.sweep.objective
+        proposals = self.sweep.proposals
+        for step in description['rungs']:
+            self._finish_all(proposals, step)
             if self.stop.is_set():
                 return
-            runs = rungs.survivors(self.sweep, runs, step, description['halving'], description['metric'])
-        self._finish_all(runs, None)
+            assert objective
+            best = rungs.survivors(self.sweep, proposals(), step, description['halving'], objective)
+            proposals = best.copy
+        self._finish_all(proposals, None)
 
-    def _finish_all(self, runs: Sequence[Proposal], step: int | None) -> None:
+    def _finish_all(self, proposals: Callable[[], Sequence[Proposal]], step: int | None) -> None:
         """Trains runs up to a step, or to the end; waits for those that other workers train."""
+        is_waiting = False
         while not self.stop.is_set():
-            left = [run for run in runs if not self.sweep.ended(task(run, step))]
-            if not left:
+            left = [run for run in proposals() if not self.sweep.ended(task(run.name, step))]
+            if any(self._take(run, step) for run in left) or search.propose(self.sweep):
+                is_waiting = False
+            elif not left:
                 return
-            if not any(self._take(run, step) for run in left):
+            else:
+                if not is_waiting:
+                    holders = {run.name: claims.owner(self._claims, run.name) for run in left}
+                    self.sweep.log('waits', worker=self.name, until=step, holders=holders)
+                is_waiting = True
                 self.stop.wait(POLL_SECONDS)
+
+    @property
+    def _claims(self) -> Path:
+        return self.sweep.folder / 'claims'
 
     def _take(self, run: Proposal, step: int | None) -> bool:
         """Trains a run if it is free; returns whether it was."""
         if self.stop.is_set():
             return False
-        claimed = claims.claim(self.sweep.folder / 'claims', run.name, self.sweep.run(run.name))
+        claimed = claims.claim(self._claims, run.name, self.sweep.run(run.name))
         if not claimed:
             return False
         try:
-            if not self.sweep.ended(task(run, step)):  # another worker may have ended it since
+            if not self.sweep.ended(task(run.name, step)):  # another worker may have ended it since
                 self._train(run, step, claimed)
         finally:
             claimed.release()
         return True
 
     def _train(self, run: Proposal, step: int | None, claimed: Claim) -> None:
-        self.sweep.check_gin_files()
+        unchanged.check(self.sweep)
         self.sweep.log('claimed', worker=self.name, run=run.name, until=step)
         code, message = self._wait(self._command(run, step), claimed)
-        self.sweep.log('ended', worker=self.name, run=run.name, until=step, exit_code=code)
         if code == EXIT_FINISHED:
-            self.sweep.end(task(run, step), state='paused' if step else 'finished')
+            self._end(run, step, PAUSED if step else FINISHED)
         elif not self.stop.is_set() and not self._is_free_again(run, code):
-            self.sweep.end(task(run, step), state='failed', exit_code=code, message=message)
+            self._end(run, step, FAILED, exit_code=code, message=message)
+        self.sweep.log('ended', worker=self.name, run=run.name, until=step, exit_code=code)
+
+    def _end(self, run: Proposal, step: int | None, state: str, **values: object) -> None:
+        self.sweep.end(task(run.name, step), state=state, **values)
+        self.tell(run, state)
 
     def _is_free_again(self, run: Proposal, code: int) -> bool:
         """Whether a training was killed or stopped from outside, and not too often."""
@@ -91,8 +111,12 @@ class Worker:
         return self._kills[run.name] < MAX_KILLS
 
     def _command(self, run: Proposal, step: int | None) -> list[str]:
-        flags = [f'--run={self.sweep.run(run.name)}', *[f'--until={step}'] * (step is not None)]
-        return training(self.sweep.description()['gin_files'], run.bindings, self.trust, *flags)
+        flags = [
+            '--processes=1',
+            f'--run={self.sweep.run(run.name)}',
+            *[f'--until={step}'] * (step is not None),
+        ]
+        return command('train', self.sweep.description()['gin_files'], run.bindings, self.trust, *flags)
 
     def _wait(self, command: Sequence[str], claimed: Claim) -> tuple[int, str]:
         """Runs a training; returns its exit code and the end of what it wrote to stderr."""
@@ -131,16 +155,12 @@ class Worker:
                 training.wait(0.1)
 
 
-def training(gin_files: Iterable[str], bindings: Iterable[str], trust: bool, *flags: str) -> list[str]:
-    """Returns the command that trains a run, with more flags."""
+def command(
+    program: str, gin_files: Iterable[str], bindings: Iterable[str], trust: bool, *flags: str
+) -> list[str]:
+    """Returns the command of a program that takes the config of a run, with more flags."""
     config = [f'--gin_file={name}' for name in gin_files] + [f'--gin_bindings={text}' for text in bindings]
-    more = ['--processes=1', *['--trust'] * trust, *flags]
-    return [sys.executable, '-m', 'engine.commands.train', *config, *more]
-
-
-def task(run: Proposal, step: int | None) -> str:
-    """Returns the name of a run's way up to a rung, or to its end."""
-    return run.name if step is None else f'{run.name}@{step}'
+    return [sys.executable, '-m', f'engine.commands.{program}', *config, *['--trust'] * trust, *flags]
 
 
 def start(workers: Sequence[Worker]) -> list[BaseException]:
@@ -160,8 +180,3 @@ def start(workers: Sequence[Worker]) -> list[BaseException]:
     while any(thread.is_alive() for thread in threads):
         time.sleep(0.1)  # a signal is handled here, by the main thread
     return failures
-
-
-def outputs_of(folder: Path) -> bool:
-    """Whether a run has predictions of the test split."""
-    return (folder / 'outputs' / 'test').is_dir()

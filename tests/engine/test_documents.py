@@ -23,7 +23,7 @@ DOCUMENTS = [
 FILE = re.compile(r'(?<![\w/.-])((?:engine|scripts|docs|benchmarks|tests/engine)/[\w./-]*\w/?)(?![\w<*])')
 LINK = re.compile(r'\]\((?!https?:)([^)#]+)')
 FENCE = re.compile(r'^ *```(.*)\n((?:.*\n)*?) *```$', re.MULTILINE)
-LANGUAGES = {'sh', 'python', 'gin', 'json', 'text'}  # text is shown: it is not run
+LANGUAGES = {'sh', 'python', 'gin', 'json', 'toml', 'text'}  # text is shown: it is not run
 COMMAND = re.compile(r'^(?:\$ )?(?:[A-Z_]+=\S+ )*(scripts/\w+\.sh\b.*)', re.MULTILINE)
 ASIDE = re.compile(r' {2,}(?!-).*')  # what a text says beside a command
 SPAN = re.compile(r'`(scripts/\w+\.sh [^`]*)`')

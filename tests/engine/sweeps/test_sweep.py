@@ -58,15 +58,33 @@ def test_an_unknown_name_is_refused_before_anything_is_written(
     ('flags', 'message'),
     [
         (('--name=../x',), '--name=../x'),
+        ((), '--name=NAME'),
         (('--name=new',), 'has not begun'),
         (('--name=new', '--workers=0'), '--workers=0'),
-        (('--name=new', '--gin_file=nowhere.gin', '--vary', 'A=1'), 'nowhere.gin does not exist'),
+        (('--name=new', '--gin_file=nowhere.gin', '--vary', 'A=1'), 'nowhere.gin: no such file'),
+        (('--name=new', '--vary', 'A=1'), '--gin_file'),
+        (('--name=new', '--gin_file=x'), '--vary'),
         (('--name=new', '--gin_file=x', '--vary', 'A=1', '--search=random'), '--trials'),
-        (('--name=new', '--gin_file=x', '--vary', 'A=1', '--halving=3'), '--rungs'),
-        (('--name=new', '--gin_file=x', '--vary', 'A=1', '--halving=3', '--rungs=5,2'), 'rising'),
+        (('--name=new', '--gin_file=x', '--vary', 'A=1', '--search=tpe'), '--trials'),
+        (('--name=new', '--gin_file=x', '--vary', 'A=1', '--search=tpe', '--trials=0'), '--trials=0'),
+        (('--name=new', '--gin_file=x', '--vary', 'A=1', '--trials=4'), 'a grid takes none'),
+        (('--name=new', '--gin_file=x', '--vary', 'A=1', '--parallel=4'), '--parallel belongs to'),
+        (
+            ('--name=new', '--gin_file=x', '--vary', 'A=1', '--search=tpe', '--trials=9', '--halving=3'),
+            '--halving needs all runs at the start',
+        ),
+        (('--name=new', '--gin_file=base.gin', '--vary', 'A=1', '--rungs=5'), '--rungs belongs to --halving'),
+        (('--name=new', '--gin_file=base.gin', '--vary', 'A=1', '--halving=1'), '--halving=1'),
+        (('--name=new', '--gin_file=base.gin', '--vary', 'A=1', '--halving=3', '--rungs=5,2'), 'rising'),
+        (('--name=new', '--replay=nothing'), '--replay=nothing is no sweep'),
+        (('--name=new', '--replay=nothing', '--vary', 'A=1'), '--name alone'),
     ],
+    ids=str,
 )
-def test_mistakes_are_explained(program: Program, flags: tuple[str, ...], message: str) -> None:
+def test_mistakes_are_explained(
+    program: Program, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(REPOSITORY / 'configs')
     code, _, err = program('sweep', *flags)
     assert code == 2
     assert message in err
