@@ -5,7 +5,7 @@
     scripts/benchmark.sh sweeps --folder=DIR                  keeps the sweeps
 
 For each search, one worker trains a sweep. Then three workers train the same sweep. Two of them are killed
-with SIGKILL twice each, once alone and once together with their trainings, at random times, and started again.
+with SIGKILL twice each, once alone and once with their trainings, at random times, and started again.
 All logs, checkpoints and outputs are compared. The survivors of the halving are trained once more without a
 pause and compared, too, and the recorded runs of TPE are replayed. log.jsonl tells whether a worker waited
 while a run was free. The exit code is 1 if anything differs, or if one did.

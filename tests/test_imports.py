@@ -116,7 +116,7 @@ ROOMS = {
         'variables',
     },
     'run_reader': {'errors', 'files', 'outputs', 'render', 'runs', 'workspace'},
-    'sweeps': {'errors', 'files', 'render', 'run_reader', 'runs'},
+    'sweeps': {'errors', 'files', 'render', 'runs'},
     'mirrors': {'errors', 'tensorboard', 'files', 'render', 'run_reader', 'runs', 'workspace'},
     'reproduction': {'errors', 'files', 'outputs', 'run_reader', 'runs', 'workspace'},
     'evaluation': {'errors', 'files', 'lists', 'outputs', 'render', 'run_reader'},

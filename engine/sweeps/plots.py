@@ -77,7 +77,8 @@ def _plots(study: Any, objective: Objective, varied: list[str], runs: int) -> di
         plots['importances'] = lambda: drawing.plot_param_importances(study, evaluator, varied)
     if runs <= MAX_CURVES:
         plots['evaluations'] = lambda: _labelled(drawing.plot_intermediate_values(study), metric)
-    widths = dict.fromkeys(('slices', 'parallel'), max(style.WIDTH, PANEL * len(varied)))
+    wide = max(style.WIDTH, PANEL * len(varied))
+    widths: dict[str, float] = {'slices': wide, 'parallel': wide}
     return {
         name: lambda name=name, draw=draw: _restyled(draw, HEADINGS[name], widths.get(name, style.WIDTH))
         for name, draw in plots.items()
