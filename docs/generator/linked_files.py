@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from functools import cache
 from pathlib import Path
 
 from docs.generator import repository_pages
@@ -22,7 +21,6 @@ NOT_SEARCHED = '---\nsearch:\n  exclude: true\n---\n\n'
 FENCE = '`' * 6  # longer than any in the files
 
 
-@cache
 def find() -> tuple[str, ...]:
     """Returns the paths, in the repository, of the files and folders outside docs/ that pages link to."""
     pages = repository_pages.uris()

@@ -69,10 +69,11 @@ class _Links(Treeprocessor):
 
 
 def _set(element: Element, attribute: str, value: str | None) -> None:
-    if value is None:
-        del element.attrib[attribute]
-    else:
+    if value is not None:
         element.set(attribute, value)
+    else:
+        element.tag = 'span'  # its text stays
+        del element.attrib[attribute]
 
 
 def _show_bars(cell: Element) -> None:

@@ -6,7 +6,6 @@ The text of the pages comes from the docstrings, by mkdocstrings. The pages of `
 import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -163,7 +162,6 @@ GROUPS = {
 }
 
 
-@cache
 def pages() -> dict[str, str]:
     """Returns the Markdown of all pages, by uri."""
     engine = {f'reference/{name}.md': group.markdown() for name, group in GROUPS.items()}

@@ -12,6 +12,7 @@ import pytest
 
 from engine.commands.command_line import Parser
 from engine.config.config import Config
+from engine.forks.own_files import OWN_FILES
 from engine.workspace import REPOSITORY
 
 DOCUMENTS = [
@@ -53,6 +54,12 @@ def test_files_that_a_document_names_exist(document: Path) -> None:
 def test_links_of_a_document_lead_to_files(document: Path) -> None:
     links = set(LINK.findall(text_of(document)))
     assert {link for link in links if not (document.parent / link).exists()} == set()
+
+
+@pytest.mark.parametrize('document', DOCUMENTS, ids=named)
+def test_no_link_needs_a_heading_of_a_file_that_projects_replace(document: Path) -> None:
+    replaced = '|'.join(map(re.escape, OWN_FILES))
+    assert re.findall(rf'\]\((?:\.\./)*(?:{replaced})#[^)]*', text_of(document)) == []
 
 
 @pytest.mark.parametrize('document', DOCUMENTS, ids=named)
