@@ -38,7 +38,15 @@ _APPENDED = re.compile(
 )
 
 
-class UserError(Exception):
+class _OneMessageError(Exception):
+    """An error whose message says all: neither programs nor notebooks show its traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Returns the lines that IPython and Jupyter print of this error."""
+        return [f'error: {self}']
+
+
+class UserError(_OneMessageError):
     """A mistake of the user. The message says what is wrong, where, the nearest valid name and what to do.
 
     Programs print the message without a traceback and exit with code 2.
@@ -58,7 +66,7 @@ class ExampleError(UserError):
         self.row = row
 
 
-class RunError(Exception):
+class RunError(_OneMessageError):
     """A failure that neither code nor config caused, such as a full disk or a loss that is NaN.
 
     Programs print the message without a traceback and exit with code 1. The run can be resumed.

@@ -173,9 +173,9 @@ class BoundTask(Protocol):
     # A bound task may also have:
     #   predict_augmented(state, batch, key) -> {array name: predictions [B, ...]} under a random augmentation
     #   of the inputs that leaves targets as they are, for `scripts/predict.sh --augmentations`;
-    #   pictures(state, key) -> {name: images [N, H, W, 1 or 3], uint8 or f32 between -1 and 1}, made during
-    #   the training as `Trainer.pictures_every` says, and
-    #   parameter_groups() -> {path of a parameter: how it is trained, in words}, for `--dry_run`.
+    #   pictures(state, key) -> {name: uint8 or f32 [N, H, W, 1 or 3]}, as `Trainer.pictures_every` says;
+    #   parameter_groups() -> {path of a parameter: how it is trained, in words}, for `--dry_run`;
+    #   evaluation_model(state) -> the Flax model in evaluation mode, or several by name, for `load_run`.
 
 
 class Task(Protocol):

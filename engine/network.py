@@ -64,6 +64,16 @@ class Network:
         _, params, _, model_state = _split(self._build(nnx.Rngs(key)), training=True)
         return params, model_state
 
+    def module(self, params: State, model_state: State) -> nnx.Module:
+        """Returns the model with these variables as a Flax module, in evaluation mode.
+
+        Args:
+          params: parameters, as `init` returns them. They keep their dtypes; a call computes in these.
+          model_state: model state, as `init` returns it.
+        """
+        random = self._random_state(jax.random.key(0))
+        return nnx.merge(self._evaluation, params, random, model_state, copy=True)
+
     def __call__(
         self,
         params: State,

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from engine.commands import command_line
 from engine.commands.command_line import Parser
@@ -39,6 +40,7 @@ def parser() -> Parser:
         metavar='KIND:SHAPE',
         help='the TPUs to compile for, such as v5e:2x4 (8 chips); by default the devices of this machine',
     )
+    parser.add_json_argument('memory, operations and collectives')
     return parser
 
 
@@ -65,7 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
 def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
     import jax
 
-    from engine.commands import experiments, fitting, trusted
+    from engine.commands import answers, experiments, fitting, trusted
     from engine.config.config import Config
     from engine.hardware import limits
     from engine.training.cost import collectives, memory, remedies
@@ -82,31 +84,54 @@ def _compile(arguments: argparse.Namespace, topology: 'Topology | None') -> int:
     limit, of = (topology.memory, topology.limit) if topology else limits.device_memory()
     programs = memory.compile_all(trainer.traced)
     needed = memory.of_programs(trainer, programs)
-    print(_devices(trainer, topology))
+    mesh = _mesh(trainer, topology)
+    print(_line(mesh, topology))
     print(memory.table(needed, limit, of))
-    print(_flops(trainer, config))
-    if not isinstance(step := programs[memory.STEP], memory.Refused):
-        print(collectives.table(collectives.of_program(step.as_text())))
-    if limit is None or needed[0].total <= limit:
-        return EXIT_FINISHED
+    operations, left_out = _flops(trainer, config)
+    print(f'FLOPs of a training step: {operations / 1e9:,.3f} billion on each device.', *left_out, sep='\n')
+    step = programs[memory.STEP]
+    exchanged = None if isinstance(step, memory.Refused) else collectives.of_program(step.as_text())
+    if exchanged is not None:
+        print(collectives.table(exchanged))
+    fits = limit is None or needed[0].total <= limit
     given = arguments.gin_file, arguments.gin_bindings
-    found = remedies.table([*fitting.search(config, trainer, given, limit)])
-    raise UserError(f'{needed[0].program} does not fit into the memory of a device.\n{found}')
+    found = [] if fits or limit is None else [*fitting.search(config, trainer, given, limit)]
+    if arguments.json:
+        command_line.print_json(
+            mesh
+            | {
+                'memory': answers.of_memory(needed, limit, of),
+                'flops_per_step': operations,
+                'flops_notes': left_out,
+                'collectives': None if exchanged is None else [*map(asdict, exchanged)],
+                'remedies': [*map(asdict, found)],
+            }
+        )
+    if fits:
+        return EXIT_FINISHED
+    raise UserError(f'{needed[0].program} does not fit into the memory of a device.\n{remedies.table(found)}')
 
 
-def _devices(trainer: 'Trainer', topology: 'Topology | None') -> str:
-    """Returns a line about the devices and the mesh over them."""
+def _mesh(trainer: 'Trainer', topology: 'Topology | None') -> dict[str, Any]:
+    """Returns the devices, and the mesh over them."""
     mesh = trainer.parallelism.mesh
-    kind, shape = (
-        mesh.devices.flat[0].device_kind,
-        ', '.join(f'{axis}={size}' for axis, size in mesh.shape.items()),
-    )
+    return {
+        'topology': topology.name if topology else None,
+        'devices': mesh.size,
+        'device_kind': mesh.devices.flat[0].device_kind,
+        'mesh': dict(mesh.shape),
+    }
+
+
+def _line(mesh: dict[str, Any], topology: 'Topology | None') -> str:
+    """Returns the same as a line."""
+    shape = ', '.join(f'{axis}={size}' for axis, size in mesh['mesh'].items())
     name = f'{topology.name}, {topology.chips} chips: ' if topology else ''
-    return f'{name}{mesh.size} x {kind}, mesh {shape}'
+    return f'{name}{mesh["devices"]} x {mesh["device_kind"]}, mesh {shape}'
 
 
-def _flops(trainer: 'Trainer', config: 'Config') -> str:
-    """Returns a line about the FLOPs of a training step, and lines about what the count leaves out."""
+def _flops(trainer: 'Trainer', config: 'Config') -> tuple[float, list[str]]:
+    """Returns the FLOPs of a training step on each device, and sentences about what the count leaves out."""
     import jax
 
     from engine.hardware import targets
@@ -117,8 +142,7 @@ def _flops(trainer: 'Trainer', config: 'Config') -> str:
         alone = config.build(type(trainer))
         alone.data, alone.parallelism = trainer.data, Jit()
         counted = flops.flops_per_step(alone.traced.train_steps[1].lower())
-    share = counted.total / trainer.parallelism.mesh.size / 1e9
-    return '\n'.join([f'FLOPs of a training step: {share:,.3f} billion on each device.', *counted.notes()])
+    return counted.total / trainer.parallelism.mesh.size, counted.notes()
 
 
 if __name__ == '__main__':

@@ -28,7 +28,6 @@ FLAGS = {
     'allow_damaged': {BUILD},
     'config': {BUILD, CHECK, EXPLORE},
     'sample': {CHECK},
-    'json': {LIST, CHECK},
 }
 
 
@@ -56,7 +55,7 @@ def parser() -> Parser:
         metavar='SHARE',
         help='for build: leaves out damaged images by name, up to this share of all examples, such as 0.01',
     )
-    parser.add_json_argument('for list, the datasets; for check, the findings')
+    parser.add_json_argument('the answer')
     return parser
 
 
@@ -71,15 +70,15 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.command == LIST:
         return list_datasets(arguments.json)
     if arguments.command == NEW:
-        return new(arguments.name, arguments.kind)
+        return new(arguments.name, arguments.kind, arguments.json)
     name = '/'.join(filter(None, [arguments.name, arguments.config]))
     if arguments.command == CHECK:
         return check(name, arguments.sample or 0, arguments.json)
     if arguments.command == EXPLORE:
-        return explore(name)
+        return explore(name, arguments.json)
     if arguments.register_checksums:
         register(arguments.name)
-    return build(name, arguments.allow_damaged or 0.0)
+    return build(name, arguments.allow_damaged or 0.0, arguments.json)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -109,12 +108,12 @@ def list_datasets(as_json: bool) -> int:
     return errors.EXIT_FINISHED
 
 
-def new(name: str, kind: str) -> int:
+def new(name: str, kind: str, as_json: bool) -> int:
     """Creates a new dataset, and prints the next steps."""
     from engine.datasets import new
 
-    paths = new.create(name, kind)
-    if missing := new.missing_modules(name):
+    paths, missing = new.create(name, kind), new.missing_modules(name)
+    if missing:
         print(
             f'configs/{name}.gin uses {" and ".join(missing)}, which this project does not have. Fetch it:\n'
             f'  git fetch template && git checkout FETCH_HEAD -- {" ".join(missing)}\n'
@@ -124,10 +123,12 @@ def new(name: str, kind: str) -> int:
     for command in (BUILD, CHECK, EXPLORE):
         print(f'  scripts/dataset.sh {command} {name}')
     print(f'  scripts/train.sh --gin_file=configs/{name}.gin\ndataset: data/{name}')
+    if as_json:
+        command_line.print_json({'dataset': name, 'paths': paths, 'missing_modules': missing})
     return errors.EXIT_FINISHED
 
 
-def build(name: str, allow_damaged: float) -> int:
+def build(name: str, allow_damaged: float, as_json: bool) -> int:
     """Builds a dataset if it is not built yet, and prints its report and its fingerprint."""
     from engine.datasets.building import build, report
     from engine.datasets.catalogue import builders
@@ -135,13 +136,25 @@ def build(name: str, allow_damaged: float) -> int:
     from engine.datasets.load import load
 
     is_built = build.arrays_folder(builders.builder(name)).exists()
-    dataset = load(name, allow_damaged)
+    dataset, folder = load(name, allow_damaged), DatasetName.parse(name).workspace_folder
+    said = report.read(dataset.folder)
     if is_built:  # else the build has printed it
-        print(report.read(dataset.folder))
+        print(said)
     counts = ', '.join(f'{split} {count}' for split, count in dataset.splits.items())
     print(f'{dataset.name} {dataset.version}: {counts}')
     print(f'fingerprint: {dataset.fingerprint}')
-    print(f'dataset: {DatasetName.parse(name).workspace_folder}')
+    print(f'dataset: {folder}')
+    if as_json:
+        command_line.print_json(
+            {
+                'dataset': dataset.name,
+                'version': dataset.version,
+                'splits': dataset.splits,
+                'fingerprint': dataset.fingerprint,
+                'folder': folder,
+                'report': said.splitlines(),
+            }
+        )
     return errors.EXIT_FINISHED
 
 
@@ -184,11 +197,14 @@ def check(name: str, sample: int, as_json: bool) -> int:
     return errors.EXIT_FAILED if has_failed else errors.EXIT_FINISHED
 
 
-def explore(name: str) -> int:
+def explore(name: str, as_json: bool) -> int:
     """Writes the page of a dataset, and prints its path."""
     from engine.datasets.pages import explore
 
-    print(f'page: {explore.write(name)}')
+    page = explore.write(name)
+    print(f'page: {page}')
+    if as_json:
+        command_line.print_json({'dataset': name, 'page': page})
     return errors.EXIT_FINISHED
 
 

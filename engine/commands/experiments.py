@@ -45,6 +45,26 @@ def build(config: Config, root: type[Root]) -> Root:
     return experiment
 
 
+def build_without_data(config: Config, root: type[Root], folder: Path) -> Root:
+    """Builds what a config describes, its task bound to the record of a dataset.
+
+    Args:
+      config: the config.
+      root: the class at its root.
+      folder: of the run or the release that holds the record.
+
+    Raises:
+      UserError: the config has a mistake, or there is no record.
+    """
+    experiment = config.build(root)
+    devices.start()
+    with config.explained():
+        experiment.data = dataset_record.read(folder)
+        sharding.check_batch_size(experiment.parallelism.mesh, experiment.batch_size)
+        _ = experiment.bound
+    return experiment
+
+
 def of_run(run: Run, root: type[Root], accept_changes: bool) -> tuple[Root, dict[str, Any], Differences]:
     """Builds and checks what the config of a run describes.
 
@@ -106,15 +126,7 @@ def of_release(folder: Path, root: type[Root], with_data: bool) -> Root:
         the record of that dataset.
     """
     config = Config([folder / 'config.gin'])
-    if with_data:
-        return build(config, root)
-    experiment = config.build(root)
-    devices.start()
-    with config.explained():
-        experiment.data = dataset_record.read(folder)
-        sharding.check_batch_size(experiment.parallelism.mesh, experiment.batch_size)
-        _ = experiment.bound
-    return experiment
+    return build(config, root) if with_data else build_without_data(config, root, folder)
 
 
 def dataset_name(run: Run) -> str:

@@ -31,6 +31,7 @@ def parser() -> command_line.Parser:
         help=f'the files listed in {EXAMPLES_FILE}: example experiments, datasets and models, and the tests '
         'that need them; by default keep',
     )
+    parser.add_json_argument('the folder of the project')
     return parser
 
 
@@ -48,6 +49,8 @@ def main(arguments: argparse.Namespace) -> int:
         'scripts/update.sh merges later versions of the template. Their address: git remote get-url template'
     )
     print(f'project: {folder}')
+    if arguments.json:
+        command_line.print_json({'project': folder, 'name': choices.name})
     return errors.EXIT_FINISHED
 
 

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,9 +20,9 @@ from engine.runs.signals import Signals
 from engine.workspace import workspace
 
 if TYPE_CHECKING:
-    from engine.config.config import Config
     from engine.processes.process_group import ProcessGroup
     from engine.runs.guard import RunGuard
+    from engine.runs.run_folder import Run
     from engine.training.trainer import Trainer
 
 EXAMPLES = """\
@@ -70,6 +69,7 @@ def parser() -> Parser:
     parser.add_argument(
         '--dry_run', action='store_true', help='builds everything, shows the config and trains nothing'
     )
+    parser.add_json_argument('what became of the run, or what a dry run found,')
     return parser
 
 
@@ -129,7 +129,7 @@ def _check_processes(arguments: argparse.Namespace) -> None:
 
 def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup') -> int:
     """Builds the trainer, checks everything, and only then trains."""
-    from engine.commands import experiments, trusted
+    from engine.commands import dry_run, experiments, trusted
     from engine.config.config import Config
     from engine.runs import start, text_log
     from engine.runs.environment.differences import Differences
@@ -143,8 +143,7 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     experiments.set_up()
     run = start.existing_run(arguments.resume, arguments.run)
     if run and run.has_paused_at(arguments.until):
-        print(f'This run has paused at step {run.status()["step"]:,} already.\nrun: {run.folder}')
-        return errors.EXIT_FINISHED
+        return _end(arguments, group, run, f'This run has paused at step {run.status()["step"]:,} already.\n')
     if not run and not arguments.gin_file:
         raise UserError('nothing to train: pass --gin_file=configs/<name>.gin, or --resume=<run>.')
     if run:
@@ -161,8 +160,10 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     if not run:
         resources.check_disk(trainer, trainer.predict, Path(arguments.run or workspace()))
     if arguments.dry_run:
-        tables = filter(None, [trainer.parameter_groups(), check_source().rstrip('\n')])
-        return _show(trainer, config, notes, list(tables))
+        document = dry_run.show(trainer, config, notes, check_source().rstrip('\n'))
+        if arguments.json and group.is_first:
+            command_line.print_json(document)
+        return errors.EXIT_FINISHED
     environment = experiments.environment(config, trainer)
     differences = experiments.compare(run, environment, config, trainer) if run else Differences()
     if not group.is_first:  # each machine differs from the first one, whose record is kept
@@ -170,8 +171,8 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
     damage = partial(resume.damage, predicted=trainer.predict)
     decision = start.decide(run, differences, arguments.accept_changes, arguments.strict, damage)
     if run and decision is start.Decision.NOTHING_LEFT:
-        print(f'This run {f"has {run.stopped}" if run.stopped else "is finished"}.\nrun: {run.folder}')
-        return errors.EXIT_FINISHED
+        ending = f'has {run.stopped}' if run.stopped else 'is finished'
+        return _end(arguments, group, run, f'This run {ending}.\n')
     check_source()
     if group.is_first and not run:
         environment |= initialisation.record(trainer.init_from)
@@ -197,7 +198,16 @@ def train(arguments: argparse.Namespace, signals: Signals, group: 'ProcessGroup'
             run.record_data(experiments.run_data(trainer))
             dataset_record.write(run.folder, trainer.data)
             _train_and_predict(trainer, guard)
-        print(f'run: {run.folder}')
+        return _end(arguments, group, run)
+
+
+def _end(arguments: argparse.Namespace, group: 'ProcessGroup', run: 'Run', text: str = '') -> int:
+    """Prints what became of a run; returns the exit code."""
+    print(f'{text}run: {run.folder}')
+    if arguments.json and group.is_first:
+        from engine.commands import answers
+
+        command_line.print_json(answers.of_run(run.folder))
     return errors.EXIT_FINISHED
 
 
@@ -215,23 +225,6 @@ def _train_and_predict(trainer: 'Trainer', guard: 'RunGuard') -> None:
     )
     faults.point('finish')
     guard.finish(ending.step, ending.reason)
-
-
-def _show(trainer: 'Trainer', config: 'Config', notes: Sequence[str], tables: Sequence[str]) -> int:
-    """Prints the config of a dry run, notes, tables of loaded variables and groups of parameters, and memory.
-
-    Raises:
-      TooLittleMemoryError: the devices have less memory than the compiled programs need.
-    """
-    from engine.hardware import limits
-    from engine.training.cost import memory
-
-    print('\n'.join([config.explain(), *(f'note: {note}' for note in notes), *tables]), flush=True)
-    needed, (limit, of) = memory.of_experiment(trainer), limits.device_memory()
-    memory.check(needed, limit, of)
-    print(memory.table(needed, limit, of))
-    print('Everything is in order. Nothing was trained.')
-    return errors.EXIT_FINISHED
 
 
 if __name__ == '__main__':

@@ -21,13 +21,14 @@ from engine.workspace import REPOSITORY, workspace
 _MAX_VALUE = 300  # characters of a value
 
 
-def check(run: Run, trusted: bool, files: tuple[str, ...] = (trust.CONFIG,)) -> None:
+def check(run: Run, trusted: bool, files: tuple[str, ...] = (trust.CONFIG,), remedy: str = '--trust') -> None:
     """Refuses a run unless this workspace wrote it, or the user trusts it.
 
     Args:
       run: the run whose config is built next.
       trusted: whether the user passed --trust. The run is then recorded, so no later command asks.
       files: what is executed, as patterns: the config; `trust.RECORD` where uncommitted.diff is applied too.
+      remedy: what the user passes to trust the run.
 
     Raises:
       UserError: the run is from elsewhere and not trusted. The message shows what its config would run.
@@ -40,8 +41,8 @@ def check(run: Run, trusted: bool, files: tuple[str, ...] = (trust.CONFIG,)) -> 
         raise UserError(
             f'{run.folder} was not made in this workspace: {_record()} does not list its {_listed(unknown)}. '
             'A run is code: what its config names is imported and called with your rights.\n'
-            f'{contents}\nRead this. If you trust whoever made the run, pass --trust, which records it '
-            '(docs/safety.md).'
+            f'{contents}\nRead this. If you trust whoever made the run, pass {remedy}, which records '
+            'it (docs/safety.md).'
         )
     with contextlib.suppress(OSError):  # a training needs no terminal
         text = f'trusted from now on: {run.folder} ({_listed(unknown)})\n{contents}'

@@ -20,18 +20,21 @@ EXAMPLES = """\
 
 def parser() -> command_line.Parser:
     """Returns the parser of the command line."""
-    return command_line.Parser('update.sh', __doc__ or '', EXAMPLES)
+    parser = command_line.Parser('update.sh', __doc__ or '', EXAMPLES)
+    parser.add_json_argument('the merged version')
+    return parser
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Merges the newest version; returns the exit code."""
-    del arguments
     version = merge.update(Repository(REPOSITORY))
     if version:
         print(f'Merged {version}. Now check that everything works: scripts/test.sh')
         print('To undo the update: git reset --keep HEAD~1')
     else:
         print("Nothing is new: this project already contains the template's newest version.")
+    if arguments.json:
+        command_line.print_json({'merged': version or None})
     return errors.EXIT_FINISHED
 
 

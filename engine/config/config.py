@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import gin.config
 
@@ -48,17 +48,33 @@ class Config:
         the wrong type. The message names file and line.
     """
 
+    _in_use: ClassVar['Config | None'] = None  # the config that Gin has read last
+
     def __init__(self, files: Sequence[str | Path], bindings: Sequence[str] = ()):
         read = read_files([find_file(Path(file), f'--gin_file={file}') for file in files])
-        self._notes, texts = read.notes, read.texts
-        texts += read_command_line(bindings, texts)
-        self._bindings = Bindings([binding for text in texts for binding in text.bindings])
+        self._notes, self._texts = read.notes, read.texts
+        self._texts += read_command_line(bindings, self._texts)
+        self._bindings = Bindings([binding for text in self._texts for binding in text.bindings])
         self._bindings.check()
+        self._load()
+
+    def use(self) -> None:
+        """Makes Gin use this config, if it has read another one since.
+
+        Gin has one config at a time. What a config builds, such as a task, asks Gin again when it is called:
+        for the width of a model that it makes, say.
+        """
+        if Config._in_use is not self:
+            self._load()
+
+    def _load(self) -> None:
+        Config._in_use = None
         gin.clear_config()
-        for text in texts:
+        for text in self._texts:
             _parse(text)
         _inherit(self._bindings)
         gin.finalize()
+        Config._in_use = self
 
     def build(self, root: type[Root]) -> Root:
         """Builds the root class and everything that Gin injects into it.
@@ -105,11 +121,16 @@ class Config:
         lines = [binding.location.line for binding in inheritance.heritable(defaults, operative)]
         return _EMPTY_SECTION.sub('', _without(lines, text))
 
+    def origins(self) -> dict[str, tuple[str, str]]:
+        """Returns each value of the operative config as Gin writes it, and the file and line that set it."""
+        return {
+            str(binding): (written(binding.value), _origin(self._bindings.source(binding)))
+            for binding in read_operative(self.text())
+        }
+
     def explain(self) -> str:
         """Returns the operative config, with the file and line from which each value comes."""
-        rows = []
-        for binding in read_operative(self.text()):
-            rows.append((f'{binding} = {written(binding.value)}', _origin(self._bindings.source(binding))))
+        rows = [(f'{name} = {value}', origin) for name, (value, origin) in self.origins().items()]
         width = min(_MAX_EXPLAINED_WIDTH, max((len(line) for line, _ in rows), default=0))
         return '\n'.join(f'{line:{width}}  # {origin}' for line, origin in rows)
 

@@ -234,12 +234,15 @@ class BoundSupervised:
         """Returns in words how each parameter is treated, by its path: 'frozen', or by which optimizer."""
         return self.minimizer.parameter_groups(self.network.variables[0])
 
+    def evaluation_model(self, state: State) -> nnx.Module:
+        """Returns the Flax model in evaluation mode, with the parameters to evaluate."""
+        return self.network.module(self._params(state), state['model_state'])
+
     def _model(self, state: State) -> Model:
-        """Returns the network in evaluation mode, with the parameters to evaluate."""
-        params = self.task.evaluation_params(state)
-        params = returned.params(self.task, params, self.network.variables[0])
+        """Returns the network in evaluation mode, as a function."""
+        params, model_state = self._params(state), state['model_state']
+        return lambda x, method='__call__': self.network(params, model_state, x, method=method)[0]
 
-        def model(x: Any, method: str = '__call__') -> Any:
-            return self.network(params, state['model_state'], x, method=method)[0]
-
-        return model
+    def _params(self, state: State) -> State:
+        """Returns the parameters to evaluate."""
+        return returned.params(self.task, self.task.evaluation_params(state), self.network.variables[0])

@@ -245,6 +245,13 @@ class BoundGAN:
             details=self.task.features.describe(),
         )
 
+    def evaluation_model(self, state: State) -> dict[str, nnx.Module]:
+        """Returns the averaged generator and the discriminator, in evaluation mode."""
+        return {
+            'generator': self.generator.module(state['ema_generator']),
+            'discriminator': self.discriminator.module(_state_of('discriminator', state)),
+        }
+
     def _samples(self, state: State, batch: Batch) -> jax.Array:
         """Returns a sample of the averaged generator for each row, f32 [B, H, W, C]."""
         return self.generator(state['ema_generator'], self._latents(batch, jax.random.key(0)))

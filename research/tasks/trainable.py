@@ -50,6 +50,10 @@ class Trainable:
         averages[f'{self.name}_gradient_norm'] = average(norm[None])
         return new_state, averages
 
+    def module(self, state: State) -> nnx.Module:
+        """Returns the network as a Flax module, in evaluation mode."""
+        return self.network.module(state['params'], state['model_state'])
+
     def learning_rate_metric(self, state: State, steps: jax.Array) -> Metrics:
         """Returns the learning rate after `steps` steps of this optimizer, int32 []."""
         return self.minimizer.rate_metric(state['opt_state'], steps, f'{self.name}_learning_rate')

@@ -230,6 +230,10 @@ class Checkpoints:
         arrays = tree.restored(folder / ITEM, by_path(shapes))
         return jax.tree.unflatten(jax.tree.structure(shapes), [arrays[path] for path in by_path(shapes)])
 
+    def stored(self, kind: str, step: int) -> set[str]:
+        """Returns the paths of the arrays that were saved with a step."""
+        return {*tree.stored_shapes(self._folder / kind / str(step) / ITEM)}
+
     def sha256(self, kind: str, step: int) -> str:
         """Returns the sha256 of the checksums of a checkpoint that `restore` has found undamaged."""
         return checksums.of_undamaged(self._folder / kind / str(step))
