@@ -208,7 +208,7 @@ class LoadedRun:
 def _changes(run: Run, differences: Differences) -> Iterator[str]:
     """Yields what has changed since a run was trained, and what that means."""
     if differences.unknown:
-        yield f'{differences.unknown}.'
+        yield f'{run.folder}: {differences.unknown}.'
     if differences:
         effect = 'numbers may differ' if differences.numeric else 'the last bits may differ'
         lines = ''.join(f'\n  {line}' for line in differences.lines())

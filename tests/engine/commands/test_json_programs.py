@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -123,10 +125,78 @@ def test_datasets(answer: Callable[..., Document]) -> None:
     assert all(type(count) is int for count in listed['digits/toy']['examples'].values())
 
 
-def test_a_command_without_a_document_refuses_the_flag(program: Any) -> None:
-    code, out, err = program('dataset', 'explore', 'digits/toy', '--json')
+def test_the_page_of_a_dataset(answer: Callable[..., Document]) -> None:
+    explored = answer('dataset', 'explore', 'digits/toy')
+    assert (explored['dataset'], Path(explored['page']).is_file()) == ('digits/toy', True)
+
+
+def test_the_build_of_a_dataset(answer: Callable[..., Document]) -> None:
+    built = answer('dataset', 'build', 'digits', '--config=toy')
+    assert (built['dataset'], built['splits']) == ('digits/toy', {'train': 30, 'val': 10, 'test': 20})
+    assert built['fingerprint'] == answer('dataset', 'check', 'digits/toy')['fingerprint']
+    assert Path(built['folder']).is_dir()
+    assert built['report'][0].startswith('train 30: ')
+
+
+def test_a_new_dataset(
+    answer: Callable[..., Document], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ('data', 'configs', 'tests/data'):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr('engine.workspace.REPOSITORY', tmp_path)
+    created = answer('dataset', 'new', 'petals', '--kind=images')
+    assert created['paths'] == ['data/petals', 'configs/petals.gin', 'tests/data/test_petals.py']
+    assert all((tmp_path / path).exists() for path in created['paths'])
+    assert created['missing_modules'] == ['research/models/mlp.py']
+
+
+def test_trainings(answer: Callable[..., Document], config_file: Any, tmp_path: Path, trained: Path) -> None:
+    config = config_file(STEPS='STEPS = 6')
+    train = partial(answer, 'train', f'--gin_file={config}', f'--run={tmp_path / "run"}')
+    paused = train('--until=5')
+    assert (paused['run'], paused['state'], paused['step'], paused['steps']) == (
+        str(tmp_path / 'run'),
+        'paused',
+        5,
+        6,
+    )
+    assert train('--until=5') == paused | {'age': ANY}
+    finished = train()
+    assert (finished['state'], finished['step'], finished['outputs']) == ('finished', 6, ['test', 'val'])
+    assert finished['metrics'].keys() == {'accuracy', 'loss'}
+    assert train() == finished | {'age': ANY}
+
+
+def test_a_training_that_fails_keeps_stdout_empty(program: Any, config_file: Any) -> None:
+    code, out, err = program('train', f'--gin_file={config_file()}', 'STEP=3', '--json')
     assert (code, out) == (EXIT_MISTAKE, '')
-    assert err == 'error: --json belongs to check, list, not to explore.\n'
+    assert err.startswith('error: ')
+
+
+def test_dry_runs(answer: Callable[..., Document], config_file: Any) -> None:
+    config = config_file()
+    document = answer('train', f'--gin_file={config}', '--dry_run', 'mlp.MLP.width=24')
+    assert document['config']['mlp.MLP.width'] == {
+        'value': '24',
+        'origin': "--gin_bindings 'mlp.MLP.width=24'",
+    }
+    assert document['config']['mlp.MLP.depth']['origin'] == 'default'
+    assert document['config']['BATCH_SIZE']['origin'].startswith(f'{config}:')
+    memory = document['memory']
+    largest = memory['programs'][0]
+    assert largest['total'] == sum(largest['parts'].values()) > 0
+    assert memory['fits'] == (None if memory['limit'] is None else largest['total'] <= memory['limit'])
+    assert (document['notes'], document['init_from']) == ([], None)
+
+
+def test_compilations(answer: Callable[..., Document], config_file: Any) -> None:
+    document = answer('compile', f'--gin_file={config_file()}', 'sharding.Jit.fsdp=2')
+    assert (document['devices'], document['device_kind']) == (2, 'cpu')
+    assert (document['mesh'], document['topology']) == ({'data': 1, 'fsdp': 2}, None)
+    assert document['flops_per_step'] >= 2 * 4 * (2 * 64 * 16 + 3 * 16 * 16 + 3 * 16 * 10)
+    assert any(each['kind'].startswith('all-') and each['size'] > 0 for each in document['collectives'])
+    assert document['memory']['programs'][0]['program'] == 'training'
+    assert document['remedies'] == []
 
 
 def test_trained_runs(answer: Callable[..., Document], trained: Path, tmp_path: Path) -> None:

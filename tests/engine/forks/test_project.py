@@ -1,5 +1,6 @@
 """Projects forked from this template, in real git repositories: refused or created."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from engine.forks import own_files
 from engine.forks.repository import Repository
 from engine.forks.template import example_pathspecs, version_name
-from tests.engine.forks.forked import OWN, call, files, forked
+from tests.engine.forks.forked import OWN, append, call, commit_all, files, forked
 
 # --- refused
 
@@ -91,6 +92,17 @@ def test_a_fork_with_examples_differs_in_its_own_files(template: Repository) -> 
     assert 'Jane Doe' in texts['LICENSE'] and '[yyyy]' not in texts['LICENSE']
     assert 'name = "petals"\n' in texts['pyproject.toml']
     assert 'description = "Petals \\"at\\" dawn"\n' in texts['pyproject.toml']
+
+
+def test_fork_and_update_answer_in_json(template: Repository) -> None:
+    code, out, err = call(template.root, 'fork.sh', 'petals', '--name=petals', '--json')
+    assert code == 0, err
+    folder = template.root.parent / 'petals'
+    assert json.loads(out) == {'project': str(folder), 'name': 'petals'}
+    assert json.loads(call(folder, 'update.sh', '--json')[1]) == {'merged': None}
+    append(template, 'docs/new.md', 'New.')
+    new = version_name(template, commit_all(template))
+    assert json.loads(call(folder, 'update.sh', '--json')[1]) == {'merged': new}
 
 
 def test_git_names_the_holder_and_the_name_is_the_title(template: Repository) -> None:

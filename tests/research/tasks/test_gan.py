@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 
 from engine.errors import UserError
 from engine.interfaces import INDEX, VALID, Spec, keys_by_row
@@ -291,3 +292,13 @@ def test_a_step_on_two_devices_is_the_step_on_one(loss: Any, norm: Any, devices:
     bound, first, one = on_one_device(loss, norm)
     two = step_on(devices, bound, first)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=1e-5), one, two)
+
+
+def test_its_models_are_the_averaged_generator_and_the_discriminator() -> None:
+    bound, state = started()
+    state |= {'ema_generator': jax.tree.map(lambda leaf: leaf / 2, state['ema_generator'])}
+    models = bound.evaluation_model(state)
+    params = {name: nnx.to_pure_dict(nnx.state(model, nnx.Param)) for name, model in models.items()}
+    close(params['generator'], state['ema_generator']['params'], 0)
+    close(params['discriminator'], state['params']['discriminator'], 0)
+    assert models['generator'](jnp.zeros((2, 3))).shape == (2, 4, 4, 1)
