@@ -229,7 +229,7 @@ def test_a_task_need_not_have_a_model(run: Any, trained: Path) -> None:
             return getattr(run.trainer.bound, name)
 
     other = load_run(trained)
-    other.trainer.bound = Bound()
+    other.trainer.bound = Bound()  # type: ignore[assignment]
     with pytest.raises(
         UserError, match=r'^Bound has no evaluation_model\(state\), which returns a Flax model'
     ):
