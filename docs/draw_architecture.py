@@ -39,8 +39,8 @@ class Box:
 
 
 BOXES = {
-    'commands': Box(5.73, 6.73, 'one short program per script', 10.9, 0.8),
-    'playground': Box(12.72, 6.73, 'a run in a notebook', 2.0, 0.8),
+    'commands': Box(6.29, 6.73, 'one short program per script', 12.02, 0.8),
+    'playground': Box(13.17, 6.73, 'a run in\na notebook', 1.1, 0.8),
     'forks': Box(1.03, 5.3, 'fork and update\na project', 1.36),
     'config': Box(2.52, 5.3, 'Gin: reads, checks,\nexplains, saves', 1.36),
     'processes': Box(4.01, 5.3, 'several processes\nfor one run', 1.36),

@@ -1,4 +1,7 @@
-"""AGENTS.md: its paths exist, programs accept its commands, and answers hold the names that it lists."""
+"""AGENTS.md: its commands work, and answers, exit codes, files and folders are as it says.
+
+test_documents.py holds that programs accept the commands, and that links lead somewhere.
+"""
 
 import importlib
 import json
@@ -25,7 +28,7 @@ COMMANDS = [
     for line in text.splitlines()
     if line.strip()
 ]
-OF_DEVELOPMENT = {'scripts/test.sh'}  # these are no programs of the engine
+OF_DEVELOPMENT = {'scripts/test.sh', 'scripts/sweep.sh'}  # no programs of the engine
 ROWS = [
     [cell.strip() for cell in line.strip('|').split('|')]
     for line in PAGE.splitlines()
@@ -62,19 +65,9 @@ def test_the_page_has_commands_of_most_programs() -> None:
     assert len(PAGE.splitlines()) <= 120  # one page
 
 
-def test_every_block_is_read_by_these_tests() -> None:
+def test_every_block_holds_commands() -> None:
     assert {language for language, *_ in blocks(PAGE)} == {'sh'}
     assert all(line.startswith('scripts/') for line in COMMANDS)
-
-
-@pytest.mark.parametrize('line', COMMANDS, ids=lambda line: line.partition('  ')[0])
-def test_a_program_accepts_its_command(line: str) -> None:
-    if script(line) in OF_DEVELOPMENT:
-        assert (REPOSITORY / script(line)).is_file()
-        return
-    parser = importlib.import_module(f'engine.commands.{program_of(script(line))}').parser()
-    parsed = parser.parse_args(arguments(line.replace('<', '').replace('>', '')))
-    assert '#' not in vars(parsed).values()
 
 
 @pytest.mark.parametrize('line', COMMANDS, ids=lambda line: line.partition('  ')[0])
@@ -85,8 +78,7 @@ def test_every_program_answers_in_json(line: str) -> None:
 
 
 def paths() -> Iterator[str]:
-    """Yields the files and folders that the page names in code or links to."""
-    yield from re.findall(r'\]\((?!https?:)([^)#]+)', PAGE)
+    """Yields the files and folders that the page names in code."""
     for code in re.findall(r'`([^`\n]+)`', PAGE):
         name = code.split()[0]
         if re.fullmatch(r'[\w./-]+', name) and re.match(

@@ -1,6 +1,7 @@
 """A run in a notebook: what `load_run` gives is what the run has saved and logged."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from engine.runs.environment import history
 from engine.runs.run_folder import Run
 from engine.training import steps
 from engine.variables import by_path
+from engine.workspace import REPOSITORY
+from tests.engine.test_readme import blocks
 
 
 @pytest.fixture(scope='module')
@@ -200,7 +203,7 @@ def test_a_model_that_is_gone_is_named_with_what_has_changed(copy: Callable[...,
 def test_a_run_whose_dataset_is_gone(copy: Callable[..., Path], said: list[str]) -> None:
     """Its task is bound to what it recorded of the dataset."""
     folder = copy(**{"'digits/toy'": "'images:/no/such/folder'"})
-    run = load_run(folder)
+    run: Any = load_run(folder)
     expected = run.outputs('test').arrays['logits'][:3]
     images = load_run_images(3)
     np.testing.assert_allclose(run.model(run.trainer.task.inputs({'image': images})), expected, atol=1e-5)
@@ -235,3 +238,17 @@ def test_a_task_need_not_have_a_model(run: Any, trained: Path) -> None:
     ):
         _ = other.model
     assert outputs.is_outputs(trained / 'outputs/test')
+
+
+def test_the_document_shows_what_works(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (REPOSITORY / 'docs/playground.md').read_text(encoding='utf-8')
+    code = ''.join(block for language, block, _ in blocks(text) if language == 'python')
+    assert code.count('workspace/runs/first') == 2
+    names: dict[str, Any] = {}
+    exec(code.replace('workspace/runs/first', str(trained)), names)
+    assert capsys.readouterr().out.startswith('0.03 16\n')
+    np.testing.assert_allclose(names['same_logits'], names['logits'], rtol=0, atol=1e-5)
+    listed = re.findall(r'^\| `run\.(\w+)', text, re.MULTILINE)
+    assert {*listed} == {name for name in dir(type(names['run'])) if not name.startswith('_')} - {
+        'checkpoint'
+    }
