@@ -28,7 +28,7 @@ COMMANDS = [
     for line in text.splitlines()
     if line.strip()
 ]
-OF_DEVELOPMENT = {'scripts/test.sh', 'scripts/sweep.sh'}  # no programs of the engine
+OF_DEVELOPMENT = {'scripts/test.sh'}  # no program of the engine
 ROWS = [
     [cell.strip() for cell in line.strip('|').split('|')]
     for line in PAGE.splitlines()
