@@ -34,6 +34,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, content=text, inclusion=InclusionLevel.NOT_IN_NAV))
     _router.uris = {f'docs/{file.src_uri}': file.src_uri for file in files if not file.generated_by}
     _router.uris |= repository_pages.uris() | {path: linked_files.uri(path) for path in linked_files.find()}
+    _router.references = reference.places()
     return files
 
 

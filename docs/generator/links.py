@@ -13,6 +13,8 @@ from markdown.treeprocessors import Treeprocessor
 from engine.workspace import REPOSITORY
 
 ELSEWHERE = re.compile(r'\w+:|#|/|$')  # an address, a place on the same page, or no link
+SELECTOR = re.compile(r'@?(\w+\.\w+)(?=$|[ .=(])')  # a class or function in a binding
+UNLINKED = {'a', 'pre', 'h1', 'h2', 'h3', 'h4', 'h5', 'h6'}  # what holds no further links
 AFTER_INLINE = 5  # a priority: links are there, and MkDocs has not checked them yet
 
 
@@ -22,23 +24,38 @@ class Router:
 
     Attributes:
       uris: of pages and other files of the site, by path in the repository.
+      references: of classes and functions, by their names in configs: page and place.
       page: the uri of the page that is rendered.
     """
 
     uris: dict[str, str] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)
     page: str = ''
 
     def route(self, link: str) -> str | None:
         """Returns a link as the site needs it; None if it leads to an example that the project dropped."""
-        origin = next((path for path, uri in self.uris.items() if uri == self.page), None)
+        origin = self._origin()
         if origin is None or ELSEWHERE.match(link):
             return link
         path, mark, place = link.partition('#')
         target = posixpath.normpath(posixpath.join(posixpath.dirname(origin), unquote(path)))
         if target in self.uris:
-            return posixpath.relpath(self.uris[target], posixpath.dirname(self.page) or '.') + mark + place
+            return self._relative(self.uris[target]) + mark + place
         dropped = not (REPOSITORY / 'scripts/examples.txt').exists() and not (REPOSITORY / target).exists()
         return None if dropped else link  # MkDocs reports it
+
+    def reference(self, code: str) -> str | None:
+        """Returns the link to what a binding such as `orders.Balanced.power = 0.5` binds; None if unknown."""
+        selector = SELECTOR.match(code)
+        place = self.references.get(selector[1]) if selector and self._origin() else None
+        return place and self._relative(place)
+
+    def _origin(self) -> str | None:
+        """Returns the path of the file that the page shows; None for a page that exists on the site alone."""
+        return next((path for path, uri in self.uris.items() if uri == self.page), None)
+
+    def _relative(self, uri: str) -> str:
+        return posixpath.relpath(uri, posixpath.dirname(self.page) or '.')
 
 
 class LinkExtension(Extension):
@@ -66,6 +83,24 @@ class _Links(Treeprocessor):
                     _set(element, attribute, self._router.route(link))
             if element.tag in ('td', 'th'):
                 _show_bars(element)
+        self._refer(root)
+
+    def _refer(self, parent: Element) -> None:
+        """Links what code names to the reference."""
+        for place, child in enumerate(parent):
+            link = self._router.reference(child.text or '') if child.tag == 'code' else None
+            if link:
+                parent[place] = _linked(child, link)
+            elif child.tag not in UNLINKED:
+                self._refer(child)
+
+
+def _linked(element: Element, link: str) -> Element:
+    """Returns a link that takes the place of an element, around it."""
+    around = Element('a', href=link)
+    around.tail, element.tail = element.tail, None
+    around.append(element)
+    return around
 
 
 def _set(element: Element, attribute: str, value: str | None) -> None:

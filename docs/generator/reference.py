@@ -162,12 +162,23 @@ GROUPS = {
 }
 
 
-def pages() -> dict[str, str]:
-    """Returns the Markdown of all pages, by uri."""
-    engine = {f'reference/{name}.md': group.markdown() for name, group in GROUPS.items()}
+def groups() -> dict[str, Group]:
+    """Returns all pages, by uri: those of the engine, and one for each folder of research/."""
+    engine = {f'reference/{name}.md': group for name, group in GROUPS.items()}
     folders = sorted(path for path in (REPOSITORY / 'research').glob('*/') if path.name != '__pycache__')
     own = {f'{RESEARCH}/{folder.name}.md': group_of(folder) for folder in folders}
-    return engine | {uri: group.markdown() for uri, group in own.items() if group.objects}
+    return engine | {uri: group for uri, group in own.items() if group.objects}
+
+
+def pages() -> dict[str, str]:
+    """Returns the Markdown of all pages, by uri."""
+    return {uri: group.markdown() for uri, group in groups().items()}
+
+
+def places() -> dict[str, str]:
+    """Returns the page and the place of each class and function, by its name in configs."""
+    objects = ((uri, name) for uri, group in reversed(groups().items()) for name in group.objects)
+    return {'.'.join(name.split('.')[-2:]): f'{uri}#{name}' for uri, name in objects}
 
 
 def group_of(folder: Path) -> Group:

@@ -45,14 +45,42 @@ URIS = {
     ],
 )
 def test_a_link_leads_to_the_page_of_the_file(page: str, link: str, wanted: str) -> None:
-    assert Router(URIS, page).route(link) == wanted
+    assert Router(URIS, page=page).route(link) == wanted
 
 
 def test_a_link_to_a_dropped_example_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('docs.generator.links.REPOSITORY', tmp_path)
-    assert Router(URIS, 'data.md').route('../configs/digits_cnn.gin') is None
+    assert Router(URIS, page='data.md').route('../configs/digits_cnn.gin') is None
     (tmp_path / 'there.txt').touch()
-    assert Router(URIS, 'data.md').route('../there.txt') == '../there.txt'
+    assert Router(URIS, page='data.md').route('../there.txt') == '../there.txt'
+
+
+@pytest.mark.parametrize(
+    ('code', 'wanted'),
+    [
+        ('orders.Balanced', '../reference/orders.md#engine.parts.orders.Balanced'),
+        ('@orders.Balanced()', '../reference/orders.md#engine.parts.orders.Balanced'),
+        ('orders.Balanced.power', '../reference/orders.md#engine.parts.orders.Balanced'),
+        ('orders.Balanced.power = 0.5', '../reference/orders.md#engine.parts.orders.Balanced'),
+        ('orders.Balanced.power=0.5', '../reference/orders.md#engine.parts.orders.Balanced'),
+        ('orders.BalancedMore', None),
+        ('more.orders.Balanced', None),
+        ('orders', None),
+        ('optax.adamw', None),
+        ('', None),
+    ],
+)
+def test_a_binding_leads_to_the_reference(code: str, wanted: str | None) -> None:
+    places = {'orders.Balanced': 'reference/orders.md#engine.parts.orders.Balanced'}
+    assert Router(URIS, places, 'recipes/vae.md').reference(code) == wanted
+    assert Router(URIS, places, 'reference/orders.md').reference(code) is None
+
+
+def test_places_of_the_reference() -> None:
+    places = reference.places()
+    assert places['orders.Shuffled'] == 'reference/orders.md#engine.parts.orders.Shuffled'
+    assert places['trainer.Trainer'] == 'reference/trainer.md#engine.training.trainer.Trainer'
+    assert places['convnet.ConvNet'] == 'reference/research/models.md#research.models.convnet.ConvNet'
 
 
 def test_sections_without_pages_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from markdown_it import MarkdownIt
 
-from docs.generator import reference, repository_pages
+from docs.generator import navigation, reference, repository_pages
 from docs.generator.docstrings import parameters
 from engine.config import bindable
 from engine.workspace import REPOSITORY
@@ -84,6 +85,18 @@ def test_every_page_is_in_the_navigation(site: Path) -> None:
     }
     links = set(LINK.findall(index))
     assert {page for page in pages if page != 'index.html' and page not in links} == set()
+
+
+def test_the_template_gives_each_page_its_place(site: Path) -> None:
+    metadata = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text(encoding='utf-8'))['project']
+    if metadata['name'] == 'jax-gin-template':  # a project adds pages without a place
+        assert navigation.OWN_PAGES not in (site / 'index.html').read_text(encoding='utf-8')
+
+
+def test_bindings_lead_to_the_reference(site: Path) -> None:
+    page = (site / 'optimizers.html').read_text(encoding='utf-8')
+    link = 'href="reference/optimizers.html#engine.parts.optimizers.Groups"'
+    assert f'<a {link}><code>optimizers.Groups' in page
 
 
 def test_links_lead_to_pages_and_places(site: Path) -> None:
