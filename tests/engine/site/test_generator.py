@@ -1,12 +1,14 @@
 """Links, navigation, files and parameters of the site."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from docs.generator import linked_files, navigation, reference, repository_pages
 from docs.generator.links import Router
+from engine.workspace import REPOSITORY
 
 URIS = {
     'README.md': 'overview.md',
@@ -97,6 +99,18 @@ def test_sections_without_pages_are_left_out(monkeypatch: pytest.MonkeyPatch) ->
         'reference/trainer.md',
         'reference/misspelt.md',
     ]
+
+
+def test_no_page_is_in_the_navigation_twice() -> None:
+    nav = (
+        (REPOSITORY / 'mkdocs.yml')
+        .read_text(encoding='utf-8')
+        .partition('\nnav:')[2]
+        .partition('\ntheme:')[0]
+    )
+    pages = re.findall(r'\S+\.md$', nav, re.MULTILINE)
+    assert len(pages) > 40
+    assert len(pages) == len(set(pages))
 
 
 def test_pages_of_a_project_come_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
