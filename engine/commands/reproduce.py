@@ -176,9 +176,9 @@ def judge(
         python = _interpreter(run, record, root, arguments.environment)
         config = Path(shutil.copyfile(run.config, folder / 'config.gin'))
         recipe = Recipe(root, python, config, until, _processes(record, arguments))
-        notes = causes.notes(run, record)
+        notes = [*causes.notes(run, record), '' if is_present else causes.untrained(record)]
         try:
-            notes += filter(None, [training.train(recipe, repeated)])
+            notes.append(training.train(recipe, repeated))
             notes += evaluated_metrics.repeat(recipe, run.folder, repeated) if until is None else []
             compared = comparison.compare(run.folder, repeated, until)
             record_differences = causes.between(run, Run(repeated))
@@ -187,7 +187,7 @@ def judge(
             record_differences = causes.before_training(run, record, root)
         lines = [*causes.tampered(run, record), *record_differences.lines()]
         lines += causes.changed_lines(record_differences, recorded, root) if recorded else []
-        judgement = Judgement(compared, (), lines, [*notes, *filter(None, [record_differences.unknown])])
+        judgement = Judgement(compared, (), lines, [*filter(None, [*notes, record_differences.unknown])])
         return _with_spread(judgement, run, recipe, folder) if compared.first else judgement
 
 

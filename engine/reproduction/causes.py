@@ -10,6 +10,7 @@ from typing import Any
 from engine import files
 from engine.reproduction.worktree import DIFF, SOURCES
 from engine.run_reader import settings
+from engine.runs import json_lines
 from engine.runs.environment import code, differences, history, packages, variables
 from engine.runs.environment.differences import Changes, Differences
 from engine.runs.run_folder import Run, RunData
@@ -129,7 +130,23 @@ def notes(run: Run, record: Mapping[str, Any]) -> list[str]:
             f'the run resumed with other {" and ".join(compared)} (changes.jsonl); '
             'its first session is repeated'
         )
+    changes = json_lines.read(run.folder / differences.CHANGES_FILE)
+    if any(line.get('program') == 'train' and line.get('config') for line in changes):
+        sentences.append(
+            f'the run resumed with another config ({differences.CHANGES_FILE}); '
+            'its last one is trained from the start'
+        )
     return sentences
+
+
+def untrained(record: Mapping[str, Any]) -> str:
+    """Returns a sentence on the code of this repository that differs from a record; '' if none does."""
+    old, new = _dict(_dict(record, 'code'), 'files'), code.of(history.modules(record)).files
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    if not names or not old:
+        return ''
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return f'this repository has other code now, which --code=present trains: {", ".join(names[:3])}{more}'
 
 
 def _is_other(record: Mapping[str, Any], session: Mapping[str, Any], name: str) -> bool:

@@ -92,7 +92,10 @@ def _outputs(original: Path, repeated: Path) -> Iterator[tuple[str, str]]:
     for one in sorted(path.parent for path in (original / 'outputs').glob(f'*/{MANIFEST}')):
         other = repeated / 'outputs' / one.name
         if (other / MANIFEST).is_file():
-            yield one.name, first_value.difference(one, other)
+            try:
+                yield one.name, first_value.difference(one, other)
+            except UserError as error:  # a damaged manifest
+                yield one.name, str(error).rstrip('.')
 
 
 def _metrics(original: Path, repeated: Path, names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -70,11 +70,12 @@ def _square(one: Any, other: Any) -> float:
 
 
 def _of_outputs(*runs: Path) -> Iterator[Distance]:
-    """Yields the distances of the metrics of outputs that all three runs have evaluated."""
+    """Yields the distances of the main metrics of outputs that all three runs have evaluated."""
     for name in sorted(path.name for path in (runs[0] / 'outputs').glob('*/')):
         stated = [evaluated_metrics.metrics(run / 'outputs' / name) for run in runs]
         for metric in stated[0]:
-            if not all(metric in metrics for metrics in stated):
+            is_main = not stated[0][metric].get('group')
+            if not is_main or not all(metric in metrics for metrics in stated):
                 continue
             old, new, other = (metrics[metric].get('value') for metrics in stated)
             if old != new:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.errors import EXIT_FINISHED, EXIT_INTERRUPTED, Interrupted, UserError
 from engine.reproduction.interpreter import Interpreter
+from engine.runs.run_folder import Run
 
 PROGRAM = 'engine.commands.train'
 
@@ -66,7 +67,8 @@ def train(recipe: Recipe, run: Path, bindings: Sequence[str] = ()) -> str:
     log = run / 'logs' / 'train.jsonl'
     if not (log.is_file() and log.stat().st_size):
         raise NothingTrainedError(_reason(command, variables) or f'it ended with exit code {code}')
-    return f'the repeated training ended with exit code {code}'
+    error = str(Run(run).status().get('error', '')).removeprefix('RunError: ').rstrip('.')
+    return f'the repeated training failed: {error or f"exit code {code}"}'
 
 
 def _exit_code(command: Sequence[str], variables: Mapping[str, str]) -> int:

@@ -51,9 +51,13 @@ def recorded_code(run: Path, record: Mapping[str, Any], target: Path) -> Iterato
             shutil.rmtree(target, ignore_errors=True)
     else:
         raise UserError(
-            f'{run} does not record its code: it lacks a commit with {DIFF}, and {SOURCES}/. '
+            f'{run} does not record its code: it lacks {_missing(record)}. '
             '--code=present trains with the code of this repository.'
         )
+
+
+def _missing(record: Mapping[str, Any]) -> str:
+    return f'a commit with {DIFF}, and {SOURCES}/' if record else f'an undamaged {history.FILE}'
 
 
 @contextmanager

@@ -117,6 +117,7 @@ def test_the_version_of_a_package_is_named(run: Path, changed: Project, tmp_path
 def test_a_flag_of_xla_is_named(run: Path, changed: Project) -> None:
     flag = '--xla_cpu_enable_fast_math=true'
     _, document, err = changed.reproduce(str(run), '--trust', XLA_FLAGS=flag)
+    assert document['first_difference'], err
     assert f'flags: XLA_FLAGS: none -> {flag}' in document['changes']
     assert f'flags: XLA_FLAGS: none -> {flag}' in err.partition('step 1')[0]  # before it trains
 

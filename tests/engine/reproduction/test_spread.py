@@ -88,6 +88,17 @@ def test_the_metrics_of_outputs(tmp_path: Path) -> None:
     assert distances(*runs) == [Distance('outputs/test/evaluation', 'accuracy', 0.25, 0.375)]
 
 
+def test_further_metrics_of_outputs_do_not_count(tmp_path: Path) -> None:
+    """Dozens of metrics would soon find one in which two seeds are close by chance."""
+    runs = []
+    for name, value in zip('abc', (0.5, 0.25, 0.5), strict=True):
+        run = write_metrics(write_run(tmp_path / name, [1.0]), weighted_f1=value)
+        path = run / 'outputs' / 'test' / 'evaluation' / 'metrics.json'
+        path.write_text(path.read_text().replace('"interval"', '"group": "averages", "interval"'))
+        runs.append(run)
+    assert distances(*runs) == []
+
+
 def test_outputs_that_one_run_has_not_evaluated_do_not_count(tmp_path: Path) -> None:
     runs = [
         write_metrics(write_run(tmp_path / name, [1.0]), accuracy=index) for index, name in enumerate('ab')
