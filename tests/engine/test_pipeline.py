@@ -4,6 +4,7 @@ The programs of the steps are replaced by ones that write a line into `log` and 
 last test runs the real ones.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,9 +13,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from engine.workspace import REPOSITORY
+from tests.conftest import write_config
 
 STEP = r"""#!/usr/bin/env bash
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit
@@ -368,3 +372,80 @@ def test_the_help_shows_every_flag(root: Path) -> None:
     assert code == 0
     for flag in ('gin_file', 'seeds', 'name', 'split', 'against', 'evaluation', 'dry_run', 'trust'):
         assert f'--{flag}' in '\n'.join(out) and f'--{flag}' in source.partition('case $1 in')[2]
+
+
+# The real programs.
+
+
+def start_real(workspace: Path, config: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ['bash', str(REPOSITORY / 'scripts/pipeline.sh'), f'--gin_file={config}', '--seeds=2', *more],
+        env=os.environ | {'ENV': 'existing', 'PYTHON': sys.executable, 'WORKSPACE': str(workspace)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def killed_in(process: subprocess.Popen[str], step: str, seconds: float) -> None:
+    """Kills a pipeline and its programs some time after a step has begun."""
+    assert process.stdout
+    begun = next((line for line in process.stdout if line.startswith(f'{step}: runs (')), '')
+    assert begun, f'{step} did not run'
+    time.sleep(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    """Returns the arrays that the runs of a pipeline have predicted."""
+    runs = folder / 'current'
+    return {path.relative_to(runs).as_posix(): path.read_bytes() for path in runs.rglob('outputs/*/*.npy')}
+
+
+@pytest.mark.slow
+def test_a_pipeline_killed_in_each_step_ends_as_one_never_killed(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    whole = start_real(tmp_path, config, '--name=whole')
+    said, _ = whole.communicate()
+    assert whole.returncode == 0, said
+    for step in ('data', 'check', 'train-0', 'train-1', 'evaluate-0', 'compare', 'report'):
+        killed_in(start_real(tmp_path, config, '--name=killed'), step, 1.0)
+    last = start_real(tmp_path, config, '--name=killed')
+    said, _ = last.communicate()
+    assert last.returncode == 0, said
+    assert said.splitlines()[-1] == f'pipeline: {tmp_path}/pipelines/killed'
+    assert 'evaluate-0: unchanged' in said
+    expected = outputs(tmp_path / 'pipelines/whole')
+    assert expected and outputs(tmp_path / 'pipelines/killed') == expected
+    for name in ('report.html', 'comparison.html', 'table.tex', 'check/report.md', 'data/digits-toy.html'):
+        assert (tmp_path / 'pipelines/killed' / name).stat().st_size > 0
+    assert 'unchanged' not in said.partition('report: runs')[2]
+
+
+@pytest.mark.slow
+def test_a_changed_image_ends_the_pipeline_and_says_so(tmp_path: Path) -> None:
+    """A dataset of images was built from files that have been replaced since."""
+    random = np.random.default_rng(0)
+    for name in ('train/cat', 'train/dog', 'val/cat', 'val/dog', 'test/cat', 'test/dog'):
+        (tmp_path / 'photos' / name).mkdir(parents=True)
+        for number in range(8):
+            image = Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))
+            image.save(tmp_path / f'photos/{name}/{number}.png')
+    decode = (
+        'from engine.parts import crops',
+        'trainer.Trainer.decode = @crops.Crops()',
+        'crops.Crops.size = 8',
+    )
+    config = write_config(tmp_path, *decode, dataset=f"  dataset = 'images:{tmp_path}/photos'")
+    first = start_real(tmp_path, config, '--name=photos', 'STEPS=3')
+    said, _ = first.communicate()
+    assert 'data: runs' in said and 'check: runs' in said
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / 'photos/val/dog/3.png')
+    again = start_real(tmp_path, config, '--name=photos', 'STEPS=3')
+    said, _ = again.communicate()
+    assert 'data: runs (changed: originals images:' in said
+    assert again.returncode == 1, said
+    assert '3.png' in said and 'the step data has ended with code 1' in said
