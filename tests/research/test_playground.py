@@ -39,3 +39,13 @@ def test_a_cell_that_fails_is_noticed(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('1 / 0')])
     with pytest.raises(CellExecutionError, match='ZeroDivisionError'):
         execute(notebook, tmp_path)
+
+
+def test_a_mistake_is_one_message(tmp_path: Path) -> None:
+    code = "from engine.playground import load_run\nload_run('nowhere')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    with pytest.raises(CellExecutionError):
+        execute(notebook, tmp_path)
+    (output,) = notebook.cells[0].outputs
+    assert len(output.traceback) == 1
+    assert output.traceback[0].startswith('error: nowhere is not a run.')
