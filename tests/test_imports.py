@@ -61,6 +61,7 @@ ROOMS = {
     },
     'releases': {
         'errors',
+        'failures',
         'files',
         'interfaces',
         'outputs',

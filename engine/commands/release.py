@@ -12,6 +12,7 @@ from engine.processes import devices
 
 if TYPE_CHECKING:
     from engine.outputs.outputs import Outputs
+    from engine.releases.tolerance import Tolerance
     from engine.releases.variables import Variables
     from engine.training.trainer import Trainer
 
@@ -57,13 +58,14 @@ def main(arguments: argparse.Namespace) -> int:
     folder = release_folder.place(arguments.name, arguments.version)
     run = Run.find(arguments.run)
     trusted.check(run, arguments.trust)
+    _warn_of_secrets(run.folder)
     trainer, _, differences = experiments.of_run(run, Trainer, arguments.accept_changes)
     start.check(run, differences, arguments.accept_changes, False)
     saved = _outputs(run.folder, arguments.split)
     released = _variables(trainer, run.folder, saved)
     cards = experiments.run_data(trainer).cards
 
-    def check(content: bytes, inputs: list[str]) -> float:
+    def check(content: bytes, inputs: list[str]) -> 'tuple[float, Tolerance]':
         program = exported.loaded(content)
         return agreement.check(trainer, saved, program, released.arrays, inputs)
 
@@ -72,6 +74,21 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         command_line.print_json({'run': run.folder, 'release': folder})
     return errors.EXIT_FINISHED
+
+
+def _warn_of_secrets(run: Path) -> None:
+    """Names the files of a run that go into its release and hold what looks like a secret."""
+    from engine.releases import writing
+    from engine.runs import text_log
+    from engine.runs.safety import confidential
+
+    for path in (run / name for name in writing.COPIED):
+        if path.is_file() and confidential.is_in(path.read_bytes()):
+            text_log.logger.warning(
+                'warning: %s will be part of the release, and holds what looks like a secret, such as a key '
+                'or a password. Read it before you give the release away.',
+                path,
+            )
 
 
 def _check_packages() -> None:

@@ -10,20 +10,26 @@ from engine.errors import UserError
 from engine.interfaces import Batch, State
 from engine.outputs import kind_folders
 from engine.outputs.check_arrays import packed
+from engine.outputs.kind import Kind
 from engine.outputs.outputs import Outputs
 from engine.prediction import predictions
 from engine.prediction.predicted_data import OwnData
 from engine.prediction.samples import samples_of
 from engine.prediction.thumbnails import NAME
+from engine.releases import difference, tolerance
 from engine.releases.exported import Predict
+from engine.releases.tolerance import Tolerance
 from engine.training.experiment import Experiment
 
-TOLERANCE = 1e-6  # of the largest value of an array, and of 1 where all are smaller
+_AGAIN = (
+    'Nothing was released. If code, packages or the device changed since, predict again: '
+    'scripts/predict.sh --overwrite.'
+)
 
 
 def check(
     experiment: Experiment, saved: Outputs, predict: Predict, arrays: Mapping[str, Any], fields: list[str]
-) -> float:
+) -> tuple[float, Tolerance]:
     """Predicts a split by an exported program, and compares the predictions with saved outputs.
 
     Args:
@@ -34,14 +40,21 @@ def check(
       fields: its inputs.
 
     Returns:
-      The largest difference, as a share of `TOLERANCE`'s scale.
+      The largest difference of floats, as a share of the largest value of their array, and of 1 where all
+      are smaller; and how large it might be.
 
     Raises:
-      UserError: the predictions differ.
+      UserError: the predictions differ, or those of an example depend on the size of its batch.
     """
+    allowed = tolerance.of_program(experiment.traced.predict, jax.default_backend())
+    firsts: list[tuple[dict[str, Any], dict[str, np.ndarray]]] = []  # of the first example: inputs, results
 
     def program(state: State, batch: Batch) -> dict[str, np.ndarray]:
-        return jax.device_get(predict(state, {name: batch[name] for name in fields}))
+        inputs = {name: batch[name] for name in fields}
+        results = jax.device_get(predict(state, inputs))
+        if not firsts:
+            firsts.append(({name: array[:1] for name, array in inputs.items()}, _first(results)))
+        return results
 
     part, declared = (
         OwnData(experiment).split(saved.manifest.split),
@@ -52,46 +65,80 @@ def check(
         experiment.batch_size,
         experiment.parallelism.mesh,
     )
+    state = jax.device_put(dict(arrays))
     predicted = predictions.predict(
-        program, dict(arrays), part.examples, size, mesh, varying=declared.varying, samples=samples
+        program, state, part.examples, size, mesh, varying=declared.varying, samples=samples
     )
     decode = experiment.description.decode
     repeated = packed(declared, {**predicted, **part.truth}, saved.ids, decode)
+    for inputs, results in firsts:
+        check_alone(predict, state, inputs, results, allowed.of_other_batches)
     compared = {name: array for name, array in repeated.items() if name != NAME}
-    return max((_difference(name, saved, array) for name, array in compared.items()), default=0.0)
+    shares = [checked(name, saved, array, declared, allowed) for name, array in compared.items()]
+    return max(shares, default=0.0), allowed
 
 
-def _difference(name: str, saved: Outputs, array: Any) -> float:
-    """Returns the largest difference of an array; raises `UserError` if it is too large."""
+def _first(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array)[:1] for name, array in arrays.items()}
+
+
+def check_alone(
+    predict: Predict,
+    arrays: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    results: Mapping[str, np.ndarray],
+    allowed: Tolerance,
+) -> None:
+    """Predicts an example alone, and compares that with its prediction in a batch.
+
+    Args:
+      predict: the exported program.
+      arrays: its variables.
+      inputs: its inputs, each [1, ...].
+      results: what it has predicted of these inputs in a batch, each [1, ...].
+      allowed: how much predictions may differ in batches of another size.
+
+    Raises:
+      UserError: the predictions differ.
+    """
+    try:
+        alone = jax.device_get(predict(arrays, inputs))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            'the exported program cannot predict a single example, so the code that predicts needs batches '
+            'of certain sizes, as if it reshapes the axis of the batch. Nothing was released.'
+        ) from error
+    for name, array in alone.items():
+        found = difference.between(results[name], array)
+        if not allowed.accepts(found):
+            raise UserError(
+                f'the prediction {name!r} of an example differs by {found.share:.3g} if the example is alone '
+                'in its batch, so it depends on the other examples. That happens if batch normalization is '
+                'in training mode, or if code computes over the axis of the batch. Nothing was released.'
+            )
+
+
+def checked(name: str, saved: Outputs, array: Any, declared: Kind, allowed: Tolerance) -> float:
+    """Compares an array that the exported program has predicted with the saved one.
+
+    Returns:
+      The largest difference of floats, as a share of the largest value and of 1; 0 of other values.
+
+    Raises:
+      UserError: more differs than rounding explains.
+    """
     old = saved.arrays.get(name)
     if old is None or len(old) != len(array):
-        raise UserError(f'{saved.folder} has no {name} for these examples. Predict again with --overwrite.')
-    differences = [_of_example(old[row], array[row]) for row in range(len(old))]
-    scale = max([1.0, *(_largest(old[row]) for row in range(len(old)))])
-    worst = int(np.argmax(differences)) if differences else 0
-    difference = differences[worst] / scale if differences else 0.0
-    if not difference <= TOLERANCE:
+        rows = 'none' if old is None else len(old)
         raise UserError(
-            f'the exported program predicts {name} of {saved.ids[worst]!r} with a difference of '
-            f'{differences[worst]:.3g} from {saved.folder}, more than {TOLERANCE * scale:.3g}. Nothing '
-            'was released. If code or packages changed since, predict again: scripts/predict.sh --overwrite.'
+            f'the exported program predicts {len(array)} rows of {name!r}, and {saved.folder} has {rows}. '
+            f'{_AGAIN}'
         )
-    return difference
-
-
-def _of_example(old: Any, new: Any) -> float:
-    one, other = (np.asarray(value) for value in (old, new))
-    if one.shape != other.shape:
-        return np.inf
-    if one.dtype.kind not in 'biuf':
-        return 0.0 if np.array_equal(one, other) else np.inf
-    one, other = one.astype(np.float64), other.astype(np.float64)
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    return float(np.max(np.where(same, 0, np.abs(one - other)), initial=0))
-
-
-def _largest(values: Any) -> float:
-    array = np.asarray(values)
-    if array.dtype.kind not in 'f' or not array.size:
-        return 0.0
-    return float(np.max(np.where(np.isfinite(array), np.abs(array.astype(np.float64)), 0)))
+    found = difference.between(old, array)
+    if not (tolerance.EQUAL if name in declared.from_data else allowed).accepts(found):
+        example = f' of {saved.ids[found.row]!r}' if declared.rows(name) == 'n' else ''
+        raise UserError(
+            f'the exported program predicts {name!r}{example} with a difference of {found.share:.3g} from '
+            f'{saved.folder}, more than rounding in {allowed.precision} explains. {_AGAIN}'
+        )
+    return found.share if found.of_floats else 0.0

@@ -61,7 +61,7 @@ def lines(record: Mapping[str, Any]) -> str:
         for name, field in record['inputs'].items()
     )
     return f"""\
-import json, pathlib, jax.export, jax.numpy as jnp, numpy as np
+import json, pathlib, jax.export, jax.numpy as jnp, numpy as np{_WIDE if _is_wide(record) else ''}
 load = lambda name: bytearray(pathlib.Path(name).read_bytes())
 weights, arrays = load('{VARIABLES}'), json.loads(load('{RECORD}'))['variables']
 variables = {{name: np.frombuffer(weights, jnp.dtype(a['dtype']), a['size'], a['offset']) \
@@ -69,6 +69,15 @@ variables = {{name: np.frombuffer(weights, jnp.dtype(a['dtype']), a['size'], a['
 inputs = {{{inputs}}}  # any number of rows
 predictions = jax.export.deserialize(load('{PROGRAM}')).call(variables, inputs)
 """
+
+
+_WIDE = "; jax.config.update('jax_enable_x64', True)"
+
+
+def _is_wide(record: Mapping[str, Any]) -> bool:
+    """Whether JAX needs to be told to compute with 64 bits."""
+    fields = [field for name in ('inputs', 'predictions', 'variables') for field in record[name].values()]
+    return any('64' in field['dtype'] for field in fields)
 
 
 def text(record: Mapping[str, Any], metrics: Mapping[str, Any], results: str) -> str:
@@ -130,6 +139,9 @@ def _origin(record: Mapping[str, Any]) -> str:
         ['checkpoint', f'{record["checkpoint"]}, step {record["step"]:,}'],
         ['commits', ', '.join(record['commits'])],
         ['dataset', f'{record["dataset"]}, sha256 {record["dataset_fingerprint"]}'],
-        ['largest difference from the outputs of the run', f'{record["difference"]:.2g}'],
+        [
+            'largest difference from the outputs of the run',
+            f'{record["difference"]:.2g}; {record["tolerance"]:.2g} is allowed in {record["precision"]}',
+        ],
     ]
     return tables.markdown(Table.of(['of', 'value'], rows)).strip()

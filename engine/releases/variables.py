@@ -57,8 +57,13 @@ def of_state(state: Any, read: Collection[str], averages: Mapping[str, tuple[str
     """
     leaves = by_path(state)
     names = _names(read)
-    if not single_file.can_hold({name: leaves[path] for name, path in names.items()}):
-        raise UserError('the state of this task holds random keys, which a release cannot store.')
+    for path in names.values():
+        if not single_file.can_hold({path: leaves[path]}):
+            raise UserError(
+                f'the prediction of this task reads {path} of its state, whose dtype {leaves[path].dtype} a '
+                'release cannot store. Keep random keys and complex numbers out of what predicts. Nothing '
+                'was released.'
+            )
     others = {other for other, _ in averages.values()}
     names = {name: path for name, path in names.items() if path not in others}
     arrays = {name: averages[name][1] if name in averages else leaves[path] for name, path in names.items()}

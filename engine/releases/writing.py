@@ -12,17 +12,20 @@ import jax
 import numpy as np
 
 from engine import files
-from engine.errors import UserError
+from engine.interfaces import INDEX
 from engine.outputs.outputs import Outputs
 from engine.releases import card, exported, variables
+from engine.releases.new_folder import new_folder
+from engine.releases.tolerance import Tolerance
 from engine.releases.variables import Variables
 from engine.runs.safety import trust
-from engine.stored_trees import release_folder
 from engine.stored_trees.release_folder import CARD, CONFIG, DATASET, METRICS, PROGRAM, RECORD, VARIABLES
 from engine.training.experiment import Experiment
 from engine.workspace import REPOSITORY
 
 FORMAT = 1
+_MEANINGS = {INDEX: 'number of the example, from which its randomness comes'}
+COPIED = (CONFIG, DATASET, 'dataset.md')  # of a run
 LICENCES = 'LICEN[SC]E*'  # of a project or of a dataset
 
 
@@ -34,7 +37,7 @@ def write(
     folder: Path,
     measured: tuple[Mapping[str, Any], str],
     cards: Iterable[Path],
-    check: Callable[[bytes, list[str]], float],
+    check: Callable[[bytes, list[str]], tuple[float, Tolerance]],
 ) -> None:
     """Exports the prediction, compares it with saved outputs, and writes the release.
 
@@ -47,34 +50,32 @@ def write(
       measured: the content of metrics.json, {} if nothing was measured, and the same as a table in Markdown.
       cards: README.md of each dataset of the repository that the model was trained on.
       check: compares the program, given its content and inputs, with the outputs; returns the largest
-        difference.
+        difference, and how large it might be.
 
     Raises:
       UserError: the prediction cannot be exported or differs from the outputs, or the version exists by now.
+      RunError: the folder cannot be written.
     """
     shapes, spec = experiment.step_functions.state_shapes, experiment.data.spec
     program = exported.exported(experiment.bound, shapes, spec, released)
     content = bytes(program.serialize())
     inputs = exported.read_fields(experiment.bound, shapes, spec)
-    difference = check(content, inputs)
+    difference, tolerance = check(content, inputs)
     metrics, table = measured
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with files.atomic_folder(folder, replaces=False) as new:
-            (new / PROGRAM).write_bytes(content)
-            variables.write(released, new / VARIABLES)
-            record = _record(experiment, saved, program, released, inputs) | {
-                'name': folder.parent.name,
-                'version': folder.name,
-                'difference': difference,
-                'variables': variables.layout(new / VARIABLES),
-            }
-            _write_texts(new, record, metrics, table)
-            _copy(new, run, cards)
-            release_folder.write_checksums(new)
-    except OSError as error:
-        raise UserError(f'{folder} cannot be written: {error.strerror}. Nothing was released.') from error
-    trust.vouch_for(folder / CONFIG)
+    with new_folder(folder) as new:
+        (new / PROGRAM).write_bytes(content)
+        variables.write(released, new / VARIABLES)
+        record = _record(experiment, saved, program, released, inputs) | {
+            'name': folder.parent.name,
+            'version': folder.name,
+            'difference': difference,
+            'tolerance': tolerance.floats,
+            'precision': tolerance.precision,
+            'variables': variables.layout(new / VARIABLES),
+        }
+        _write_texts(new, record, metrics, table)
+        _copy(new, run, cards)
+        trust.vouch(folder, {CONFIG: files.sha256(new / CONFIG)})  # before it exists: a kill parts them never
 
 
 def _record(
@@ -102,7 +103,9 @@ def _record(
         'dataset_fingerprint': manifest.dataset_fingerprint,
         'kind': manifest.kind,
         'class_names': list(manifest.class_names),
-        'inputs': {name: _field(aval) for name, aval in fields.items()},
+        'inputs': {
+            name: _field(aval) | {'meaning': _MEANINGS.get(name, '')} for name, aval in fields.items()
+        },
         'predictions': {
             name: _field(aval) | {'meaning': meanings.get(name, '')} for name, aval in arrays.items()
         },
@@ -133,7 +136,7 @@ def _write_texts(new: Path, record: Mapping[str, Any], metrics: Mapping[str, Any
 
 def _copy(new: Path, run: Path, cards: Iterable[Path]) -> None:
     """Copies config and records of the run, and the licences of project and datasets."""
-    for name in (CONFIG, DATASET, 'dataset.md'):
+    for name in COPIED:
         if (run / name).is_file():
             shutil.copyfile(run / name, new / name)
     for licence in sorted(REPOSITORY.glob(LICENCES)):

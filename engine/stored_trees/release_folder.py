@@ -12,7 +12,7 @@ VARIABLES, PROGRAM, CONFIG, DATASET = 'model.safetensors', 'model.stablehlo', 'c
 RECORD, METRICS, CARD, CHECKSUMS = 'release.json', 'metrics.json', 'README.md', 'checksums.txt'
 PREFIX = 'model:'  # before the name of a release, where a path could stand too
 
-_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]{0,99}')
 
 
 def home() -> Path:
@@ -29,16 +29,30 @@ def place(name: str, version: str) -> Path:
     for flag, value in (('name', name), ('version', version)):
         if not _NAME.fullmatch(value):
             raise UserError(
-                f'--{flag}={value}: use letters, digits, dots, dashes and underscores; begin with a '
-                'letter or a digit.'
+                f'--{flag}={value}: use letters, digits, dots, dashes and underscores, at most 100; begin '
+                'with a letter or a digit.'
             )
     folder = home() / name / version
     if folder.exists():
-        raise UserError(
-            f'{folder} exists already. A release never changes: choose another --version. '
-            f'{name} has {", ".join(versions(name))}.'
-        )
+        raise UserError(taken(folder))
     return folder
+
+
+def taken(folder: Path) -> str:
+    """Returns the message that a version exists already."""
+    known = ', '.join(versions(folder.parent.name)) or 'no release'
+    return (
+        f'{folder} exists already. A release never changes: choose another --version. '
+        f'{folder.parent.name} has {known}.'
+    )
+
+
+def _taken(folder: Path) -> str:
+    known = ', '.join(versions(folder.parent.name)) or 'no release'
+    return (
+        f'{folder} exists already. A release never changes: choose another --version. '
+        f'{folder.parent.name} has {known}.'
+    )
 
 
 def versions(name: str) -> list[str]:

@@ -4,8 +4,10 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from safetensors.numpy import load_file
 
 from engine import outputs
 from engine.datasets.load import load
+from engine.releases import exported
 from engine.runs.safety import trust
 from engine.stored_trees import release_folder
+from engine.workspace import REPOSITORY
 from tests.conftest import Program, run_program, write_config
 from tests.engine import photos
 
@@ -121,6 +125,28 @@ def test_the_six_lines_run_with_jax_and_flatbuffers_alone(release: Path, run: Pa
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
+def test_a_release_that_is_killed_at_any_moment_is_whole_or_not_there(run: Path, home: Path) -> None:
+    """SIGKILL as soon as the folder of the release holds some files."""
+    killed, model = [], home / 'models' / 'killed'
+    command = [sys.executable, '-m', 'engine.commands.release', str(run), '--name=killed']
+    for version, files in zip('abcde', (1, 3, 5, 7, 9), strict=True):
+        flags = [*command, f'--version={version}']
+        process = subprocess.Popen(flags, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+        while process.poll() is None and len([*model.glob(f'.{version}.*.tmp/*')]) < files:
+            time.sleep(0.0005)
+        process.kill()
+        killed.append(process.wait() == -signal.SIGKILL)
+        if (model / version).exists():
+            assert release_folder.find(f'killed/{version}') == (model / version).resolve()
+            assert trust.unknown(model / version) == {}
+    assert sum(killed) >= 3
+    assert run_program('release', str(run), '--name=killed', '--version=last') == 0
+    assert [path.name for path in model.glob('.*')] == ['.lock']
+    assert release_folder.find('killed/last') == (model / 'last').resolve()
+    shutil.rmtree(model)
+
+
 def test_a_version_is_never_replaced(release: Path, run: Path, program: Program) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in release.iterdir()}
     code, _, err = program('release', str(run), '--name=digits', '--version=1.0')
@@ -157,6 +183,17 @@ def test_predictions_that_differ_are_not_released(
 def test_a_release_needs_predictions(run: Path, program: Program) -> None:
     code, _, err = program('release', str(run), '--name=digits', '--version=2', '--split=train')
     assert (code, 'scripts/predict.sh' in err) == (2, True), err
+    assert 'secret' not in err
+
+
+def test_a_secret_in_a_file_of_the_release_is_named(run: Path, tmp_path: Path, program: Program) -> None:
+    copy = shutil.copytree(run, tmp_path / 'run')
+    (copy / 'dataset.md').write_text('Download it by https://ann:x7Gq2pLw@data.acme.io/digits.zip\n')
+    code, out, _ = program('release', str(copy), '--name=digits', '--version=2', '--split=train')
+    assert code == 2  # there are no such outputs
+    assert (
+        f'warning: {copy}/dataset.md will be part of the release, and holds what looks like a secret' in out
+    )
 
 
 def test_a_released_model_predicts_what_the_run_predicts(release: Path, run: Path, program: Program) -> None:
@@ -180,7 +217,14 @@ def test_a_released_model_predicts_a_folder_of_images(
         Image.fromarray(photos.picture(index, 30, 40)).convert('L').save(tmp_path / f'{index}.png')
     code, out, err = program('predict', f'--model={release.parent.name}', f'--dataset=images:{tmp_path}')
     assert code == 0, err
-    assert len(outputs.read(out.splitlines()[-1].removeprefix('outputs: ')).ids) == 3
+    saved = outputs.read(out.splitlines()[-1].removeprefix('outputs: '))
+    assert (len(saved.ids), saved.has_labels) == (3, False)
+    call = exported.loaded((release / 'model.stablehlo').read_bytes())
+    images = np.asarray(saved.arrays['inputs'])  # as large as the inputs of the model, so they are the same
+    predicted = call(load_file(release / 'model.safetensors'), {'image': images})['logits']
+    np.testing.assert_allclose(saved.arrays['logits'], predicted, atol=1e-6)
+    table = (saved.folder / 'predictions.csv').read_text().splitlines()
+    assert [line.split(',')[0] for line in table[1:]] == list(saved.ids)
 
 
 @pytest.mark.parametrize(
@@ -200,18 +244,22 @@ def test_mistakes_in_the_name_of_a_model(
     assert release.exists()
 
 
-def test_a_training_starts_from_a_release(release: Path, tmp_path: Path, program: Program) -> None:
+def test_a_training_starts_from_a_release(release: Path, run: Path, tmp_path: Path, program: Program) -> None:
+    """With a learning rate of 0, the training ends with the released weights and their predictions."""
     config = write_config(
         tmp_path,
         'from engine.parts import pretrained',
         'trainer.Trainer.init_from = @pretrained.Pretrained()',
         "pretrained.Pretrained.source = 'model:digits/1.0'",
         STEPS='STEPS = 1',
+        RATE='RATE = 0.0',
     )
     code, _, err = program('train', f'--gin_file={config}', f'--run={tmp_path / "run"}')
     assert code == 0, err
     environment = json.loads((tmp_path / 'run' / 'environment.json').read_text())
     assert str(release / 'model.safetensors') in json.dumps(environment)
+    ours, theirs = (np.load(folder / 'outputs/test/logits.npy') for folder in (tmp_path / 'run', run))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_damaged_release_is_refused(release: Path, home: Path, program: Program) -> None:
@@ -240,8 +288,11 @@ def test_a_release_from_elsewhere_is_refused_until_it_is_trusted(
 
 
 def test_averaged_parameters_are_released(tmp_path: Path, home: Path, program: Program) -> None:
-    """The weights given away are those that the task evaluates."""
-    config = write_config(tmp_path, 'classification.Classification.ema_decay = 0.5', STEPS='STEPS = 6')
+    """The weights given away are those that the task evaluates, here computed in bfloat16."""
+    task = 'classification.Classification'
+    config = write_config(
+        tmp_path, f'{task}.ema_decay = 0.5', f"{task}.dtype = 'bfloat16'", STEPS='STEPS = 6'
+    )
     assert program('train', f'--gin_file={config}', f'--run={tmp_path / "run"}')[0] == 0
     code, _, err = program('release', str(tmp_path / 'run'), '--name=averaged', '--version=1')
     assert code == 0, err
@@ -249,3 +300,7 @@ def test_averaged_parameters_are_released(tmp_path: Path, home: Path, program: P
     arrays = load_file(home / 'models' / 'averaged' / '1' / 'model.safetensors')
     assert 'output/kernel' in arrays
     np.testing.assert_array_equal(arrays['output/kernel'], state['ema_params/output/kernel'])
+    record = json.loads((home / 'models' / 'averaged' / '1' / 'release.json').read_text())
+    assert (record['precision'], record['tolerance']) == ('bfloat16', 2.0**-5)
+    assert record['difference'] < 1e-3
+    assert 'is allowed in bfloat16' in (home / 'models' / 'averaged' / '1' / 'README.md').read_text()

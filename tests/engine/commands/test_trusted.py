@@ -77,6 +77,7 @@ COMMANDS = {
     'train --gin_file': lambda run: ('train', f'--gin_file={run}/config.gin', '--dry_run'),
     'predict': lambda run: ('predict', str(run)),
     'predict other data': lambda run: ('predict', str(run), '--dataset=digits/toy'),
+    'release': lambda run: ('release', str(run), '--name=a', '--version=1'),
     'verify': lambda run: ('verify', str(run)),
     'check': lambda run: ('check', f'--gin_file={run}/config.gin'),
     'compile': lambda run: ('compile', f'--gin_file={run}/config.gin'),
