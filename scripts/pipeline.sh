@@ -15,7 +15,7 @@
 #   NAME=VALUE           a binding; --gin_bindings='NAME = VALUE' is the same
 #
 # A step whose inputs have not changed is skipped. So the same command continues after a kill, and repeats only
-# what a change concerns (docs/pipeline.md). This file is yours to change: the steps are the functions below.
+# what a change concerns (docs/pipeline.md). The steps are the functions below: copy this file to change them.
 
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 source "$root/scripts/steps.sh"
