@@ -84,11 +84,24 @@ def between(
     if not all(isinstance(recorded.get(name), dict) for name in ('code', 'packages', 'flags')):
         return Differences(_present_subjects(known), unknown=_unknown(recorded))
     known['code'] = _changed(_files(recorded), _files(present))
-    known['packages'] = _changed({'python': recorded.get('python')}, {'python': present['python']})
-    for subject in ('packages', 'flags'):
-        known[subject] = {**known.get(subject, {}), **_changed(recorded[subject], present[subject])}
+    known['packages'] = {
+        **_changed({'python': recorded.get('python')}, {'python': present['python']}),
+        **_changed(recorded['packages'], present['packages']),
+    }
+    known['flags'] = _changed_flags(recorded, present)
     machines = [{name: record.get(name) for name in MACHINE} for record in (recorded, present)]
     return Differences(_present_subjects(known), _changed(*machines))
+
+
+def _changed_flags(recorded: Mapping[str, Any], present: Mapping[str, Any]) -> Changes:
+    """Compares flags. If the versions of JAX differ, flags of JAX that only one of them has do not count."""
+    old, new = recorded['flags'], present['flags']
+    changed = _changed(old, new)
+    if recorded['packages'].get('jax') == present['packages'].get('jax'):
+        return changed
+    return {
+        name: change for name, change in changed.items() if name.isupper() or (name in old and name in new)
+    }
 
 
 def _unknown(recorded: Mapping[str, Any]) -> str:
