@@ -9,6 +9,9 @@ from engine.reproduction.comparison import RunComparison
 from engine.reproduction.spread import Distance
 from engine.runs.json_lines import json_value
 
+_EQUAL = 'nothing differs in the record of code, config, packages, data, flags and machine.'
+_EQUAL_BEFORE_TRAINING = 'code, packages and variables are those of the record; nothing else was compared.'
+
 
 class Verdict(StrEnum):
     """How close a repetition is to the original."""
@@ -49,7 +52,7 @@ class Judgement:
         if self.changes:
             lines += ['what differs in the record:', *(f'  {line}' for line in self.changes)]
         elif not self.comparison.is_equal:
-            lines.append('nothing differs in the record of code, config, packages, data, flags and machine.')
+            lines.append(_EQUAL if self.comparison.steps else _EQUAL_BEFORE_TRAINING)
         if self.distances:
             lines.append('root mean square of the differences, and the same of two seeds:')
             lines += [f'  {_words(distance)}' for distance in self.distances]

@@ -105,9 +105,9 @@ def _files(record: Mapping[str, Any]) -> dict[str, Any]:
 def _check_commit(git: Git, commit: str) -> None:
     try:
         git('cat-file', '-e', f'{commit}^{{commit}}')
-    except GitError:
+    except GitError as error:
         raise UserError(
-            f'{REPOSITORY} does not have commit {commit}, with which the run was trained. Fetch it '
+            f'{REPOSITORY} does not have commit {commit}, with which the run was trained ({error}). Fetch it '
             '(git fetch --all), or call this program in a clone that has it. --code=present trains with the '
             'present code.'
         ) from None

@@ -59,6 +59,14 @@ def test_a_difference_without_a_cause_is_said() -> None:
     ]
 
 
+def test_what_was_not_compared_is_not_called_equal() -> None:
+    assert Judgement(nothing('step 1: the data are damaged'), [], [], []).lines() == [
+        'compared: no step, 0 evaluations, no outputs',
+        'code, packages and variables are those of the record; nothing else was compared.',
+        'verdict: different, first at step 1: the data are damaged',
+    ]
+
+
 def test_outputs_come_before_their_metrics() -> None:
     judgement = Judgement(compared(outputs='x differs', metrics='accuracy was 1, is 0'), [], [], [])
     assert judgement.comparison.difference == 'outputs/test: x differs'
