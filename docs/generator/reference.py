@@ -64,7 +64,6 @@ GROUPS = {
             'engine.parts.augmentation.RandAugment',
             'engine.parts.augmentation.RandomErasing',
             'engine.parts.augmentation.Chain',
-            'engine.parts.augmentation.none',
             'engine.parts.mixing.Mixup',
             'engine.parts.mixing.CutMix',
             'engine.parts.scaling.PerChannel',

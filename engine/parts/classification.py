@@ -12,7 +12,7 @@ from flax import nnx
 from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, mixing
-from engine.parts.scaling import Scale, same_dtype, scaled
+from engine.parts.scaling import Scale, scaled
 from engine.parts.subclasses.unused_settings import SettingsCheck
 from engine.parts.supervised import BoundSupervised, Supervised
 
@@ -34,6 +34,7 @@ class Classification(Supervised):
       model: called with input_shape, outputs (the number of classes) and rngs; maps images f32 [B, H, W, C]
         to logits [B, classes].
       augment: changes the images in training, (keys [B], images [B, H, W, C]) -> images of the same dtype.
+        None changes nothing.
       mix: mixes pairs of images and their labels in training, after `augment`, as `mixing.Mixup` does.
       scale: makes the network's input of the images: `scaling.scaled`, or `scaling.PerChannel` with means and
         deviations.
@@ -47,7 +48,7 @@ class Classification(Supervised):
       label: the field of the labels, for datasets that have several.
     """
 
-    augment: augmentation.Augmentation = augmentation.none
+    augment: augmentation.Augmentation | None = None
     mix: mixing.Mix | None = None
     scale: Scale = scaled
     label_smoothing: float = 0.0
@@ -89,7 +90,7 @@ class Classification(Supervised):
     def augment_inputs(self, batch: Batch, key: jax.Array) -> Batch:
         """Returns the batch with its images changed by `augment`, and not mixed."""
         images = batch[self.image]
-        return {**batch, self.image: same_dtype(images, self.augment(keys_by_row(key, batch), images))}
+        return {**batch, self.image: augmentation.applied(self.augment, keys_by_row(key, batch), images)}
 
     def inputs(self, batch: Batch) -> jax.Array:
         """Returns the images as `scale` makes them, by default from the range of their dtype to -1 to 1."""
@@ -171,7 +172,7 @@ class Classification(Supervised):
         settings = SettingsCheck(self, Classification, bound.spec, bound.network)
         if self.scale is not scaled:
             settings.inputs()
-        settings.check_inputs({'augment': augmentation.none, 'mix': None, 'scale': scaled})
+        settings.check_inputs({'augment': None, 'mix': None, 'scale': scaled})
         settings.check_used(
             ('augment_batch', 'per_example', 'targets', 'loss'),
             {'mix': None, 'label_smoothing': 0.0, 'class_weights': ()},

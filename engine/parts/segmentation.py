@@ -11,7 +11,7 @@ from flax import nnx
 from engine.errors import UserError
 from engine.interfaces import Batch, Description, Spec, keys_by_row
 from engine.parts import augmentation, losses
-from engine.parts.scaling import Scale, same_dtype, scaled
+from engine.parts.scaling import Scale, scaled
 from engine.parts.subclasses.unused_settings import SettingsCheck
 from engine.parts.supervised import BoundSupervised, Supervised
 
@@ -29,7 +29,7 @@ class Segmentation(Supervised):
         yours.
       augment: moves pixels in training, (keys [B], images [B, H, W, C]) -> images of the same dtype. The
         mask travels as one more channel, so that it moves with the image; pixels filled with 0 become the
-        first class.
+        first class. None changes nothing.
       scale: makes the network's input of the images: `scaling.scaled`, or `scaling.PerChannel` with means and
         deviations.
       image: the field of the images.
@@ -39,7 +39,7 @@ class Segmentation(Supervised):
     """
 
     loss: losses.PixelLoss = losses.cross_entropy
-    augment: augmentation.Augmentation = augmentation.none
+    augment: augmentation.Augmentation | None = None
     scale: Scale = scaled
     image: str = 'image'
     mask: str = 'mask'
@@ -75,7 +75,7 @@ class Segmentation(Supervised):
         images, masks = batch[self.image], batch[self.mask]
         dtype = np.promote_types(images.dtype, masks.dtype)
         both = jnp.concatenate([images.astype(dtype), masks[..., None].astype(dtype)], -1)
-        moved = same_dtype(both, self.augment(keys_by_row(key, batch), both))
+        moved = augmentation.applied(self.augment, keys_by_row(key, batch), both)
         return {
             **batch,
             self.image: moved[..., :-1].astype(images.dtype),
@@ -153,7 +153,7 @@ class Segmentation(Supervised):
         settings = SettingsCheck(self, Segmentation, bound.spec, bound.network)
         if self.scale is not scaled:
             settings.inputs()
-        settings.check_inputs({'augment': augmentation.none, 'scale': scaled})
+        settings.check_inputs({'augment': None, 'scale': scaled})
         settings.check_used(
             ('per_example',),
             {'loss': losses.cross_entropy, 'ignore_label': None},

@@ -1,6 +1,6 @@
 """Augmentations. They run on the device, inside the training step, and give each image its own random key."""
 
-from engine.parts.augmentation.chain import Augmentation, Chain, changes_values, none
+from engine.parts.augmentation.chain import Augmentation, Chain, applied, changes_values
 from engine.parts.augmentation.color_jitter import ColorJitter
 from engine.parts.augmentation.placement import Crop, Flip, Shift
 from engine.parts.augmentation.rand_augment import RandAugment
@@ -15,6 +15,6 @@ __all__ = [
     'RandAugment',
     'RandomErasing',
     'Shift',
+    'applied',
     'changes_values',
-    'none',
 ]

@@ -5,18 +5,23 @@ from dataclasses import dataclass
 
 import jax
 
+from engine.parts.scaling import same_dtype
+
 Augmentation = Callable[[jax.Array, jax.Array], jax.Array]  # (keys [B], images [B, H, W, C]) -> images
 
 
-def changes_values(augment: Augmentation) -> bool:
+def changes_values(augment: Augmentation | None) -> bool:
     """Whether an augmentation states that it changes the values of pixels, not only their positions."""
     return getattr(augment, 'changes_values', False)
 
 
-def none(keys: jax.Array, images: jax.Array) -> jax.Array:
-    """Returns the images as they are, [B, H, W, C]."""
-    del keys
-    return images
+def applied(augment: Augmentation | None, keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Returns the images [B, H, W, C] after an augmentation, for keys [B]; as they are without one.
+
+    Raises:
+      UserError: the augmentation returns another dtype.
+    """
+    return images if augment is None else same_dtype(images, augment(keys, images))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ import numpy as np
 import optax
 import pytest
 
+from engine.config.config import Config
 from engine.errors import UserError
 from engine.interfaces import VALID, Spec, keys_by_row
 from engine.outputs import kind_folders
 from engine.parts.augmentation import Shift
 from engine.parts.mixing import Mixup
 from engine.training.steps import first_state
+from engine.training.trainer import Trainer
 from research.models.mlp import MLP
 from tests.engine import tiny
 
@@ -63,6 +65,18 @@ def test_images_are_augmented_in_training_alone() -> None:
     augmented = task.inputs(task.augment_batch(BATCH, key))
     np.testing.assert_allclose(augmented, expected, atol=1e-6)
     assert not np.array_equal(augmented, task.inputs(BATCH))
+
+
+def test_a_config_switches_an_augmentation_off(config_file: Any) -> None:
+    """As an ablation does: `None` is the default, and a run's config.gin states it."""
+    shift = '  model = @mlp.MLP\n  augment = @augmentation.Shift()'
+    included = 'STEPS = 20\nfrom engine.parts import augmentation'
+    config = Config(
+        [config_file(STEPS=included, model=shift)], ['classification.Classification.augment = None']
+    )
+    task: Any = config.build(Trainer).task
+    assert task.augment_batch(BATCH, jax.random.key(0)) == BATCH
+    assert 'augment = None' in config.text()
 
 
 def test_predictions_are_logits_and_known_to_the_outputs_format(state: Any) -> None:

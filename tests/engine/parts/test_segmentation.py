@@ -15,7 +15,7 @@ from engine.interfaces import INDEX, VALID, Spec, keys_by_row
 from engine.outputs.check_arrays import checked
 from engine.outputs.manifest import Manifest
 from engine.parts import losses
-from engine.parts.augmentation import Chain, ColorJitter, Flip, RandAugment, RandomErasing, Shift
+from engine.parts.augmentation import Chain, ColorJitter, Flip, RandAugment, RandomErasing, Shift, applied
 from engine.parts.segmentation import Segmentation
 from engine.parts.subclasses.rows import averages
 from engine.training.logs.metrics import merged
@@ -142,7 +142,7 @@ class ColoursAlone(Segmentation):
     """Changes the images, and leaves the masks as they are."""
 
     def augment_batch(self, batch: Any, key: Any) -> Any:
-        return {**batch, 'image': self.augment(keys_by_row(key, batch), batch['image'])}
+        return {**batch, 'image': applied(self.augment, keys_by_row(key, batch), batch['image'])}
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def test_a_row_moves_whatever_the_others_are() -> None:
     np.testing.assert_array_equal(augment(keys(3)[2:4], IMAGES[2:4]), together[2:4])
 
 
-def test_none_changes_nothing() -> None:
-    assert augmentation.none(keys(0), IMAGES) is IMAGES
+def test_without_an_augmentation_nothing_changes() -> None:
+    assert augmentation.applied(None, keys(0), IMAGES) is IMAGES
 
 
 @pytest.mark.parametrize(('horizontal', 'vertical'), [(True, False), (False, True), (True, True)])
