@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from docs.generator.repository_pages import with_rank
 from engine.workspace import REPOSITORY
 
 RESEARCH = 'reference/research'  # where the pages of the project's own code are
+RANK = 2  # in the search: who looks for a parameter wants its meaning first
 Definition = ast.ClassDef | ast.FunctionDef
 
 
@@ -171,7 +173,7 @@ def groups() -> dict[str, Group]:
 
 def pages() -> dict[str, str]:
     """Returns the Markdown of all pages, by uri."""
-    return {uri: group.markdown() for uri, group in groups().items()}
+    return {uri: with_rank(group.markdown(), RANK) for uri, group in groups().items()}
 
 
 def places() -> dict[str, str]:

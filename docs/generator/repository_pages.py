@@ -13,15 +13,18 @@ class RepositoryPage:
     Attributes:
       path: in the repository.
       uri: of the page, as if it were a file of docs/.
+      rank: how much its words count in the search; 1 as in other pages.
     """
 
     path: str
     uri: str
+    rank: float = 1.0
 
     def markdown(self) -> str:
         """Returns its text."""
         text = (REPOSITORY / self.path).read_text(encoding='utf-8')
-        return _notebook(text) if self.path.endswith('.ipynb') else text
+        shown = _notebook(text) if self.path.endswith('.ipynb') else text
+        return with_rank(shown, self.rank)
 
 
 PAGES = (
@@ -29,7 +32,7 @@ PAGES = (
     RepositoryPage('WORKSPACE.md', 'workspace.md'),
     RepositoryPage('AGENTS.md', 'agents.md'),
     RepositoryPage('CONTRIBUTING.md', 'contributing.md'),
-    RepositoryPage('CHANGELOG.md', 'changelog.md'),
+    RepositoryPage('CHANGELOG.md', 'changelog.md', rank=0.2),
     RepositoryPage('benchmarks/README.md', 'benchmarks.md'),
     RepositoryPage('playground/first_steps.ipynb', 'notebook.md'),
 )
@@ -45,6 +48,11 @@ def uris() -> dict[str, str]:
     pages = {page.path: page.uri for page in present()}
     folders = {path.rpartition('/')[0]: uri for path, uri in pages.items() if '/' in path}
     return pages | folders
+
+
+def with_rank(text: str, rank: float) -> str:
+    """Returns a page whose words count more or less in the search than those of others."""
+    return text if rank == 1 else f'---\nsearch:\n  boost: {rank}\n---\n\n{text}'
 
 
 def _notebook(text: str) -> str:

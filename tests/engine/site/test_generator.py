@@ -136,6 +136,11 @@ def test_a_notebook_is_shown_as_text_and_code(tmp_path: Path, monkeypatch: pytes
     assert page.markdown() == '# First\nsteps\n\n```python\nprint(1)\n```'
 
 
+def test_a_page_may_count_less_in_the_search() -> None:
+    assert repository_pages.with_rank('# A', 1) == '# A'
+    assert repository_pages.with_rank('# A', 0.2) == '---\nsearch:\n  boost: 0.2\n---\n\n# A'
+
+
 def test_a_linked_file_is_shown_with_its_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linked_files, 'REPOSITORY', tmp_path)
     (tmp_path / 'folder/.hidden').mkdir(parents=True)

@@ -145,7 +145,7 @@ def documented(site: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize('name', [name for name in BOUND if inspect.isclass(target(name))])
 def test_the_reference_has_all_parameters(name: str, documented: dict[str, str]) -> None:
-    rows = re.findall(r'<tr class="doc-section-item">\s*<td>\s*<code>\**(\w+)</code>', documented[name])
+    rows = re.findall(r'<h4 id="[\w.]+\(\**(\w+)\)"', documented[name])
     wanted = bindable.signature(target(name)).parameters.keys()
     assert sorted(rows) == sorted(wanted - {'args', 'kwargs'})  # of a class without a constructor
 
@@ -189,13 +189,18 @@ def test_a_page_opens_from_the_disk(page: str, size: str, scheme: str, site: Pat
     assert shown <= inner
 
 
-@pytest.mark.parametrize('width', SIZES.values(), ids=SIZES)
-def test_the_search_finds_pages_from_the_disk(width: int, site: Path, show: Any) -> None:
-    opened = show(site / 'scaling.html', width=width)
-    if width == SIZES['phone']:
+@pytest.mark.parametrize(
+    ('size', 'query', 'found'),
+    [('window', 'evaluate_every', 'reference/trainer.html'), ('phone', 'sweep.sh', 'sweeps.html')],
+)
+def test_the_search_finds_pages_from_the_disk(
+    size: str, query: str, found: str, site: Path, show: Any
+) -> None:
+    opened = show(site / 'scaling.html', width=SIZES[size])
+    if size == 'phone':
         opened.page.locator('label[for=__search]:visible').first.click()
-    opened.page.locator('input[name=query]').press_sequentially('halving')
+    opened.page.locator('input[name=query]').press_sequentially(query)
     first = opened.page.locator('.md-search-result__link').first
     first.wait_for(timeout=10_000)
-    assert 'sweeps.html' in (first.get_attribute('href') or '')
+    assert found in (first.get_attribute('href') or '')
     assert opened.complaints == []
