@@ -8,7 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 
@@ -47,13 +47,45 @@ _documents: list[TextIO] = []  # stdout, while text goes to stderr
 
 @contextmanager
 def text_to_stderr() -> Iterator[None]:
-    """While inside, what is printed goes to stderr. `stdout` still returns stdout."""
-    _documents.append(sys.stdout)
-    sys.stdout = sys.stderr
+    """While inside, what this process and its children print goes to stderr. `stdout` still returns stdout.
+
+    Libraries in C and child processes write to descriptor 1, so it leads to stderr too.
+    """
+    text = sys.stdout
+    text.flush()
+    with _documents_on_another_descriptor(text) as document:
+        _documents.append(document)
+        sys.stdout = sys.stderr
+        try:
+            yield
+        finally:
+            sys.stdout = text
+            _documents.pop()
+
+
+@contextmanager
+def _documents_on_another_descriptor(text: TextIO) -> Iterator[TextIO]:
+    """Yields a stream to where descriptor 1 leads, which itself leads to stderr while inside."""
+    if not _is_descriptor_1(text):  # a test has replaced it
+        yield text
+        return
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    document = os.fdopen(kept, 'w', encoding=text.encoding, errors='backslashreplace', closefd=False)
     try:
-        yield
+        yield document
     finally:
-        sys.stdout = _documents.pop()
+        with suppress(OSError):  # `print` has raised it already
+            document.close()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _is_descriptor_1(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 1
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def stdout() -> TextIO:

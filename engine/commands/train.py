@@ -88,7 +88,8 @@ def main(arguments: argparse.Namespace, process_ends: bool = False) -> int:
         raise UserError(f'--until={arguments.until}: the step to pause after must be at least 1.')
     with streams.optional_output():
         if (arguments.processes or 1) > 1 and arguments.process is None:
-            return launcher.launch(sys.argv[1:], arguments.processes)
+            documents = streams.stdout() if arguments.json else None
+            return launcher.launch(sys.argv[1:], arguments.processes, documents)
         with Signals(process_ends) as signals:
             devices.import_jax()
             from engine.processes import join

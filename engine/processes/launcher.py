@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 from engine.errors import EXIT_FAILED, EXIT_INTERRUPTED
 from engine.processes import gpus
@@ -17,7 +18,7 @@ GRACE_SECONDS = 60.0  # for the other processes to end once one has failed
 Process = subprocess.Popen[bytes]
 
 
-def launch(arguments: Sequence[str], count: int) -> int:
+def launch(arguments: Sequence[str], count: int, stdout: TextIO | None = None) -> int:
     """Runs the train program in several processes and returns their common exit code.
 
     The signals that ask a training to stop are forwarded. When one process fails, the others end by
@@ -26,6 +27,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
     Args:
       arguments: the command line of the train program.
       count: the number of processes.
+      stdout: of the processes; None for that of this one.
 
     Raises:
       UserError: the processes cannot share the GPUs evenly.
@@ -38,7 +40,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
     for number in filter(is_handled, STOP_SIGNALS):
         signal.signal(number, lambda number, _: (received.append(number), _forward(processes, number)))
     for index, environment in enumerate(gpus.environments(os.environ, count)):
-        processes.append(_start([*command, f'--process={index}'], environment))
+        processes.append(_start([*command, f'--process={index}'], environment, stdout))
     for number in received[:1]:  # it came while they were started
         _forward(processes, number)
     codes = _wait(processes)
@@ -56,9 +58,9 @@ def _report_killed(codes: Sequence[int]) -> None:
             print(f'process {index} of {len(codes)} was ended by {name}', file=sys.stderr)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
+def _start(command: Sequence[str], environment: Mapping[str, str], stdout: TextIO | None) -> Process:
     # In a session of its own: Ctrl-C reaches the processes through this one only.
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    return subprocess.Popen(command, env=environment, stdout=stdout, start_new_session=True)
 
 
 def _common_code(codes: Sequence[int]) -> int:

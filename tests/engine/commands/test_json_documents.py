@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -94,3 +95,42 @@ def test_a_name_that_is_not_text_is_printed(capsys: pytest.CaptureFixture[str]) 
     """A file name need not be UTF-8."""
     command_line.print_json({'run': '\udcff'})
     assert json.loads(capsys.readouterr().out) == {'run': '\udcff'}
+
+
+PROGRAM = """
+import os, subprocess, sys
+from engine.commands import command_line
+parser = command_line.Parser('runs.sh', 'Lists.', '')
+parser.add_json_argument('the runs')
+
+def main(arguments):
+    print('text')
+    os.write(1, b'of a library\\n')
+    subprocess.run(['echo', 'of a child'], check=True)
+    if arguments.json:
+        command_line.print_json({'value': 1})
+    os.write(1, b'at the end\\n')
+    return 0
+
+command_line.run(main, parser)
+"""
+
+
+@pytest.mark.parametrize('flags', [['--json'], []])
+def test_libraries_and_children_write_to_stderr_too(flags: list[str]) -> None:
+    done = subprocess.run([sys.executable, '-c', PROGRAM, *flags], capture_output=True, text=True, check=True)
+    text, document = (done.stderr, done.stdout) if flags else (done.stdout, '{"value": 1}')
+    assert json.loads(document) == {'value': 1}
+    assert sorted(text.splitlines()) == ['at the end', 'of a child', 'of a library', 'text']
+
+
+def test_a_document_that_cannot_be_written_is_a_failure() -> None:
+    with Path('/dev/full').open('w') as full:
+        done = subprocess.run(
+            [sys.executable, '-c', PROGRAM, '--json'],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, 'No space left on device' in done.stderr) == (1, True)

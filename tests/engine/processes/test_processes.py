@@ -1,5 +1,6 @@
 """Several real processes train one run: what they compute, how they stop, how they notice a loss."""
 
+import json
 import os
 import re
 import signal
@@ -161,6 +162,20 @@ def test_a_launcher_passes_ctrl_c_on(times: int, config: Path, tmp_path: Path) -
     assert started.returncode == -signal.SIGINT, out  # a loop of a shell ends too
     assert ('To resume' in out, err) == (True, '')
     assert files.read_json(tmp_path / 'run' / 'status.json')['state'] == 'interrupted'
+
+
+@pytest.mark.slow
+def test_several_processes_answer_in_one_json_document(config: Path, tmp_path: Path) -> None:
+    flags = [f'--gin_file={config}', f'--run={tmp_path / "run"}', '--processes=2', '--json']
+    done = subprocess.run(
+        [sys.executable, '-m', 'engine.commands.train', *flags],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    document = json.loads(done.stdout)
+    assert (document['state'], document['step'], document['devices']) == ('finished', 14, 2)
 
 
 @pytest.mark.slow
