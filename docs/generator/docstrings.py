@@ -11,7 +11,7 @@ from griffe import Class, Extension, Function, GriffeLoader, Module
 
 PARAMETERS = re.compile(r'^(?:Args|Attributes):\n((?:(?: .*)?\n)*(?: .*)?)', re.MULTILINE)
 ENTRY = re.compile(r'^(?=\S)', re.MULTILINE)
-SECTION = re.compile(r'^[A-Z]\w*:$')  # such as 'Args:'
+SECTION = re.compile(r'[A-Z]\w*:\n')  # such as 'Args:'
 # What is not text: the name of a parameter, code between backticks, an address.
 NOT_TEXT = re.compile(r'(^ +[\w*]+(?: \([^)]*\))?:|`[^`]*`|https?://\S+)', re.MULTILINE)
 
@@ -66,16 +66,19 @@ def parameters(docstring: str) -> dict[str, str]:
 
 
 def as_markdown(docstring: str) -> str:
-    """Returns a docstring with a backslash before what Markdown would take for markup, except in code."""
-    lines = docstring.split('\n')
-    first_section = next((place for place, line in enumerate(lines) if SECTION.match(line)), len(lines))
-    text, sections = '\n'.join(lines[:first_section]), '\n'.join(lines[first_section:])
-    paragraphs = re.split(r'(\n\n+)', text)
-    shown = ''.join(part if part.startswith(('    ', '>>>')) else _escaped(part) for part in paragraphs)
-    return shown + '\n' * bool(text and sections) + _escaped(sections)
+    """Returns a docstring with its examples as code, and its text without what Markdown takes for markup."""
+    parts = re.split(r'(\n\n+)', docstring)
+    first_section = next((place for place, part in enumerate(parts) if SECTION.match(part)), len(parts))
+    shown = [_paragraph(part, place < first_section) for place, part in enumerate(parts)]
+    return ''.join(shown)
 
 
-def _escaped(text: str) -> str:
+def _paragraph(text: str, is_before_sections: bool) -> str:
+    """Returns a paragraph as Markdown. Before the sections, a paragraph with an indent is code."""
+    if text.startswith('>>>'):
+        return f'```pycon\n{text}\n```'
+    if text.startswith('    ') and is_before_sections:
+        return text
     parts = NOT_TEXT.split(text)
     parts[::2] = [re.sub(r'([*_])', r'\\\1', part).replace('<', '&lt;') for part in parts[::2]]
     return ''.join(parts)

@@ -75,7 +75,7 @@ def test_inherited_parameters_come_first_and_own_meanings_win(package: griffe.Mo
         'second': '  second: another meaning.\n',
         'third': '  third: what else.\n',
     }
-    assert text.startswith('More than that.\n\n>>> Derived(first=1)\n\nArgs:\n  first:')
+    assert text.startswith('More than that.\n\n```pycon\n>>> Derived(first=1)\n```\n\nArgs:\n  first:')
     assert text.endswith('\n\nRaises:\n  ValueError: never.')
 
 
@@ -120,7 +120,8 @@ def test_a_docstring_without_parameters_has_none() -> None:
         ('From a `code that\nends_here` and_not there.', 'From a `code that\nends_here` and\\_not there.'),
         ('See https://example.org/a_b_c for x_y.', 'See https://example.org/a_b_c for x\\_y.'),
         ('A formula:\n\n    a**b * c_d < e\n\nwith a*b.', 'A formula:\n\n    a**b * c_d < e\n\nwith a\\*b.'),
-        ('Sum.\n\n>>> a_b = 2 * 3\n>>> a_b < 7\nTrue', 'Sum.\n\n>>> a_b = 2 * 3\n>>> a_b < 7\nTrue'),
+        ('Sum.\n\n>>> a_b < 2 * 3\nTrue\n\nA_b.', 'Sum.\n\n```pycon\n>>> a_b < 2 * 3\nTrue\n```\n\nA\\_b.'),
+        ('X.\n\nArgs:\n  y: z.\n\n>>> a_b\n1', 'X.\n\nArgs:\n  y: z.\n\n```pycon\n>>> a_b\n1\n```'),
         ('X.\n\nArgs:\n  a_b: of c_d,\n    more_of it.', 'X.\n\nArgs:\n  a_b: of c\\_d,\n    more\\_of it.'),
         ('X.\n\nArgs:\n  **more_of: them.', 'X.\n\nArgs:\n  **more_of: them.'),
         ('X.\n\nArgs:\n  a_b (int | None): of c_d.', 'X.\n\nArgs:\n  a_b (int | None): of c\\_d.'),

@@ -157,6 +157,11 @@ def test_the_reference_shows_what_docstrings_say(name: str, documented: dict[str
         assert words(entry.partition(': ')[2].replace('`', '')) in shown
 
 
+def test_examples_of_docstrings_are_code(documented: dict[str, str]) -> None:
+    assert not any('<blockquote' in section for section in documented.values())
+    assert '<span class="gp">&gt;&gt;&gt; </span>' in documented['engine.parts.crops.Crops']
+
+
 def words(text: str) -> str:
     return ' '.join(text.split())
 
