@@ -100,8 +100,8 @@ def main(arguments: argparse.Namespace) -> int:
     print(printable(f'reproduction: {folder}'))
     if arguments.json:
         command_line.print_json(document)
-    is_different = judgement.verdict is verdict.Verdict.DIFFERENT
-    return errors.EXIT_FAILED if is_different else errors.EXIT_FINISHED
+    is_same = judgement.verdict in (verdict.Verdict.SAME_BITS, verdict.Verdict.WITHIN_SPREAD)
+    return errors.EXIT_FINISHED if is_same else errors.EXIT_FAILED
 
 
 @contextlib.contextmanager
@@ -183,7 +183,7 @@ def judge(
             compared = comparison.compare(run.folder, repeated, until)
             record_differences = causes.between(run, Run(repeated))
         except NothingTrainedError as error:
-            compared = comparison.nothing(f'step 1: the training does not begin: {error}')
+            compared = comparison.nothing(f'the training does not begin: {error}')
             record_differences = causes.before_training(run, record, root)
         lines = [*causes.tampered(run, record), *record_differences.lines()]
         lines += causes.changed_lines(record_differences, recorded, root) if recorded else []

@@ -32,6 +32,11 @@ class RunComparison:
     unfinished: str = ''
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the repetition has made a step."""
+        return bool(self.steps or self.evaluations)
+
+    @property
     def is_equal(self) -> bool:
         """Whether everything is equal to the bit."""
         return not self.difference

@@ -55,6 +55,7 @@ class Interpreter:
             'PYTHONPATH': os.pathsep.join([str(root), *others]),
             'PYTHONSAFEPATH': '1',
             'WORKSPACE': str(workspace()),
+            'PATHS_FROM': str(REPOSITORY),
         }
         return [self.python, '-m', module, *arguments], {**self.variables, **own}
 

@@ -38,8 +38,10 @@ class Judgement:
     notes: Sequence[str]
 
     @property
-    def verdict(self) -> Verdict:
-        """How close the repetition is."""
+    def verdict(self) -> Verdict | None:
+        """How close the repetition is; None if it has not begun."""
+        if not self.comparison.has_begun:
+            return None
         if self.comparison.is_equal:
             return Verdict.SAME_BITS
         are_within = all(distance.is_within for distance in self.distances)
@@ -52,7 +54,7 @@ class Judgement:
         if self.changes:
             lines += ['what differs in the record:', *(f'  {line}' for line in self.changes)]
         elif not self.comparison.is_equal:
-            lines.append(_EQUAL if self.comparison.steps else _EQUAL_BEFORE_TRAINING)
+            lines.append(_EQUAL if self.comparison.has_begun else _EQUAL_BEFORE_TRAINING)
         if self.distances:
             lines.append('root mean square of the differences, and the same of two seeds:')
             lines += [f'  {_words(distance)}' for distance in self.distances]
@@ -61,6 +63,7 @@ class Judgement:
     def _sentence(self) -> str:
         difference = self.comparison.difference
         return {
+            None: f'none, {difference}',
             Verdict.SAME_BITS: 'the same bits',
             Verdict.WITHIN_SPREAD: f'the same within the spread of two seeds, first differs at {difference}',
             Verdict.DIFFERENT: f'different, first at {difference}',

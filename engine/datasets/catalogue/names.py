@@ -60,7 +60,7 @@ class DatasetName:
     @property
     def path(self) -> Path:
         """The folder of images, or the text. A relative path starts at the repository."""
-        return (workspace.REPOSITORY / paths.expanded(self.dataset)).resolve()
+        return workspace.located(paths.expanded(self.dataset)).resolve()
 
     @property
     def without_config(self) -> str:

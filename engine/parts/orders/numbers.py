@@ -14,7 +14,7 @@ from engine.errors import UserError
 from engine.lists import ListRow
 from engine.parts.orders import fields
 from engine.paths import expanded
-from engine.workspace import REPOSITORY
+from engine.workspace import located
 
 ID = 'id'
 
@@ -75,7 +75,7 @@ class Numbers:
 
     @property
     def _path(self) -> Path:
-        path = REPOSITORY / expanded(self.file)
+        path = located(expanded(self.file))
         if not path.is_file():
             what = 'is not a file' if path.exists() else 'does not exist'
             raise UserError(f'{self.source}: {path} {what}.{files.nearest_sibling(path)}')

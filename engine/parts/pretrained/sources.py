@@ -11,7 +11,7 @@ from engine.parts.pretrained.stored_arrays import StoredArrays
 from engine.runs import checksums
 from engine.stored_trees import release_folder
 from engine.stored_trees import tree as trees
-from engine.workspace import REPOSITORY, workspace
+from engine.workspace import located, workspace
 
 MODEL = 'model.safetensors'
 INDEX = f'{MODEL}.index.json'
@@ -49,7 +49,7 @@ def _place(source: str) -> Path:
     if source.startswith(release_folder.PREFIX):
         return release_folder.find(source)
     try:
-        path = REPOSITORY / Path(source).expanduser()
+        path = located(Path(source).expanduser())
     except RuntimeError as error:
         raise UserError(f'Pretrained.source = {source!r}: {error}') from error
     released = workspace() / 'models' / source

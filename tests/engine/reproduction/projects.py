@@ -65,10 +65,10 @@ class Project(NamedTuple):
         out, err = process.communicate()
         return process.returncode, out, err
 
-    def train(self, name: str, *arguments: str) -> Path:
-        """Trains the tiny config; returns the run folder."""
+    def train(self, name: str, *arguments: str, config: str = 'tiny') -> Path:
+        """Trains a config, by default the tiny one; returns the run folder."""
         folder = self.workspace / 'runs' / name
-        code, _, err = self.run('train', '--gin_file=configs/tiny.gin', f'--run={folder}', *arguments)
+        code, _, err = self.run('train', f'--gin_file=configs/{config}.gin', f'--run={folder}', *arguments)
         assert code == 0, err
         return folder
 

@@ -84,7 +84,7 @@ def test_one_image_is_named(run: Path, changed: Project) -> None:
             shutil.copyfile(image, first)
             break
     code, document, err = changed.reproduce(str(run), '--trust', '--code=present')
-    assert (code, document.get('verdict')) == (1, 'different'), err
+    assert (code, document['verdict']) == (1, None), err
     assert 'toy/images differs from checksums.tsv' in document['difference']
     shutil.rmtree(changed.workspace / 'data')
     registered, _, err = changed.run('dataset', 'build', 'digits', '--config=toy', '--register_checksums')

@@ -27,7 +27,7 @@ VERDICTS = {
     'outputs alone': (compared(outputs='logits.npy differs'), [], Verdict.DIFFERENT),
     'metrics alone': (compared(metrics='accuracy was 0.5, is 0.4'), [], Verdict.DIFFERENT),
     'ended early': (compared(unfinished='step 2: no such line'), [], Verdict.DIFFERENT),
-    'did not begin': (nothing('step 1: the training does not begin'), [], Verdict.DIFFERENT),
+    'did not begin': (nothing('the training does not begin'), [], None),
 }
 
 
@@ -60,10 +60,12 @@ def test_a_difference_without_a_cause_is_said() -> None:
 
 
 def test_what_was_not_compared_is_not_called_equal() -> None:
-    assert Judgement(nothing('step 1: the data are damaged'), [], [], []).lines() == [
+    judgement = Judgement(nothing('the training does not begin: the data are damaged'), [], [], [])
+    assert judgement.as_json()['verdict'] is None
+    assert judgement.lines() == [
         'compared: no step, 0 evaluations, no outputs',
         'code, packages and variables are those of the record; nothing else was compared.',
-        'verdict: different, first at step 1: the data are damaged',
+        'verdict: none, the training does not begin: the data are damaged',
     ]
 
 
