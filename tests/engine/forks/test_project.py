@@ -113,7 +113,7 @@ def test_git_names_the_holder_and_the_name_is_the_title(template: Repository) ->
 
 def test_without_examples_the_engine_and_the_tests_of_configs_remain(template: Repository) -> None:
     kept = files(forked(template, '--examples=drop'))
-    folders = ('configs', 'data', 'research', 'playground', 'benchmarks', 'tests')
+    folders = ('configs', 'data', 'research', 'results', 'playground', 'benchmarks', 'tests')
     engine = {file for file in files(template) if file.startswith(('engine', 'tests/engine'))}
     assert engine <= kept
     assert {file for file in kept - engine if file.startswith(folders)} == {

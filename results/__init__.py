@@ -1,0 +1,1 @@
+"""The saved outputs behind the numbers of README.md."""
