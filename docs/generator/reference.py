@@ -135,8 +135,15 @@ GROUPS = {
     ),
     'evaluator': Group(
         'Evaluator',
-        'What `scripts/eval.sh` and `scripts/compare.sh` bind.',
-        ('engine.evaluation.evaluator.Evaluator',),
+        'What configs of `scripts/eval.sh` bind. [Metrics of your own](../metrics.md) shows one.',
+        (
+            'engine.evaluation.evaluator.Evaluator',
+            'engine.kinds.classification.evaluate.ClassificationEvaluation',
+            'engine.kinds.detection.evaluate.DetectionEvaluation',
+            'engine.kinds.embeddings.evaluate.EmbeddingsEvaluation',
+            'engine.kinds.multilabel.evaluate.MultilabelEvaluation',
+            'engine.kinds.texts.evaluate.TextsEvaluation',
+        ),
     ),
     'hooks': Group(
         'Hooks of a supervised task',
@@ -210,7 +217,9 @@ def _module(module: str, names: Iterable[str], shows_methods: bool) -> str:
     """Returns the section of a module: its import, as a config writes it, and its objects."""
     package, _, name = module.rpartition('.')
     objects = [_object(name, full, _methods(full) if shows_methods else []) for full in names]
-    return f'## {name}\n\n```gin\nfrom {package} import {name}\n```\n\n' + '\n'.join(objects)
+    return f'## {module.partition(".")[2]}\n\n```gin\nfrom {package} import {name}\n```\n\n' + '\n'.join(
+        objects
+    )
 
 
 def _object(module: str, full: str, methods: list[str]) -> str:

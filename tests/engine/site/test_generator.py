@@ -1,12 +1,16 @@
 """Links, navigation, files and parameters of the site."""
 
+import inspect
 import json
 import re
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from docs.generator import linked_files, navigation, reference, repository_pages
+from docs.generator.docstrings import parameters
 from docs.generator.links import Router
 from engine.workspace import REPOSITORY
 
@@ -83,6 +87,32 @@ def test_places_of_the_reference() -> None:
     assert places['orders.Shuffled'] == 'reference/orders.md#engine.parts.orders.Shuffled'
     assert places['trainer.Trainer'] == 'reference/trainer.md#engine.training.trainer.Trainer'
     assert places['convnet.ConvNet'] == 'reference/research/models.md#research.models.convnet.ConvNet'
+
+
+def modules(pattern: str) -> list[Any]:
+    """Returns the modules of files of the engine, and its packages."""
+    paths = sorted((REPOSITORY / 'engine').glob(pattern))
+    names = ['.'.join(path.relative_to(REPOSITORY).with_suffix('').parts) for path in paths]
+    return [import_module(name.removesuffix('.__init__')) for name in names]
+
+
+def classes(module: Any) -> list[type]:
+    """Returns the public classes of a module: those of its `__all__`, or those that it defines."""
+    members = [getattr(module, name) for name in getattr(module, '__all__', vars(module)) if name[0] != '_']
+    found = [member for member in members if inspect.isclass(member)]
+    return [member for member in found if member.__module__.startswith(module.__name__)]
+
+
+def test_all_parts_and_evaluations_with_parameters_are_in_the_reference() -> None:
+    parts = [*modules('parts/*.py'), *modules('parts/*/__init__.py'), *modules('kinds/*/evaluate.py')]
+    found = {
+        f'{module.__name__.rpartition(".")[2]}.{part.__name__}'
+        for module in parts
+        for part in classes(module)
+        if parameters(inspect.getdoc(part) or '')
+    }
+    assert len(found) > 30
+    assert found - reference.places().keys() == {'linen.LinenModel'}  # linen.Linen makes it
 
 
 def test_sections_without_pages_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
