@@ -127,6 +127,7 @@ ROOMS = {
         'outputs',
         'run_reader',
         'runs',
+        'sharding',
         'training',
         'workspace',
     },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from engine import outputs
+from engine import outputs, sharding
 from engine.commands import experiments, trusted
 from engine.config.config import Config
 from engine.datasets.reading.dataset import Dataset
@@ -22,6 +22,7 @@ from engine.playground.run_config import RunConfig
 from engine.playground.task_of_run import TaskOfRun
 from engine.run_reader import logs as training_logs
 from engine.run_reader.catalogue import folders
+from engine.runs import text_log
 from engine.runs.environment.differences import Differences
 from engine.runs.run_folder import Run, is_run
 from engine.runs.text_log import logger
@@ -34,6 +35,12 @@ from engine.workspace import REPOSITORY
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Bindings that put all arrays on one device, however a config shards them.
+ONE_DEVICE = (
+    'engine.training.trainer.Trainer.parallelism = @engine.sharding.Jit()',
+    *(f'engine.sharding.Jit.{setting}' for setting in ('data = 1', 'fsdp = 1', 'rules = ()')),
+)
 
 
 def load_run(path: str | Path, checkpoint: str | int | None = None, trust: bool = False) -> 'LoadedRun':
@@ -51,6 +58,8 @@ def load_run(path: str | Path, checkpoint: str | int | None = None, trust: bool 
     Raises:
       UserError: there is no such run or checkpoint, or the run is from elsewhere and not trusted.
     """
+    if not logger.handlers:
+        text_log.to_terminal()
     run = _find(os.fspath(path))
     trusted.check(run, trust, remedy='trust=True')
     loaded = LoadedRun(run, checkpoint)
@@ -188,14 +197,14 @@ class LoadedRun:
         """The config, what it describes, and why the dataset is not here, None if it is."""
         steps.use_compilation_cache()
         try:
-            config = Config([self._run.config])
+            config = _config(self._run)
             trainer, missing = experiments.build(config, Trainer), None
             present = experiments.environment(config, trainer)
             differences = experiments.compare(self._run, present, config, trainer)
         except UserError as error:
             differences = experiments.changes_before_building(self._run)
             try:
-                config = Config([self._run.config])
+                config = _config(self._run)
                 trainer, missing = experiments.build_without_data(config, Trainer, self.folder), error
             except UserError:
                 raise UserError('\n'.join([str(error), *_changes(self._run, differences)])) from None
@@ -203,6 +212,17 @@ class LoadedRun:
         for change in _changes(self._run, differences):
             logger.warning('warning: %s', change)
         return config, trainer, missing
+
+
+def _config(run: Run) -> Config:
+    """Returns the config of a run, on one device if it asks for other devices than are here."""
+    config = Config([run.config])
+    trainer = config.build(Trainer)
+    try:
+        sharding.check_batch_size(trainer.parallelism.mesh, trainer.batch_size)
+    except UserError:
+        return Config([run.config], ONE_DEVICE)
+    return config
 
 
 def _changes(run: Run, differences: Differences) -> Iterator[str]:

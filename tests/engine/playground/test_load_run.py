@@ -206,7 +206,7 @@ def test_a_run_whose_dataset_is_gone(copy: Callable[..., Path], said: list[str])
     folder = copy(**{"'digits/toy'": "'images:/no/such/folder'"})
     run: Any = load_run(folder)
     expected = run.outputs('test').arrays['logits'][:3]
-    images = load_run_images(3)
+    images = first_images(3)
     np.testing.assert_allclose(run.model(run.trainer.task.inputs({'image': images})), expected, atol=1e-5)
     assert said[0].startswith('warning: the dataset is left out: ')
     assert 'no/such/folder' in said[0]
@@ -219,7 +219,32 @@ def test_a_run_whose_dataset_is_gone(copy: Callable[..., Path], said: list[str])
         _ = load_run(folder).model
 
 
-def load_run_images(count: int) -> np.ndarray:
+@pytest.mark.parametrize(
+    'replaced',
+    [
+        {'sharding.Jit.fsdp = 1': 'sharding.Jit.fsdp = 8'},
+        {'trainer.Trainer.batch_size = %BATCH_SIZE': 'trainer.Trainer.batch_size = 7'},
+        pytest.param({'sharding.Jit.data = 0': 'sharding.Jit.data = 16'}, marks=pytest.mark.slow),
+        pytest.param(
+            {'@sharding.Jit()': '@sharding.PMap()', 'sharding.Jit.data = 0': 'sharding.PMap.devices = 8'},
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=['fsdp', 'batch', 'data', 'pmap'],
+)
+def test_a_run_of_other_devices(
+    replaced: dict[str, str], copy: Callable[..., Path], run: Any, said: list[str]
+) -> None:
+    """It is loaded on one device, and says so."""
+    other: Any = load_run(copy(**replaced))
+    batch = run.batch('val', 4)
+    expected = run.outputs('val').arrays['logits'][:4]
+    np.testing.assert_allclose(other.model(run.trainer.task.inputs(batch)), expected, atol=1e-5)
+    assert other.trainer.parallelism.mesh.size == 1
+    assert any('Jit' in line and 'this has changed' in line for line in said)
+
+
+def first_images(count: int) -> np.ndarray:
     from engine.datasets.load import load
 
     return load('digits/toy').split('test').arrays['image'][:count]
