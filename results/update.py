@@ -63,7 +63,7 @@ def with_comparison(document: str, table: str) -> str:
 def main() -> None:
     """Copies the runs of the pipelines of the command line, and updates README.md."""
     for pipeline in map(Path, sys.argv[1:]):
-        for run in sorted((pipeline / 'current').iterdir()):
+        for run in sorted((pipeline / 'runs' / 'latest').iterdir()):
             keep(run, FOLDER / pipeline.name / run.name)
     files.write_text(README, with_comparison(README.read_text(encoding='utf-8'), comparison()))
 

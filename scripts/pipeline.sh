@@ -140,8 +140,8 @@ for index in "${!against[@]}"; do
   [[ ! -d $pipelines/$other ]] || other=$pipelines/$other
   [[ -d $other ]] || fail "--against=$other is neither a folder nor the name of a pipeline."
   against[index]=$other
-  if [[ -e $other/current ]]; then
-    against[index]=$(cd "$other/current" && pwd -P)
+  if [[ -e $other/runs/latest ]]; then
+    against[index]=$(cd "$other/runs/latest" && pwd -P)
     name_row "${against[index]}/seed-0" "$(basename "$other")"
   fi
 done
@@ -157,7 +157,7 @@ for seed in "${!runs[@]}"; do
   step "train-$seed" "$(inputs_of "${trained[@]}")" "${runs[seed]}/config.gin"
 done
 after_steps
-ln -sfn "runs/$digest" "$folder/current"
+ln -sfn "$digest" "$folder/runs/latest"
 for seed in "${!runs[@]}"; do
   mapfile -t made < <(made_of "$seed" manifest.json)
   step "predict-$seed" "$(contents checkpoints "${runs[seed]}/checkpoints" -name checksums.json)" "${made[@]}"

@@ -41,8 +41,9 @@ inputs_of() {   # subjects...; prints their lines
 
 contents() {   # subject, folder, conditions of find...; prints a line with the digest of each file
   [[ -d $2 ]] || return 0
+  local digest file
   (cd "$2" && find -L . -type f "${@:3}" -print0 | LC_ALL=C sort -z | xargs -0r sha256sum) |
-    sed -E "s|^\\\\?([0-9a-f]+) [ *]\\./(.*)|$1\t${2##*/}/\\2\t\\1|"
+    while read -r digest file; do printf '%s\t%s/%s\t%s\n' "$1" "${2##*/}" "${file#./}" "$digest"; done
 }
 
 # Runs a program, of scripts/ if its name has no slash. Returns its exit code. A signal to this script reaches it.

@@ -173,8 +173,8 @@ def test_runs_of_other_inputs_stay_and_are_taken_up_again(done: Path) -> None:
     assert call(done)[0] == 0
     folders = {line.split('--run=')[1].split(' SEED')[0] for line in calls(done) if line.startswith('train ')}
     assert len({Path(folder).parent for folder in folders}) == 1
-    assert len([*(done / 'workspace/pipelines/a/runs').iterdir()]) == 2
-    current = (done / 'workspace/pipelines/a/current').resolve()
+    assert len([*(done / 'workspace/pipelines/a/runs').iterdir()]) == 3  # and the link `latest`
+    current = (done / 'workspace/pipelines/a/runs/latest').resolve()
     assert {Path(folder).parent for folder in folders} == {current}
 
 
@@ -183,10 +183,10 @@ def test_runs_of_other_inputs_stay_and_are_taken_up_again(done: Path) -> None:
     [
         ('check/report.md', ['check', 'page']),
         ('data/a-name-of-originals.html', ['dataset.check', 'dataset.explore', 'page']),
-        ('current/seed-1/config.gin', ['train', 'page']),
+        ('runs/latest/seed-1/config.gin', ['train', 'page']),
         # What was predicted anew may differ: here it does.
-        ('current/seed-0/outputs/test', ['predict', 'eval', 'compare', 'compare', 'page']),
-        ('current/seed-1/outputs/test/evaluation', ['eval', 'page']),
+        ('runs/latest/seed-0/outputs/test', ['predict', 'eval', 'compare', 'compare', 'page']),
+        ('runs/latest/seed-1/outputs/test/evaluation', ['eval', 'page']),
         ('table.tex', ['compare', 'compare', 'page']),
         ('report.html', ['page']),
     ],
@@ -199,7 +199,7 @@ def test_what_was_deleted_is_made_again(done: Path, product: str, expected: list
 
 
 def test_other_outputs_are_evaluated_again(done: Path) -> None:
-    (done / 'workspace/pipelines/a/current/seed-1/outputs/test/logits.npy').write_text('other')
+    (done / 'workspace/pipelines/a/runs/latest/seed-1/outputs/test/logits.npy').write_text('other')
     assert call(done)[0] == 0
     assert called(done) == ['eval', 'compare', 'compare', 'page']
 
@@ -315,7 +315,7 @@ def test_what_is_given_reaches_the_programs(root: Path) -> None:
     other = root / 'workspace/pipelines/wide'
     (other / 'runs/0/seed-0/outputs/val').mkdir(parents=True)
     (other / 'runs/0/seed-0/outputs/val/manifest.json').touch()
-    (other / 'current').symlink_to('runs/0')
+    (other / 'runs/latest').symlink_to('0')
     (root / 'costs.gin').touch()
     flags = ['--gin_file', 'x y.gin', '--gin_file=b.gin', '--seeds=1', '--split=val,train', '--trust']
     flags += ['--against=wide', '--evaluation=costs.gin', 'RATE=1e-3', "--gin_bindings=D = 'a b'"]
@@ -323,7 +323,7 @@ def test_what_is_given_reaches_the_programs(root: Path) -> None:
     assert (code, err) == (0, '')
     folder = root / 'workspace/pipelines/x-y+b'
     assert out[-1] == f'pipeline: {folder}'
-    run = next((folder / 'runs').iterdir()) / 'seed-0'
+    run = (folder / 'runs/latest').resolve() / 'seed-0'
     files = '--gin_file=x y.gin --gin_file=b.gin --trust'
     lines = calls(root)
     assert lines[2:6] == [
@@ -401,7 +401,7 @@ def killed_in(process: subprocess.Popen[str], step: str, seconds: float) -> None
 
 def outputs(folder: Path) -> dict[str, bytes]:
     """Returns the arrays that the runs of a pipeline have predicted."""
-    runs = folder / 'current'
+    runs = folder / 'runs/latest'
     return {path.relative_to(runs).as_posix(): path.read_bytes() for path in runs.rglob('outputs/*/*.npy')}
 
 
