@@ -37,7 +37,7 @@ def parser() -> command_line.Parser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Creates the project; returns the exit code."""
-    folder = Path(arguments.folder).absolute()
+    folder = Path(arguments.folder).resolve()
     choices = project.Project(
         name=arguments.name,
         title=arguments.title or arguments.name,

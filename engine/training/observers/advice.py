@@ -56,24 +56,28 @@ def percent(share: float) -> str:
 def _evaluation(found: Bottleneck, facts: Facts) -> str:
     every = facts.settings['evaluate_every']
     now = f'each epoch, {facts.steps_per_epoch:g} steps' if every is None else every
-    wanted = _fewer(found, every or facts.steps_per_epoch, facts)
-    return (
-        f'Evaluation takes {percent(found.share)} of the time: Trainer.evaluate_every = {wanted} (now {now}) '
-        'or fewer Trainer.validation_batches'
-    )
+    rarer = _rarer('evaluate_every', every or facts.steps_per_epoch, now, found, facts)
+    return f'Evaluation takes {percent(found.share)} of the time: {rarer} or fewer Trainer.validation_batches'
 
 
 def _checkpoint(found: Bottleneck, facts: Facts) -> str:
-    return f'Saving takes {percent(found.share)} of the time: {_rarer("save_every", found, facts)}'
+    return f'Saving takes {percent(found.share)} of the time: {_every("save_every", found, facts)}'
 
 
 def _pictures(found: Bottleneck, facts: Facts) -> str:
-    return f'Pictures take {percent(found.share)} of the time: {_rarer("pictures_every", found, facts)}'
+    return f'Pictures take {percent(found.share)} of the time: {_every("pictures_every", found, facts)}'
 
 
-def _rarer(name: str, found: Bottleneck, facts: Facts) -> str:
-    every = facts.settings[name]
-    return f'Trainer.{name} = {_fewer(found, every, facts)} (now {every})'
+def _every(name: str, found: Bottleneck, facts: Facts) -> str:
+    return _rarer(name, facts.settings[name], facts.settings[name], found, facts)
+
+
+def _rarer(name: str, every: float, now: object, found: Bottleneck, facts: Facts) -> str:
+    """Returns the binding for rarer events, or that none helps if they happen only when the training ends."""
+    wanted = _fewer(found, every, facts)
+    if wanted > every:
+        return f'Trainer.{name} = {wanted} (now {now})'
+    return 'a longer training (this one does it only at its end)'
 
 
 def _fewer(found: Bottleneck, every: float, facts: Facts) -> int:

@@ -105,6 +105,11 @@ def test_fork_and_update_answer_in_json(template: Repository) -> None:
     assert json.loads(call(folder, 'update.sh', '--json')[1]) == {'merged': new}
 
 
+def test_a_relative_folder_is_printed_without_detours(template: Repository) -> None:
+    code, out, err = call(template.root, 'fork.sh', 'template/../petals', '--name=petals')
+    assert (code, out.splitlines()[-1:]) == (0, [f'project: {template.root.parent / "petals"}']), err
+
+
 def test_git_names_the_holder_and_the_name_is_the_title(template: Repository) -> None:
     project = forked(template)
     assert 'Ada' in (project.root / 'LICENSE').read_text()

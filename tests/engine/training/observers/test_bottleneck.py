@@ -95,6 +95,15 @@ SENTENCES = {
         said('checkpoint', settings={'save_every': 5}),
         'Saving takes 40 % of the time: Trainer.save_every = 70 (now 5)',
     ),
+    'saving at the end alone': (
+        said('checkpoint', settings={'save_every': 500, 'steps': 100}),
+        'Saving takes 40 % of the time: a longer training (this one does it only at its end)',
+    ),
+    'an evaluation at the end alone': (
+        said('evaluation', settings={'steps': 44}),
+        'Evaluation takes 40 % of the time: a longer training (this one does it only at its end) or fewer '
+        'Trainer.validation_batches',
+    ),
     'pictures': (
         said('pictures', settings={'pictures_every': 50}),
         'Pictures take 40 % of the time: Trainer.pictures_every = 700 (now 50)',
