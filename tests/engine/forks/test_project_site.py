@@ -28,6 +28,7 @@ def test_the_site_of_a_project(template: Repository, examples: str) -> None:
     )
     code, out, err = call(project.root, 'docs.sh')
     assert code == 0, err
+    assert out.splitlines()[-1] == f'site: {project.root}/site/index.html'
     assert not re.search('WARNING|ERROR', out + err), err
     site = project.root / 'site'
     assert project.git('status', '--porcelain', '--', 'site') == ''
@@ -37,3 +38,14 @@ def test_the_site_of_a_project(template: Repository, examples: str) -> None:
     assert '<code>width_of_it</code>' in (site / 'reference/research/models.html').read_text()
     assert 'cost.cost' in (site / 'reference/research/metrics.html').read_text()
     assert (site / 'benchmarks.html').exists() == (examples == 'keep')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'link', ['no-such-page.md', 'data.md#no-such-place', '../README.md#no-such-place', '../no-file.txt']
+)
+def test_a_broken_link_fails_the_build(template: Repository, link: str) -> None:
+    append(template, 'docs/diary.md', f'# Diary\n\n[there]({link})\n')
+    code, _, err = call(template.root, 'docs.sh')
+    assert code == 1
+    assert "'diary.md' contains a link" in err and link.split('/')[-1].split('#')[-1] in err

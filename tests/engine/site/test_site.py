@@ -38,20 +38,32 @@ SIZES = {'window': 1280, 'phone': 390}  # pixels
 @pytest.fixture(scope='module')
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('site')
-    done = build(REPOSITORY, folder)
+    done = call('build', f'--site-dir={folder}')
     assert done.returncode == 0, done.stderr
     assert not re.search('WARNING|ERROR', done.stdout + done.stderr), done.stderr
     return folder
 
 
-def build(root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ['bash', str(root / 'scripts/docs.sh'), 'build', f'--site-dir={folder}'],
+        ['bash', str(REPOSITORY / 'scripts/docs.sh'), *arguments],
         env=os.environ | {'ENV': 'existing', 'PYTHON': sys.executable},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_an_unknown_command_is_refused() -> None:
+    done = call('bulid')
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr.startswith("error: 'bulid' is unknown: scripts/docs.sh builds the site")
+
+
+def test_help_names_the_commands() -> None:
+    done = call('--help')
+    assert done.returncode == 0
+    assert 'scripts/docs.sh serve' in done.stdout and '#' not in done.stdout
 
 
 def page_of(document: Path) -> str:
