@@ -41,8 +41,12 @@ class Destination(Protocol):
         ...
 
 
-def package(name: str) -> Any:
+def package(name: str, oldest: tuple[int, int] = (3, 11)) -> Any:
     """Imports the package of a destination.
+
+    Args:
+      name: of the package.
+      oldest: the oldest Python that it can be installed for.
 
     Raises:
       UserError: it is not installed.
@@ -50,6 +54,11 @@ def package(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        if sys.version_info[:2] < oldest:
+            raise UserError(
+                f'{name} needs Python {oldest[0]}.{oldest[1]} or newer, and {sys.executable} is older. Set '
+                'MIRRORS_PYTHON to a newer Python that has the packages of requirements-mirrors.txt.'
+            ) from error
         raise UserError(
             f'{sys.executable} lacks the package {error.name}. scripts/mirror.sh without ENV=existing '
             'installs it into .venv-mirrors; or install what requirements-mirrors.txt lists.'

@@ -16,6 +16,7 @@ from engine.mirrors.mirrored_run import Curve, MirroredRun, Tables, curves
 from engine.render import markup
 
 PORT = 8097
+OLDEST_PYTHON = 3, 12  # its releases for older ones build with an old setuptools alone
 SUMMARY, CURVE = 'run', 'metric:'  # ids of windows, and how they begin
 REFUSED = r'[^\w.:-]'  # in the name of an environment, which becomes that of a file
 
@@ -37,7 +38,7 @@ class VisdomServer:
         logging.getLogger('visdom').setLevel(logging.ERROR)  # it warns of what is wanted here
         try:
             with redirect_stdout(io.StringIO()):  # it greets
-                self._client: Any = package('visdom').Visdom(
+                self._client: Any = package('visdom', OLDEST_PYTHON).Visdom(
                     server=f'{address.scheme}://{address.hostname}',
                     port=address.port or PORT,
                     base_url=address.path or '/',

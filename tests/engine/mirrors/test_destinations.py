@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.mirrors.visdom import OLDEST_PYTHON
 from engine.workspace import REPOSITORY
 from tests.engine.mirrors import preempted_run
 from tests.engine.sample_runs import write_lines
@@ -32,6 +33,9 @@ def free_port() -> int:
 @pytest.fixture
 def visdom_server(tmp_path: Path) -> Iterator[str]:
     """The address of a Visdom server of the test's own, on the loopback."""
+    code = f'import sys; sys.exit(sys.version_info < {OLDEST_PYTHON})'
+    if subprocess.run([PYTHON, '-c', code], check=False).returncode:
+        pytest.skip('visdom needs a newer Python')
     port = free_port()
     code = 'from visdom.server.run_server import main; main()'
     flags = ['-bind_local', f'-port={port}', f'-env_path={tmp_path / "visdom"}']

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.errors import UserError
+from engine.mirrors import destination
 from tests.conftest import Program
 from tests.engine.mirrors import preempted_run
 from tests.engine.sample_runs import append, write_run
@@ -127,3 +129,8 @@ def test_a_package_that_is_not_installed_is_named(program: Program, tmp_path: Pa
     monkeypatch.setitem(__import__('sys').modules, 'wandb', None)
     code, _, err = program('mirror', str(write_run(tmp_path / 'run')), '--to=wandb')
     assert (code, 'lacks the package wandb' in err, '.venv-mirrors' in err) == (2, True, True)
+
+
+def test_a_package_for_newer_pythons_is_told() -> None:
+    with pytest.raises(UserError, match=r'nowhere needs Python 9\.1 or newer.*Set MIRRORS_PYTHON'):
+        destination.package('nowhere', oldest=(9, 1))
