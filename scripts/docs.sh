@@ -11,7 +11,7 @@ export NO_MKDOCS_2_WARNING=1   # a notice about later versions; ours is pinned
 command=${1:-build}
 case $command in
   build | serve) ;;
-  -h | --help) sed -n '2,/^also/{/^#/s/^# \?//p}' "scripts/docs.sh"; exit ;;
+  -h | --help) sed -nE '2,/^also/{/^#/s/^# ?//p;}' scripts/docs.sh; exit ;;
   *) fail "'$command' is unknown: scripts/docs.sh builds the site, scripts/docs.sh serve shows it." ;;
 esac
 need mkdocs material mkdocstrings
