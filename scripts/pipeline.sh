@@ -121,7 +121,7 @@ name=${name:-$(IFS=+; echo "${stems[*]//[^[:alnum:]_.-]/-}")}
 
 # The inputs. Runs lie in a folder named by the digest of all that a training depends on except its seed.
 
-pipelines=$("$python" -c 'from engine.workspace import workspace; print(workspace() / "pipelines")')
+pipelines=$("$python" -S -c 'from engine.workspace import workspace; print(workspace() / "pipelines")')
 folder=$pipelines/$name
 mkdir -p "$folder/stamps"
 lock

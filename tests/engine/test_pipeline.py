@@ -148,7 +148,7 @@ def test_a_second_call_runs_nothing(done: Path) -> None:
 @pytest.mark.parametrize(
     ('subject', 'expected'),
     [
-        *((subject, TRAINING) for subject in ('config', 'code', 'flags')),
+        *((subject, TRAINING) for subject in ('config', 'code')),
         ('data', ALL),
         ('originals', ['dataset.check', 'dataset.explore', 'page']),
         ('checks', ['check', 'page']),
@@ -188,7 +188,6 @@ def test_runs_of_other_inputs_stay_and_are_taken_up_again(done: Path) -> None:
         ('runs/latest/seed-0/outputs/test', ['predict', 'eval', 'compare', 'compare', 'page']),
         ('runs/latest/seed-1/outputs/test/evaluation', ['eval', 'page']),
         ('table.tex', ['compare', 'compare', 'page']),
-        ('report.html', ['page']),
     ],
 )
 def test_what_was_deleted_is_made_again(done: Path, product: str, expected: list[str]) -> None:
@@ -222,7 +221,7 @@ def hanging(root: Path, process: subprocess.Popen[str]) -> int:
     return number
 
 
-@pytest.mark.parametrize('name', ['dataset.explore', 'check', 'train', 'eval', 'compare'])
+@pytest.mark.parametrize('name', ['dataset.explore', 'check', 'train', 'compare'])
 def test_a_killed_pipeline_continues_at_the_step_that_was_killed(root: Path, name: str) -> None:
     (root / f'hang-{name}').touch()
     process = start(root)
@@ -253,7 +252,7 @@ def test_a_signal_to_the_script_alone_stops_its_program_too(root: Path, number: 
     assert called(root) == ALL[ALL.index('train') :]
 
 
-@pytest.mark.parametrize(('name', 'code'), [('inputs', 2), ('check', 1), ('train', 75), ('compare', 1)])
+@pytest.mark.parametrize(('name', 'code'), [('inputs', 2), ('check', 1), ('train', 75)])
 def test_a_step_that_fails_ends_the_pipeline_with_its_code(root: Path, name: str, code: int) -> None:
     (root / f'fail-{name}').write_text(str(code))
     ended, out, err = call(root)

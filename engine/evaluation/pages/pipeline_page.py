@@ -111,8 +111,16 @@ def _comparison(pipeline: Pipeline) -> str:
     compared = pipeline.comparison()
     shown = {name: text for name, text in PAGES.items() if (pipeline.folder / name).exists()}
     links = [_link(pipeline, pipeline.folder / name, text) for name, text in shown.items()]
-    table = _methods(compared) if len(compared.get('methods', ())) > 1 else ''
-    return markup.section('Comparison', table, f'<p>{", ".join(links)}.</p>' if links else '')
+    table, note = '', ''
+    if len(compared.get('methods', ())) > 1:
+        table = _methods(compared)
+        note = (
+            f'On {pipeline.split}, the best first. p tests the difference from the best, example by example.'
+        )
+    below = f'<p>{", ".join(links)}.</p>' if links else ''
+    return markup.section(
+        'Comparison', f'<p class="soft">{markup.escaped(note)}</p>' * bool(note), table, below
+    )
 
 
 def _methods(compared: Values) -> str:
