@@ -136,9 +136,8 @@ def place(
 
     def fill(line: str) -> list[str]:
         line = line.replace('configs/<name>.gin', str(config))
-        return arguments(
-            line, run=home / 'run', other=home / 'other', dataset='digits/toy', model=tmp_path.name
-        )
+        places = {name: home / name for name in ('run', 'other', 'new')}
+        return arguments(line, **places, dataset='digits/toy', model=tmp_path.name)
 
     yield fill
     shutil.rmtree(home)
