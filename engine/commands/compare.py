@@ -172,7 +172,9 @@ def rendered(
     if form == 'html':
         page = comparison_page.page(ordered, ranks, metric, arguments.columns, left_out, formats)
         return page.html, [], page.figures
-    table = comparison_table.table(ordered, ranks, metric, arguments.columns, in_numbers=form == 'csv')
+    table = comparison_table.table(
+        ordered, ranks, metric, arguments.columns, in_numbers=form == 'csv', without_digests=form != 'csv'
+    )
     table = replace(table, note=' '.join([table.note, *left_out]))
     return tables.FORMATS[form](table), [table.note] if form == 'csv' else [], []
 

@@ -121,7 +121,8 @@ def latex(table: Table) -> str:
     """Returns a table in LaTeX, for the package booktabs. The best is bold, ties are italic."""
     titles, *rows = _marked(table, escape.latex, {BEST: r'\textbf{{{}}}', TIED: r'\textit{{{}}}'})
     titles, *rows = (' & '.join(row) + r' \\' for row in (titles, *rows))
-    head = [rf'\begin{{tabular}}{{{"l" * len(table.titles)}}}', r'\toprule', titles, r'\midrule']
+    begin = rf'\begin{{tabular}}{{{"l" * len(table.titles)}}}'
+    head = [r'% \usepackage{booktabs}', begin, r'\toprule', titles, r'\midrule']
     note = ['', escape.latex(table.note)] if table.note else []
     return _lines([*head, *rows, r'\bottomrule', r'\end{tabular}', *note])
 

@@ -27,6 +27,7 @@ def table(
     metric: str,
     columns: Sequence[str] = (),
     in_numbers: bool = False,
+    without_digests: bool = False,
 ) -> Table:
     """Returns the comparison as a table.
 
@@ -37,6 +38,8 @@ def table(
       columns: names of the columns to show after the name of the method, in this order; see `available`. By
         default parameters, seeds and commits that differ, the headline metrics and the tests.
       in_numbers: whether the table is for programs: values and the ends of intervals are then columns.
+      without_digests: whether names that are digests, as those of the runs of a sweep, are left out if
+        parameters tell the methods apart.
 
     Raises:
       UserError: there is no such column.
@@ -44,14 +47,20 @@ def table(
     groups = available(methods, ranks, metric, in_numbers)
     columns = [_full_name(name, groups) for name in columns]
     shown = columns or [*_origins(methods, in_numbers), *measures(methods, metric)]
-    cells: dict[str, list[Cell]] = {'method': [Cell(method.name) for method in methods]}
+    parameters = differing_parameters(methods)
+    cells: dict[str, list[Cell]] = {}
+    if not (without_digests and {PARAMETERS, *parameters} & set(shown) and _are_digests(methods)):
+        cells['method'] = [Cell(method.name) for method in methods]
     for name in shown:
         cells |= groups[name]
     note = footnotes(methods, ranks, metric)
-    parameters = differing_parameters(methods)
     if parameters and not columns and not {PARAMETERS, *parameters} & set(shown):
         note += f' The configs differ in {len(parameters)} parameters: --columns={PARAMETERS} lists them.'
     return Table.of_columns(cells, note)
+
+
+def _are_digests(methods: Sequence[Method]) -> bool:
+    return all(method.is_named_by_digest for method in methods)
 
 
 def _full_name(name: str, groups: Collection[str]) -> str:

@@ -19,6 +19,8 @@ from engine.evaluation.comparison.comparison_inputs import ComparisonInput
 from engine.evaluation.results.metric import Metric
 from engine.evaluation.results.report import Report
 
+SWEEP_FILE = 'sweep.json'  # in the folder of a sweep, beside the folder of its runs
+
 
 @dataclass(frozen=True)
 class Method:
@@ -46,7 +48,13 @@ class Method:
     @property
     def seeds(self) -> str:
         """The seeds as people read them; '' if neither configs nor outputs state any."""
-        return ', '.join(dict.fromkeys(source.seed for source in self.inputs if source.seed))
+        seeds = {source.seed for source in self.inputs if source.seed}
+        return ', '.join(sorted(seeds, key=lambda seed: (len(seed), seed)))
+
+    @property
+    def is_named_by_digest(self) -> bool:
+        """Whether its name is that of a run of a sweep: a digest, which tells people nothing."""
+        return self.name == self.folder.name and (self.folder.parents[1] / SWEEP_FILE).is_file()
 
     @property
     def order_files(self) -> str:

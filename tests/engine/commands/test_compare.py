@@ -103,6 +103,22 @@ def test_seeds_are_grouped_and_the_best_comes_first(program, runs: Path):
     assert 'standard deviation over seeds' in note
 
 
+def test_digests_of_a_sweep_are_left_out_where_parameters_tell_methods_apart(program, tmp_path: Path):
+    runs = tmp_path / 'rates/runs'
+    for index, width, seed in (('0d', 8, 10), ('1e', 8, 9), ('2f', 16, 9)):
+        write_run(runs / f'{index}65483431', 2 + width, seed, width=width)
+    (tmp_path / 'rates/sweep.json').write_text('{}')
+    few = ('compare', str(runs), '--resamples=100')
+    rows = table(program(*few)[1])
+    assert [list(row)[:2] for row in rows] == [['WIDTH', 'seeds']] * 2
+    assert sorted(row['seeds'] for row in rows) == ['9', '9, 10']  # in their order, not in that of the runs
+    latex = program(*few, '--format=latex', '--columns=WIDTH,accuracy')[1].splitlines()
+    assert latex[:4:3] == [r'% \usepackage{booktabs}', r'WIDTH & accuracy (\%) $\uparrow$ \\']
+    for shown in (('--columns=accuracy',), ('--rows=0d65483431=Narrow',)):
+        assert 'method' in table(program(*few, *shown)[1])[0]
+    assert program(*few, '--format=csv')[1].startswith('method,')
+
+
 def test_single_runs_are_tested_by_mcnemar_too(program, runs: Path):
     _, out, _ = program('compare', str(runs / 'wide0'), str(runs / 'narrow'))
     assert table(out)[1]['p (McNemar)'] == 'below 0.001'

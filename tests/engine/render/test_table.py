@@ -38,15 +38,16 @@ def test_markdown():
 
 def test_latex():
     lines = latex(TABLE).splitlines()
-    assert lines[:4] == [r'\begin{tabular}{ll}', r'\toprule', r'the\_name & score (\%) \\', r'\midrule']
-    assert lines[4:9] == [
+    assert lines[0] == r'% \usepackage{booktabs}'
+    assert lines[1:5] == [r'\begin{tabular}{ll}', r'\toprule', r'the\_name & score (\%) \\', r'\midrule']
+    assert lines[5:10] == [
         r'a\textbar{}b & \textbf{1} \\',
         r'50 \% \& \$x\_1\$ \{y\} \#1 \textasciitilde{}\textasciicircum{}\textbackslash{} & \textit{2} \\',
         r'\textless{}script\textgreater{} & 3 \\',
         r'=1+1 & 4 \\',
         r'{[}b] c *d* & 5 \\',
     ]
-    assert lines[9:] == [r'\bottomrule', r'\end{tabular}', '', r'About 100 \% of *all*.']
+    assert lines[10:] == [r'\bottomrule', r'\end{tabular}', '', r'About 100 \% of *all*.']
 
 
 def test_latex_of_signs():
@@ -55,7 +56,7 @@ def test_latex_of_signs():
             {'accuracy (%) ↑': ['98.2 ± 0.1', '-0.3 (-1 to 1)', 'lr-1e-05'], 'loss ↓': ['1'] * 3}
         )
     )
-    assert lines.splitlines()[2:7] == [
+    assert lines.splitlines()[3:8] == [
         r'accuracy (\%) $\uparrow$ & loss $\downarrow$ \\',
         r'\midrule',
         r'98.2 $\pm$ 0.1 & 1 \\',
