@@ -30,12 +30,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for uri, text in reference.pages().items():
         files.append(File.generated(config, uri, content=text))
     for path in linked_files.find():
-        uri, text = linked_files.uri(path), linked_files.markdown(path)
-        files.append(File.generated(config, uri, content=text, inclusion=InclusionLevel.NOT_IN_NAV))
+        files.append(_linked(path, config))
     _router.uris = {f'docs/{file.src_uri}': file.src_uri for file in files if not file.generated_by}
     _router.uris |= repository_pages.uris() | {path: linked_files.uri(path) for path in linked_files.find()}
     _router.references = reference.places()
     return files
+
+
+def _linked(path: str, config: MkDocsConfig) -> File:
+    """Returns the page that shows a file of the repository, or a copy of the file."""
+    uri, outside = linked_files.uri(path), InclusionLevel.NOT_IN_NAV
+    if linked_files.is_page(path):
+        return File.generated(config, uri, content=linked_files.markdown(path), inclusion=outside)
+    return File.generated(config, uri, abs_src_path=str(REPOSITORY / path), inclusion=outside)
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:

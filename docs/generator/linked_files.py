@@ -3,20 +3,15 @@
 import posixpath
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from docs.generator import repository_pages
 from engine.workspace import REPOSITORY
 
-LINK = re.compile(r'\]\((?!\w+:|#)([^)#\s]+)')
-LANGUAGES = {  # by suffix
-    '': 'docker',
-    '.gin': 'gin',
-    '.json': 'json',
-    '.py': 'python',
-    '.sbatch': 'sh',
-    '.sh': 'sh',
-    '.toml': 'toml',
-}
+LINK = re.compile(r'(?:\]\(|^\[[^\]]+\]: *)(?!\w+:|#)([^)#\s]+)', re.MULTILINE)
+LANGUAGES = {'.py': 'python', '.sbatch': 'sh'}  # others are called as the suffix
+BY_NAME = {'Dockerfile': 'docker'}
+PICTURES = {'.svg', '.html'}  # texts that a browser shows better
 NOT_SEARCHED = '---\nsearch:\n  exclude: true\n---\n\n'
 FENCE = '`' * 6  # longer than any in the files
 
@@ -33,17 +28,23 @@ def _targets(document: Path) -> set[str]:
     """Returns the paths outside docs/ that a document links to."""
     folder = document.relative_to(REPOSITORY).parent.as_posix()
     links = LINK.findall(document.read_text(encoding='utf-8'))
-    paths = {posixpath.normpath(posixpath.join(folder, link)) for link in links}
+    paths = {posixpath.normpath(posixpath.join(folder, unquote(link))) for link in links}
     return {path for path in paths if not path.startswith(('docs/', '..'))}
 
 
+def is_page(path: str) -> bool:
+    """Whether a page shows a file: that of a folder and of a text. Others, such as pictures, are copied."""
+    file = REPOSITORY / path
+    return file.is_dir() or (file.suffix not in PICTURES and _text(file) is not None)
+
+
 def uri(path: str) -> str:
-    """Returns the page that shows a file or a folder."""
-    return f'files/{path}.md'
+    """Returns the page that shows a file or a folder, or the copy of a file that is no text."""
+    return f'files/{path}.md' if is_page(path) else f'files/{path}'
 
 
 def markdown(path: str) -> str:
-    """Returns the page that shows a file, or the names of a folder's files."""
+    """Returns the page that shows a text, or the names of a folder's files."""
     file = REPOSITORY / path
     shown = _names(file) if file.is_dir() else _code(file)
     return f'{NOT_SEARCHED}# {path}\n\n{shown}\n'
@@ -55,5 +56,13 @@ def _names(folder: Path) -> str:
 
 
 def _code(file: Path) -> str:
-    text = file.read_text(encoding='utf-8').rstrip('\n')
-    return f'{FENCE}{LANGUAGES.get(file.suffix, "text")}\n{text}\n{FENCE}'
+    language = BY_NAME.get(file.name) or LANGUAGES.get(file.suffix) or file.suffix[1:] or 'text'
+    return f'{FENCE}{language}\n{(_text(file) or "").rstrip()}\n{FENCE}'
+
+
+def _text(file: Path) -> str | None:
+    """Returns the text of a file; None if it is no text."""
+    try:
+        return file.read_text(encoding='utf-8')
+    except UnicodeDecodeError:
+        return None

@@ -7,6 +7,9 @@ import pytest
 from engine.forks.repository import Repository
 from tests.engine.forks.forked import append, call, forked
 
+DIARY = (
+    '# Diary\n\n[The configs](../configs/base.gin) and [data](data.md).\n\n![A curve](../paper/curve.png)\n'
+)
 MODEL = (
     '"""A model."""\n\n\nclass Petal:\n    """Counts.\n\n    Args:\n        width_of_it: units.\n    """\n\n'
 )
@@ -17,15 +20,15 @@ MODEL += '    def __init__(self, width_of_it=3):\n        self.width = width_of_
 @pytest.mark.parametrize('examples', ['drop', 'keep'])
 def test_the_site_of_a_project(template: Repository, examples: str) -> None:
     project = forked(template, f'--examples={examples}')
-    append(
-        project, 'docs/diary.md', '# Diary\n\nSee [the configs](../configs/base.gin) and [data](data.md).\n'
-    )
+    append(project, 'docs/diary.md', DIARY)
     append(project, 'research/models/petal.py', MODEL)
     append(
         project,
         'research/metrics/cost.py',
         '"""Costs."""\n\n\ndef cost(labels):\n    """Returns the cost."""\n',
     )
+    (project.root / 'paper').mkdir()
+    (project.root / 'paper/curve.png').write_bytes(b'\x89PNG')
     code, out, err = call(project.root, 'docs.sh')
     assert code == 0, err
     assert out.splitlines()[-1] == f'site: {project.root}/site/index.html'
@@ -35,6 +38,8 @@ def test_the_site_of_a_project(template: Repository, examples: str) -> None:
     index = (site / 'index.html').read_text()
     assert re.search('<title>.*petals.*</title>', index) and 'This project' in index
     assert 'href="files/configs/base.gin.html"' in (site / 'diary.html').read_text()
+    assert 'src="files/paper/curve.png"' in (site / 'diary.html').read_text()
+    assert (site / 'files/paper/curve.png').read_bytes() == b'\x89PNG'
     assert '<code>width_of_it</code>' in (site / 'reference/research/models.html').read_text()
     assert 'cost.cost' in (site / 'reference/research/metrics.html').read_text()
     assert (site / 'benchmarks.html').exists() == (examples == 'keep')

@@ -178,7 +178,35 @@ def test_a_linked_file_is_shown_with_its_language(tmp_path: Path, monkeypatch: p
     (tmp_path / 'folder/Dockerfile').write_text('FROM x\n')
     assert '# folder/b.gin\n\n``````gin\nB = 1\n``````\n' in linked_files.markdown('folder/b.gin')
     assert '``````docker\n' in linked_files.markdown('folder/Dockerfile')
+    (tmp_path / 'LICENSE').write_text('You may.\n')
+    assert linked_files.markdown('LICENSE').endswith('# LICENSE\n\n``````text\nYou may.\n``````\n')
     assert linked_files.markdown('folder').endswith('# folder\n\n- `Dockerfile`\n- `b.gin`\n')
+
+
+def test_a_linked_picture_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linked_files, 'REPOSITORY', tmp_path)
+    (tmp_path / 'curve.png').write_bytes(b'\x89PNG\r\n')
+    (tmp_path / 'curve.svg').write_text('<svg/>')
+    (tmp_path / 'curve.csv').write_text('step,loss\n')
+    assert [linked_files.uri(f'curve.{suffix}') for suffix in ('png', 'svg', 'csv')] == [
+        'files/curve.png',
+        'files/curve.svg',
+        'files/curve.csv.md',
+    ]
+
+
+def test_links_of_all_forms_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (linked_files, repository_pages):
+        monkeypatch.setattr(module, 'REPOSITORY', tmp_path)
+    for name in ('a.py', 'b c.py', 'd/e.py', 'f.png', 'g.py'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / 'docs/own').mkdir(parents=True)
+    (tmp_path / 'docs/own/x.md').write_text(
+        '[a](../../a.py) [b](../../b%20c.py#L3) [d](../../d/) ![f](../../f.png) [there][g] [h](#h)\n'
+        '[i](y.md) [j](https://example.org/a.py) [k](../../no.py) [l](../../../a.py)\n\n[g]: ../../g.py\n'
+    )
+    assert linked_files.find() == ('a.py', 'b c.py', 'd', 'f.png', 'g.py')
 
 
 def test_code_of_a_project_that_describes_its_parameters_is_listed(tmp_path: Path) -> None:
