@@ -88,6 +88,15 @@ class Crops:
         w = min(width, round(height * self.aspect[1]))
         return _centred(height, width, h, w)
 
+    @property
+    def in_words(self) -> str:
+        """How evaluation makes its input of an image, for model cards."""
+        return (
+            f'the square in the middle, {self.central:g} times as wide as the shorter side is long, averaged '
+            f'over blocks of 2, 4 or 8 pixels as long as {self.size} pixels are left, then resized to '
+            f'{self.size} pixels by linear interpolation'
+        )
+
     def central_box(self, height: int, width: int) -> Box:
         """Returns the square in the middle of an image of this height and width."""
         side = max(1, round(self.central * min(height, width)))
@@ -122,6 +131,15 @@ class Whole:
             raise UserError(
                 f'Whole.size = {self.size}, Whole.workers = {self.workers}: give a size from 1 on.'
             )
+
+    @property
+    def in_words(self) -> str:
+        """How the input is made of an image, for model cards."""
+        smaller = '' if self.enlarge else ', or less if the image is smaller'
+        return (
+            f'the whole image, its longer side resized to {self.size} pixels{smaller}, by averaging blocks '
+            'of 2, 4 or 8 pixels and then by linear interpolation, in the upper left of a black square'
+        )
 
     def train(self, data: bytes, channels: int, draws: np.ndarray) -> np.ndarray:
         """Returns the same as `evaluate`."""

@@ -1,5 +1,6 @@
 """The model card of a release: README.md, with the six lines that run the model."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,7 +65,7 @@ def lines(record: Mapping[str, Any]) -> str:
 import json, pathlib, jax.export, jax.numpy as jnp, numpy as np{_WIDE if _is_wide(record) else ''}
 load = lambda name: bytearray(pathlib.Path(name).read_bytes())
 weights, arrays = load('{VARIABLES}'), json.loads(load('{RECORD}'))['variables']
-variables = {{name: np.frombuffer(weights, jnp.dtype(a['dtype']), a['size'], a['offset']) \
+variables = {{name: np.frombuffer(weights, jnp.dtype(a['dtype']), a['size'], a['offset'])\
 .reshape(a['shape']) for name, a in arrays.items()}}
 inputs = {{{inputs}}}  # any number of rows
 predictions = jax.export.deserialize(load('{PROGRAM}')).call(variables, inputs)
@@ -105,12 +106,21 @@ def text(record: Mapping[str, Any], metrics: Mapping[str, Any], results: str) ->
 
 def _summary(record: Mapping[str, Any]) -> str:
     classes = record['class_names']
-    kind, dataset = markdown(record['kind']), markdown(record['dataset'])
+    kind, dataset = markdown(record['kind']), markdown(_without_folders(record['dataset']))
     named = f' of {len(classes)} classes ({markdown(", ".join(classes[:20]))}{", ..." * (len(classes) > 20)})'
     return (
         f'A model for {kind}{named if classes else ""}, trained on {dataset}: '
         f'{record["parameters"]:,} parameters and statistics.'
     )
+
+
+def _without_folders(dataset: str) -> str:
+    """Returns the name of a dataset without the folders above it, which are those of this machine.
+
+    >>> _without_folders('Mixture(images:../my photos/cats, text:/home/a/b.txt?length=8)')
+    'Mixture(images:cats, text:b.txt?length=8)'
+    """
+    return re.sub(r"\b(images|text):(?:[^/,()?']*/)+(?=[^/,()?'])", r'\1:', dataset)
 
 
 def _results(metrics: Mapping[str, Any], results: str) -> str:
@@ -138,7 +148,7 @@ def _origin(record: Mapping[str, Any]) -> str:
         ['run', record['run']],
         ['checkpoint', f'{record["checkpoint"]}, step {record["step"]:,}'],
         ['commits', ', '.join(record['commits'])],
-        ['dataset', f'{record["dataset"]}, sha256 {record["dataset_fingerprint"]}'],
+        ['dataset', f'{_without_folders(record["dataset"])}, sha256 {record["dataset_fingerprint"]}'],
         [
             'largest difference from the outputs of the run',
             f'{record["difference"]:.2g}; {record["tolerance"]:.2g} is allowed in {record["precision"]}',

@@ -24,7 +24,7 @@ from engine.training.experiment import Experiment
 from engine.workspace import REPOSITORY
 
 FORMAT = 1
-_MEANINGS = {INDEX: 'number of the example, from which its randomness comes'}
+_CHANNELS = {1: 'grey', 3: 'RGB'}
 COPIED = (CONFIG, DATASET, 'dataset.md')  # of a run
 LICENCES = 'LICEN[SC]E*'  # of a project or of a dataset
 
@@ -104,7 +104,8 @@ def _record(
         'kind': manifest.kind,
         'class_names': list(manifest.class_names),
         'inputs': {
-            name: _field(aval) | {'meaning': _MEANINGS.get(name, '')} for name, aval in fields.items()
+            name: _field(aval) | {'meaning': _meaning(experiment, name, aval)}
+            for name, aval in fields.items()
         },
         'predictions': {
             name: _field(aval) | {'meaning': meanings.get(name, '')} for name, aval in arrays.items()
@@ -112,6 +113,19 @@ def _record(
         'parameters': released.parameters,
         'places': {name: list(paths) for name, paths in released.places.items()},
     }
+
+
+def _meaning(experiment: Experiment, name: str, aval: Any) -> str:
+    """Returns how whoever runs a release makes one of its inputs."""
+    if name == INDEX:
+        return 'number of the example, from which its randomness comes'
+    if aval.dtype != np.uint8 or aval.ndim != 4 or aval.shape[-1] not in _CHANNELS:
+        return ''
+    pixels = f'image of height, width and channels, upright, {_CHANNELS[aval.shape[-1]]}, 0 to 255'
+    if name not in experiment.data.encoded:
+        return pixels
+    made_by = f'as {type(experiment.decode).__name__}.evaluate of config.gin makes it'
+    return f'{pixels}: {getattr(experiment.decode, "in_words", "") or made_by}'
 
 
 def _inputs(program: Any, inputs: list[str]) -> list[Any]:

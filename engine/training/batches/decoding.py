@@ -21,7 +21,10 @@ TRIES = 10  # boxes drawn for an image until one fits into it
 
 
 class Decode(Protocol):
-    """How encoded images become arrays of one shape. A config may bind yours."""
+    """How encoded images become arrays of one shape. A config may bind yours.
+
+    It may also have `in_words`, which tells readers of a model card how an image becomes an input.
+    """
 
     @property
     def size(self) -> int | tuple[int, int]:
