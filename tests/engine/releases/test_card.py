@@ -90,9 +90,7 @@ def test_models_of_64_bits_run_as_the_card_says(tmp_path: Path) -> None:
     with jax.enable_x64(True):
         (rows,) = export.symbolic_shape('batch')
         shapes = {'w': jax.ShapeDtypeStruct((3,), np.float64)}, {'x': jax.ShapeDtypeStruct((rows,), np.int64)}
-        made = export.export(jax.jit(lambda w, x: {'y': x['x'][:, None].astype(np.float64) + w['w']}))(
-            *shapes
-        )
+        made = export.export(jax.jit(predict))(*shapes)
     (tmp_path / 'model.stablehlo').write_bytes(made.serialize())
     known = record(
         inputs={'x': {'dtype': 'int64', 'shape': []}},
