@@ -72,6 +72,21 @@ def test_evaluation_uses_the_statistics(call: Any, state: Any) -> None:
     np.testing.assert_allclose(call(None, model_state)[0]['features'], expected, rtol=1e-4, atol=1e-4)
 
 
+def test_as_a_flax_module_it_evaluates_and_has_variables_of_its_own(
+    network: Network, state: Any, call: Any
+) -> None:
+    model_state = jax.tree.map(lambda leaf: leaf + 3, state[1])
+    module: Any = network.module(state[0], model_state)
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), module(X), call(None, model_state)[0]
+    )
+    before = np.asarray(model_state['norm']['mean'])
+    module.train()
+    module(X)
+    assert not np.array_equal(module.norm.mean[...], before)
+    assert_same(model_state['norm']['mean'], before)
+
+
 def test_training_normalises_by_the_batch_and_updates_the_statistics(call: Any, state: Any) -> None:
     output, model_state = call(0)
     features = np.asarray(X @ state[0]['inner']['kernel'])
