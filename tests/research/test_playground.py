@@ -42,7 +42,7 @@ def test_a_cell_that_fails_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_mistake_is_one_message(tmp_path: Path) -> None:
-    code = "from engine.playground import load_run\nload_run('nowhere')"
+    code = "from engine.errors import UserError\nraise UserError('nowhere is not a run.')"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     with pytest.raises(CellExecutionError):
         execute(notebook, tmp_path)

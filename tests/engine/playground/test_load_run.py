@@ -90,12 +90,17 @@ def test_the_optimizer_of_the_best_state_begins_anew(run: Any, trained: Path) ->
     assert int(trained_further['steps']) == 1
 
 
+def hidden(task: Any) -> tuple[int, ...]:
+    """Returns the shape of the first weights that a task makes."""
+    params, _ = jax.eval_shape(lambda: task.init_model(jax.random.key(0)))
+    return params['hidden'][0]['kernel'].shape
+
+
 def test_each_of_several_runs_has_its_own_config(run: Any, copy: Callable[..., Path]) -> None:
     own, wide = run.task, load_run(copy(**{'mlp.MLP.width = 16': 'mlp.MLP.width = 24'})).task
     for task, width in ((own, 16), (wide, 24), (own, 16), (wide, 24)):
-        params, _ = task.init_model(jax.random.key(0))
-        assert params['hidden'][0]['kernel'].shape == (64, width)
-    assert run.trainer.bound.init_model(jax.random.key(0))[0]['hidden'][0]['kernel'].shape == (64, 16)
+        assert hidden(task) == (64, width)
+    assert hidden(run.trainer.bound) == (64, 16)
     assert load_run(run.folder).model.hidden[0].kernel.shape == (64, 16)
     assert own.init_model is own.init_model  # or jax.jit would compile each call
 
