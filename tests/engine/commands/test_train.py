@@ -11,7 +11,7 @@ import pytest
 from engine import outputs
 from engine.runs import json_lines
 from engine.training import trainer
-from engine.workspace import project
+from engine.workspace import REPOSITORY, project
 from tests.engine.training.equal_runs import assert_equal
 
 
@@ -41,6 +41,16 @@ def test_a_run_folder_has_all_files(trained: Path) -> None:
     assert {'accelerator', 'driver'} <= environment.keys()
     assert len(environment['commit']) == 40
     assert 'jax==' in (trained / 'requirements.lock').read_text()
+
+
+def test_the_map_lists_what_is_in_a_run(trained: Path) -> None:
+    document = (REPOSITORY / 'WORKSPACE.md').read_text(encoding='utf-8')
+    listed = document.partition('\n## A run\n')[2].partition('```text\n')[2].partition('\n```')[0]
+    folders = [trained, *(trained / name for name in ('logs', 'debug', 'checkpoints'))]
+    names = {path.name + '/' * path.is_dir() for folder in folders for path in folder.iterdir()}
+    names = {'events.*' if name.startswith('events.') else name for name in names}
+    assert len(names) > 20
+    assert {name for name in names if name not in listed} == set()
 
 
 def test_every_step_and_every_epoch_has_its_line(trained: Path) -> None:
