@@ -32,6 +32,7 @@ EXAMPLES = """\
   scripts/sweep.sh --name=again --replay=wide                      trains the recorded runs of a sweep again
 """
 REPORT = 'report'  # claimed by the worker that writes the comparison and the plots
+MAX_SHOWN = 5  # failed runs of one reason
 COMPARISONS = {'markdown': 'comparison.md', 'html': 'comparison.html'}
 
 
@@ -132,8 +133,10 @@ def _report(sweep: Sweep, as_json: bool) -> int:
     runs, objective = report.runs(sweep), sweep.objective
     _write_once(sweep, runs)
     counts, best = report.counts(runs), report.best(runs, objective)
-    for run in filter(lambda run: run.state == FAILED, runs):
-        print(printable(f'failed: {run.folder} with {run.written}'))
+    for reason, failed in report.failures(runs).items():
+        shown = [f'  {run.proposal.name} with {run.written}' for run in failed[:MAX_SHOWN]]
+        more = [f'  and {len(failed) - MAX_SHOWN} more'] * (len(failed) > MAX_SHOWN)
+        print(printable('\n'.join([f'failed: {reason}', *shown, *more])))
     print(', '.join(f'{count} {state}' for state, count in counts.items()))
     if best and objective:
         print(printable(f'best: {best.folder} with {best.written}: {objective.metric} {best.value:.6g}'))
@@ -177,16 +180,24 @@ def _write_once(sweep: Sweep, runs: Sequence[SweepRun]) -> None:
 
 
 def _comparisons(sweep: Sweep, runs: Sequence[SweepRun]) -> list[Path]:
-    """Writes the comparison of the finished runs that have outputs; returns its files."""
-    folders = [
-        str(run.folder) for run in runs if run.state == FINISHED and (run.folder / 'outputs/test').is_dir()
-    ]
-    forms = COMPARISONS.items() if folders else ()
-    return [sweep.folder / name for form, name in forms if _compare(folders, form, sweep.folder / name)]
+    """Writes the comparison of the finished runs; returns its files.
+
+    Values are chosen on validation data, so `val` is compared, and `test` only if no run has predicted `val`.
+    """
+    for split in ('val', 'test'):
+        folders = [str(run.folder) for run in runs if run.state == FINISHED and _has_outputs(run, split)]
+        if folders:
+            paths = {form: sweep.folder / name for form, name in COMPARISONS.items()}
+            return [path for form, path in paths.items() if _compare(folders, split, form, path)]
+    return []
 
 
-def _compare(runs: Sequence[str], form: str, output: Path) -> bool:
-    flags = [f'--format={form}', f'--output={output}', '--overwrite']
+def _has_outputs(run: SweepRun, split: str) -> bool:
+    return (run.folder / 'outputs' / split).is_dir()
+
+
+def _compare(runs: Sequence[str], split: str, form: str, output: Path) -> bool:
+    flags = [f'--split={split}', f'--format={form}', f'--output={output}', '--overwrite']
     done = subprocess.run(
         [sys.executable, '-m', 'engine.commands.compare', *runs, *flags],
         stdout=subprocess.DEVNULL,
@@ -196,6 +207,8 @@ def _compare(runs: Sequence[str], form: str, output: Path) -> bool:
     )
     if done.returncode:
         print(printable(f'{output.name} was not written: {done.stderr.strip()}'), file=sys.stderr)
+    else:
+        print(printable(f'comparison on {split}: {output}'))
     return not done.returncode
 
 

@@ -1,4 +1,4 @@
-"""Begins a sweep: builds its first run without training it, chooses rungs, and writes its folder."""
+"""Begins a sweep: builds runs with each value without training them, chooses rungs, writes the folder."""
 
 import argparse
 import json
@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-from engine.commands import sweep_command
+from engine.commands import sweep_command, sweep_probe
 from engine.commands.sweep_command import NewSweep
 from engine.errors import UserError
 from engine.runs.environment import history
 from engine.sweeps import axes, objective, optuna_study, rungs, unchanged, worker
+from engine.sweeps.axes import Axis
 from engine.sweeps.search import DEFAULT_PARALLEL, TPE
 from engine.sweeps.sweep_folder import Sweep
+
+MAX_TRIED = 32  # values of a list that are built before the sweep begins
 
 
 def begin(sweep: Sweep, arguments: argparse.Namespace) -> None:
@@ -35,7 +38,7 @@ def begin(sweep: Sweep, arguments: argparse.Namespace) -> None:
 
 
 def _begin(sweep: Sweep, new: NewSweep, trust: bool, workers: int) -> None:
-    """Builds the first run, chooses the rungs and writes the folder."""
+    """Tries the values, chooses the rungs and writes the folder."""
     known = _probed(new, trust)
     best = known['best'] and objective.Objective(*known['best'])
     halving = new.asked['halving']
@@ -91,18 +94,31 @@ def _shown(value: Any) -> str:
 
 
 def _probed(new: NewSweep, trust: bool) -> dict[str, Any]:
-    """Builds the first run without training it. Raises `UserError` if that fails: all runs would."""
-    point: Sequence[str] = new.points[0]
-    bindings, metric = [*new.asked['gin_bindings'], *point], new.asked['metric']
-    flags = [f'--metric={objective.parse(metric).metric}'] if metric else []
-    command = worker.command('sweep_probe', new.asked['gin_files'], bindings, trust, *flags)
-    tried = subprocess.run(command, capture_output=True, text=True, check=False)
-    if tried.returncode:
-        message = tried.stderr.strip().rpartition('error: ')[2]
-        raise UserError(
-            f'the first run, with {", ".join(point)}, cannot be built, so none was begun. {message}'
-        )
-    known = json.loads(tried.stdout)
+    """Builds runs that have each value, without training them; returns what is known of the first.
+
+    Raises:
+      UserError: one cannot be built. The message says which.
+    """
+    points = tried(new.points[0], axes.parse_all(new.asked['vary']))
+    metric, flags = new.asked['metric'], [f'--points={json.dumps(points)}']
+    flags += [f'--metric={objective.parse(metric).metric}'] if metric else []
+    command = worker.command('sweep_probe', new.asked['gin_files'], new.asked['gin_bindings'], trust, *flags)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        before, _, message = ended.stderr.strip().rpartition('error: ')
+        which = before.rpartition(sweep_probe.BUILDING)[2].partition('\n')[0] or 'the first values'
+        raise UserError(f'a run with {which} cannot be built, so none was begun. {message}')
+    known = json.loads(ended.stdout)
     if metric:
         known['best'] = [known['metric'], objective.parse(metric).mode]
     return known
+
+
+def tried(first: Sequence[str], varied: Sequence[Axis]) -> list[list[str]]:
+    """Returns a few points that hold each value of each list, and the ends of each range."""
+    points = [[*first]]
+    for index, axis in enumerate(varied):
+        ends = [axis.written(bound) for bound in axis.bounds or ()] or [axis.values[0], axis.values[-1]]
+        values = ends if axis.bounds or axis.is_whole else axis.values[:MAX_TRIED]
+        points += [[*first[:index], f'{axis.name} = {value}', *first[index + 1 :]] for value in values]
+    return [list(point) for point in dict.fromkeys(map(tuple, points))]

@@ -3,7 +3,7 @@
 import ast
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def _run(
     return SweepRun(proposal, folder, values, state, rung, value, message)
 
 
-def best(found: list[SweepRun], objective: Objective | None) -> SweepRun | None:
+def best(found: Sequence[SweepRun], objective: Objective | None) -> SweepRun | None:
     """Returns the best finished run; of equal ones the first. None if there is none."""
     if not objective:
         return None
@@ -82,10 +82,28 @@ def best(found: list[SweepRun], objective: Objective | None) -> SweepRun | None:
     return next((run for run in found if run.proposal.name == first), None)
 
 
-def counts(found: list[SweepRun]) -> dict[str, int]:
+def counts(found: Sequence[SweepRun]) -> dict[str, int]:
     """Returns how many runs are in each state that occurs."""
     known = Counter(run.state for run in found)
     return {state: known[state] for state in (FINISHED, PAUSED, FAILED, OPEN) if known[state]}
+
+
+def failures(found: Sequence[SweepRun]) -> dict[str, list[SweepRun]]:
+    """Returns the failed runs by the line that says why."""
+    reasons: dict[str, list[SweepRun]] = {}
+    for run in found:
+        if run.state == FAILED:
+            reasons.setdefault(_reason(run.message), []).append(run)
+    return reasons
+
+
+def _reason(message: str) -> str:
+    """Returns the first line of an error, or the last line of another message."""
+    _, marker, error = message.rpartition('error: ')
+    lines = [line for line in (error if marker else message).splitlines() if line.strip()]
+    if not lines:
+        return 'the training was killed and said nothing'
+    return (lines[0] if marker else lines[-1]).strip()
 
 
 def _number(text: str) -> str | float:

@@ -1,5 +1,7 @@
 """What must not change while a sweep lasts: Gin files, code, packages and flags. Its runs are compared."""
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,11 @@ from engine.runs.environment import differences, history, record
 from engine.sweeps.sweep_folder import Sweep
 
 SUBJECTS = ('code', 'packages', 'flags')
+# Variables of JAX that change numbers. A run records all flags of JAX, which the sweep does not import.
+_JAX_VARIABLE = re.compile(
+    r'JAX_(ENABLE_X64|DEFAULT_(MATMUL_PRECISION|PRNG_IMPL|DTYPE_BITS)|THREEFRY_\w+|RANDOM_\w+'
+    r'|DISABLE_(JIT|MOST_OPTIMIZATIONS)|OPTIMIZATION_LEVEL|USE_\w+)'
+)
 
 
 def check(sweep: Sweep) -> None:
@@ -40,10 +47,14 @@ def environment(modules: list[str]) -> dict[str, Any]:
     Args:
       modules: what trainings import because the config names it.
     """
-    return record.with_git(record.present(modules, {}))
+    return record.with_git(record.present(modules, _jax_variables()))
+
+
+def _jax_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if _JAX_VARIABLE.fullmatch(name)}
 
 
 def _differences(recorded: Mapping[str, Any]) -> list[str]:
-    present = record.present(history.modules(recorded), {})
+    present = record.present(history.modules(recorded), _jax_variables())
     found = differences.between(recorded, present, {}, {})
     return [line for subject in SUBJECTS for line in found.only(subject).lines()]

@@ -40,6 +40,20 @@ def test_the_document_of_the_runs(ended: Sweep) -> None:
     assert report.counts(report.runs(ended)) == {'finished': 6, 'paused': 1, 'failed': 1}
 
 
+def test_failed_runs_are_told_by_their_reason(tmp_path: Path) -> None:
+    sweep = begun(tmp_path, 'A=0..4')
+    messages = ['x\nerror: NaN at step 3.\nmore', 'error: NaN at step 3.', '', 'Killed\n', 'TypeError: y\n\n']
+    for run, message in zip(sweep.proposals(), messages, strict=True):
+        sweep.end(run.name, state='failed', exit_code=1, message=message)
+    reasons = report.failures(report.runs(sweep))
+    assert {reason: [run.written for run in runs] for reason, runs in reasons.items()} == {
+        'NaN at step 3.': ['A = 0', 'A = 1'],
+        'the training was killed and said nothing': ['A = 2'],
+        'Killed': ['A = 3'],
+        'TypeError: y': ['A = 4'],
+    }
+
+
 def test_the_best_run_is_the_first_of_the_best_finished_ones(ended: Sweep) -> None:
     best = report.best(report.runs(ended), ended.objective)
     assert best and best.written == "RATE = 0.001, NAME = 'a', ONE = 5"

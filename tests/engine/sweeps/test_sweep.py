@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import sweeps
 from engine import files
+from engine.commands import sweep_beginning
+from engine.sweeps import axes, claims
+from engine.sweeps.sweep_folder import Sweep
 from engine.workspace import REPOSITORY
 from tests.conftest import Program, write_config
 
@@ -25,33 +30,36 @@ def start(workspace: Path, *flags: str) -> 'subprocess.Popen[str]':
     )
 
 
-def sweep(workspace: Path, *flags: str) -> str:
-    process = start(workspace, *flags)
-    text, _ = process.communicate()
-    assert process.returncode == 0, text
-    return text
-
-
-def log(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / 'log.jsonl').read_text().splitlines()]
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    paths = [*folder.glob('runs/*/logs/train.jsonl'), *folder.glob('runs/*/logs/val.jsonl')]
-    paths += folder.glob('runs/*/outputs/test/*.npy')
-    return {str(path.relative_to(folder)): files.sha256(path) for path in paths}
-
-
-def test_an_unknown_name_is_refused_before_anything_is_written(
-    config_file, program: Program, workspace: Path
+@pytest.mark.parametrize(
+    ('vary', 'message'),
+    [
+        ('mlp.MLP.widht=8,16', 'widht'),  # the first value
+        ('mlp.MLP.width=8,16,None', 'mlp.MLP.width = None'),  # another one
+    ],
+)
+def test_a_value_that_no_run_can_take_is_refused_before_anything_is_written(
+    config_file, program: Program, workspace: Path, vary: str, message: str
 ) -> None:
-    flags = ('--name=unknown', f'--gin_file={config_file()}')
-    code, _, err = program('sweep', *flags, '--vary', 'mlp.MLP.widht=8,16')
-    assert code == 2
-    assert 'mlp.MLP.widht' in err
-    assert 'width' in err
+    flags = ('--name=unknown', f'--gin_file={config_file()}', '--vary', 'SEED=0..3', '--vary', vary)
+    code, _, err = program('sweep', *flags, *('--search=random', '--trials=5'))
+    assert code == 2, err
+    assert message in err
+    assert 'cannot be built' in err
     assert 'Traceback' not in err
     assert not (workspace / 'sweeps' / 'unknown').exists()
+
+
+def test_each_value_of_a_list_and_the_ends_of_a_range_are_tried() -> None:
+    varied = axes.parse_all(['A=1,2,3', 'B=0..9', 'C=0.5..2'])
+    assert sweep_beginning.tried(['A = 1', 'B = 4', 'C = 1.0'], varied) == [
+        ['A = 1', 'B = 4', 'C = 1.0'],
+        ['A = 2', 'B = 4', 'C = 1.0'],
+        ['A = 3', 'B = 4', 'C = 1.0'],
+        ['A = 1', 'B = 0', 'C = 1.0'],
+        ['A = 1', 'B = 9', 'C = 1.0'],
+        ['A = 1', 'B = 4', 'C = 0.5'],
+        ['A = 1', 'B = 4', 'C = 2.0'],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,35 +99,114 @@ def test_mistakes_are_explained(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'flags',
-    [
-        ('--vary', 'RATE=0.01,0.03', '--vary', 'SEED=0..1'),
-        ('--vary', 'RATE=1e-3..1e-1:log', '--vary', 'SEED=0..1', '--search=random', '--trials=4'),
-        ('--vary', 'RATE=1e-4,1e-3,1e-2,3e-2', '--halving=2', '--rungs=5', '--metric=accuracy'),
-    ],
-    ids=['grid', 'random', 'halving'],
-)
-def test_killed_workers_change_no_bit(tmp_path: Path, flags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize('search', sweeps.SEARCHES)
+def test_killed_workers_change_no_bit(tmp_path: Path, search: str) -> None:
+    case = sweeps.SweepCampaign(tmp_path, runs=6, seed=0).case(search)
+    assert case.differing == case.free_waits == []
+    assert case.runs == 6
+    assert case.finished == (1 if search == 'halving' else 6)
+    sweep = Sweep(tmp_path / f'workspace/sweeps/{search}-killed')
+    claimed = [line for line in sweeps.log(sweep) if line['event'] == 'claimed']
+    assert len(claimed) > len([line for line in sweeps.log(sweep) if line['event'] == 'ended'])
+    assert {(line['pid'], line['worker']) for line in claimed} > {(claimed[0]['pid'], '0')}
+    for name in ('plots.html', 'journal.log', 'comparison.md', 'comparison.html'):
+        assert (sweep.folder / name).is_file() or search == 'halving'  # one run makes no plots
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('number', 'code'), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 75)])
+def test_a_signal_stops_all_workers_and_the_same_command_continues(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    config = write_config(tmp_path, STEPS='STEPS = 100000')
+    flags = (f'--gin_file={config}', '--vary', 'SEED=0..2', '--workers=2', '--json')
+    process = start(tmp_path, *flags)
+    runs = tmp_path / 'sweeps/s/runs'
+    deadline = time.monotonic() + 240
+    while len([path for path in runs.glob('*/logs/train.jsonl') if path.stat().st_size]) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(process.pid, number)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == code, text
+    assert 'stopped. The same command continues.' in text
+    assert 'Traceback' not in text
+    statuses = [json.loads(path.read_text()) for path in runs.glob('*/status.json')]
+    assert [status['state'] for status in statuses] == ['interrupted'] * 2
+    assert not any(Path(f'/proc/{status["pid"]}').exists() for status in statuses)
+    assert not list((tmp_path / 'sweeps/s/ended').iterdir())
+    sweep = Sweep(tmp_path / 'sweeps/s')
+    assert [claims.owner(sweep.folder / 'claims', run.name) for run in sweep.proposals()] == [''] * 3
+    before = {status['id']: status['step'] for status in statuses}
+    process = start(tmp_path, *flags)
+    while not any(status['step'] > before.get(status['id'], 1e9) for status in map(read, runs.iterdir())):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+def read(run: Path) -> dict:
+    return files.read_json(run / 'status.json') or {'step': 0, 'id': ''}
+
+
+@pytest.mark.slow
+def test_a_sweep_ends_in_its_runs_the_best_one_and_a_comparison_on_validation_data(tmp_path: Path) -> None:
     config = write_config(tmp_path, 'trainer.Trainer.evaluate_every = 5')
-    flags = (f'--gin_file={config}', *flags)
-    sweep(tmp_path / 'whole', *flags)
-    for _ in range(2):
-        process = start(tmp_path / 'killed', *flags)
-        log_file = tmp_path / 'killed/sweeps/s/log.jsonl'
-        before = len(log_file.read_text()) if log_file.exists() else 0
-        while not log_file.exists() or len(log_file.read_text()) == before:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.1)
-        time.sleep(3)
-        process.kill()
-        process.communicate()
-    sweep(tmp_path / 'killed', '--workers=2')
-    whole, killed = (tmp_path / name / 'sweeps/s' for name in ('whole', 'killed'))
-    assert {Path(name).suffix for name in checksums(whole)} == {'.jsonl', '.npy'}
-    assert checksums(killed) == checksums(whole)
-    assert (killed / 'comparison.md').is_file()
-    started = len([line for line in log(killed) if line['event'] == 'claimed'])
-    assert started > len([line for line in log(killed) if line['event'] == 'ended'])
-    assert 'finished' in sweep(tmp_path / 'killed')  # nothing is left to do
-    assert len([line for line in log(killed) if line['event'] == 'claimed']) == started
+    flags = (f'--gin_file={config}', '--vary', 'RATE=0.0,0.03', '--metric=accuracy', '--name=s')
+    process = subprocess.run(
+        [sys.executable, '-m', 'engine.commands.sweep', *flags, '--json'],
+        env={**os.environ, 'WORKSPACE': str(tmp_path), 'JAX_PLATFORMS': 'cpu'},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    document = json.loads(process.stdout)
+    first, second = document['runs']
+    assert [run['parameters'] for run in document['runs']] == [{'RATE': 0.0}, {'RATE': 0.03}]
+    assert document['states'] == {'finished': 2}
+    assert document['best'] == (first if first['value'] >= second['value'] else second)['run']
+    assert (document['metric'], document['better']) == ('accuracy', 'higher')
+    assert {Path(name).name for name in document['files']} > {'comparison.md', 'journal.log'}
+    assert all(Path(name).exists() for name in document['files'])
+    assert 'comparison on val:' in process.stderr
+    # What changes is named, and no run is trained.
+    config.write_text(config.read_text().replace('STEPS = 14', 'STEPS = 15'))
+    changed = start(tmp_path, f'--gin_file={config}', '--vary', 'RATE=0.0,0.03', '--metric=accuracy')
+    text, _ = changed.communicate()
+    assert changed.returncode == 2
+    assert 'is another sweep' in text
+    assert 'gin_files' in text
+
+
+def test_waits_while_a_run_is_free_are_found_in_the_log() -> None:
+    """Worker 2 waits from second 10 to 20 for the run `a`, which worker 1 holds."""
+
+    def line(time: float, event: str, worker: int, **values: object) -> dict:
+        return {
+            'time': time,
+            'event': event,
+            'host': 'h',
+            'pid': worker,
+            'worker': '0',
+            'until': None,
+            **values,
+        }
+
+    claimed = line(1, 'claimed', 1, run='a')
+    waits, ended = line(10, 'waits', 2, holders={'a': 'h:1'}), line(20, 'ended', 1, run='a', exit_code=0)
+    again = line(20.4, 'claimed', 2, run='b')
+    assert sweeps.free_waits([claimed, waits, ended, again]) == []
+    unheld = line(10, 'waits', 2, holders={'a': ''})
+    assert sweeps.free_waits([claimed, unheld, again]) == ['a was free while worker 2 waited']
+    killed = line(12, 'ended', 1, run='a', exit_code=-9)
+    assert sweeps.free_waits([claimed, waits, killed, again]) == ['a was free while worker 2 waited']
+    soon = line(12.6, 'claimed', 2, run='a')
+    assert sweeps.free_waits([claimed, waits, killed, soon]) == []
+    assert (
+        sweeps.free_waits([claimed, line(20, 'waits', 2, holders={'a': ''}), ended, line(30, 'x', 2)]) == []
+    )
