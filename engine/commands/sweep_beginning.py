@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
-from engine.commands import sweep_command, sweep_probe
+from engine.commands import sweep_command
 from engine.commands.sweep_command import NewSweep
 from engine.errors import UserError
 from engine.runs.environment import history
@@ -106,7 +106,7 @@ def _probed(new: NewSweep, trust: bool) -> dict[str, Any]:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
         before, _, message = ended.stderr.strip().rpartition('error: ')
-        which = before.rpartition(sweep_probe.BUILDING)[2].partition('\n')[0] or 'the first values'
+        which = before.rpartition(worker.BUILDING)[2].partition('\n')[0] or 'the first values'
         raise UserError(f'a run with {which} cannot be built, so none was begun. {message}')
     known = json.loads(ended.stdout)
     if metric:

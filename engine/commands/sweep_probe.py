@@ -13,8 +13,8 @@ from engine.commands.command_line import Parser
 from engine.errors import EXIT_FINISHED
 from engine.processes import devices
 from engine.run_reader import statements
+from engine.sweeps import worker
 
-BUILDING = 'building the run with '
 # What of the trainer decides after which steps a run is evaluated.
 _TIMING = ('steps', 'batch_size', 'evaluate_every', 'dataset', 'order')
 
@@ -49,7 +49,7 @@ def _built(arguments: argparse.Namespace, point: Sequence[str]) -> dict[str, Any
     from engine.config.config import Config
     from engine.training.trainer import Trainer
 
-    print(f'{BUILDING}{", ".join(point)}', flush=True)
+    print(f'{worker.BUILDING}{", ".join(point)}', flush=True)
     config = Config(arguments.gin_file, [*arguments.gin_bindings, *point])
     trainer = experiments.build(config, Trainer)
     config.check()

@@ -19,6 +19,7 @@ from engine.sweeps.sweep_folder import FAILED, FINISHED, PAUSED, Proposal, Sweep
 POLL_SECONDS = 0.5  # between two looks at runs that other workers train
 MAX_KILLS = 3  # a training that is killed more often has failed: it may need more memory than there is
 MESSAGE_LINES = 20
+BUILDING = 'building the run with '  # what sweep_probe says before it builds a run
 
 
 @dataclass(frozen=True)
