@@ -45,14 +45,16 @@ def table(
       UserError: there is no such column.
     """
     groups = available(methods, ranks, metric, in_numbers)
-    columns = [_full_name(name, groups) for name in columns]
-    shown = columns or [*_origins(methods, in_numbers), *measures(methods, metric)]
+    written = {_full_name(name, groups): name for name in columns}
+    shown = list(written) or [*_origins(methods, in_numbers), *measures(methods, metric)]
     parameters = differing_parameters(methods)
     cells: dict[str, list[Cell]] = {}
     if not (without_digests and {PARAMETERS, *parameters} & set(shown) and _are_digests(methods)):
         cells['method'] = [Cell(method.name) for method in methods]
+    titles = {'method', *(title for group in groups.values() for title in group)}
     for name in shown:
-        cells |= groups[name]
+        title = written.get(name, name)  # people read what they wrote, such as `width` of `mlp.MLP.width`
+        cells |= groups[name] if in_numbers or title in {name, *titles} else {title: groups[name][name]}
     note = footnotes(methods, ranks, metric)
     if parameters and not columns and not {PARAMETERS, *parameters} & set(shown):
         note += f' The configs differ in {len(parameters)} parameters: --columns={PARAMETERS} lists them.'

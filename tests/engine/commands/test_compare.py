@@ -508,10 +508,21 @@ def test_a_column_is_named_by_its_end(program, runs: Path):
         lines = [f'cnn.CNN.width = {width}', f'mlp.MLP.depth = {width}', f'rnn.RNN.depth = {width}']
         (run / 'config.gin').write_text('\n'.join(lines))
     _, out, _ = program('compare', str(runs), '--columns=width,accuracy', '--resamples=100')
-    assert list(table(out)[0]) == ['method', 'cnn.CNN.width', ACCURACY]
+    assert list(table(out)[0]) == ['method', 'width', ACCURACY]
+    _, out, _ = program('compare', str(runs), '--columns=width', '--resamples=100', '--format=csv')
+    assert out.splitlines()[0] == 'method,cnn.CNN.width'
     code, out, err = program('compare', str(runs), '--columns=depth', '--resamples=100')
     assert (code, out) == (2, '')
     assert "several columns end in 'depth': mlp.MLP.depth, rnn.RNN.depth." in err
+
+
+def test_no_short_title_hides_another_column(program, runs: Path):
+    for run in sorted(runs.iterdir()):
+        width = 8 if run.name == 'narrow' else 64
+        lines = [f'cnn.CNN.p = {width}', f'cnn.CNN.method = {width}']
+        (run / 'config.gin').write_text('\n'.join(lines))
+    _, out, _ = program('compare', str(runs), '--columns=p,method,test', '--resamples=100')
+    assert list(table(out)[0])[:3] == ['method', 'cnn.CNN.p', 'cnn.CNN.method']
 
 
 @pytest.mark.parametrize(
