@@ -88,6 +88,8 @@ name_row() {   # run, the name of its method in the comparison
   [[ $1 == *[,=]* ]] || rows+=(--rows="$1=$2")
 }
 
+at_home() { printf '%s' "${1/#\~\//$HOME/}"; }   # a shell does not see ~ after --against=
+
 page_of() { printf '%s/data/%s' "$folder" "${1//[^[:alnum:]._]/-}"; }   # of a dataset, without its suffix
 
 # The command line.
@@ -105,8 +107,8 @@ while (($#)); do
     --seeds=*) seeds=${1#*=} ;;
     --name=*) name=${1#*=} ;;
     --split=*) IFS=, read -r -a splits <<<"${1#*=}" ;;
-    --against=*) against+=("${1#*=}") ;;
-    --evaluation=*) evaluation+=("--gin_file=${1#*=}") ;;
+    --against=*) against+=("$(at_home "${1#*=}")") ;;
+    --evaluation=*) evaluation+=("--gin_file=$(at_home "${1#*=}")") ;;
     --dry_run) dry_run=yes ;;
     SEED=* | --gin_bindings=SEED[\ =]*) fail "$1: the pipeline sets the seeds. Pass --seeds=N." ;;
     --gin_bindings=* | [!-]*=*) bindings+=("$1") ;;

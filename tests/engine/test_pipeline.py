@@ -85,7 +85,13 @@ def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         ['bash', str(root / 'scripts/pipeline.sh'), *(arguments or ['--gin_file=a.gin', '--seeds=2'])],
         cwd=root,
-        env=os.environ | {'ENV': 'existing', 'PYTHON': sys.executable, 'WORKSPACE': str(root / 'workspace')},
+        env=os.environ
+        | {
+            'ENV': 'existing',
+            'PYTHON': sys.executable,
+            'WORKSPACE': str(root / 'workspace'),
+            'HOME': str(root),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -317,7 +323,7 @@ def test_what_is_given_reaches_the_programs(root: Path) -> None:
     (other / 'runs/latest').symlink_to('0')
     (root / 'costs.gin').touch()
     flags = ['--gin_file', 'x y.gin', '--gin_file=b.gin', '--seeds=1', '--split=val,train', '--trust']
-    flags += ['--against=wide', '--evaluation=costs.gin', 'RATE=1e-3', "--gin_bindings=D = 'a b'"]
+    flags += ['--against=wide', '--evaluation=~/costs.gin', 'RATE=1e-3', "--gin_bindings=D = 'a b'"]
     code, out, err = call(root, *flags)
     assert (code, err) == (0, '')
     folder = root / 'workspace/pipelines/x-y+b'
@@ -329,12 +335,10 @@ def test_what_is_given_reaches_the_programs(root: Path) -> None:
         f"check {files} --output={folder}/check --overwrite RATE=1e-3 --gin_bindings=D = 'a b'",
         f"train {files} --run={run} RATE=1e-3 --gin_bindings=D = 'a b' SEED=0",
         f'predict {run} --split=train',
-        f'eval {run}/outputs/val/ {run}/outputs/train/ --gin_file=costs.gin --overwrite',
+        f'eval {run}/outputs/val/ {run}/outputs/train/ --gin_file={root}/costs.gin --overwrite',
     ]
     rows = f'--rows={run}=x-y+b --rows={other}/runs/0/seed-0=wide'
-    assert lines[6].startswith(
-        f'compare {run} {other}/runs/0 --split=val {rows} --gin_file=costs.gin --overwrite --format=latex'
-    )
+    assert lines[6].startswith(f'compare {run} {other}/runs/0 --split=val {rows} --gin_file={root}/costs.gin')
     assert lines[8].startswith(f'page {folder} {run} --split=val --command=scripts/pipeline.sh --gin_file')
     (root / 'costs.gin').write_text('cost = 2')
     (other / 'runs/0/seed-0/outputs/val/manifest.json').write_text('other')
