@@ -13,7 +13,8 @@ import pytest
 
 from tests.engine.forks.conftest import IDENTITY, committed_template
 from tests.engine.forks.forked import commit_all
-from tests.engine.test_documents import FENCE
+from tests.engine.guides.guide import GUIDES
+from tests.engine.test_documents import FENCE, OF_TEMPLATE, blocks
 
 FIRST = 'scripts/train.sh --gin_file=configs/digits_cnn.gin --run=workspace/runs/first\n'
 SHORT = {'STEPS = 500 ': 'STEPS = 8 ', "'digits'": "'digits/toy'", 'BATCH_SIZE = 128 ': 'BATCH_SIZE = 8 '}
@@ -22,6 +23,14 @@ FEW = {'--trials=40': '--trials=2', ':log:27': ':log:3', 'SEED=0..4': 'SEED=0..1
 ELSEWHERE = re.compile(r'.*(--environment=rebuild|--to=(?!tensorboard)|--watch|\.venv-eval|\bsklearn\b).*\n')
 # In this order: the table of runs shows those of a sweep.
 PAGES = ('sweeps', 'runs', 'reproducing', 'mirrors', 'performance')
+# Tests of these run their commands: of README.md as a whole, of the others the programs that they name.
+TESTED = ('README', 'AGENTS', 'CONTRIBUTING', 'outputs', 'releasing')
+
+
+def test_the_commands_of_every_page_are_run() -> None:
+    pages = {document.stem for document in OF_TEMPLATE if blocks(document, 'sh')}
+    assert pages <= {*PAGES, *GUIDES, *TESTED}
+    assert pages >= {*PAGES, *GUIDES}
 
 
 def script(page: str, root: Path) -> str:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import tomllib
 from functools import cache
 from importlib import import_module
 from itertools import takewhile
@@ -10,16 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from docs.generator import repository_pages
 from engine.commands.command_line import Parser
 from engine.config.config import Config
 from engine.forks.own_files import OWN_FILES
 from engine.workspace import REPOSITORY
 
-DOCUMENTS = [
-    *sorted(REPOSITORY.glob('*.md')),
-    *sorted((REPOSITORY / 'docs').rglob('*.md')),
-    REPOSITORY / 'benchmarks/README.md',
-]
+# What the template documents. A project's own pages have no place in mkdocs.yml; its README.md is its own.
+NAVIGATION = (
+    (REPOSITORY / 'mkdocs.yml').read_text(encoding='utf-8').partition('\nnav:')[2].partition('\ntheme:')[0]
+)
+PAGES = [REPOSITORY / 'docs' / page for page in re.findall(r'\S+\.md$', NAVIGATION, re.MULTILINE)]
+OTHERS = [REPOSITORY / page.path for page in repository_pages.present() if page.path.endswith('.md')]
+DOCUMENTS = [*OTHERS, *(page for page in PAGES if page.exists())]
+IS_TEMPLATE = (
+    tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())['project']['name'] == 'jax-gin-template'
+)
+OWN = [] if IS_TEMPLATE else [REPOSITORY / name for name in OWN_FILES]
+OF_TEMPLATE = [document for document in DOCUMENTS if document not in OWN]
 # Files of the template. A name with `<` or `*` stands for several.
 FILE = re.compile(r'(?<![\w/.-])((?:engine|scripts|docs|benchmarks|tests/engine)/[\w./-]*\w/?)(?![\w<*])')
 LINK = re.compile(r'\]\((?!https?:)([^)#]+)')
@@ -62,7 +71,7 @@ def test_no_link_needs_a_heading_of_a_file_that_projects_replace(document: Path)
     assert re.findall(rf'\]\((?:\.\./)*(?:{replaced})#[^)]*', text_of(document)) == []
 
 
-@pytest.mark.parametrize('document', DOCUMENTS, ids=named)
+@pytest.mark.parametrize('document', OF_TEMPLATE, ids=named)
 def test_every_block_names_its_language(document: Path) -> None:
     """A block in another language would never be tested."""
     fences = re.findall('^ *```', text_of(document), re.MULTILINE)
@@ -148,7 +157,7 @@ def test_a_config_of_a_document_parses(text: str, tmp_path: Path) -> None:
     Config([tmp_path / 'shown.gin'])
 
 
-@pytest.mark.parametrize('document', DOCUMENTS, ids=named)
+@pytest.mark.parametrize('document', OF_TEMPLATE, ids=named)
 def test_programs_and_modules_of_a_document_are_tested(document: Path) -> None:
     """A test names the document, or its folder: it runs the code."""
     if not blocks(document, 'python', 'json') and not any(

@@ -13,6 +13,7 @@ from docs.generator import linked_files, navigation, reference, repository_pages
 from docs.generator.docstrings import parameters
 from docs.generator.links import Router
 from engine.workspace import REPOSITORY
+from tests.engine.test_documents import NAVIGATION
 
 URIS = {
     'README.md': 'overview.md',
@@ -132,13 +133,7 @@ def test_sections_without_pages_are_left_out(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_page_is_in_the_navigation_twice() -> None:
-    nav = (
-        (REPOSITORY / 'mkdocs.yml')
-        .read_text(encoding='utf-8')
-        .partition('\nnav:')[2]
-        .partition('\ntheme:')[0]
-    )
-    pages = re.findall(r'\S+\.md$', nav, re.MULTILINE)
+    pages = re.findall(r'\S+\.md$', NAVIGATION, re.MULTILINE)
     assert len(pages) > 40
     assert len(pages) == len(set(pages))
 
