@@ -120,4 +120,5 @@ def _parts(wanted: list[str]) -> list[tuple[list[str], bool, bool]]:
 def _masked(line: str) -> str:
     line = re.sub(r'\b[0-9a-f]{7,64}\b(?:\+[0-9a-f]{4})?', '#', line)
     line = re.sub(r'\d[\d.,:]*(?:e[+-]?\d+)?', '#', line)
+    line = re.sub(r'# (?:(?:d|h|min|s) #? ?)*(?:h|min|s|ms)\b', '# s', line)  # a duration
     return re.sub(r'\s+', ' ', re.sub('-{2,}', '--', line)).strip()
