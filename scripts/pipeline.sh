@@ -72,7 +72,7 @@ made_of() {   # seed, file; prints the path of the file in the outputs of each s
 
 of_outputs() {   # folder of runs, splits...; prints the inputs of what reads the outputs of these splits
   local split
-  for split in "${@:2}"; do contents "outputs ${1##*/}" "$1" -path "*outputs/$split/*" ! -path '*/evaluation/*'; done
+  for split in "${@:2}"; do contents outputs "$1" -path "*outputs/$split/*" ! -path '*/evaluation/*'; done
 }
 
 of_metrics() {   # metrics of your own and their configs count if there is --evaluation
