@@ -25,20 +25,27 @@ def begin(sweep: Sweep, arguments: argparse.Namespace) -> None:
     Raises:
       UserError: the command has a mistake, or describes another sweep.
     """
-    is_described = arguments.gin_file or arguments.vary or arguments.gin_bindings or arguments.replay
-    if not sweep.exists and not is_described:
+    given = sweep_command.given(arguments)
+    if not sweep.exists and not given:
         raise UserError(f'the sweep {sweep.folder.name} has not begun: pass --gin_file and --vary.')
-    if is_described:
+    if sweep.exists and given and not given & {'gin_file', 'replay'}:
+        raise UserError(
+            f'--name={sweep.folder.name} alone joins the sweep. --{min(given)} describes one: leave it out, '
+            'or repeat the whole command.'
+        )
+    if given:
         new = sweep_command.replayed(arguments) if arguments.replay else sweep_command.described(arguments)
         if not sweep.exists:
             _begin(sweep, new, arguments.trust, arguments.workers or 1)
         _check_same(sweep, new.asked)
-    if sweep.description()['search'] == TPE:
+    elif sweep.description()['search'] == TPE:
         optuna_study.optuna()  # before anything is trained
 
 
 def _begin(sweep: Sweep, new: NewSweep, trust: bool, workers: int) -> None:
     """Tries the values, chooses the rungs and writes the folder."""
+    if new.asked['search'] == TPE:
+        optuna_study.optuna()  # before anything is written
     known = _probed(new, trust)
     best = known['best'] and objective.Objective(*known['best'])
     halving = new.asked['halving']

@@ -16,6 +16,12 @@ from engine.sweeps.search import GRID, RANDOM, TPE
 from engine.sweeps.sweep_folder import Sweep
 from engine.workspace import workspace
 
+# The flags that describe a sweep, and what they are if they are not given.
+DEFAULTS: dict[str, Any] = {
+    **{'gin_file': [], 'gin_bindings': [], 'vary': [], 'search': GRID, 'trials': None, 'seed': 0},
+    **{'parallel': None, 'halving': None, 'rungs': '', 'metric': '', 'replay': None},
+}
+
 
 @dataclass(frozen=True)
 class NewSweep:
@@ -52,6 +58,11 @@ def complete(arguments: argparse.Namespace, parser: Parser) -> None:
         raise UserError(f'--name={arguments.name} is not a name of letters, digits, _, - and dots.')
     if arguments.workers is not None and arguments.workers < 1:
         raise UserError(f'--workers={arguments.workers}: it must be at least 1.')
+
+
+def given(arguments: argparse.Namespace) -> set[str]:
+    """Returns the flags given that describe a sweep."""
+    return {name for name, default in DEFAULTS.items() if getattr(arguments, name) != default}
 
 
 def _others(texts: Sequence[str], given: Sequence[str]) -> list[str]:
@@ -117,7 +128,7 @@ def _given_rungs(arguments: argparse.Namespace) -> list[int]:
 
 def replayed(arguments: argparse.Namespace) -> NewSweep:
     """Returns a sweep with the recorded runs of another one."""
-    if arguments.gin_file or arguments.vary or arguments.gin_bindings:
+    if given(arguments) != {'replay'}:
         raise UserError('--replay takes config and runs from the other sweep: pass it with --name alone.')
     path = Path(arguments.replay)
     other = Sweep(path if path.is_dir() else workspace() / 'sweeps' / arguments.replay)

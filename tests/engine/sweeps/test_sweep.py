@@ -12,11 +12,13 @@ import pytest
 
 from benchmarks import sweeps
 from engine import files
-from engine.commands import sweep_beginning
+from engine.commands import sweep as sweep_program
+from engine.commands import sweep_beginning, sweep_command
 from engine.sweeps import axes, claims
 from engine.sweeps.sweep_folder import Sweep
 from engine.workspace import REPOSITORY
 from tests.conftest import Program, write_config
+from tests.engine.sweeps.sample_sweeps import begun, finish
 
 
 def start(workspace: Path, *flags: str) -> 'subprocess.Popen[str]':
@@ -98,13 +100,61 @@ def test_mistakes_are_explained(
     assert message in err
 
 
+def test_the_defaults_are_those_of_the_command_line() -> None:
+    assert sweep_command.given(sweep_program.parser().parse_args([])) == set()
+
+
+@pytest.mark.parametrize(
+    'flag', ['--trials=80', '--search=tpe', '--metric=accuracy', '--vary=A=1', 'STEPS=3']
+)
+def test_a_flag_that_would_be_ignored_is_refused(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    monkeypatch.setenv('WORKSPACE', str(tmp_path))
+    begun(tmp_path / 'sweeps', 'A=1,2')
+    code, _, err = program('sweep', '--name=s', flag)
+    assert code == 2
+    assert '--name=s alone joins the sweep' in err
+
+
+def test_without_optuna_tpe_is_refused_before_anything_is_written(
+    program: Program, tmp_path: Path, config_file, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('WORKSPACE', str(tmp_path))
+    monkeypatch.setitem(sys.modules, 'optuna', None)
+    flags = (f'--gin_file={config_file()}', '--vary', 'RATE=0.1..0.2', '--search=tpe', '--trials=3')
+    code, _, err = program('sweep', '--name=s', *flags)
+    assert code == 2
+    assert 'lacks the package optuna' in err
+    assert 'requirements-sweeps.txt' in err
+    assert not (tmp_path / 'sweeps').exists()
+
+
+def test_a_finished_sweep_needs_no_optuna_to_report(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('WORKSPACE', str(tmp_path))
+    monkeypatch.setitem(sys.modules, 'optuna', None)
+    sweep = begun(tmp_path / 'sweeps', 'A=1,2')
+    for run in sweep.proposals():
+        finish(sweep, run, {4: 1.0, 8: 0.5})
+    code, out, err = program('sweep', '--name=s')
+    assert code == 0
+    assert out.splitlines() == [
+        '2 finished',
+        f'best: {sweep.run(sweep.proposals()[0].name)} with A = 1: loss 0.5',
+        f'sweep: {sweep.folder}',
+    ]
+    assert 'no plots: ' in err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('search', sweeps.SEARCHES)
 def test_killed_workers_change_no_bit(tmp_path: Path, search: str) -> None:
     case = sweeps.SweepCampaign(tmp_path, runs=6, seed=0).case(search)
     assert case.differing == case.free_waits == []
     assert case.runs == 6
-    assert case.finished == (1 if search == 'halving' else 6)
+    assert case.finished == (2 if search == 'halving' else 6)
     sweep = Sweep(tmp_path / f'workspace/sweeps/{search}-killed')
     claimed = [line for line in sweeps.log(sweep) if line['event'] == 'claimed']
     assert len(claimed) > len([line for line in sweeps.log(sweep) if line['event'] == 'ended'])
