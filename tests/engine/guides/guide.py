@@ -18,7 +18,8 @@ from functools import cached_property
 from engine.workspace import REPOSITORY
 
 # In the order in which a reader follows them: each continues with the runs of the ones before.
-GUIDES = ('first-run', 'own-dataset', 'own-model', 'reviewers', 'several-machines')
+# The last one begins with a fork of its own.
+GUIDES = ('first-run', 'own-dataset', 'own-model', 'reviewers', 'several-machines', 'project')
 BLOCK = re.compile(r'(?:^`([\w./-]+)`\n\n)?^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 SHELL, PYTHON, SHOWN = 'sh', 'python', 'text'
 

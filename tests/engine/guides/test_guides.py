@@ -15,7 +15,8 @@ from tests.engine.guides.guide import PYTHON, SHELL, Block, Guide, guides, missi
 from tests.engine.test_readme import clone
 
 FILES = {block.path: block.text for guide in guides() for block in guide.blocks if block.path}
-TRAINED = 'leaves or skipnet_robust or worst_class'  # with what they include
+TRAINED = 'leaves or skipnet_robust or worst_class or coast.gin'  # with what they include
+OF_PHOTOGRAPHS = ('own-dataset', 'project')
 QUICK_TO_COMPILE = '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
 NOT_OF_A_READER = {'WORKSPACE', 'GIT_CONFIG_GLOBAL'}  # variables of the tests
 START = 'set -euo pipefail\nexec 2>&1\n'
@@ -24,12 +25,22 @@ START = 'set -euo pipefail\nexec 2>&1\n'
 INDEX = (REPOSITORY / 'docs/README.md').read_text(encoding='utf-8')
 
 
-@pytest.mark.parametrize('guide', guides(), ids=lambda guide: guide.name)
-def test_the_index_counts_what_a_reader_types(guide: Guide) -> None:
+def counts(guide: Guide) -> tuple[int, int]:
+    """Returns the number of commands that a reader types, and of lines in files that they write."""
     typed = [block.text.replace('\\\n', '') for block in guide.blocks if block.language == SHELL]
     commands = sum(not line.startswith((' ', 'done')) for text in typed for line in text.splitlines())
-    lines = sum(block.text.count('\n') for block in guide.blocks if block.path)
+    return commands, sum(block.text.count('\n') for block in guide.blocks if block.path)
+
+
+@pytest.mark.parametrize('guide', guides(), ids=lambda guide: guide.name)
+def test_the_index_counts_what_a_reader_types(guide: Guide) -> None:
+    commands, lines = counts(guide)
     assert f']({guide.name}.md) | {commands} | {lines} |\n' in INDEX
+
+
+def test_the_page_of_a_project_counts_what_a_reader_types() -> None:
+    commands, lines = counts(Guide('project'))
+    assert f'You type {commands} commands and write {lines} lines' in Guide('project').text
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -48,9 +59,10 @@ def test_the_files_pass_the_tests_of_a_project(tmp_path: Path) -> None:
     for path, text in FILES.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding='utf-8')
-    (photographs,) = [block.text for block in Guide('own-dataset').blocks if block.language == PYTHON]
     variables = environment(home, XLA_FLAGS=QUICK_TO_COMPILE, PYTHONPATH=str(root))
-    subprocess.run([sys.executable, '-c', photographs], env=variables, check=True)
+    for guide in map(Guide, OF_PHOTOGRAPHS):
+        (photographs,) = [block.text for block in guide.blocks if not block.path and block.language == PYTHON]
+        subprocess.run([sys.executable, '-c', photographs], env=variables, check=True)
     tests = ['tests/test_configs.py', *(path for path in FILES if path.startswith('tests/'))]
     chosen = f'({TRAINED} or opens or test_skipnet) and not debug'
     done = subprocess.run(
