@@ -1,7 +1,7 @@
 """The dataset `images:<folder>`: images in any folder, without a builder of their own.
 
-`image_layout` states how the images are arranged. If files are added or removed, the dataset is built again
-under another version.
+`image_layout` states how the images are arranged. If files are added, removed or replaced by files of another
+size, the dataset is built again under another version.
 """
 
 import hashlib
@@ -87,17 +87,18 @@ def _classes(examples: Splits) -> list[str]:
 
 
 def _digest(folder: Path, examples: Splits) -> str:
-    """Returns a digest of the ids, relative paths and classes of all files.
+    """Returns a digest of the ids, relative paths, classes and sizes of all files.
 
-    Without a split to train on, sizes and times count too: photographs to predict are often replaced.
+    Without a split to train on, times count too: photographs to predict are often replaced. With one, they do
+    not, because a copy of the folder has other times and the same images.
     """
     sha256 = hashlib.sha256()
     for split, rows in examples.items():
         for identity, path, label in rows:
-            sha256.update(repr((split, identity, _relative(path, folder), label)).encode())
-            if 'train' not in examples:
-                status = path.stat()
-                sha256.update(repr((status.st_size, status.st_mtime_ns)).encode())
+            status = path.stat()
+            time = None if 'train' in examples else status.st_mtime_ns
+            file = split, identity, _relative(path, folder), label, status.st_size, time
+            sha256.update(repr(file).encode())
     return sha256.hexdigest()[:8]
 
 

@@ -190,3 +190,14 @@ classification.Classification:
   optimizer = @optax.sgd
   learning_rate = 0.01
 """
+
+
+def test_a_folder_in_which_an_image_was_replaced_is_another_dataset(folder: Path, tmp_path: Path) -> None:
+    before = load(f'images:{folder}')
+    moved = shutil.copytree(folder, tmp_path / 'elsewhere/flowers', copy_function=shutil.copyfile)
+    digests = [image_folder._digest(place, image_layout.read(place).splits) for place in (folder, moved)]
+    assert digests[0] == digests[1]  # the copy has other times
+    identity = before.split('train').ids[0]
+    (folder / identity).write_bytes(IMAGES[1])
+    after = load(f'images:{folder}').split('train')
+    assert after.encoded['image'][after.ids.index(identity)] == IMAGES[1]
