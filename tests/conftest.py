@@ -16,8 +16,8 @@ from engine.processes import devices
 from engine.workspace import REPOSITORY
 from tests import promotion
 
-# A background job ignores Ctrl-C and Ctrl-\, and one of nohup ignores SIGHUP. So would every process that a test
-# starts from it, and a test that sends such a signal would wait for ever.
+# A background job ignores Ctrl-C and Ctrl-\, and one of nohup ignores SIGHUP. So would every process that a
+# test starts from it, and a test that sends such a signal would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)

@@ -69,6 +69,8 @@ def write_repository(root: Path) -> Path:
         (root / f'scripts/{name}.sh').write_text(STEP)
     (root / 'engine/commands').mkdir(parents=True)
     (root / 'engine/evaluation/pages').mkdir(parents=True)
+    for package in ('engine', 'engine/commands'):  # else `engine` of the repository would be found before it
+        (root / package / '__init__.py').touch()
     shutil.copy(REPOSITORY / 'engine/workspace.py', root / 'engine/workspace.py')
     (root / 'engine/commands/pipeline_page.py').write_text(PAGE)
     set_inputs(root)

@@ -82,6 +82,7 @@ def test_what_was_used_is_recorded_and_can_be_used_again(save, module, program, 
     assert known['metrics']['expected_cost'] | {'value': 0, 'interval': 0} == {
         'value': 0,
         'interval': 0,
+        'title': 'expected cost',
         'unit': 'euros',
         'direction': 'lower',
         'definition': 'Mean cost of a decision: 1 for a mistake, `missed` for a mistake about the '
