@@ -32,7 +32,7 @@ def between(run: Run, repeated: Run) -> Differences:
       repeated: its repetition.
     """
     status, record = repeated.status(), first_session(repeated)
-    dataset = _dict(record, 'dataset')
+    dataset = history.part(record, 'dataset')
     data = RunData(
         name=dataset.get('name', ''),
         check_name=dataset.get('name', 'dataset'),
@@ -45,7 +45,7 @@ def between(run: Run, repeated: Run) -> Differences:
     )
     texts = (one.config.read_text(encoding='utf-8') for one in (run, repeated))
     changes, recorded = settings.changes(*texts), first_session(run)
-    loaded = _loaded_changes(*(_dict(session, 'init_from') for session in (recorded, record)))
+    loaded = _loaded_changes(*(history.part(session, 'init_from') for session in (recorded, record)))
     return differences.between(recorded, record, changes, {**run.data_changes(data), **loaded})
 
 
@@ -63,11 +63,11 @@ def before_training(run: Run, record: Mapping[str, Any], root: Path) -> Differen
       record: of its first session.
       root: the folder of the code that is to train.
     """
-    recorded = {name: _dict(record, name) for name in ('packages', 'flags')}
+    recorded = {name: history.part(record, name) for name in ('packages', 'flags')}
     if not all(recorded.values()):
         return Differences()
     of_shell = _of_shell(run, recorded['flags'])
-    old = {**record, 'flags': of_shell, 'code': _dict(record, 'code')}
+    old = {**record, 'flags': of_shell, 'code': history.part(record, 'code')}
     return Differences(differences.between(old, present(record, root), {}, {}).numeric)
 
 
@@ -141,7 +141,7 @@ def notes(run: Run, record: Mapping[str, Any]) -> list[str]:
 
 def untrained(record: Mapping[str, Any]) -> str:
     """Returns a sentence on the code of this repository that differs from a record; '' if none does."""
-    old, new = _dict(_dict(record, 'code'), 'files'), code.of(history.modules(record)).files
+    old, new = history.part(history.part(record, 'code'), 'files'), code.of(history.modules(record)).files
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     if not names or not old:
         return ''
@@ -154,12 +154,7 @@ def _is_other(record: Mapping[str, Any], session: Mapping[str, Any], name: str) 
 
 
 def _digest(record: Mapping[str, Any]) -> Any:
-    return _dict(record, 'code').get('digest')
-
-
-def _dict(record: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = record.get(name)
-    return value if isinstance(value, dict) else {}
+    return history.part(record, 'code').get('digest')
 
 
 def changed_lines(differing: Differences, old: Path, new: Path) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine import files
 from engine.errors import UserError
-from engine.runs.environment import installation, variables
+from engine.runs.environment import history, installation, variables
 from engine.workspace import REPOSITORY, workspace
 
 LOCK = 'requirements.lock'
@@ -88,8 +88,9 @@ def rebuilt(run: Path, record: Mapping[str, Any]) -> Interpreter:
 
 def _restored(record: Mapping[str, Any]) -> dict[str, str]:
     """Returns the recorded variables; those of the present that change numbers become empty."""
-    flags, present = _dict(record, 'flags'), variables.numeric() | variables.threads()
-    named = {name: value for name, value in (flags | _dict(record, 'threads')).items() if name.isupper()}
+    flags, threads = (history.part(record, name) for name in ('flags', 'threads'))
+    present = variables.numeric() | variables.threads()
+    named = {name: value for name, value in (flags | threads).items() if name.isupper()}
     of_jax = {name.upper(): flags.get(name) for name in _JAX_FLAGS}
     known = {name: str(value) for name, value in {**named, **of_jax}.items() if isinstance(value, bool | str)}
     return {**dict.fromkeys(['XLA_FLAGS', *present], ''), **known, **_of_devices(record)}
@@ -101,11 +102,6 @@ def _of_devices(record: Mapping[str, Any]) -> dict[str, str]:
     if record.get('accelerator') != 'cpu' or not (isinstance(devices, int) and isinstance(processes, int)):
         return {}
     return {'JAX_PLATFORMS': 'cpu', 'JAX_NUM_CPU_DEVICES': str(devices // max(1, processes))}
-
-
-def _dict(record: Mapping[str, Any], name: str) -> dict[str, Any]:
-    value = record.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _requirements(lock: Path) -> list[str]:

@@ -97,9 +97,7 @@ def _add_left_out(record: Mapping[str, Any], folder: Path) -> None:
 
 def _files(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the digest of each recorded file of the code that trains; none if they are unknown."""
-    recorded = record.get('code')
-    files = recorded.get('files') if isinstance(recorded, dict) else None
-    return files if isinstance(files, dict) else {}
+    return history.part(history.part(record, 'code'), 'files')
 
 
 def _check_commit(git: Git, commit: str) -> None:

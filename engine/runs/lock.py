@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import UserError
-from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, seconds_since
+from engine.runs.run_state import RunState, is_recent
 
 
 @contextmanager
@@ -53,9 +53,7 @@ def _check_other_machine(folder: Path, status: Mapping[str, Any]) -> None:
     host = status.get('host', platform.node())
     if status.get('state') != RunState.RUNNING or host == platform.node():
         return
-    silence = seconds_since(status.get('heartbeat'))
-    # The clocks of two machines differ, so the sign is dropped. A damaged heartbeat blocks no run for ever.
-    if silence is not None and abs(silence) < HEARTBEAT_TIMEOUT:
+    if is_recent(status.get('heartbeat')):  # a damaged one blocks no run for ever
         raise UserError(_message(folder, f'process {status.get("pid")} on {host}'))
 
 

@@ -76,3 +76,15 @@ def seconds_since(heartbeat: Any) -> float | None:
         return (datetime.now(UTC) - datetime.fromisoformat(heartbeat)).total_seconds()
     except (TypeError, ValueError, OverflowError):  # TypeError: not text, or a time without its zone
         return None
+
+
+def is_recent(heartbeat: Any) -> bool:
+    """Whether a process on another machine is alive by its heartbeat. One that is not a time counts as old.
+
+    The clocks of two machines differ, so the sign is dropped.
+
+    >>> is_recent('soon')
+    False
+    """
+    silence = seconds_since(heartbeat)
+    return silence is not None and abs(silence) < HEARTBEAT_TIMEOUT

@@ -47,14 +47,6 @@ def taken(folder: Path) -> str:
     )
 
 
-def _taken(folder: Path) -> str:
-    known = ', '.join(versions(folder.parent.name)) or 'no release'
-    return (
-        f'{folder} exists already. A release never changes: choose another --version. '
-        f'{folder.parent.name} has {known}.'
-    )
-
-
 def versions(name: str) -> list[str]:
     """Returns the versions of a model, the oldest first: numbers in them count as numbers."""
     found = [path.parent.name for path in (home() / name).glob(f'*/{RECORD}')]

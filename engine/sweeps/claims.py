@@ -14,14 +14,13 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from engine import files
-from engine.runs.run_state import HEARTBEAT_SECONDS, HEARTBEAT_TIMEOUT, STATUS_FILE, seconds_since
+from engine.runs.run_state import HEARTBEAT_SECONDS, STATUS_FILE, is_recent
 
 
 @dataclass
@@ -111,12 +110,7 @@ def _is_free(path: Path, run: Path) -> bool:
         return False
     if owner.get('host') == platform.node():
         return not _is_locked(path)
-    return not (_is_recent(owner) or _is_recent(files.read_json(run / STATUS_FILE)))
-
-
-def _is_recent(record: Mapping[str, Any]) -> bool:
-    silence = seconds_since(record.get('heartbeat'))
-    return silence is not None and abs(silence) < HEARTBEAT_TIMEOUT  # clocks differ: the sign is dropped
+    return not any(is_recent(each.get('heartbeat')) for each in (owner, files.read_json(run / STATUS_FILE)))
 
 
 def _is_locked(path: Path) -> bool:

@@ -84,10 +84,6 @@ def _colours(classes: np.ndarray, count: int) -> list[str]:
     return [pictures.css(label + 1, count + 1) for label in classes.tolist()]  # the first colour is black
 
 
-def _label(component: int, share: float) -> str:
-    return f'principal component {component} ({100 * share:.0f} % of the variance)'
-
-
 def _add_legend(drawn: Figure, class_names: Sequence[str]) -> None:
     handles = [
         Line2D(

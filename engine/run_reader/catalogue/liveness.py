@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from engine.render.durations import duration
 from engine.runs import lock
-from engine.runs.run_state import HEARTBEAT_TIMEOUT, RunState, describe_stop, seconds_since
+from engine.runs.run_state import RunState, describe_stop, is_recent, seconds_since
 
 
 class ShownState(StrEnum):
@@ -62,7 +62,7 @@ def of(folder: Path, status: Mapping[str, Any]) -> Liveness:
 
 def _of_running(folder: Path, status: Mapping[str, Any]) -> Liveness:
     silence = seconds_since(status.get('heartbeat'))
-    is_silent = silence is None or abs(silence) >= HEARTBEAT_TIMEOUT  # clocks of machines differ
+    is_silent = not is_recent(status.get('heartbeat'))
     since = 'without a heartbeat' if silence is None else f'silent for {duration(abs(silence))}'
     host = status.get('host', '')
     if host != platform.node():

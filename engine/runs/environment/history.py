@@ -56,6 +56,12 @@ def latest(environment: Mapping[str, Any]) -> dict[str, Any]:
     return (sessions(environment) or [{}])[-1]
 
 
+def part(record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns a part of a record, such as 'flags'; {} if it is missing or damaged."""
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def versions(environment: Mapping[str, Any]) -> list[str]:
     """Returns the version of the code of each session, without repetitions.
 
